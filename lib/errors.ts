@@ -1,0 +1,76 @@
+// Every error this package makes, and how each is told to the peers it concerns: an HTTP status
+// for whoever sent the request, a JSON-RPC code for whoever waits for an answer.
+
+const failures = {
+  // What came is not a frame.
+  ERR_FRAME_SYNTAX: { status: 400, rpc: -32700 },
+  ERR_FRAME_ENVELOPE: { status: 400, rpc: -32600 },
+  ERR_FRAME_TOO_LARGE: { status: 413, rpc: -32600 },
+  ERR_PARAMS: { status: 400, rpc: -32602 },
+
+  // The server cannot be reached, or has gone.
+  ERR_COMMAND_NOT_FOUND: { status: 502, rpc: -32000 },
+  ERR_SERVER_START: { status: 502, rpc: -32000 },
+  ERR_SERVER_EXITED: { status: 502, rpc: -32000 },
+  ERR_CONNECTION: { status: 502, rpc: -32000 },
+  ERR_HTTP_STATUS: { status: 502, rpc: -32000 },
+  ERR_HTTP_ANSWER: { status: 502, rpc: -32000 },
+  ERR_AUTHORIZATION: { status: 502, rpc: -32000 },
+  ERR_TIMEOUT: { status: 504, rpc: -32000 },
+
+  // The request cannot be served here.
+  ERR_FORBIDDEN: { status: 403, rpc: -32600 },
+  ERR_NOT_FOUND: { status: 404, rpc: -32600 },
+  ERR_METHOD_NOT_ALLOWED: { status: 405, rpc: -32600 },
+  ERR_NOT_ACCEPTABLE: { status: 406, rpc: -32600 },
+  ERR_MEDIA_TYPE: { status: 415, rpc: -32600 },
+  ERR_REQUEST: { status: 400, rpc: -32600 },
+  ERR_SESSION_UNKNOWN: { status: 404, rpc: -32001 },
+  ERR_SESSIONS_FULL: { status: 503, rpc: -32000 },
+  ERR_CANCELLED: { status: 200, rpc: -32000 },
+  ERR_CLOSED: { status: 503, rpc: -32000 },
+
+  // The program was asked for something it cannot do.
+  ERR_USAGE: { status: 500, rpc: -32603 },
+  ERR_CONFIG: { status: 500, rpc: -32603 },
+  ERR_LISTEN: { status: 500, rpc: -32603 }
+} as const
+
+export type ErrorCode = keyof typeof failures
+
+/** An error made by this package. Match on `code`: messages may change. */
+export class ProxyError extends Error {
+  override readonly name = 'ProxyError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+
+  /** The HTTP status that tells of this error. */
+  get status(): number {
+    return failures[this.code].status
+  }
+
+  /** The JSON-RPC error code that tells of this error. */
+  get rpc(): number {
+    return failures[this.code].rpc
+  }
+}
+
+/** `error` as one line that a person can act on, its causes included. */
+export function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  // A refused connection to a name with several addresses has its reasons one level down.
+  const text = error.message || (error as NodeJS.ErrnoException).code || error.name
+  const line = text.replace(/\s*\n\s*/g, ' | ')
+  const cause = error instanceof AggregateError ? error.errors[0] : error.cause
+  return cause === undefined ? line : `${line}: ${describe(cause)}`
+}
+
+/** What became of a call that somebody made and nobody looks after: never a surprise. */
+export const isAbort = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.name === 'AbortError' ||
+    (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE')

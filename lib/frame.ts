@@ -1,0 +1,132 @@
+// A frame is one JSON-RPC message as it travels: the bytes that came, and the envelope read from
+// them. The bytes are what is forwarded, so whatever they say beyond the envelope survives.
+
+import { isUtf8 } from 'node:buffer'
+import { ProxyError, describe } from './errors.ts'
+import { isEnvelope } from './schema/index.ts'
+
+export type Id = string | number
+
+/** What the proxy knows of a message without looking further: enough to route it. */
+export interface Envelope {
+  readonly kind: 'request' | 'notification' | 'response'
+  /** Of a request, and of the response to it. A response to what could not be read has none. */
+  readonly id?: Id | undefined
+  readonly method?: string | undefined
+  /** The token a request asks progress under, or that a progress notification is for. */
+  readonly progressToken?: Id | undefined
+}
+
+export class Frame implements Envelope {
+  /** Valid UTF-8, valid JSON, and no line break: fit for any framing as it is. */
+  readonly bytes: Buffer
+  readonly kind: Envelope['kind']
+  readonly id: Id | undefined
+  readonly method: string | undefined
+  readonly progressToken: Id | undefined
+
+  /** Use `parseFrame` or `makeFrame`: they see to it that envelope and bytes agree. */
+  constructor(bytes: Buffer, envelope: Envelope) {
+    this.bytes = bytes
+    this.kind = envelope.kind
+    this.id = envelope.id
+    this.method = envelope.method
+    this.progressToken = envelope.progressToken
+  }
+
+  /** The whole message, parsed anew at each call. For the few messages that the proxy reads. */
+  message(): Message {
+    return JSON.parse(this.bytes.toString()) as Message
+  }
+
+  override toString(): string {
+    return this.bytes.toString()
+  }
+}
+
+/** A parsed JSON-RPC message of any kind. */
+export interface Message {
+  jsonrpc: '2.0'
+  id?: Id | null
+  method?: string
+  params?: Record<string, unknown>
+  result?: unknown
+  error?: { code: number; message: string; data?: unknown }
+}
+
+/**
+ * Reads a frame. The buffer becomes the frame's: line breaks between its tokens are overwritten
+ * with spaces, since neither a line nor an event can hold them.
+ *
+ * @param text what the bytes say, from a caller that has decoded them already
+ * @throws ProxyError `ERR_FRAME_SYNTAX` for what is not UTF-8 or not JSON, `ERR_FRAME_ENVELOPE` for
+ * JSON that is not a JSON-RPC 2.0 message as MCP has it
+ */
+export function parseFrame(bytes: Buffer, text?: string): Frame {
+  if (text === undefined) {
+    if (!isUtf8(bytes)) throw new ProxyError('ERR_FRAME_SYNTAX', 'the message is not UTF-8')
+    text = bytes.toString()
+  }
+  let message: unknown
+  try {
+    message = JSON.parse(text)
+  } catch (cause) {
+    throw new ProxyError('ERR_FRAME_SYNTAX', `the message is not JSON (${describe(cause)})`)
+  }
+  if (!isEnvelope(message)) throw new EnvelopeError(message)
+  unbreak(bytes)
+  return new Frame(bytes, envelopeOf(message as Message))
+}
+
+/** Makes a frame of a message of the proxy's own. */
+export function makeFrame(message: Message): Frame {
+  return new Frame(Buffer.from(JSON.stringify(message)), envelopeOf(message))
+}
+
+/** The response that tells of `error`. */
+export function errorFrame(id: Id | undefined, error: ProxyError): Frame {
+  const message = { code: error.rpc, message: describe(error) }
+  return makeFrame({ jsonrpc: '2.0', id: id ?? null, error: message })
+}
+
+/** JSON that is not a message. Its id, if there is one, lets the answer reach whoever waits. */
+export class EnvelopeError extends ProxyError {
+  readonly id: Id | undefined
+
+  constructor(message: unknown) {
+    super('ERR_FRAME_ENVELOPE', 'the message is not a JSON-RPC 2.0 request, notification or response')
+    const id = typeof message === 'object' && message !== null && 'id' in message ? message.id : null
+    this.id = typeof id === 'string' || typeof id === 'number' ? id : undefined
+  }
+}
+
+function envelopeOf(message: Message): Envelope {
+  const id = message.id ?? undefined
+  const { method } = message
+  if (method === undefined) return { kind: 'response', id }
+  if (id === undefined) {
+    const progressToken =
+      method === 'notifications/progress' ? tokenIn(message.params) : undefined
+    return { kind: 'notification', method, progressToken }
+  }
+  return { kind: 'request', id, method, progressToken: tokenIn(message.params?._meta) }
+}
+
+function tokenIn(holder: unknown): Id | undefined {
+  if (typeof holder !== 'object' || holder === null) return undefined
+  const token = (holder as Record<string, unknown>).progressToken
+  return typeof token === 'string' || typeof token === 'number' ? token : undefined
+}
+
+const LF = 0x0a
+const CR = 0x0d
+const SPACE = 0x20
+
+// JSON allows a raw line break only between tokens, where a space means the same.
+function unbreak(bytes: Buffer): void {
+  for (const breaks of [LF, CR]) {
+    for (let at = bytes.indexOf(breaks); at !== -1; at = bytes.indexOf(breaks, at + 1)) {
+      bytes[at] = SPACE
+    }
+  }
+}

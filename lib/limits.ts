@@ -1,0 +1,28 @@
+// The default of every limit, in one place. Sizes are bytes, times are milliseconds; 0 turns a
+// limit off. Each is an option of whatever it limits, and a flag of the command line.
+
+export const limits = {
+  /** One message, in either direction. */
+  maxMessage: 64 * 1024 * 1024,
+  /** Silence on an open event stream before a comment is sent on it. */
+  keepAlive: 15_000,
+  /** A session without traffic, open stream or call. */
+  sessionTimeout: 30 * 60_000,
+  maxSessions: 1000,
+  /** How long a server may take to leave: after its input ended, and again after SIGTERM. */
+  closeTimeout: 5000,
+  /** How long calls in flight may still be answered when the proxy is told to stop. */
+  drainTimeout: 10_000,
+  /** Restarts of a dying server within a minute. */
+  restarts: 5,
+  /** A connection being made, and a server's first answer to `initialize` over HTTP. */
+  connectTimeout: 30_000,
+  /** Events of one session kept for a client that comes back, and messages for one still to come. */
+  maxReplay: 1024 * 1024,
+  /** How long the answer to a POST may stay undecided between JSON and an event stream. */
+  streamAfter: 3000,
+  /** What clients are told to wait before they come back to an event stream. */
+  retry: 1000
+}
+
+export type Limits = typeof limits

@@ -1,0 +1,12 @@
+// Where the library tells what it does: four functions that the caller may supply. A console is one.
+
+export interface Log {
+  debug(message: string): void
+  info(message: string): void
+  warn(message: string): void
+  error(message: string): void
+}
+
+const nothing = (): void => {}
+
+export const silent: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing }
