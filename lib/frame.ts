@@ -39,7 +39,7 @@ export class Frame implements Envelope {
     return JSON.parse(this.bytes.toString()) as Message
   }
 
-  override toString(): string {
+  toString(): string {
     return this.bytes.toString()
   }
 }
@@ -89,15 +89,27 @@ export function errorFrame(id: Id | undefined, error: ProxyError): Frame {
   return makeFrame({ jsonrpc: '2.0', id: id ?? null, error: message })
 }
 
-/** JSON that is not a message. Its id, if there is one, lets the answer reach whoever waits. */
+/** JSON that is not a JSON-RPC message, with what can be told of it all the same. */
 export class EnvelopeError extends ProxyError {
-  readonly id: Id | undefined
+  readonly envelope: Envelope | undefined
 
   constructor(message: unknown) {
     super('ERR_FRAME_ENVELOPE', 'the message is not a JSON-RPC 2.0 request, notification or response')
-    const id = typeof message === 'object' && message !== null && 'id' in message ? message.id : null
-    this.id = typeof id === 'string' || typeof id === 'number' ? id : undefined
+    if (typeof message !== 'object' || message === null || !('id' in message)) return
+    const { id } = message
+    if (typeof id !== 'string' && typeof id !== 'number') return
+    this.envelope = { kind: 'result' in message || 'error' in message ? 'response' : 'request', id }
   }
+}
+
+/**
+ * What becomes of a message that cannot pass: whoever waits for it, or for the answer to it, gets an
+ * error instead. `back` goes to its sender, `onward` takes its place; nobody waits for a notification.
+ */
+export function refuse(error: ProxyError, envelope?: Envelope): { back?: Frame; onward?: Frame } {
+  if (envelope?.id === undefined) return {}
+  const frame = errorFrame(envelope.id, error)
+  return envelope.kind === 'response' ? { onward: frame } : { back: frame }
 }
 
 function envelopeOf(message: Message): Envelope {

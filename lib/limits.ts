@@ -26,3 +26,15 @@ export const limits = {
 }
 
 export type Limits = typeof limits
+
+/** Limits of the caller's choice. */
+export type LimitOptions = { [Name in keyof Limits]?: Limits[Name] | undefined }
+
+/** The limits that `options` names, over the defaults. */
+export function withDefaults(options: LimitOptions): Limits {
+  const chosen = { ...limits }
+  for (const name of Object.keys(limits) as (keyof Limits)[]) {
+    chosen[name] = options[name] ?? limits[name]
+  }
+  return chosen
+}

@@ -1,0 +1,35 @@
+// Client mode: the client that started us speaks on stdin and stdout, and the server is at a URL.
+
+import { urlConnector } from '../config/connect.ts'
+import type { ClientConfig } from '../config/types.ts'
+import { isAbort } from '../errors.ts'
+import { join } from '../join.ts'
+import type { Log } from '../log.ts'
+import { acceptStdio } from '../transports/accept-stdio.ts'
+import { reconnect } from '../wrappers/reconnect.ts'
+import { openRecorder } from './recorder.ts'
+import { onStop } from './signals.ts'
+
+/** Resolves when the client has said its last word and got its last answer. */
+export async function runClient(config: ClientConfig, log: Log): Promise<void> {
+  const { drainTimeout } = config.limits
+  // First of all, so that nothing of what is piped in waits for what is loaded.
+  const client = acceptStdio({ ...config.limits, log })
+  const server = reconnect(await urlConnector(config.server, config, log), { ...config.limits, log })
+  const recorder = await openRecorder(config.record)
+  const release = onStop((again) => {
+    if (again) server.destroy()
+    // As if the input had ended here: what was asked is answered, if it does not take too long.
+    client.endInput()
+    setTimeout(() => server.destroy(), drainTimeout).unref()
+  })
+  try {
+    await join(client, server, recorder?.tap('stdio'))
+  } catch (error) {
+    // A reader that left, as `head` does, or a stop that took too long.
+    if (!isAbort(error)) throw error
+  } finally {
+    release()
+    await recorder?.close()
+  }
+}

@@ -1,0 +1,48 @@
+// The command: reads its arguments, loads the mode that they ask for, and tells what went wrong in
+// one line.
+
+import type { ClientConfig, ServeConfig } from '../config/types.ts'
+import { ProxyError, describe } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { parseArguments } from './arguments.ts'
+import { createLog } from './log.ts'
+
+/** Runs the command. Resolves to its exit code: 0, 1 for what failed, 2 for what was asked wrongly. */
+export async function main(argv: string[]): Promise<number> {
+  try {
+    const config = await parseArguments(argv, process.env)
+    switch (config.mode) {
+      case 'version': {
+        const { version } = await import('../version.ts')
+        process.stdout.write(`mcp-proxy ${version}\n`)
+        return 0
+      }
+      case 'help': {
+        const { help } = await import('./help.ts')
+        process.stdout.write(help)
+        return 0
+      }
+      case 'client': {
+        const { runClient } = await import('./client-mode.ts')
+        await runClient(config, openLog(config))
+        return 0
+      }
+      case 'server': {
+        const { runServer } = await import('./server-mode.ts')
+        await runServer(config, openLog(config))
+        return 0
+      }
+    }
+  } catch (error) {
+    process.stderr.write(`mcp-proxy: ${describe(error)}\n`)
+    const isUsage =
+      error instanceof ProxyError && (error.code === 'ERR_USAGE' || error.code === 'ERR_CONFIG')
+    return isUsage ? 2 : 1
+  }
+}
+
+function openLog({ logLevel, warnings }: ClientConfig | ServeConfig): Log {
+  const log = createLog(logLevel)
+  for (const warning of warnings) log.warn(warning)
+  return log
+}

@@ -1,0 +1,66 @@
+// HTTP bodies: one message each, or, in revision 2025-03-26 alone, a batch of several as an array.
+
+import { parseFrame } from '../frame.ts'
+import type { Frame } from '../frame.ts'
+import { ProxyError } from '../errors.ts'
+import { limits } from '../limits.ts'
+import { splitArray } from './scan.ts'
+import { tooLarge } from './newline.ts'
+
+/** Gathers a body as its chunks come, and refuses to hold more than the limit. */
+export class BodyParser {
+  readonly #maxMessage: number
+  #parts: Buffer[] = []
+  #size = 0
+
+  /** @param maxMessage the largest body taken, in bytes (0: any) */
+  constructor(maxMessage: number = limits.maxMessage) {
+    this.#maxMessage = maxMessage || Infinity
+  }
+
+  /** @throws ProxyError `ERR_FRAME_TOO_LARGE` */
+  feed(chunk: Buffer): void {
+    this.#size += chunk.length
+    if (this.#size > this.#maxMessage) {
+      this.#parts = []
+      throw tooLarge(this.#size, this.#maxMessage)
+    }
+    this.#parts.push(chunk)
+  }
+
+  /** The whole body. */
+  end(): Buffer {
+    const [first] = this.#parts
+    return first !== undefined && this.#parts.length === 1
+      ? first
+      : Buffer.concat(this.#parts, this.#size)
+  }
+}
+
+export interface Body {
+  frames: Frame[]
+  /** The frames came as an array, and the answers to them may go back as one. */
+  batch: boolean
+}
+
+/**
+ * Reads the frames of a body.
+ *
+ * @throws ProxyError `ERR_FRAME_SYNTAX`, `ERR_FRAME_ENVELOPE`; an empty batch is no message either
+ */
+export function parseBody(bytes: Buffer): Body {
+  if (!isArray(bytes)) return { frames: [parseFrame(bytes)], batch: false }
+  try {
+    JSON.parse(bytes.toString())
+  } catch (cause) {
+    throw new ProxyError('ERR_FRAME_SYNTAX', 'the batch is not JSON', { cause })
+  }
+  const frames = splitArray(bytes).map((element) => parseFrame(element))
+  if (frames.length === 0) throw new ProxyError('ERR_FRAME_ENVELOPE', 'the batch is empty')
+  return { frames, batch: true }
+}
+
+function isArray(bytes: Buffer): boolean {
+  const first = bytes.find((byte) => byte > 0x20)
+  return first === 0x5b
+}

@@ -1,0 +1,103 @@
+// One frame a line, as stdio has it. The parts of an unfinished line are kept apart and joined once,
+// at its newline, so that a large message costs each of its bytes one look.
+//
+// A line over the limit is not kept: it goes by a scanner that picks out its envelope, so that
+// whoever waits for it can be told. The lines after it are read as ever.
+
+import { EnvelopeError, parseFrame } from '../frame.ts'
+import type { Envelope, Frame } from '../frame.ts'
+import { ProxyError } from '../errors.ts'
+import { limits } from '../limits.ts'
+import { EnvelopeScanner, isBlank } from './scan.ts'
+
+export interface ParserOptions {
+  /** The largest message taken, in bytes (64 MiB; 0: any). */
+  maxMessage?: number | undefined
+  onFrame(frame: Frame): void
+  /** Called for what was sent and is not a frame, with as much of its envelope as could be read. */
+  onInvalid(error: ProxyError, envelope?: Envelope): void
+}
+
+const LF = 0x0a
+
+export class NewlineParser {
+  readonly #options: ParserOptions
+  readonly #maxMessage: number
+  #parts: Buffer[] = []
+  #size = 0
+  /** Set while a line over the limit goes by. */
+  #scanner: EnvelopeScanner | undefined
+
+  constructor(options: ParserOptions) {
+    this.#options = options
+    this.#maxMessage = (options.maxMessage ?? limits.maxMessage) || Infinity
+  }
+
+  feed(chunk: Buffer): void {
+    let start = 0
+    for (let end; (end = chunk.indexOf(LF, start)) !== -1; start = end + 1) {
+      this.#hold(chunk.subarray(start, end))
+      this.#endLine()
+    }
+    if (start < chunk.length) this.#hold(chunk.subarray(start))
+  }
+
+  /** The input has ended. A process that exits often forgets its last newline. */
+  end(): void {
+    this.#endLine()
+  }
+
+  #hold(part: Buffer): void {
+    this.#size += part.length
+    if (this.#scanner === undefined && this.#size > this.#maxMessage) {
+      this.#scanner = new EnvelopeScanner()
+      for (const held of this.#parts) this.#scanner.feed(held)
+      this.#parts = []
+    }
+    if (this.#scanner === undefined) this.#parts.push(part)
+    else this.#scanner.feed(part)
+  }
+
+  #endLine(): void {
+    const parts = this.#parts
+    const size = this.#size
+    const scanner = this.#scanner
+    this.#parts = []
+    this.#size = 0
+    this.#scanner = undefined
+    if (scanner !== undefined) {
+      this.#options.onInvalid(tooLarge(size, this.#maxMessage), scanner.envelope())
+      return
+    }
+    const [first] = parts
+    if (first === undefined) return
+    const line = parts.length === 1 ? first : Buffer.concat(parts, size)
+    readFrame(line, this.#options)
+  }
+}
+
+/** Reads what may be a frame, and tells `options` which it was. Blank lines are nothing at all. */
+export function readFrame(bytes: Buffer, options: ParserOptions, text?: string): void {
+  let frame
+  try {
+    frame = parseFrame(bytes, text)
+  } catch (error) {
+    if (isBlank(bytes)) return
+    if (!(error instanceof ProxyError)) throw error
+    options.onInvalid(error, error instanceof EnvelopeError ? error.envelope : undefined)
+    return
+  }
+  options.onFrame(frame)
+}
+
+export function tooLarge(size: number, maxMessage: number): ProxyError {
+  const message = `a message of ${size} bytes is over the limit of ${maxMessage} (see --max-message)`
+  return new ProxyError('ERR_FRAME_TOO_LARGE', message)
+}
+
+const newline = Buffer.from('\n')
+
+/** The frame's line, ready to be written with one call. */
+export function encodeLine(frame: Frame): Buffer {
+  return Buffer.concat([frame.bytes, newline], frame.bytes.length + 1)
+}

@@ -1,0 +1,37 @@
+// Reading the body of a request.
+
+import type { IncomingMessage } from 'node:http'
+import { ProxyError } from '../errors.ts'
+import { BodyParser } from '../framing/body.ts'
+import { tooLarge } from '../framing/newline.ts'
+
+/**
+ * Resolves to the whole body. What is over the limit is read to its end, though not kept: a client
+ * that is still sending does not listen for an answer.
+ *
+ * @param maxMessage in bytes (0: any)
+ * @throws ProxyError `ERR_FRAME_TOO_LARGE`, or `ERR_CLOSED` when the client has gone
+ */
+export function readBody(request: IncomingMessage, maxMessage: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const announced = Number(request.headers['content-length'])
+    let parser: BodyParser | undefined = new BodyParser(maxMessage)
+    if (maxMessage > 0 && announced > maxMessage) {
+      reject(tooLarge(announced, maxMessage))
+      parser = undefined
+    }
+    request
+      .on('data', (chunk: Buffer) => {
+        try {
+          parser?.feed(chunk)
+        } catch (error) {
+          parser = undefined
+          reject(error as ProxyError)
+        }
+      })
+      .on('end', () => parser && resolve(parser.end()))
+      .on('error', (cause) => {
+        reject(new ProxyError('ERR_CLOSED', 'the client went away in the middle of a message', { cause }))
+      })
+  })
+}

@@ -1,0 +1,69 @@
+// The clients that are connected, by the id that their requests name.
+
+import { ProxyError } from '../errors.ts'
+import { SessionTransport } from '../transports/accept-session.ts'
+import { SseConnection } from '../transports/accept-sse.ts'
+
+type Client = SessionTransport | SseConnection
+
+export class Clients {
+  readonly #maxSessions: number
+  readonly #byId = new Map<string, { client: Client; server: string }>()
+
+  /** @param maxSessions 0: any number */
+  constructor(maxSessions: number) {
+    this.#maxSessions = maxSessions || Infinity
+  }
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  /** @throws ProxyError `ERR_SESSIONS_FULL`; to be asked before a client is made */
+  makeRoom(): void {
+    if (this.size < this.#maxSessions) return
+    const message = `${this.size} sessions are open, which is the limit (see --max-sessions)`
+    throw new ProxyError('ERR_SESSIONS_FULL', message)
+  }
+
+  /** Keeps a client until it closes. */
+  add(client: Client, server: string): void {
+    this.#byId.set(client.id, { client, server })
+    client.once('close', () => this.#byId.delete(client.id))
+  }
+
+  /** @throws ProxyError `ERR_SESSION_UNKNOWN` also for the session of another server */
+  session(id: string, server: string): SessionTransport {
+    const client = this.#find(id, server)
+    if (client instanceof SessionTransport) return client
+    throw unknown()
+  }
+
+  /** @throws ProxyError `ERR_SESSION_UNKNOWN` */
+  connection(id: string, server: string): SseConnection {
+    const client = this.#find(id, server)
+    if (client instanceof SseConnection) return client
+    throw unknown()
+  }
+
+  /** Ends each client when nothing is in flight on it, or when the time is up (milliseconds). */
+  async drain(timeout: number): Promise<void> {
+    const clients = [...this.#byId.values()].map(({ client }) => client)
+    const closed = clients.map((client) => new Promise((resolve) => client.once('close', resolve)))
+    const timer = setTimeout(() => {
+      for (const client of clients) client.destroy()
+    }, timeout)
+    for (const client of clients) client.whenIdle(() => client.destroy())
+    await Promise.all(closed)
+    clearTimeout(timer)
+  }
+
+  #find(id: string, server: string): Client | undefined {
+    const entry = this.#byId.get(id)
+    return entry?.server === server && !entry.client.destroyed ? entry.client : undefined
+  }
+}
+
+function unknown(): ProxyError {
+  return new ProxyError('ERR_SESSION_UNKNOWN', 'there is no such session; initialize a new one')
+}

@@ -1,0 +1,228 @@
+// The HTTP side of the proxy: turns requests into client transports and hands each to a callback,
+// which joins it to a server. It knows nothing of what the servers are.
+
+import { randomUUID } from 'node:crypto'
+import { EventEmitter } from 'node:events'
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { ProxyError, describe } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { LimitOptions } from '../limits.ts'
+import { silent } from '../log.ts'
+import type { Log } from '../log.ts'
+import { Access } from './access.ts'
+import type { AccessOptions } from './access.ts'
+import { Clients } from './clients.ts'
+import { allowMethods } from './endpoint.ts'
+import { replyError, replyJson } from './reply.ts'
+import { findRoute, pathOf } from './routes.ts'
+import { SseEndpoint } from './sse-endpoint.ts'
+import { StreamableEndpoint } from './streamable-endpoint.ts'
+
+/** What is told of a client with its transport. */
+export interface Arrival {
+  /** The name of the server that the client asked for: `''` is the default one. */
+  server: string
+  /** Unlike that of any other client of this listener. */
+  session: string
+  /** The client will not initialize the server, and counts on it that somebody does. */
+  uninitialized: boolean
+}
+
+/** Joins a client to a server. Called for each client once; may throw a ProxyError to refuse it. */
+export type OnClient = (client: Duplex, arrival: Arrival) => void
+
+export interface ListenerOptions
+  extends Omit<AccessOptions, 'host'>, LimitOptions {
+  /** The address to listen on (127.0.0.1). */
+  host?: string | undefined
+  /** The port to listen on (0: a free one). */
+  port?: number | undefined
+  /** The names of the servers that can be asked for (`['']`: just the default one). */
+  servers?: string[] | undefined
+  /** Streamable HTTP without sessions: each POST is a client of its own. */
+  stateless?: boolean | undefined
+  /** What reverse proxies put before our paths (none). */
+  basePath?: string | undefined
+  /** Certificate and key as PEM, to serve HTTPS. */
+  tls?: { cert: Buffer | string; key: Buffer | string } | undefined
+  /** The state of each server by its name, for `/status` and `/readyz`. Default: all are fine. */
+  serverStates?: (() => Record<string, ServerState>) | undefined
+  log?: Log | undefined
+}
+
+/** `failed`: it could not be started when it was last tried. */
+export type ServerState = 'configured' | 'failed'
+
+/**
+ * Listens for clients over Streamable HTTP (2025-03-26 to 2025-11-25) and HTTP+SSE (2024-11-05).
+ *
+ * @throws ProxyError `ERR_LISTEN` when the address cannot be had
+ */
+export async function listen(options: ListenerOptions, onClient: OnClient): Promise<Listener> {
+  const server =
+    options.tls === undefined
+      ? createServer()
+      : (await import('node:https')).createServer({ ...options.tls })
+  const listener = new Listener(server, options, onClient)
+  const { host = '127.0.0.1', port = 0 } = options
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === 'EADDRINUSE' ? 'the port is taken; choose another with --port' : ''
+      reject(new ProxyError('ERR_LISTEN', `cannot listen on ${host}:${port}${why && `: ${why}`}`, {
+        cause: why === '' ? cause : undefined
+      }))
+    })
+    server.listen(port, host, resolve)
+  })
+  return listener
+}
+
+/** Emits `close` when it has been closed. */
+export class Listener extends EventEmitter {
+  readonly #http: Server
+  readonly #options: ListenerOptions
+  readonly #log: Log
+  readonly #access: Access
+  readonly #basePath: string
+  readonly #servers: Set<string>
+  readonly #clients: Clients
+  readonly #streamable: StreamableEndpoint
+  readonly #sse: SseEndpoint
+  #lastActivity = new Date()
+  #closing = false
+
+  /** Use `listen`. */
+  constructor(http: Server, options: ListenerOptions, onClient: OnClient) {
+    super()
+    this.#http = http
+    this.#options = options
+    this.#log = options.log ?? silent
+    this.#access = new Access({ ...options, host: options.host ?? '127.0.0.1' })
+    this.#basePath = options.basePath ?? ''
+    this.#servers = new Set(options.servers ?? [''])
+    this.#clients = new Clients(options.maxSessions ?? limits.maxSessions)
+    const maxMessage = options.maxMessage ?? limits.maxMessage
+    const shared = {
+      ...options,
+      maxMessage,
+      log: this.#log,
+      clients: this.#clients,
+      createId: () => randomUUID().replaceAll('-', ''),
+      onClient
+    }
+    this.#streamable = new StreamableEndpoint(shared)
+    this.#sse = new SseEndpoint(shared)
+    http.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      void this.#onRequest(request, response)
+    })
+  }
+
+  /** The URL that ours are relative to, with a slash at the end. */
+  get url(): string {
+    const { address, port, family } = this.#http.address() as AddressInfo
+    const scheme = this.#options.tls === undefined ? 'http' : 'https'
+    return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}/`
+  }
+
+  /** The URLs of a server: `''` is the default one. */
+  urlsOf(server: string): { mcp: string; sse: string } {
+    const base = new URL(pathOf(server, this.#basePath), this.url).href
+    return { mcp: `${base}mcp`, sse: `${base}sse` }
+  }
+
+  /** How many sessions are open. */
+  get sessions(): number {
+    return this.#clients.size
+  }
+
+  /**
+   * Takes no more clients, lets calls in flight be answered, then ends what is left.
+   *
+   * @param drainTimeout milliseconds that the calls may take
+   */
+  async close(drainTimeout: number = limits.drainTimeout): Promise<void> {
+    this.#closing = true
+    const closed = new Promise((resolve) => this.#http.close(resolve))
+    await Promise.all([this.#clients.drain(drainTimeout), this.#streamable.drain(drainTimeout)])
+    // Whatever still goes out goes to one who does not read it.
+    const timer = setTimeout(() => this.#http.closeAllConnections(), 1000)
+    this.#http.closeIdleConnections()
+    await closed
+    clearTimeout(timer)
+    this.emit('close')
+  }
+
+  async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // A client that goes away has no use for our complaint about it.
+    request.on('error', () => {})
+    response.on('error', () => {})
+    try {
+      this.#access.check(request.headers)
+      for (const [name, value] of Object.entries(this.#access.headers(request.headers))) {
+        response.setHeader(name, value as string)
+      }
+      if (this.#closing) throw new ProxyError('ERR_CLOSED', 'the proxy is about to stop')
+      await this.#serve(request, response)
+    } catch (error) {
+      this.#refuse(request, response, error)
+    }
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://any')
+    const route = findRoute(pathname, this.#basePath)
+    if (route === undefined || ('server' in route && !this.#servers.has(route.server))) {
+      throw new ProxyError('ERR_NOT_FOUND', `there is nothing at ${pathname}`)
+    }
+    if (request.method === 'OPTIONS') {
+      response.writeHead(204, this.#access.preflight(request.headers)).end()
+      return
+    }
+    if (!('server' in route)) return this.#serveState(route.kind, request, response)
+    this.#lastActivity = new Date()
+    switch (route.kind) {
+      case 'mcp':
+        return this.#streamable.serve(request, response, route.server)
+      case 'sse':
+        return this.#sse.connect(request, response, route.server, route.endpoint)
+      case 'messages':
+        return this.#sse.post(request, response, route.server, searchParams.get('session_id') ?? '')
+    }
+  }
+
+  #serveState(
+    kind: 'status' | 'healthz' | 'readyz',
+    request: IncomingMessage,
+    response: ServerResponse
+  ): void {
+    allowMethods(request, response, 'GET', 'HEAD')
+    const states = this.#options.serverStates?.() ?? {}
+    const failed = Object.keys(states).filter((name) => states[name] === 'failed')
+    if (kind === 'healthz') return replyJson(response, 200, { ok: true })
+    if (kind === 'readyz') {
+      return replyJson(response, failed.length === 0 ? 200 : 503, { ready: failed.length === 0, failed })
+    }
+    replyJson(response, 200, {
+      api_last_activity: this.#lastActivity.toISOString(),
+      server_instances: states,
+      sessions: this.sessions
+    })
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, cause: unknown): void {
+    const known = cause instanceof ProxyError
+    const error = known ? cause : new ProxyError('ERR_REQUEST', 'the request failed', { cause })
+    const message = `${request.method} ${request.url?.split('?')[0]}: ${describe(error)}`
+    if (known) this.#log.debug(message)
+    else this.#log.error(message)
+    replyError(response, error, {
+      ...(error.code === 'ERR_SESSIONS_FULL' && { 'retry-after': '10' }),
+      // What is left of the body is read and thrown away; the connection has no other use.
+      ...(!request.complete && { connection: 'close' })
+    })
+    request.resume()
+  }
+}

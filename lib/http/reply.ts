@@ -1,0 +1,32 @@
+// Short answers to HTTP requests.
+
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { ProxyError } from '../errors.ts'
+import { EnvelopeError, errorFrame } from '../frame.ts'
+
+/** Answers with JSON that is no frame, for people and programs that look after the proxy. */
+export function replyJson(response: ServerResponse, status: number, value: unknown): void {
+  const body = `${JSON.stringify(value)}\n`
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body)
+  })
+  response.end(body)
+}
+
+/** Answers with an error, as a status and as the JSON-RPC error that a client may show. */
+export function replyError(
+  response: ServerResponse,
+  error: ProxyError,
+  headers: OutgoingHttpHeaders = {}
+): void {
+  if (response.headersSent || response.destroyed) return
+  const id = error instanceof EnvelopeError ? error.envelope?.id : undefined
+  const { bytes } = errorFrame(id, error)
+  response.writeHead(error.status, {
+    'content-type': 'application/json',
+    'content-length': bytes.length,
+    ...headers
+  })
+  response.end(bytes)
+}

@@ -1,0 +1,38 @@
+// The library: transports and wrappers, for those who build a proxy of their own.
+
+export { Frame, makeFrame, parseFrame } from './frame.ts'
+export type { Envelope, Id, Message } from './frame.ts'
+export { ProxyError } from './errors.ts'
+export type { ErrorCode } from './errors.ts'
+export { limits } from './limits.ts'
+export type { Limits } from './limits.ts'
+export type { Log } from './log.ts'
+export { join } from './join.ts'
+
+export { NewlineParser, encodeLine } from './framing/newline.ts'
+export type { ParserOptions } from './framing/newline.ts'
+export { SseParser, encodeEvent } from './framing/sse.ts'
+export type { SseParserOptions } from './framing/sse.ts'
+export { BodyParser, parseBody } from './framing/body.ts'
+export type { Body } from './framing/body.ts'
+
+export { acceptStdio } from './transports/accept-stdio.ts'
+export type { StdioOptions } from './transports/accept-stdio.ts'
+export { connectChild } from './transports/connect-child.ts'
+export type { ChildOptions } from './transports/connect-child.ts'
+export { connectHttp } from './transports/connect-http.ts'
+export type { HttpOptions } from './transports/connect-http.ts'
+export { connectSse } from './transports/connect-sse.ts'
+export { connectUrl } from './transports/connect-url.ts'
+export { clientCredentials } from './transports/oauth.ts'
+export type { ClientCredentialsOptions, TokenSource } from './transports/oauth.ts'
+
+export { initialized } from './wrappers/initialized.ts'
+export { prewarm } from './wrappers/prewarm.ts'
+export { reconnect } from './wrappers/reconnect.ts'
+export type { ReconnectOptions } from './wrappers/reconnect.ts'
+export { record } from './wrappers/record.ts'
+export type { RecordedFrame, Recorder, Tap } from './wrappers/record.ts'
+
+export { listen } from './http/listener.ts'
+export type { Arrival, Listener, ListenerOptions, OnClient, ServerState } from './http/listener.ts'

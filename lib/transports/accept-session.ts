@@ -1,0 +1,219 @@
+// The transport to a client over Streamable HTTP with a session (2025-03-26 to 2025-11-25). It lives
+// from the POST that initializes to the DELETE, or until nothing has been heard for long. The client's
+// POSTs and GETs come from the listener; here it is decided on which of them each message goes back.
+
+import type { ServerResponse } from 'node:http'
+import { Duplex } from 'node:stream'
+import { ProxyError } from '../errors.ts'
+import { errorFrame } from '../frame.ts'
+import type { Frame, Id } from '../frame.ts'
+import type { Body } from '../framing/body.ts'
+import { encodePriming } from '../framing/sse.ts'
+import { withDefaults } from '../limits.ts'
+import type { LimitOptions, Limits } from '../limits.ts'
+import { silent } from '../log.ts'
+import type { Log } from '../log.ts'
+import { ReplayStore } from './channel.ts'
+import type { Channel } from './channel.ts'
+import { EventStream } from './event-stream.ts'
+import { Exchange } from './exchange.ts'
+import type { Accept } from './exchange.ts'
+import type { Callback, DestroyCallback } from './types.ts'
+
+export interface SessionOptions extends LimitOptions {
+  /** The session's id: visible ASCII, and not to be guessed. */
+  id: string
+  log?: Log | undefined
+}
+
+/** The first revision whose clients know events without data. */
+const primingSince = '2025-11-25'
+
+export class SessionTransport extends Duplex {
+  readonly id: string
+  /** The revision that was agreed on, once the server has answered `initialize`. */
+  version: string | undefined
+  readonly #limits: Limits
+  readonly #log: Log
+  readonly #store: ReplayStore
+  /** Carries what belongs to no POST: the stream of a GET. */
+  readonly #unasked: Channel
+  readonly #exchanges = new Set<Exchange>()
+  readonly #byId = new Map<Id, Exchange>()
+  readonly #idle: NodeJS.Timeout | undefined
+  #initializeId: Id | undefined
+  #waitingForRoom: (() => void)[] = []
+  #full = false
+  #whenIdle: (() => void) | undefined
+
+  constructor(options: SessionOptions) {
+    super({ objectMode: true })
+    this.id = options.id
+    this.#limits = withDefaults(options)
+    this.#log = options.log ?? silent
+    this.#store = new ReplayStore(this.#limits.maxReplay, this.#log)
+    this.#unasked = this.#store.createChannel()
+    const { sessionTimeout } = this.#limits
+    if (sessionTimeout > 0) this.#idle = setTimeout(() => this.#timeOut(), sessionTimeout)
+  }
+
+  /** Calls back when the client's next frame can be taken. */
+  whenRoom(callback: () => void): void {
+    if (this.#full && !this.destroyed) this.#waitingForRoom.push(callback)
+    else callback()
+  }
+
+  /**
+   * Takes a POST. Frames without a request among them are acknowledged with 202 when there is room
+   * for more.
+   *
+   * @throws ProxyError `ERR_REQUEST` for an id that is in use
+   */
+  post(response: ServerResponse, { frames, batch }: Body, accept: Accept): void {
+    const requests = frames.filter((frame) => frame.kind === 'request')
+    for (const { id } of requests) {
+      if (!this.#byId.has(id as Id)) continue
+      throw new ProxyError('ERR_REQUEST', `a request with the id ${JSON.stringify(id)} is in flight`)
+    }
+    this.#idle?.refresh()
+    if (requests.length > 0) this.#exchange(response, { frames: requests, batch }, accept)
+    for (const frame of frames) {
+      if (frame.method === 'initialize') this.#initializeId = frame.id
+      if (!this.push(frame)) this.#full = true
+      if (frame.method === 'notifications/cancelled') this.#cancel(frame)
+    }
+    if (requests.length === 0) this.whenRoom(() => response.writeHead(202).end())
+  }
+
+  /** Takes a GET: opens the stream for what belongs to no POST, or goes on with one that broke. */
+  get(response: ServerResponse, lastEventId?: string): void {
+    this.#idle?.refresh()
+    const found = lastEventId === undefined ? undefined : this.#store.find(lastEventId)
+    const channel = found?.channel ?? this.#unasked
+    const stream = this.#openStream(response)
+    if (found === undefined) this.#prime(stream, channel)
+    channel.attach(stream, found?.number)
+  }
+
+  /** Calls back when nothing is in flight: at once, if that is so already. */
+  whenIdle(callback: () => void): void {
+    if (this.#exchanges.size === 0) callback()
+    else this.#whenIdle = callback
+  }
+
+  override _read(): void {
+    this.#full = false
+    for (const goOn of this.#waitingForRoom.splice(0)) goOn()
+  }
+
+  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+    this.#idle?.refresh()
+    const goOn = (): void => callback()
+    if (frame.kind === 'response') this.#answer(frame, goOn)
+    else (this.#exchangeFor(frame) ?? this.#unasked).send(frame, goOn)
+  }
+
+  override _final(callback: Callback): void {
+    this.#endAll(new ProxyError('ERR_CLOSED', 'the server has ended the session'))
+    callback()
+  }
+
+  override _destroy(error: Error | null, callback: DestroyCallback): void {
+    clearTimeout(this.#idle)
+    this.#endAll(
+      error instanceof ProxyError ? error : new ProxyError('ERR_CLOSED', 'the session has ended')
+    )
+    this._read()
+    callback(error)
+  }
+
+  #exchange(response: ServerResponse, body: Body, accept: Accept): void {
+    let channel: Channel | undefined
+    const exchange = new Exchange({
+      ...body,
+      response,
+      accept,
+      streamAfter: this.#limits.streamAfter,
+      headers: () => ({ 'mcp-session-id': this.id }),
+      openStream: () => {
+        channel = this.#store.createChannel()
+        const stream = this.#openStream(response)
+        this.#prime(stream, channel)
+        channel.attach(stream)
+        return channel
+      },
+      onEnd: () => this.#exchangeOnEnd(exchange)
+    })
+    this.#exchanges.add(exchange)
+    for (const { id } of body.frames) this.#byId.set(id as Id, exchange)
+  }
+
+  #exchangeOnEnd(exchange: Exchange): void {
+    this.#exchanges.delete(exchange)
+    for (const id of exchange.owed) this.#byId.delete(id)
+    if (this.#exchanges.size === 0) this.#whenIdle?.()
+  }
+
+  #answer(frame: Frame, callback: () => void): void {
+    const exchange = this.#byId.get(frame.id as Id)
+    if (exchange === undefined) {
+      // To what was cancelled, or to a client that went away without a way back.
+      this.#log.debug(`an answer came that nobody waits for (id ${frame.id})`)
+      return callback()
+    }
+    this.#byId.delete(frame.id as Id)
+    if (frame.id === this.#initializeId) this.#onInitialized(frame)
+    exchange.send(frame, callback)
+  }
+
+  #onInitialized(frame: Frame): void {
+    this.#initializeId = undefined
+    const { result } = frame.message()
+    const { protocolVersion } = Object(result) as { protocolVersion?: unknown }
+    if (typeof protocolVersion === 'string') this.version = protocolVersion
+    // Nothing was initialized: the client has got the reason, and no session.
+    if (result === undefined) this.whenIdle(() => this.destroy())
+  }
+
+  // Progress belongs to its call. Anything else belongs to the call in flight if there is just one.
+  // With several it goes where messages without a call go, but rather on any of the calls than
+  // nowhere: what the server asks is perhaps what they all wait for.
+  #exchangeFor(frame: Frame): Exchange | undefined {
+    const open = [...this.#exchanges].filter((exchange) => exchange.streams)
+    if (frame.progressToken !== undefined && frame.kind === 'notification') {
+      const token = frame.progressToken
+      return open.find((exchange) => exchange.expects(token))
+    }
+    return open.length === 1 || !this.#unasked.connected ? open.at(-1) : undefined
+  }
+
+  #cancel(frame: Frame): void {
+    const id = frame.message().params?.requestId as Id
+    if (!this.#byId.has(id)) return
+    // The server need not answer what was cancelled, but the POST needs an end. The client ignores
+    // what it says.
+    this.#answer(errorFrame(id, new ProxyError('ERR_CANCELLED', 'the call was cancelled')), noop)
+  }
+
+  #openStream(response: ServerResponse): EventStream {
+    return new EventStream(response, this.#limits.keepAlive, { 'mcp-session-id': this.id })
+  }
+
+  // Gives the client an id to come back with before there is any event (2025-11-25).
+  #prime(stream: EventStream, channel: Channel): void {
+    if (this.version === undefined || this.version < primingSince) return
+    stream.write(encodePriming(channel.lastId, this.#limits.retry), noop)
+  }
+
+  #timeOut(): void {
+    if (this.#exchanges.size > 0 || this.#unasked.connected) this.#idle?.refresh()
+    else this.destroy()
+  }
+
+  #endAll(error: ProxyError): void {
+    for (const id of [...this.#byId.keys()]) this.#answer(errorFrame(id, error), noop)
+    this.#unasked.end()
+  }
+}
+
+const noop = (): void => {}

@@ -1,0 +1,81 @@
+// The transport to a client over HTTP+SSE (2024-11-05): a GET whose event stream carries all that the
+// server says, and POSTs to the endpoint that the stream names first. It lives as long as the GET.
+
+import type { ServerResponse } from 'node:http'
+import { Duplex } from 'node:stream'
+import type { Frame } from '../frame.ts'
+import { limits } from '../limits.ts'
+import { EventStream } from './event-stream.ts'
+import type { Callback, DestroyCallback } from './types.ts'
+import { Owed } from '../owed.ts'
+
+export interface SseOptions {
+  id: string
+  /** The response to the GET. */
+  response: ServerResponse
+  /** Where the client is to POST: best a reference relative to the URL of the GET. */
+  endpoint: string
+  /** Milliseconds; see `limits`. */
+  keepAlive?: number | undefined
+}
+
+export class SseConnection extends Duplex {
+  readonly id: string
+  readonly #response: ServerResponse
+  readonly #stream: EventStream
+  readonly #owed = new Owed()
+  #waitingForRoom: (() => void)[] = []
+  #full = false
+
+  constructor({ id, response, endpoint, keepAlive = limits.keepAlive }: SseOptions) {
+    super({ objectMode: true })
+    this.id = id
+    this.#response = response
+    this.#stream = new EventStream(response, keepAlive)
+    this.#stream.write(`event: endpoint\ndata: ${endpoint}\n\n`, noop)
+    response.once('close', () => this.destroy())
+  }
+
+  /** Calls back when the client's next frame can be taken. */
+  whenRoom(callback: () => void): void {
+    if (this.#full && !this.destroyed) this.#waitingForRoom.push(callback)
+    else callback()
+  }
+
+  /** Takes a POST, which is acknowledged with 202 when there is room for more. */
+  post(response: ServerResponse, frames: Frame[]): void {
+    for (const frame of frames) {
+      this.#owed.sent(frame)
+      if (!this.push(frame)) this.#full = true
+    }
+    this.whenRoom(() => response.writeHead(202, { 'content-type': 'text/plain' }).end('Accepted'))
+  }
+
+  /** Calls back when nothing is in flight: at once, if that is so already. */
+  whenIdle(callback: () => void): void {
+    this.#owed.whenSettled(callback)
+  }
+
+  override _read(): void {
+    this.#full = false
+    for (const goOn of this.#waitingForRoom.splice(0)) goOn()
+  }
+
+  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+    this.#stream.send(frame, () => callback())
+    this.#owed.answered(frame)
+  }
+
+  override _final(callback: Callback): void {
+    this.#stream.end()
+    callback()
+  }
+
+  override _destroy(error: Error | null, callback: DestroyCallback): void {
+    this.#response.end()
+    this._read()
+    callback(error)
+  }
+}
+
+const noop = (): void => {}

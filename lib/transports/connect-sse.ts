@@ -1,0 +1,189 @@
+// The transport to a server over HTTP+SSE, the transport of revision 2024-11-05: one event stream
+// brings all that the server says, and its first event tells where to POST what is said to it.
+
+import type { IncomingHttpHeaders } from 'node:http'
+import { Duplex } from 'node:stream'
+import { ProxyError, describe } from '../errors.ts'
+import { errorFrame, refuse } from '../frame.ts'
+import type { Envelope, Frame } from '../frame.ts'
+import { SseParser } from '../framing/sse.ts'
+import { limits } from '../limits.ts'
+import { silent } from '../log.ts'
+import type { Log } from '../log.ts'
+import { Owed } from '../owed.ts'
+import type { HttpOptions } from './connect-http.ts'
+import { failAfterReading } from './fail.ts'
+import { Excerpt, HttpClient, SessionUnknownError } from './http-client.ts'
+import type { Exchange } from './http-client.ts'
+import type { Callback, DestroyCallback } from './types.ts'
+
+/**
+ * Gives the transport to the server whose event stream is at a URL (HTTP+SSE, 2024-11-05).
+ *
+ * The session lives as long as the stream does: when the stream breaks, the transport is destroyed.
+ * `end()` waits for the answers still owed, then closes it.
+ *
+ * Errors: `ERR_CONNECTION`, `ERR_HTTP_STATUS`, `ERR_HTTP_ANSWER`, `ERR_AUTHORIZATION`, `ERR_TIMEOUT`
+ * (no endpoint was named in `connectTimeout`), `ERR_SESSION_UNKNOWN`.
+ */
+export function connectSse(options: HttpOptions): SseTransport {
+  return new SseTransport(options)
+}
+
+export class SseTransport extends Duplex {
+  readonly #client: HttpClient
+  readonly #log: Log
+  readonly #owed = new Owed()
+  readonly #stream: Exchange
+  readonly #timer: NodeJS.Timeout | undefined
+  #events: SseParser | undefined
+  #excerpt: Excerpt | undefined
+  #status = 0
+  #endpoint: URL | undefined
+  /** The frame under way: to be sent when there is an endpoint, or sent and not yet taken. */
+  #writing: { frame: Frame; callback: Callback } | undefined
+
+  constructor(options: HttpOptions) {
+    super({ objectMode: true, ...(options.signal && { signal: options.signal }) })
+    this.#client = new HttpClient({ ...options, url: new URL(options.url) })
+    this.#log = options.log ?? silent
+    const { connectTimeout = limits.connectTimeout, maxMessage } = options
+    if (connectTimeout > 0) this.#timer = setTimeout(() => this.#late(), connectTimeout)
+    const parser = new SseParser({
+      maxMessage,
+      onFrame: (frame) => this.#onFrame(frame),
+      onInvalid: (error, envelope) => this.#onInvalid(error, envelope),
+      onEvent: (name, data) => this.#onEvent(name, data)
+    })
+    this.#stream = this.#client.send(
+      { method: 'GET', headers: { accept: 'text/event-stream' } },
+      {
+        onReply: (status, headers) => this.#streamOnReply(status, headers, parser),
+        onData: (chunk) => {
+          this.#events?.feed(chunk)
+          this.#excerpt?.feed(chunk)
+        },
+        onEnd: () => this.#streamOnEnd(),
+        onError: (error) => this.#lost(error)
+      }
+    )
+  }
+
+  override _read(): void {
+    this.#client.resume()
+  }
+
+  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+    this.#owed.sent(frame)
+    this.#writing = { frame, callback }
+    if (this.#endpoint !== undefined) this.#post(frame)
+  }
+
+  override _final(callback: Callback): void {
+    this.#owed.whenSettled(() => {
+      clearTimeout(this.#timer)
+      this.#stream.abort()
+      this.push(null)
+      callback()
+    })
+  }
+
+  override _destroy(error: Error | null, callback: DestroyCallback): void {
+    clearTimeout(this.#timer)
+    const writing = this.#writing
+    this.#writing = undefined
+    writing?.callback(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
+    this.#owed.take()
+    void this.#client.destroy().then(() => callback(error))
+  }
+
+  #streamOnReply(status: number, headers: IncomingHttpHeaders, parser: SseParser): void {
+    const isStream = /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
+    if (status === 200 && isStream) this.#events = parser
+    else this.#excerpt = new Excerpt()
+    this.#status = status
+  }
+
+  #streamOnEnd(): void {
+    const { name } = this.#client
+    if (this.#excerpt !== undefined) this.#lost(this.#excerpt.error(name, this.#status))
+    else this.#lost(new ProxyError('ERR_CONNECTION', `${name} ended its event stream`))
+  }
+
+  #onEvent(name: string, data: string): void {
+    if (name !== 'endpoint' || this.#endpoint !== undefined) return
+    const { url } = this.#client
+    const endpoint = URL.canParse(data, url.href) ? new URL(data, url) : undefined
+    // Headers and tokens go where the endpoint says, so it must not say somewhere else.
+    if (endpoint?.origin !== url.origin) {
+      const message = `${this.#client.name} names an endpoint of another origin`
+      this.#lost(new ProxyError('ERR_HTTP_ANSWER', message))
+      return
+    }
+    clearTimeout(this.#timer)
+    this.#endpoint = endpoint
+    if (this.#writing !== undefined) this.#post(this.#writing.frame)
+  }
+
+  #onFrame(frame: Frame): void {
+    this.#owed.answered(frame)
+    if (!this.push(frame)) this.#client.pause()
+  }
+
+  #onInvalid(error: ProxyError, envelope?: Envelope): void {
+    this.#log.warn(`${this.#client.name} sent what is not a message: ${describe(error)}`)
+    const { back, onward } = refuse(error, envelope)
+    if (onward !== undefined) this.#onFrame(onward)
+    if (back !== undefined) this.#post(back)
+  }
+
+  #post(frame: Frame): void {
+    const excerpt = new Excerpt()
+    let answered = 0
+    this.#client.send(
+      {
+        method: 'POST',
+        url: this.#endpoint,
+        headers: { 'content-type': 'application/json' },
+        body: frame.bytes
+      },
+      {
+        onReply: (status) => (answered = status),
+        onData: (chunk) => excerpt.feed(chunk),
+        onEnd: () => {
+          if (answered === 404) this.#lost(new SessionUnknownError(this.#client.name, [frame]))
+          else if (answered >= 300) this.#failed(frame, excerpt.error(this.#client.name, answered))
+          this.#taken(frame)
+        },
+        onError: (error) => {
+          this.#failed(frame, error)
+          this.#taken(frame)
+        }
+      }
+    )
+  }
+
+  #taken(frame: Frame): void {
+    if (this.#writing?.frame !== frame) return
+    const { callback } = this.#writing
+    this.#writing = undefined
+    callback()
+  }
+
+  #failed(frame: Frame, error: ProxyError): void {
+    this.#log.warn(`a ${frame.kind} was not taken: ${describe(error)}`)
+    if (frame.kind === 'request' && this.#owed.has(frame.id ?? '')) {
+      this.#onFrame(errorFrame(frame.id, error))
+    }
+  }
+
+  #late(): void {
+    const message = `${this.#client.name} named no endpoint in time (see --connect-timeout)`
+    this.#lost(new ProxyError('ERR_TIMEOUT', message))
+  }
+
+  #lost(error: ProxyError): void {
+    this.#stream.abort()
+    failAfterReading(this, error)
+  }
+}

@@ -1,0 +1,72 @@
+// The serving side of an event stream: an HTTP response that stays open, and is kept open through
+// whatever lies between us and the client.
+
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { Frame } from '../frame.ts'
+import { encodeEvent } from '../framing/sse.ts'
+
+/** Takes frames for a client as events. */
+export interface EventSink {
+  /** `callback` is called when the client can take more, or will never. */
+  send(frame: Frame, callback: () => void): void
+  /** All that belongs on this stream has been sent. */
+  end(): void
+}
+
+export class EventStream implements EventSink {
+  readonly #response: ServerResponse
+  readonly #timer: NodeJS.Timeout | undefined
+
+  /**
+   * Sends the headers at once: a client waits for them, not for the first event.
+   *
+   * @param keepAlive milliseconds of silence before a comment is sent (0: none)
+   */
+  constructor(response: ServerResponse, keepAlive: number, headers: OutgoingHttpHeaders = {}) {
+    this.#response = response
+    response.writeHead(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-cache, no-transform',
+      // nginx would gather the events until its buffer is full.
+      'x-accel-buffering': 'no',
+      ...headers
+    })
+    response.flushHeaders()
+    if (keepAlive === 0) return
+    this.#timer = setInterval(() => {
+      // To one who does not read, a comment would only be more to read.
+      if (!response.writableNeedDrain) response.write(':\n\n')
+    }, keepAlive)
+    response.once('close', () => clearInterval(this.#timer))
+  }
+
+  /** Nobody can be reached here any more. */
+  get closed(): boolean {
+    return this.#response.destroyed || this.#response.writableEnded
+  }
+
+  send(frame: Frame, callback: () => void): void {
+    this.write(encodeEvent(frame), callback)
+  }
+
+  /** Writes events that are encoded already. */
+  write(events: Buffer | string, callback: () => void): void {
+    this.#timer?.refresh()
+    this.#response.write(events)
+    whenWritable(this.#response, callback)
+  }
+
+  end(): void {
+    this.#response.end()
+  }
+}
+
+/** Calls back when the response can take more, or will never. */
+export function whenWritable(response: ServerResponse, callback: () => void): void {
+  if (!response.writableNeedDrain || response.destroyed) return callback()
+  const goOn = (): void => {
+    response.off('drain', goOn).off('close', goOn)
+    callback()
+  }
+  response.on('drain', goOn).on('close', goOn)
+}

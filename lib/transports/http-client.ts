@@ -1,0 +1,268 @@
+// HTTP as the transports to servers use it: requests whose answers come in pieces and can be paused,
+// with the caller's headers, a token where there is authorization, and redirects within the origin.
+
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Dispatcher } from 'undici'
+import { ProxyError } from '../errors.ts'
+import type { Frame } from '../frame.ts'
+import { createAgent } from './agent.ts'
+import type { AgentOptions } from './agent.ts'
+import type { TokenSource } from './oauth.ts'
+
+export interface HttpClientOptions extends Omit<AgentOptions, 'origin'> {
+  url: URL
+  /** Sent with every request. */
+  headers?: Record<string, string> | undefined
+  /** Where the token for `Authorization` comes from. */
+  tokens?: TokenSource | undefined
+}
+
+export interface Request {
+  method: 'GET' | 'POST' | 'DELETE'
+  /** Where to, if not to the client's own URL. */
+  url?: URL | undefined
+  headers: Record<string, string>
+  body?: Buffer | undefined
+}
+
+/** What becomes of a request. After `onEnd` or `onError` nothing follows. */
+export interface ReplyHandler {
+  onReply(status: number, headers: IncomingHttpHeaders): void
+  onData(chunk: Buffer): void
+  onEnd(): void
+  /** The request failed, or its answer was cut off. Not called after `abort`. */
+  onError(error: ProxyError): void
+}
+
+const maxRedirects = 5
+
+export class HttpClient {
+  readonly url: URL
+  paused = false
+  readonly #options: HttpClientOptions
+  readonly #exchanges = new Set<Exchange>()
+  #agent: Dispatcher | undefined
+  #loading: Promise<Dispatcher> | undefined
+  readonly #abort = new AbortController()
+
+  constructor(options: HttpClientOptions) {
+    this.url = options.url
+    this.#options = options
+  }
+
+  /** The URL without what may be secret in it. */
+  get name(): string {
+    return this.url.origin + this.url.pathname
+  }
+
+  send(request: Request, handler: ReplyHandler): Exchange {
+    const exchange = new Exchange(this, request, handler, this.#exchanges)
+    this.#exchanges.add(exchange)
+    void this.start(exchange)
+    return exchange
+  }
+
+  /** Holds all answers, those still to come included. */
+  pause(): void {
+    this.paused = true
+    for (const exchange of this.#exchanges) exchange.pause()
+  }
+
+  resume(): void {
+    if (!this.paused) return
+    this.paused = false
+    for (const exchange of this.#exchanges) exchange.resume()
+  }
+
+  /** Aborts what is under way and closes the connections. */
+  async destroy(): Promise<void> {
+    this.#abort.abort()
+    for (const exchange of this.#exchanges) exchange.abort()
+    await this.#agent?.destroy()
+  }
+
+  /** Dispatches an exchange: anew, when it was redirected or its token refused. */
+  async start(exchange: Exchange): Promise<void> {
+    try {
+      const { tokens, headers } = this.#options
+      // No promise is waited for that need not be: most requests have nothing to wait for.
+      const agent = this.#agent ?? (await this.#load())
+      const token = tokens && (await tokens.token(this.#abort.signal))
+      if (exchange.ended || this.#abort.signal.aborted) return
+      exchange.dispatch(agent, {
+        ...headers,
+        ...exchange.request.headers,
+        ...(token !== undefined && { authorization: `Bearer ${token}` })
+      }, token)
+    } catch (error) {
+      exchange.fail(error)
+    }
+  }
+
+  refuse(token: string): boolean {
+    this.#options.tokens?.refused(token)
+    return this.#options.tokens !== undefined
+  }
+
+  async #load(): Promise<Dispatcher> {
+    this.#loading ??= createAgent({ ...this.#options, origin: this.url })
+    const agent = await this.#loading
+    this.#agent = agent
+    return agent
+  }
+}
+
+/** One request and its answer. */
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly request: Request
+  ended = false
+  readonly #client: HttpClient
+  readonly #handler: ReplyHandler
+  readonly #exchanges: Set<Exchange>
+  #url: URL
+  #token: string | undefined
+  #controller: Dispatcher.DispatchController | undefined
+  #redirects = 0
+  #tokenRefused = false
+  /** The answer at hand is not for the handler: the request is made again when it has ended. */
+  #again = false
+
+  constructor(client: HttpClient, request: Request, handler: ReplyHandler, all: Set<Exchange>) {
+    this.#client = client
+    this.request = request
+    this.#handler = handler
+    this.#exchanges = all
+    this.#url = request.url ?? client.url
+  }
+
+  dispatch(agent: Dispatcher, headers: Record<string, string>, token?: string): void {
+    this.#token = token
+    const { origin, pathname, search } = this.#url
+    const { method, body = null } = this.request
+    agent.dispatch({ origin, path: pathname + search, method, headers, body }, this)
+  }
+
+  pause(): void {
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    if (this.#controller?.paused === true) this.#controller.resume()
+  }
+
+  /** Ends the exchange without another word to its handler. */
+  abort(): void {
+    this.#end()
+    this.#controller?.abort(new ProxyError('ERR_CLOSED', 'aborted'))
+  }
+
+  fail(cause: unknown): void {
+    if (this.ended) return
+    this.#end()
+    const message = `cannot reach ${this.#client.name}`
+    const known = cause instanceof ProxyError
+    this.#handler.onError(known ? cause : new ProxyError('ERR_CONNECTION', message, { cause }))
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.ended) controller.abort(new ProxyError('ERR_CLOSED', 'aborted'))
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: IncomingHttpHeaders
+  ): void {
+    if (this.ended || status < 200) return
+    if (this.#client.paused) this.pause()
+    if (status === 401 && this.#token !== undefined && !this.#tokenRefused) {
+      this.#tokenRefused = true
+      this.#again = this.#client.refuse(this.#token)
+    } else if (status >= 301 && status <= 308 && status !== 304 && headers.location !== undefined) {
+      this.#redirect(status, headers.location)
+    }
+    if (!this.#again && !this.ended) this.#handler.onReply(status, headers)
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.ended && !this.#again) this.#handler.onData(chunk)
+  }
+
+  onResponseEnd(): void {
+    if (this.ended) return
+    if (this.#again) {
+      this.#again = false
+      void this.#client.start(this)
+      return
+    }
+    this.#end()
+    this.#handler.onEnd()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail(error)
+  }
+
+  #end(): void {
+    this.ended = true
+    this.#exchanges.delete(this)
+  }
+
+  // Some servers redirect /mcp to /mcp/. Elsewhere the headers must not go, secrets being in them.
+  #redirect(status: number, location: string): void {
+    const target = URL.canParse(location, this.#url.href) ? new URL(location, this.#url) : undefined
+    const sameMethod = status === 307 || status === 308 || this.request.method === 'GET'
+    if (target?.origin === this.#url.origin && sameMethod && ++this.#redirects <= maxRedirects) {
+      this.#url = target
+      this.#again = true
+      return
+    }
+    const to = target === undefined ? 'nowhere' : target.origin + target.pathname
+    const message = `${this.#client.name} redirects to ${to} (${status}): use that URL if you trust it`
+    this.abort()
+    this.#handler.onError(new ProxyError('ERR_HTTP_STATUS', message))
+  }
+}
+
+/** The first words of a body that tells of a failure, as one line. */
+export class Excerpt {
+  #text = ''
+
+  feed(chunk: Buffer): void {
+    if (this.#text.length < maxExcerpt) this.#text += chunk.toString('utf8')
+  }
+
+  get text(): string {
+    return this.#text.slice(0, maxExcerpt)
+  }
+
+  /** The error that says what the server answered instead of a message. */
+  error(name: string, status: number): HttpStatusError {
+    const said = this.text.replace(/\s+/g, ' ').trim().slice(0, 200)
+    return new HttpStatusError(`${name} answered ${status}${said && `: ${said}`}`, status)
+  }
+}
+
+const maxExcerpt = 64 * 1024
+
+/** An answer whose status says that the request was not served. */
+export class HttpStatusError extends ProxyError {
+  /** The status that the server sent, unlike `status`: what to tell our own client. */
+  readonly received: number
+
+  constructor(message: string, received: number) {
+    super('ERR_HTTP_STATUS', message)
+    this.received = received
+  }
+}
+
+/** The server has forgotten the session. The frames it refused were never looked at. */
+export class SessionUnknownError extends ProxyError {
+  readonly refused: Frame[]
+
+  constructor(name: string, refused: Frame[]) {
+    super('ERR_SESSION_UNKNOWN', `${name} no longer knows the session`)
+    this.refused = refused
+  }
+}

@@ -1,0 +1,30 @@
+// The parts of undici that are loaded one by one, since all of it takes more than twice the time:
+// CommonJS files, whose types undici declares for its index only.
+
+declare module 'undici/lib/dispatcher/agent.js' {
+  export { Agent as default } from 'undici'
+}
+
+declare module 'undici/lib/dispatcher/pool.js' {
+  export { Pool as default } from 'undici'
+}
+
+declare module 'undici/lib/dispatcher/env-http-proxy-agent.js' {
+  export { EnvHttpProxyAgent as default } from 'undici'
+}
+
+declare module 'undici/lib/api/api-connect.js' {
+  import type { Dispatcher } from 'undici'
+  export default function connect(
+    this: Dispatcher,
+    options: Dispatcher.ConnectOptions
+  ): Promise<Dispatcher.ConnectData>
+}
+
+declare module 'undici/lib/api/api-request.js' {
+  import type { Dispatcher } from 'undici'
+  export default function request(
+    this: Dispatcher,
+    options: Dispatcher.RequestOptions
+  ): Promise<Dispatcher.ResponseData>
+}

@@ -1,0 +1,55 @@
+// The command's log.
+
+import t from 'tap'
+import { createLog } from '../../lib/cli/log.ts'
+import type { LogLevel } from '../../lib/config/types.ts'
+
+function linesAt(level: LogLevel): string[] {
+  const lines: string[] = []
+  const log = createLog(level, (line) => lines.push(line))
+  log.debug('d')
+  log.info('i')
+  log.warn('w')
+  log.error('e')
+  return lines
+}
+
+t.test('a message is one line with its level and the time', async (t) => {
+  const lines: string[] = []
+  createLog('INFO', (line) => lines.push(line)).warn('slow')
+  t.equal(lines.length, 1)
+  t.match(lines[0], /^\[W \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\] slow\n$/)
+})
+
+t.test('the time is the local one', async (t) => {
+  const before = Date.now()
+  let line = ''
+  createLog('INFO', (text) => (line = text)).info('now')
+  const told = new Date(line.slice(3, 26).replace(' ', 'T')).getTime()
+  t.ok(told >= before && told <= Date.now())
+})
+
+t.test('line breaks do not break the line', async (t) => {
+  const lines: string[] = []
+  const log = createLog('INFO', (line) => lines.push(line.slice(28)))
+  log.info('a\nb\r\n  c\rd\n\n')
+  t.strictSame(lines, ['a | b | c | d\n'])
+})
+
+t.test('what is under the level is dropped', async (t) => {
+  const told = (level: LogLevel) =>
+    linesAt(level)
+      .map((line) => line.charAt(1))
+      .join('')
+  t.equal(told('DEBUG'), 'DIWE')
+  t.equal(told('INFO'), 'IWE')
+  t.equal(told('WARNING'), 'WE')
+  t.equal(told('ERROR'), 'E')
+  t.equal(told('CRITICAL'), '')
+})
+
+t.test('it goes to stderr unless told otherwise', async (t) => {
+  const written = t.capture(process.stderr, 'write', () => true)
+  createLog('INFO').error('broken')
+  t.match(written.args(), [[/^\[E .*\] broken\n$/]])
+})

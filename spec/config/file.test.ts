@@ -1,0 +1,216 @@
+// Config files: those that people have, and what they are told of those that are wrong.
+
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import type { Test } from 'tap'
+import { loadConfigFile } from '../../lib/config/file.ts'
+import type { MakeEnvironment } from '../../lib/config/file.ts'
+import type { ServerConfig } from '../../lib/config/types.ts'
+
+const environment: MakeEnvironment = (own) => ({ PATH: '/bin', ...Object.fromEntries(own) })
+
+function write(t: Test, content: unknown): string {
+  const file = join(t.testdir({}), 'servers.json')
+  writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content))
+  return file
+}
+
+async function load(t: Test, content: unknown): Promise<Record<string, ServerConfig>> {
+  return Object.fromEntries(await loadConfigFile(write(t, content), environment))
+}
+
+/** What the message says after the name of the file. */
+async function faultOf(t: Test, content: unknown): Promise<string> {
+  const file = write(t, content)
+  const error = await loadConfigFile(file, environment).then(
+    () => t.fail('loads'),
+    (error: Error) => error
+  )
+  t.match(error, { code: 'ERR_CONFIG' })
+  const { message, cause } = error as Error
+  t.equal(cause, undefined, 'nothing from the file comes with it')
+  t.ok(message.startsWith(`${file}: `), message)
+  return message.slice(file.length + 2)
+}
+
+t.test("the reference's own example loads", async (t) => {
+  const content = {
+    mcpServers: {
+      fetch: {
+        enabled: true,
+        disabled: false,
+        timeout: 60,
+        command: 'uvx',
+        args: ['mcp-server-fetch'],
+        env: { A: 'b' },
+        transportType: 'stdio'
+      },
+      remote: {
+        url: 'https://example.com/mcp',
+        headers: { X: 'y' },
+        transport: 'streamablehttp'
+      }
+    }
+  }
+  t.strictSame(await load(t, content), {
+    fetch: {
+      kind: 'command',
+      command: 'uvx',
+      args: ['mcp-server-fetch'],
+      env: { PATH: '/bin', A: 'b' }
+    },
+    remote: {
+      kind: 'url',
+      url: new URL('https://example.com/mcp'),
+      headers: { X: 'y' },
+      transport: 'streamablehttp'
+    }
+  })
+})
+
+t.test("other programs' files load as they are", async (t) => {
+  const claude = {
+    globalShortcut: 'Ctrl+Space',
+    mcpServers: { files: { command: 'npx', args: ['-y', 'server'], alwaysAllow: ['read'] } }
+  }
+  t.match(await load(t, claude), { files: { command: 'npx', args: ['-y', 'server'] } })
+
+  const cursor = {
+    mcpServers: {
+      here: { type: 'stdio', command: 'node', envFile: '.env', autoApprove: [] },
+      there: { serverUrl: 'http://localhost:3000/mcp' }
+    }
+  }
+  t.match(await load(t, cursor), {
+    here: { kind: 'command', command: 'node', args: [] },
+    there: { kind: 'url', transport: 'auto', headers: {} }
+  })
+
+  const code = `\uFEFF{
+    // Use IntelliSense
+    "inputs": [{ "id": "token", "type": "promptString" },],
+    "servers": {
+      "web": { "type": "http", "url": "https://a.example//mcp", "gallery": true }, /* two
+      lines */
+      "old": { "type": "sse", "url": "https://a.example/sse?q=/*x*/" },
+      "quoted": { "type": "anything", "command": "a,}\\"//b", "cwd": "sub", "timeout": "long" },
+    },
+  }`
+  t.match(await load(t, code), {
+    web: { url: { href: 'https://a.example//mcp' }, transport: 'auto' },
+    old: { url: { href: 'https://a.example/sse?q=/*x*/' }, transport: 'sse' },
+    quoted: { command: 'a,}"//b', cwd: 'sub' }
+  })
+})
+
+t.test('each way to write a transport is understood', async (t) => {
+  const url = 'http://a/'
+  const ways: [entry: object, transport: string][] = [
+    [{}, 'auto'],
+    [{ type: 'http' }, 'auto'],
+    [{ transport: 'auto' }, 'auto'],
+    [{ transport: 'sse', type: 'http' }, 'sse'],
+    [{ transportType: 'sse' }, 'sse'],
+    [{ type: 'streamable-http' }, 'streamablehttp'],
+    [{ type: 'streamableHttp' }, 'streamablehttp'],
+    [{ transport: 'streamablehttp' }, 'streamablehttp'],
+    [{ type: 'stdio' }, 'auto']
+  ]
+  for (const [entry, transport] of ways) {
+    t.match(await load(t, { servers: { a: { url, ...entry } } }), { a: { transport } })
+  }
+})
+
+t.test('an entry with both is a command', async (t) => {
+  const entry = { command: 'a', url: 'not looked at', transport: 'nor this', type: 'sse' }
+  t.match(await load(t, { mcpServers: { entry } }), { entry: { kind: 'command' } })
+})
+
+t.test('mcpServers and servers may stand together', async (t) => {
+  const content = {
+    servers: { a: { command: 'a' }, b: { command: 'b' } },
+    mcpServers: { b: { command: 'c' } }
+  }
+  t.match(await load(t, content), { a: { command: 'a' }, b: { command: 'c' } })
+})
+
+t.test('what is switched off is skipped, whatever else is in it', async (t) => {
+  const content = {
+    mcpServers: {
+      one: { enabled: false, command: 1 },
+      two: { disabled: true },
+      'a/b': { disabled: true, command: 'x' },
+      on: { enabled: true, disabled: false, command: 'x' }
+    }
+  }
+  t.strictSame(Object.keys(await load(t, content)), ['on'])
+  t.strictSame(await load(t, { mcpServers: { off: { disabled: true, command: 'x' } } }), {})
+})
+
+t.test('every fault of every entry is told at once', async (t) => {
+  const content = {
+    mcpServers: {
+      fetch: { command: 'uvx', args: 'mcp-server-fetch', env: { PORT: 1, A: null }, cwd: 1 },
+      github: {},
+      fine: { command: 'x' },
+      list: { command: ' ', args: ['a', 1, 2], enabled: 'no', disabled: 0 },
+      word: 'uvx',
+      'a/b': { command: 'x', env: { 'SECRET=abc': 'x' } },
+      '': { command: 'x' },
+      'two words': { url: 'secret', headers: { 'a b': 'x', X: 'secret\n' } },
+      web: { url: 1, headers: [], type: 'ws' },
+      web2: { url: 'http://a/', headers: { X: 1 } }
+    }
+  }
+  const told = await faultOf(t, content)
+  t.notMatch(told, 'secret')
+  t.notMatch(told, 'SECRET')
+  t.strictSame(told.split('; ').sort(), [
+    '"": the name must be fit for a URL: not empty, no "/"',
+    '"two words": url must be an http:// or https:// URL, headers has a name that no header can have, headers: X has characters that no header can have',
+    'a/b: the name must be fit for a URL: not empty, no "/", env has a name with "="',
+    'fetch: args must be a list of strings, env: PORT must be a string, env: A must be a string, cwd must be a string',
+    'github: needs a command or a url',
+    'list: command must not be empty, args must be a list of strings, enabled must be true or false, disabled must be true or false',
+    'web2: headers: X must be a string',
+    'web: url must be a string, headers must be an object of strings, type must be one of auto, http, sse, stdio, streamable-http, streamableHttp, streamablehttp',
+    'word: must be an object'
+  ])
+})
+
+t.test('a file without servers is told so', async (t) => {
+  t.equal(await faultOf(t, {}), 'has no "mcpServers"')
+  t.equal(await faultOf(t, []), 'must be an object')
+  t.equal(await faultOf(t, { mcpServers: [] }), 'mcpServers must be an object')
+  t.equal(await faultOf(t, { servers: null, mcpServers: {} }), 'servers must be an object')
+})
+
+t.test('what is not JSON is told with its place, and not with its text', async (t) => {
+  const faults: [content: string, fault: string][] = [
+    ['', 'it ends too early'],
+    ['{"a": [1, ', 'it ends too early'],
+    ['{"a": "b', 'it ends too early'],
+    ['{\n  "a": uvx\n}', 'see line 2, column 8'],
+    ['// c\n/* d\n*/ {"a" "b"}', 'see line 3, column 9'],
+    ["{\n'a': 1}", 'see line 2, column 1'],
+    ['{"a": 1}\n x', 'see line 2, column 2']
+  ]
+  for (const [content, fault] of faults) {
+    t.equal(await faultOf(t, content), `not JSON: ${fault}`, content)
+  }
+  t.equal(await faultOf(t, '{"a": }}'), 'not JSON')
+})
+
+t.test('a file that cannot be read is told so', async (t) => {
+  const directory = t.testdir({})
+  mkdirSync(join(directory, 'servers.json'))
+  await t.rejects(loadConfigFile(join(directory, 'none.json'), environment), {
+    code: 'ERR_CONFIG',
+    message: `${join(directory, 'none.json')}: no such file`
+  })
+  await t.rejects(loadConfigFile(join(directory, 'servers.json'), environment), {
+    code: 'ERR_CONFIG',
+    message: `${join(directory, 'servers.json')}: cannot be read (EISDIR)`
+  })
+})
