@@ -71,7 +71,10 @@ export class StdioTransport extends Duplex {
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    this.#output.write(encodeLine(frame), callback)
+    this.#output.write(encodeLine(frame), (error) => {
+      if (error) this.#streamOnError(error)
+      else callback()
+    })
   }
 
   override _final(callback: Callback): void {

@@ -26,11 +26,8 @@ export abstract class Around extends Duplex {
     inner
       .on('data', (frame: Frame) => this.innerOnFrame(frame))
       .on('error', (error) => (failure = error))
-      // One that says no more, without having been told to, is of no use. It may have more to say
-      // of why.
-      .on('end', () => {
-        if (!this.writableEnded) setImmediate(() => inner.destroy())
-      })
+      // One that says no more is of no use, even if it still listens. First it may tell why.
+      .on('end', () => setImmediate(() => inner.destroy()))
       .on('close', () => {
         if (this.inner !== inner) return
         this.inner = undefined

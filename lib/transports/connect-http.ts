@@ -12,7 +12,7 @@ import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import { checkInitializeResult } from '../schema/index.ts'
 import { failAfterReading } from './fail.ts'
-import { HttpClient, SessionUnknownError } from './http-client.ts'
+import { HttpClient, HttpStatusError, SessionUnknownError } from './http-client.ts'
 import type { HttpClientOptions } from './http-client.ts'
 import { Get } from './http-get.ts'
 import type { GetOwner } from './http-get.ts'
@@ -163,8 +163,14 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
 
   postOnFailed(post: Post, error: ProxyError, response?: Frame): void {
     const { id, kind } = post.frame
+    // A page that is not there has no say in what the request means (nor has one for other methods).
+    const isElsewhere = error instanceof HttpStatusError && [404, 405].includes(error.received)
+    if (post === this.#opening && (response === undefined || isElsewhere)) {
+      this.#posts.delete(post)
+      failAfterReading(this, error)
+      return
+    }
     if (kind !== 'request') this.log.warn(`a ${kind} was not taken: ${describe(error)}`)
-    else if (post === this.#opening && response === undefined) failAfterReading(this, error)
     else if (this.#calls.get(id as Id) === post) this.deliver(response ?? errorFrame(id, error))
     this.postOnEnd(post)
   }

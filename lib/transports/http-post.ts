@@ -158,7 +158,7 @@ export class Post implements ReplyHandler {
   // Not served. A server that says why in a JSON-RPC error is given the word.
   #refusal(excerpt: Excerpt): void {
     const error = excerpt.error(this.#owner.client.name, this.#status)
-    this.#fail(error, this.#status === 405 ? undefined : this.#wordsOf(excerpt.text))
+    this.#fail(error, this.#wordsOf(excerpt.text))
   }
 
   #wordsOf(text: string): Frame | undefined {

@@ -65,6 +65,8 @@ class ReconnectTransport extends Around {
   #next: Duplex | undefined
   #restartTimes: number[] = []
   #timer: NodeJS.Timeout | undefined
+  /** The client has said its last word, and nothing is owed to it. */
+  #ended = false
 
   constructor(connect: () => Duplex, options: ReconnectOptions) {
     super(options.signal)
@@ -82,6 +84,7 @@ class ReconnectTransport extends Around {
 
   override _final(callback: Callback): void {
     this.#owed.whenSettled(() => {
+      this.#ended = true
       if (this.inner !== undefined) {
         this.inner.end(() => callback())
         return
@@ -89,7 +92,7 @@ class ReconnectTransport extends Around {
       // A server that is gone need not be started only to be told to end.
       clearTimeout(this.#timer)
       this.#next?.destroy()
-      this.push(null)
+      if (this.#opened) this.push(null)
       callback()
     })
   }
@@ -127,13 +130,10 @@ class ReconnectTransport extends Around {
       const params = { requestId, reason: 'the server that asked is gone' }
       this.pass(makeFrame({ jsonrpc: '2.0', method: 'notifications/cancelled', params }))
     }
-    if (this.writableFinished || (this.writableEnded && again.size === 0)) this.#finish()
-    else if (this.#opened) this.#restartLater(cause)
-    else failAfterReading(this, cause)
-  }
-
-  #finish(): void {
-    if (!this.readableEnded) this.push(null)
+    const done = this.writableEnded && this.writableLength === 0 && again.size === 0
+    if (this.#ended) this.push(null)
+    else if (!this.#opened) failAfterReading(this, cause)
+    else if (!done) this.#restartLater(cause)
   }
 
   #send(server: Duplex): void {
@@ -177,7 +177,7 @@ class ReconnectTransport extends Around {
     } catch (error) {
       server.destroy()
       this.#next = undefined
-      if (!this.destroyed && !this.writableFinished) this.innerOnClose(error as ProxyError)
+      if (!this.destroyed && !this.#ended) this.innerOnClose(error as ProxyError)
       return
     }
     this.#next = undefined
