@@ -473,7 +473,7 @@ async function splitNamed(
   for (const [name, text] of definitions) {
     if (!isServerName(name)) {
       throw usage(
-        `--named-server ${quote(name)}: the name must be fit for a URL: not empty, no "/"`
+        `--named-server ${quote(name)}: the name must be fit for a URL: not empty, "." or ".."`
       )
     }
     const [command = '', ...args] = await splitCommand(name, text)

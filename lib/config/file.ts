@@ -145,7 +145,7 @@ const unescapePointer = (token: string): string => token.replaceAll('~1', '/').r
 // What a schema cannot say, or not so that a person understands it.
 function check(name: string, entry: Entry): string[] {
   const wrong: string[] = []
-  if (!isServerName(name)) wrong.push('the name must be fit for a URL: not empty, no "/"')
+  if (!isServerName(name)) wrong.push('the name must be fit for a URL: not empty, "." or ".."')
   if (entry.command !== undefined) {
     const names = Object.keys(entry.env ?? {})
     if (names.some((key) => key === '' || key.includes('='))) wrong.push('env has a name with "="')

@@ -94,9 +94,10 @@ export function parseHttpUrl(text: string): URL | undefined {
   return /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined
 }
 
-/** The name of a server becomes one segment of a URL's path. */
+/** The name of a server becomes one segment of a URL's path, encoded where it has to be. */
 export function isServerName(name: string): boolean {
-  return /^[^/]+$/.test(name) && name !== '.' && name !== '..'
+  // Of a lone surrogate there is no encoding, and dots are the URL's own.
+  return !/^\.{0,2}$|\p{Surrogate}/u.test(name)
 }
 
 export function isHeaderName(name: string): boolean {

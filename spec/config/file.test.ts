@@ -135,12 +135,17 @@ t.test('mcpServers and servers may stand together', async (t) => {
   t.match(await load(t, content), { a: { command: 'a' }, b: { command: 'c' } })
 })
 
+t.test('a name may have a slash, as those of the VS Code gallery have', async (t) => {
+  const content = { servers: { 'microsoft/markitdown': { command: 'uvx' } } }
+  t.match(await load(t, content), { 'microsoft/markitdown': { command: 'uvx' } })
+})
+
 t.test('what is switched off is skipped, whatever else is in it', async (t) => {
   const content = {
     mcpServers: {
       one: { enabled: false, command: 1 },
       two: { disabled: true },
-      'a/b': { disabled: true, command: 'x' },
+      '..': { disabled: true, command: 'x' },
       on: { enabled: true, disabled: false, command: 'x' }
     }
   }
@@ -156,7 +161,7 @@ t.test('every fault of every entry is told at once', async (t) => {
       fine: { command: 'x' },
       list: { command: ' ', args: ['a', 1, 2], enabled: 'no', disabled: 0 },
       word: 'uvx',
-      'a/b': { command: 'x', env: { 'SECRET=abc': 'x' } },
+      '..': { command: 'x', env: { 'SECRET=abc': 'x' } },
       '': { command: 'x' },
       'two words': { url: 'secret', headers: { 'a b': 'x', X: 'secret\n' } },
       web: { url: 1, headers: [], type: 'ws' },
@@ -167,9 +172,9 @@ t.test('every fault of every entry is told at once', async (t) => {
   t.notMatch(told, 'secret')
   t.notMatch(told, 'SECRET')
   t.strictSame(told.split('; ').sort(), [
-    '"": the name must be fit for a URL: not empty, no "/"',
+    '"": the name must be fit for a URL: not empty, "." or ".."',
     '"two words": url must be an http:// or https:// URL, headers has a name that no header can have, headers: X has characters that no header can have',
-    'a/b: the name must be fit for a URL: not empty, no "/", env has a name with "="',
+    '..: the name must be fit for a URL: not empty, "." or "..", env has a name with "="',
     'fetch: args must be a list of strings, env: PORT must be a string, env: A must be a string, cwd must be a string',
     'github: needs a command or a url',
     'list: command must not be empty, args must be a list of strings, enabled must be true or false, disabled must be true or false',

@@ -26,8 +26,10 @@ t.test('only http and https are URLs to reach', async (t) => {
 })
 
 t.test('the name of a server is a segment of a path', async (t) => {
-  for (const name of ['fetch', 'a b', 'a.b', 'é', '...']) t.ok(isServerName(name), name)
-  for (const name of ['', '.', '..', 'a/b', '/']) t.notOk(isServerName(name), name)
+  for (const name of ['fetch', 'a b', 'a.b', 'é', '😀', '...', 'microsoft/markitdown', '../a']) {
+    t.ok(isServerName(name), name)
+  }
+  for (const name of ['', '.', '..', 'a\ud800']) t.notOk(isServerName(name), JSON.stringify(name))
 })
 
 t.test('headers are what HTTP can carry', async (t) => {
