@@ -1,0 +1,277 @@
+// Everything crosses: what a client of the SDK and a server have to say to each other arrives,
+// whichever way they are joined. Against our own servers, which do what the protocol has on request.
+
+import {
+  CreateMessageRequestSchema,
+  ElicitRequestSchema,
+  ListRootsRequestSchema,
+  McpError,
+  ResultSchema
+} from '@modelcontextprotocol/sdk/types.js'
+import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
+import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js'
+import t from 'tap'
+import type { Test } from 'tap'
+import { until } from './helpers.ts'
+import { hasMethod, observe, openWays, progressUnder } from './ways.ts'
+import type { Way } from './ways.ts'
+
+t.setTimeout(120_000)
+
+const { ways, close } = await openWays('demo', 'rascal')
+t.teardown(close)
+
+for (const way of ways) {
+  t.test(`joined: ${way.name}`, async (t) => {
+    await t.test('to a server that has one of everything', (t) => withDemo(t, way))
+    await t.test('to a server that says whatever it is told to', (t) => withRascal(t, way))
+  })
+}
+
+async function withDemo(t: Test, way: Way): Promise<void> {
+  const observed = await observe(way.connect('demo'))
+  const { client, came } = observed
+  t.teardown(() => client.close())
+
+  await t.test('initialize is answered by the server', async (t) => {
+    t.same(client.getServerVersion(), { name: 'demo', version: '1.0.0' })
+    t.match(client.getServerCapabilities(), { resources: { subscribe: true }, logging: {} })
+    t.match(client.getInstructions(), 'one of everything')
+  })
+
+  await t.test('pages follow each other by their cursors', async (t) => {
+    const pages: string[][] = []
+    let cursor: string | undefined
+    do {
+      const page = await client.listTools(cursor === undefined ? {} : { cursor })
+      pages.push(page.tools.map(({ name }) => name))
+      cursor = page.nextCursor
+    } while (cursor !== undefined)
+    t.same(pages, [['echo', 'add'], ['count', 'ask'], ['sample', 'roots'], ['update']])
+    await t.rejects(client.listTools({ cursor: 'made up' }), {
+      code: -32602,
+      data: { cursor: 'made up' }
+    })
+  })
+
+  await t.test('tools, prompts and resources answer', async (t) => {
+    const echoed = await client.callTool({ name: 'echo', arguments: { text: 'é, 😀 and \u2028' } })
+    t.same(echoed.content, [{ type: 'text', text: 'é, 😀 and \u2028' }])
+    const failed = await client.callTool({ name: 'add', arguments: { a: 1 } })
+    t.match(failed, { isError: true, content: [{ text: 'b is missing' }] })
+    const prompt = await client.getPrompt({ name: 'translate', arguments: { language: 'Dutch' } })
+    t.match(prompt.messages, [{ role: 'user', content: { text: /Dutch/ } }])
+    const { contents } = await client.readResource({ uri: 'demo://greetings/you' })
+    t.match(contents, [{ text: 'Hello, you!' }])
+    t.equal((await client.listResourceTemplates()).resourceTemplates.length, 1)
+  })
+
+  await t.test('arguments are completed', async (t) => {
+    const { completion } = await client.complete({
+      ref: { type: 'ref/prompt', name: 'translate' },
+      argument: { name: 'language', value: 'fr' }
+    })
+    t.same(completion, { values: ['French', 'Frisian'], total: 2, hasMore: false })
+  })
+
+  await t.test('errors keep their code, message and data', async (t) => {
+    const error: unknown = await client.getPrompt({ name: 'translate' }).catch((error) => error)
+    t.type(error, McpError)
+    t.match(error, { code: -32602, message: /language/, data: { argument: 'language' } })
+    await t.rejects(client.readResource({ uri: 'demo://nowhere' }), {
+      code: -32002,
+      data: { uri: 'demo://nowhere' }
+    })
+  })
+
+  await t.test('progress goes to its own call, in order, before the response', async (t) => {
+    const count = (to: number, delay: number, progressToken: string | number): Promise<unknown> =>
+      client.callTool({ name: 'count', arguments: { to, delay }, _meta: { progressToken } })
+    await Promise.all([count(3, 20, 'three'), count(5, 10, 55)])
+    t.same(progressUnder('three', observed), [1, 2, 3, 'response'])
+    t.same(progressUnder(55, observed), [1, 2, 3, 4, 5, 'response'])
+  })
+
+  await t.test('the log level is set, and messages come from there on up', async (t) => {
+    const logged = (): JSONRPCMessage[] => came.filter(hasMethod('notifications/message'))
+    await client.setLoggingLevel('debug')
+    const before = logged().length
+    await client.callTool({ name: 'echo', arguments: { text: '' } })
+    await until(() => logged().length > before)
+    t.match(logged().at(-1), { params: { level: 'debug', data: { called: 'echo' } } })
+    await client.setLoggingLevel('error')
+    const after = logged().length
+    await client.callTool({ name: 'echo', arguments: { text: '' } })
+    await client.ping()
+    t.equal(logged().length, after)
+  })
+
+  await t.test('subscribers hear of updates, and of changes to the list', async (t) => {
+    const told = (method: string): JSONRPCMessage[] => came.filter(hasMethod(method))
+    const uri = 'demo://notes/first'
+    const update = (uri: string): Promise<unknown> =>
+      client.callTool({ name: 'update', arguments: { uri, text: 'new' } })
+    await client.subscribeResource({ uri })
+    await update(uri)
+    await until(() => told('notifications/resources/updated').length === 1)
+    t.match(told('notifications/resources/updated'), [{ params: { uri } }])
+    await client.unsubscribeResource({ uri })
+    await update(uri)
+    await update('demo://notes/third')
+    await until(() => told('notifications/resources/list_changed').length === 1)
+    t.equal(told('notifications/resources/updated').length, 1)
+  })
+
+  await t.test('a cancelled call stops, and is not missed', async (t) => {
+    const controller = new AbortController()
+    const call = { name: 'count', arguments: { to: 1e6, delay: 10 } }
+    let steps = 0
+    const counting = client.callTool(call, undefined, {
+      signal: controller.signal,
+      onprogress: () => ++steps === 2 && controller.abort('enough')
+    })
+    await t.rejects(counting, /enough/)
+    await client.ping()
+    const progress = (): number => came.filter(hasMethod('notifications/progress')).length
+    const last = progress()
+    await client.callTool({ name: 'count', arguments: { to: 5, delay: 10 } })
+    t.equal(progress(), last, 'no progress, where none is asked for')
+  })
+}
+
+async function withRascal(t: Test, way: Way): Promise<void> {
+  const capabilities = { sampling: {}, elicitation: {}, roots: { listChanged: true } }
+  const observed = await observe(way.connect('rascal'), { capabilities }, (client) => {
+    client.setRequestHandler(CreateMessageRequestSchema, ({ params }) => ({
+      model: 'none',
+      role: 'assistant' as const,
+      content: { type: 'text' as const, text: `${params.maxTokens} tokens` },
+      _meta: { cost: 0 }
+    }))
+    client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+      if (params.message === 'refuse') throw new McpError(-32042, 'no form', { why: ['busy'] })
+      return { action: 'accept' as const, content: { answer: 42 } }
+    })
+    client.setRequestHandler(ListRootsRequestSchema, () => ({
+      roots: [{ uri: 'file:///somewhere', name: 'é' }]
+    }))
+  })
+  const { client, came } = observed
+  t.teardown(() => client.close())
+  const request = (
+    method: string,
+    params: Record<string, unknown> = {},
+    options?: RequestOptions
+  ): Promise<Record<string, unknown>> => client.request({ method, params }, ResultSchema, options)
+  const heard = async (): Promise<JSONRPCMessage[]> =>
+    ((await request('test/received')).lines as string[]).map((line) => JSON.parse(line))
+  const asked = (method: string, params: object = {}): Promise<Record<string, unknown>> =>
+    request('test/ask', { method, params }).then(({ answer }) => answer as Record<string, unknown>)
+
+  await t.test('unknown methods, fields and _meta reach the server', async (t) => {
+    const params = { _meta: { 'example.com/trace': ['a', 1] }, unknown: { deep: [null, {}] } }
+    t.same(await request('test/echo', params), { params })
+    await t.rejects(request('test/unheard-of', {}), {
+      code: -32601,
+      data: { method: 'test/unheard-of' }
+    })
+    await client.notification({ method: 'test/told', params } as never)
+    await until(async () => (await heard()).some(hasMethod('test/told')))
+  })
+
+  await t.test('unknown fields and _meta reach the client', async (t) => {
+    const result = { _meta: { 'example.com/trace': 1 }, resultType: 'complete', unknown: [{}] }
+    t.same(await request('test/mirror', result), result)
+    const method = 'notifications/unheard-of'
+    const params = { _meta: { x: 1 }, unknown: true }
+    await request('test/notify', { method, params })
+    const notification = await came.until(hasMethod(method))
+    t.same(notification, { jsonrpc: '2.0', method, params })
+  })
+
+  await t.test('progress in one write with the response comes before it', async (t) => {
+    await Promise.all([
+      request('test/burst', { count: 100, _meta: { progressToken: 'hundred' } }),
+      request('test/burst', { count: 50, _meta: { progressToken: 50 } })
+    ])
+    t.same(progressUnder('hundred', observed), [...upTo(100), 'response'])
+    t.same(progressUnder(50, observed), [...upTo(50), 'response'])
+  })
+
+  await t.test('every kind of list can change', async (t) => {
+    for (const list of ['tools', 'prompts', 'resources']) {
+      const method = `notifications/${list}/list_changed`
+      await request('test/notify', { method })
+      t.ok(await came.until(hasMethod(method)))
+    }
+  })
+
+  await t.test('the server hears which call was cancelled, and why', async (t) => {
+    const controller = new AbortController()
+    const call = request('test/silence', {}, { signal: controller.signal })
+    const isCall = hasMethod('test/silence')
+    await until(async () => (await heard()).some(isCall))
+    controller.abort('no longer wanted')
+    await t.rejects(call, /no longer wanted/)
+    let cancelled: JSONRPCMessage | undefined
+    await until(async () => {
+      cancelled = (await heard()).find(hasMethod('notifications/cancelled'))
+      return cancelled !== undefined
+    })
+    const { id } = (await heard()).find(isCall) as { id: number }
+    t.match(cancelled, { params: { requestId: id, reason: 'no longer wanted' } })
+  })
+
+  await t.test('either side can ping the other', async (t) => {
+    t.same(await client.ping(), {})
+    t.match(await asked('ping'), { result: {} })
+  })
+
+  await t.test('the server asks for roots, and hears that they have changed', async (t) => {
+    t.match(await asked('roots/list'), {
+      result: { roots: [{ uri: 'file:///somewhere', name: 'é' }] }
+    })
+    await client.sendRootsListChanged()
+    await until(async () => (await heard()).some(hasMethod('notifications/roots/list_changed')))
+  })
+
+  await t.test('the server has the client sample', async (t) => {
+    const messages = [{ role: 'user', content: { type: 'text', text: '?' } }]
+    t.match(await asked('sampling/createMessage', { messages, maxTokens: 7 }), {
+      result: { content: { text: '7 tokens' }, _meta: { cost: 0 } }
+    })
+  })
+
+  await t.test('the server has the client ask its user', async (t) => {
+    const requestedSchema = { type: 'object', properties: { answer: { type: 'number' } } }
+    t.match(await asked('elicitation/create', { message: '?', requestedSchema }), {
+      result: { action: 'accept', content: { answer: 42 } }
+    })
+  })
+
+  await t.test('errors that the client answers with keep their code and data', async (t) => {
+    const requestedSchema = { type: 'object', properties: {} }
+    t.match(await asked('elicitation/create', { message: 'refuse', requestedSchema }), {
+      error: { code: -32042, message: /no form/, data: { why: ['busy'] } }
+    })
+    t.match(await asked('test/unheard-of'), { error: { code: -32601 } })
+  })
+
+  await t.test('questions in several calls at once each get their own answer', async (t) => {
+    const schemaOf = (maxTokens: number): object => ({
+      messages: [{ role: 'user', content: { type: 'text', text: '?' } }],
+      maxTokens
+    })
+    const answers = await Promise.all(
+      [1, 2, 3, 4].map((n) => asked('sampling/createMessage', schemaOf(n)))
+    )
+    t.match(
+      answers,
+      [1, 2, 3, 4].map((n) => ({ result: { content: { text: `${n} tokens` } } }))
+    )
+  })
+}
+
+function upTo(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1)
+}
