@@ -7,6 +7,8 @@ const failures = {
   ERR_FRAME_ENVELOPE: { status: 400, rpc: -32600 },
   ERR_FRAME_TOO_LARGE: { status: 413, rpc: -32600 },
   ERR_PARAMS: { status: 400, rpc: -32602 },
+  ERR_HEADER_MISMATCH: { status: 400, rpc: -32020 },
+  ERR_METHOD_NOT_FOUND: { status: 404, rpc: -32601 },
 
   // The server cannot be reached, or has gone.
   ERR_COMMAND_NOT_FOUND: { status: 502, rpc: -32000 },
@@ -26,6 +28,8 @@ const failures = {
   ERR_MEDIA_TYPE: { status: 415, rpc: -32600 },
   ERR_REQUEST: { status: 400, rpc: -32600 },
   ERR_SESSION_UNKNOWN: { status: 404, rpc: -32001 },
+  ERR_LEGACY_SERVER: { status: 400, rpc: -32600 },
+  ERR_CLIENT_SLOW: { status: 503, rpc: -32000 },
   ERR_SESSIONS_FULL: { status: 503, rpc: -32000 },
   ERR_CANCELLED: { status: 200, rpc: -32000 },
   ERR_CLOSED: { status: 503, rpc: -32000 },
@@ -64,7 +68,7 @@ export function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   // A refused connection to a name with several addresses has its reasons one level down.
   const text = error.message || (error as NodeJS.ErrnoException).code || error.name
-  const line = text.replace(/\s*\n\s*/g, ' | ')
+  const line = text.trim().replace(/\s*[\r\n]\s*/g, ' | ')
   const cause = error instanceof AggregateError ? error.errors[0] : error.cause
   return cause === undefined ? line : `${line}: ${describe(cause)}`
 }

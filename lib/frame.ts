@@ -7,6 +7,9 @@ import { isEnvelope } from './schema/index.ts'
 
 export type Id = string | number
 
+/** Where a message of the modern revision names its revision, in `_meta`. */
+export const versionKey = 'io.modelcontextprotocol/protocolVersion'
+
 /** What the proxy knows of a message without looking further: enough to route it. */
 export interface Envelope {
   readonly kind: 'request' | 'notification' | 'response'
@@ -15,6 +18,10 @@ export interface Envelope {
   readonly method?: string | undefined
   /** The token a request asks progress under, or that a progress notification is for. */
   readonly progressToken?: Id | undefined
+  /** The revision that a request or notification names, as those of the modern revision do. */
+  readonly protocolVersion?: string | undefined
+  /** The code of an error response. */
+  readonly errorCode?: number | undefined
 }
 
 export class Frame implements Envelope {
@@ -24,6 +31,8 @@ export class Frame implements Envelope {
   readonly id: Id | undefined
   readonly method: string | undefined
   readonly progressToken: Id | undefined
+  readonly protocolVersion: string | undefined
+  readonly errorCode: number | undefined
 
   /** Use `parseFrame` or `makeFrame`: they see to it that envelope and bytes agree. */
   constructor(bytes: Buffer, envelope: Envelope) {
@@ -32,6 +41,8 @@ export class Frame implements Envelope {
     this.id = envelope.id
     this.method = envelope.method
     this.progressToken = envelope.progressToken
+    this.protocolVersion = envelope.protocolVersion
+    this.errorCode = envelope.errorCode
   }
 
   /** The whole message, parsed anew at each call. For the few messages that the proxy reads. */
@@ -114,14 +125,21 @@ export function refuse(error: ProxyError, envelope?: Envelope): { back?: Frame; 
 
 function envelopeOf(message: Message): Envelope {
   const id = message.id ?? undefined
-  const { method } = message
-  if (method === undefined) return { kind: 'response', id }
+  const { method, params } = message
+  if (method === undefined) return { kind: 'response', id, errorCode: message.error?.code }
+  const protocolVersion = versionIn(params?._meta)
   if (id === undefined) {
     const progressToken =
-      method === 'notifications/progress' ? tokenIn(message.params) : undefined
-    return { kind: 'notification', method, progressToken }
+      method === 'notifications/progress' ? tokenIn(params) : undefined
+    return { kind: 'notification', method, progressToken, protocolVersion }
   }
-  return { kind: 'request', id, method, progressToken: tokenIn(message.params?._meta) }
+  return { kind: 'request', id, method, progressToken: tokenIn(params?._meta), protocolVersion }
+}
+
+function versionIn(meta: unknown): string | undefined {
+  if (typeof meta !== 'object' || meta === null) return undefined
+  const version = (meta as Record<string, unknown>)[versionKey]
+  return typeof version === 'string' ? version : undefined
 }
 
 function tokenIn(holder: unknown): Id | undefined {

@@ -1,6 +1,8 @@
 // The default of every limit, in one place. Sizes are bytes, times are milliseconds; 0 turns a
 // limit off. Each is an option of whatever it limits, and a flag of the command line.
 
+import { constants } from 'node:buffer'
+
 export const limits = {
   /** One message, in either direction. */
   maxMessage: 64 * 1024 * 1024,
@@ -19,6 +21,8 @@ export const limits = {
   connectTimeout: 30_000,
   /** Events of one session kept for a client that comes back, and messages for one still to come. */
   maxReplay: 1024 * 1024,
+  /** What waits for a client of a shared server that does not read, before it is cut off. */
+  maxQueue: 16 * 1024 * 1024,
   /** How long the answer to a POST may stay undecided between JSON and an event stream. */
   streamAfter: 3000,
   /** What clients are told to wait before they come back to an event stream. */
@@ -29,6 +33,11 @@ export type Limits = typeof limits
 
 /** Limits of the caller's choice. */
 export type LimitOptions = { [Name in keyof Limits]?: Limits[Name] | undefined }
+
+/** The largest message that `maxMessage` allows, in bytes. None can be larger than a string. */
+export function largestMessage(maxMessage: number = limits.maxMessage): number {
+  return Math.min(maxMessage || Infinity, constants.MAX_STRING_LENGTH - 1)
+}
 
 /** The limits that `options` names, over the defaults. */
 export function withDefaults(options: LimitOptions): Limits {

@@ -1,4 +1,4 @@
-// The revisions of MCP whose sessions open with `initialize`: the legacy era.
+// The revisions of MCP: those whose sessions open with `initialize`, the legacy era, and the modern one.
 
 /** Oldest first. */
 export const legacyVersions = ['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25'] as const
@@ -6,6 +6,9 @@ export const legacyVersions = ['2024-11-05', '2025-03-26', '2025-06-18', '2025-1
 export type LegacyVersion = (typeof legacyVersions)[number]
 
 export const latestLegacy = '2025-11-25' satisfies LegacyVersion
+
+/** The revision that has no handshake, and no sessions. */
+export const modernVersion = '2026-07-28'
 
 export function isLegacyVersion(version: string): version is LegacyVersion {
   return (legacyVersions as readonly string[]).includes(version)

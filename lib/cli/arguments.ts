@@ -79,6 +79,7 @@ const limitFlags: Record<
   restarts: ['restarts', readWhole],
   connectTimeout: ['connect-timeout', readTime],
   maxReplay: ['max-replay', readSize],
+  maxQueue: ['max-queue', readSize],
   streamAfter: ['stream-after', readTime],
   retry: ['retry', readTime]
 }
@@ -90,6 +91,7 @@ const ours = [
 
 const shapes: ReadonlyMap<string, Shape> = new Map([
   ...reference,
+  ['shared', 'switch'],
   ...ours.map((name): [string, Shape] => [name, 'value'])
 ])
 
@@ -102,7 +104,7 @@ const clientOnly = ['headers', 'transport', 'client-id', 'client-secret', 'token
 
 const serverOnly = [
   ...['env', 'cwd', 'pass-environment', 'named-server', 'named-server-config', 'port', 'sse-port'],
-  ...['host', 'sse-host', 'stateless', 'allow-origin', 'expose-header', 'prewarm', 'base-path'],
+  ...['host', 'sse-host', 'stateless', 'shared', 'allow-origin', 'expose-header', 'prewarm', 'base-path'],
   ...['allow-host', 'tls-cert', 'tls-key', 'session-timeout', 'max-sessions', 'restarts']
 ]
 
@@ -426,6 +428,7 @@ type Listener = Pick<
   | 'port'
   | 'host'
   | 'stateless'
+  | 'shared'
   | 'allowOrigins'
   | 'exposeHeaders'
   | 'allowHosts'
@@ -442,6 +445,7 @@ function readListener(options: Options): Listener {
     port: options.read('port', readPort) ?? old.port ?? 0,
     host: options.read('host', readHost) ?? old.host ?? '127.0.0.1',
     stateless: options.isOn('stateless'),
+    shared: options.isOn('shared'),
     allowOrigins: options.all('allow-origin').map(readOrigin),
     exposeHeaders: exposed.length > 0 ? exposed : ['Mcp-Session-Id'],
     allowHosts: options.all('allow-host').map(readAllowedHost),

@@ -41,6 +41,7 @@ Servers to start:
                              a server at /servers/NAME/; repeatable
   --named-server-config FILE the named servers, from JSON; --named-server is
                              ignored then
+  --shared                   one process for all sessions (default: one for each)
   --prewarm N                processes started ahead of the sessions that will
                              need them (default: 0)
   --restarts N               restarts of a dying server in a minute (default: 5)
@@ -76,6 +77,8 @@ Limits (sizes: 512k, 64m, 1g; times: 500ms, 30s, 5m, 1h; 0: no limit):
   --keep-alive T             between comments on open streams (default: 15s)
   --max-replay SIZE          a session's events kept for a client that lost its
                              connection (default: 1m)
+  --max-queue SIZE           what may wait for a client of a shared server that
+                             does not read (default: 16m)
   --stream-after T           an answer that takes longer becomes an event stream
                              (default: 3s)
   --retry T                  for clients to wait before they reconnect

@@ -2,8 +2,9 @@
 
 import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
-import { childConnector, urlConnector } from '../config/connect.ts'
-import type { ServeConfig, ServerConfig } from '../config/types.ts'
+import { urlConnector } from '../config/connect.ts'
+import { Target } from '../config/target.ts'
+import type { ChildConfig, ServeConfig, ServerConfig } from '../config/types.ts'
 import { ProxyError, describe, isAbort } from '../errors.ts'
 import { listen } from '../http/listener.ts'
 import type { Arrival, Listener, ServerState } from '../http/listener.ts'
@@ -11,48 +12,27 @@ import { join } from '../join.ts'
 import type { Log } from '../log.ts'
 import { latestLegacy } from '../protocol.ts'
 import { findCommand } from '../transports/command.ts'
-import { initialized } from '../wrappers/initialized.ts'
-import { prewarm } from '../wrappers/prewarm.ts'
-import { reconnect } from '../wrappers/reconnect.ts'
+import { connectChild } from '../transports/connect-child.ts'
 import { openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
-
-/** A server that clients can ask for. */
-interface Target {
-  /** As it is called in `/status`. */
-  label: string
-  state: ServerState
-  connect: () => Duplex
-  /** Ends the processes that were started ahead. */
-  destroy(): Promise<void>
-}
 
 /** Serves until the process is told to stop, and resolves when nothing of it is left. */
 export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   const { limits } = config
   const targets = await openTargets(config, log)
   const recorder = await openRecorder(config.record)
-  const open = new Set<Promise<void>>()
 
-  const onClient = (client: Duplex, { server: name, session, uninitialized }: Arrival): void => {
+  const onClient = (client: Duplex, { server: name, session, kind }: Arrival): void => {
     const target = targets.get(name) as Target
     const about = `${target.label}, session ${session.slice(0, 8)}`
-    const connected = reconnect(target.connect, { ...limits, log })
-    const server = uninitialized ? initialized(connected, limits) : connected
-    let works = false
-    connected.once('open', () => {
-      works = true
-      target.state = 'configured'
-    })
     log.debug(`${about}: opened`)
-    const gone = closed(connected).then(() => void open.delete(gone))
-    open.add(gone)
-    join(client, server, recorder?.tap(session)).then(
+    join(client, target.connect(kind), recorder?.tap(session)).then(
       () => log.debug(`${about}: ended`),
       (error: unknown) => {
-        if (isAbort(error)) return log.debug(`${about}: closed`)
-        if (!works) target.state = 'failed'
-        log.error(`${about}: ${describe(error)}`)
+        // A client of both eras asks for the modern one first, and understands the refusal.
+        const isExpected = error instanceof ProxyError && error.code === 'ERR_LEGACY_SERVER'
+        if (isAbort(error) || isExpected) log.debug(`${about}: closed`)
+        else log.error(`${about}: ${describe(error)}`)
       }
     )
   }
@@ -66,6 +46,7 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
         tls: readTls(config),
         servers: [...targets.keys()],
         serverStates: () => statesOf(targets),
+        mirroredParams: (name, tool) => (targets.get(name) as Target).paramsOf(tool),
         log
       },
       onClient
@@ -82,45 +63,43 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
     })
     listener.once('close', release)
   })
-  await Promise.all([...open, ...[...targets.values()].map((target) => target.destroy())])
+  await Promise.all([...targets.values()].map((target) => target.destroy()))
   await recorder?.close()
 }
 
 async function openTargets(config: ServeConfig, log: Log): Promise<Map<string, Target>> {
   const targets = new Map<string, Target>()
-  const failures: ProxyError[] = []
+  const failures: unknown[] = []
   const servers: [string, ServerConfig][] = [...config.named]
   if (config.default !== undefined) servers.unshift(['', config.default])
   for (const [name, server] of servers) {
-    const target = await openTarget(name === '' ? 'default' : name, server, config, log)
+    const label = name === '' ? 'default' : name
+    const failure = server.kind === 'command' ? failureToFind(server) : undefined
+    const connect =
+      server.kind === 'url'
+        ? await urlConnector(server, config, log)
+        : () => connectChild({ ...server, ...config.limits, log: prefixed(log, label) })
+    // What cannot be started, or is there already, is not started ahead.
+    const ahead = failure === undefined && server.kind === 'command' ? config.prewarm : 0
+    const target = new Target({ ...config, prewarm: ahead, label, connect, log })
     targets.set(name, target)
-    if (target.failure !== undefined) failures.push(target.failure)
+    if (failure === undefined) continue
+    failures.push(failure)
+    target.state = 'failed'
   }
   // One that cannot start is no reason for the others not to.
-  const [first] = failures
-  if (first !== undefined && failures.length === targets.size) throw first
+  if (failures.length === targets.size) throw failures[0]
   for (const failure of failures) log.warn(describe(failure))
   return targets
 }
 
-async function openTarget(
-  label: string,
-  server: ServerConfig,
-  config: ServeConfig,
-  log: Log
-): Promise<Target & { failure?: ProxyError }> {
-  const nothing = { state: 'configured' as ServerState, destroy: () => Promise.resolve() }
-  if (server.kind === 'url') {
-    return { ...nothing, label, connect: await urlConnector(server, config, log) }
-  }
-  const connect = childConnector(server, config, prefixed(log, label))
+function failureToFind({ command, args, ...options }: ChildConfig): unknown {
   try {
-    findCommand(server.command, server.args, server)
+    findCommand(command, args, options)
+    return undefined
   } catch (error) {
-    return { ...nothing, label, connect, state: 'failed', failure: error as ProxyError }
+    return error
   }
-  if (config.prewarm === 0) return { ...nothing, label, connect }
-  return { ...nothing, label, ...prewarm(connect, config.prewarm) }
 }
 
 // What servers print is told under their names.
@@ -145,9 +124,6 @@ function readPem(flag: string, file: string): Buffer {
     throw new ProxyError('ERR_CONFIG', `${flag}: cannot read ${file}`, { cause })
   }
 }
-
-const closed = (stream: Duplex): Promise<void> =>
-  new Promise((resolve) => stream.once('close', resolve))
 
 // What a person needs next: the URLs, what to paste into a client, and a first request to try.
 function announce(listener: Listener, targets: Map<string, Target>, log: Log): void {

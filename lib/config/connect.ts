@@ -1,18 +1,12 @@
-// Makes of a server's configuration the function that connects to it.
+// Makes of a server's configuration the function that connects to it over HTTP.
 
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Log } from '../log.ts'
 import type { AgentOptions } from '../transports/agent.ts'
-import { connectChild } from '../transports/connect-child.ts'
 import type { HttpOptions } from '../transports/connect-http.ts'
 import type { TokenSource } from '../transports/oauth.ts'
-import type { ChildConfig, ClientConfig, OAuthConfig, ServeConfig, UrlConfig } from './types.ts'
-
-/** Connects to a server that is a process of ours. */
-export function childConnector(server: ChildConfig, { limits }: ServeConfig, log: Log): () => Duplex {
-  return () => connectChild({ ...server, ...limits, log })
-}
+import type { ClientConfig, OAuthConfig, ServeConfig, UrlConfig } from './types.ts'
 
 /** Connects to a server over HTTP. Loads only what its transport needs. */
 export async function urlConnector(

@@ -74,6 +74,8 @@ export interface ServeConfig extends CommonConfig {
   /** A name or address, IPv6 without brackets. */
   host: string
   stateless: boolean
+  /** One process of each server for all sessions. */
+  shared: boolean
   /** As browsers send them; `*` is any. */
   allowOrigins: string[]
   exposeHeaders: string[]

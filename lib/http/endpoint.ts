@@ -5,7 +5,7 @@ import { ProxyError } from '../errors.ts'
 import type { LimitOptions } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { Clients } from './clients.ts'
-import type { OnClient } from './listener.ts'
+import type { MirroredParams, OnClient } from './listener.ts'
 
 export interface EndpointOptions extends LimitOptions {
   clients: Clients
@@ -13,6 +13,7 @@ export interface EndpointOptions extends LimitOptions {
   createId: () => string
   onClient: OnClient
   stateless?: boolean | undefined
+  mirroredParams?: MirroredParams | undefined
   log: Log
 }
 

@@ -12,6 +12,7 @@ import { limits } from '../limits.ts'
 import type { LimitOptions } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
+import type { MirroredParam } from '../transports/mcp-headers.ts'
 import { Access } from './access.ts'
 import type { AccessOptions } from './access.ts'
 import { Clients } from './clients.ts'
@@ -27,9 +28,15 @@ export interface Arrival {
   server: string
   /** Unlike that of any other client of this listener. */
   session: string
-  /** The client will not initialize the server, and counts on it that somebody does. */
-  uninitialized: boolean
+  kind: ArrivalKind
 }
+
+/**
+ * How the client speaks to the server: in a `session` that it opens itself; with one `stateless`
+ * request of a legacy revision, for which somebody else must have opened the session; or with one of
+ * the `modern` revision, for which there is none.
+ */
+export type ArrivalKind = 'session' | 'stateless' | 'modern'
 
 /** Joins a client to a server. Called for each client once; may throw a ProxyError to refuse it. */
 export type OnClient = (client: Duplex, arrival: Arrival) => void
@@ -50,8 +57,15 @@ export interface ListenerOptions
   tls?: { cert: Buffer | string; key: Buffer | string } | undefined
   /** The state of each server by its name, for `/status` and `/readyz`. Default: all are fine. */
   serverStates?: (() => Record<string, ServerState>) | undefined
+  /**
+   * Which parameters of a tool are mirrored in headers, which are then checked (none). May be slow:
+   * it is asked for each call.
+   */
+  mirroredParams?: MirroredParams | undefined
   log?: Log | undefined
 }
+
+export type MirroredParams = (server: string, tool: string) => Promise<MirroredParam[]>
 
 /** `failed`: it could not be started when it was last tried. */
 export type ServerState = 'configured' | 'failed'

@@ -3,6 +3,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import { EnvelopeError, errorFrame } from '../frame.ts'
+import type { Id } from '../frame.ts'
 
 /** Answers with JSON that is no frame, for people and programs that look after the proxy. */
 export function replyJson(response: ServerResponse, status: number, value: unknown): void {
@@ -18,10 +19,10 @@ export function replyJson(response: ServerResponse, status: number, value: unkno
 export function replyError(
   response: ServerResponse,
   error: ProxyError,
-  headers: OutgoingHttpHeaders = {}
+  headers: OutgoingHttpHeaders = {},
+  id: Id | undefined = error instanceof EnvelopeError ? error.envelope?.id : undefined
 ): void {
   if (response.headersSent || response.destroyed) return
-  const id = error instanceof EnvelopeError ? error.envelope?.id : undefined
   const { bytes } = errorFrame(id, error)
   response.writeHead(error.status, {
     'content-type': 'application/json',

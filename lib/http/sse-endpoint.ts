@@ -28,7 +28,7 @@ export class SseEndpoint {
     const query = `?session_id=${id}`
     const client = new SseConnection({ id, response, endpoint: endpoint + query, keepAlive })
     clients.add(client, server)
-    onClient(client, { server, session: id, uninitialized: false })
+    onClient(client, { server, session: id, kind: 'session' })
   }
 
   /** Takes what a client posts to the endpoint that its stream has named. */

@@ -1,5 +1,5 @@
-// Serves Streamable HTTP: with sessions as the revisions 2025-03-26 to 2025-11-25 have them, or, if
-// so asked, without.
+// Serves Streamable HTTP: tells the eras apart, and gives the clients of the revisions 2025-03-26 to
+// 2025-11-25 their sessions.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
@@ -8,30 +8,29 @@ import { parseBody } from '../framing/body.ts'
 import type { Body } from '../framing/body.ts'
 import { isLegacyVersion } from '../protocol.ts'
 import { checkInitialize } from '../schema/index.ts'
-import { PostTransport } from '../transports/accept-post.ts'
 import { SessionTransport } from '../transports/accept-session.ts'
 import type { Accept } from '../transports/exchange.ts'
 import { readBody } from './body.ts'
 import { allowMethods, requireJson } from './endpoint.ts'
 import type { EndpointOptions } from './endpoint.ts'
+import { isModern, namesModern } from './modern.ts'
+import { PostEndpoint } from './post-endpoint.ts'
 
 /** The one revision that has batches. */
 const batchVersion = '2025-03-26'
 
 export class StreamableEndpoint {
   readonly #options: EndpointOptions
-  /** The clients without a session. */
-  readonly #posts = new Set<PostTransport>()
+  readonly #posts: PostEndpoint
 
   constructor(options: EndpointOptions) {
     this.#options = options
+    this.#posts = new PostEndpoint(options)
   }
 
   async serve(request: IncomingMessage, response: ServerResponse, server: string): Promise<void> {
-    const { stateless = false } = this.#options
-    if (stateless) allowMethods(request, response, 'POST')
+    if (this.#options.stateless === true) allowMethods(request, response, 'POST')
     else allowMethods(request, response, 'POST', 'GET', 'DELETE')
-    if (stateless) return this.#postAlone(request, response, server)
     if (request.method === 'POST') return this.#post(request, response, server)
     const session = this.#session(request, server)
     if (request.method === 'DELETE') {
@@ -45,24 +44,27 @@ export class StreamableEndpoint {
   }
 
   /** Resolves when no client without a session is left, at the latest after `timeout` ms. */
-  async drain(timeout: number): Promise<void> {
-    const posts = [...this.#posts]
-    const closed = posts.map((post) => new Promise((resolve) => post.once('close', resolve)))
-    const timer = setTimeout(() => {
-      for (const post of posts) post.destroy()
-    }, timeout)
-    await Promise.all(closed)
-    clearTimeout(timer)
+  drain(timeout: number): Promise<void> {
+    return this.#posts.drain(timeout)
   }
 
   async #post(request: IncomingMessage, response: ServerResponse, server: string): Promise<void> {
+    const { headers } = request
     requireJson(request)
     const accept = acceptOf(request)
     if (!accept.json && !accept.events) throw notAcceptable('application/json, text/event-stream')
-    const named = request.headers['mcp-session-id'] !== undefined
-    const session = named ? this.#session(request, server) : undefined
+    const { stateless = false, maxMessage } = this.#options
+    // Where there are no sessions, one that is named all the same is passed over.
+    const inSession = headers['mcp-session-id'] !== undefined && !stateless && !namesModern(headers)
+    const session = inSession ? this.#session(request, server) : undefined
     if (session !== undefined) await new Promise<void>((resolve) => session.whenRoom(resolve))
-    const body = parseBody(await readBody(request, this.#options.maxMessage))
+    const body = parseBody(await readBody(request, maxMessage))
+    if (isModern(headers, body)) {
+      return this.#posts.serve(request, response, body, accept, { server, kind: 'modern' })
+    }
+    if (stateless) {
+      return this.#posts.serve(request, response, body, accept, { server, kind: 'stateless' })
+    }
     const initialize = body.frames.find((frame) => frame.method === 'initialize')
     if (session !== undefined) {
       if (initialize !== undefined) throw badRequest('the session is initialized already')
@@ -93,32 +95,7 @@ export class StreamableEndpoint {
     const session = new SessionTransport({ ...this.#options, id })
     clients.add(session, server)
     session.post(response, body, accept)
-    onClient(session, { server, session: id, uninitialized: false })
-  }
-
-  // Without sessions each POST is a client of its own, which has said nothing before.
-  async #postAlone(
-    request: IncomingMessage,
-    response: ServerResponse,
-    server: string
-  ): Promise<void> {
-    requireJson(request)
-    const accept = acceptOf(request)
-    if (!accept.json && !accept.events) throw notAcceptable('application/json, text/event-stream')
-    const body = parseBody(await readBody(request, this.#options.maxMessage))
-    if (body.batch) throw noBatches()
-    // Nothing is there that a notification could mean something to.
-    const [frame] = body.frames
-    if (frame?.kind !== 'request') {
-      response.writeHead(202).end()
-      return
-    }
-    const { createId, keepAlive, streamAfter, onClient } = this.#options
-    const client = new PostTransport({ response, body, accept, keepAlive, streamAfter })
-    this.#posts.add(client)
-    client.once('close', () => this.#posts.delete(client))
-    const uninitialized = frame.method !== 'initialize'
-    onClient(client, { server, session: createId(), uninitialized })
+    onClient(session, { server, session: id, kind: 'session' })
   }
 
   #session({ headers }: IncomingMessage, server: string): SessionTransport {

@@ -5,7 +5,7 @@
 import type { ServerResponse } from 'node:http'
 import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
-import { errorFrame } from '../frame.ts'
+import { errorFrame, makeFrame } from '../frame.ts'
 import type { Frame, Id } from '../frame.ts'
 import type { Body } from '../framing/body.ts'
 import { limits } from '../limits.ts'
@@ -18,6 +18,8 @@ export interface PostOptions {
   response: ServerResponse
   body: Body
   accept: Accept
+  /** The status that goes with an answer as JSON (200 for all). */
+  statusOf?: ((answer: Frame) => number) | undefined
   /** Milliseconds; see `limits`. */
   keepAlive?: number | undefined
   streamAfter?: number | undefined
@@ -25,20 +27,32 @@ export interface PostOptions {
 
 export class PostTransport extends Duplex {
   readonly #exchange: Exchange
+  readonly #request: Frame | undefined
 
   constructor({ response, body, accept, ...options }: PostOptions) {
     super({ objectMode: true })
+    this.#request = body.frames[0]
     this.#exchange = new Exchange({
       ...body,
       response,
       accept,
       streamAfter: options.streamAfter ?? limits.streamAfter,
       headers: () => ({}),
+      statusOf: options.statusOf,
       openStream: () => new EventStream(response, options.keepAlive ?? limits.keepAlive),
       onEnd: () => this.#exchangeOnEnd()
     })
     response.once('close', () => this.destroy())
     for (const frame of body.frames) this.push(frame)
+  }
+
+  /** The proxy is about to stop: a subscription, which would go on for ever, ends as it should. */
+  endSubscription(): void {
+    if (this.#request?.method !== 'subscriptions/listen') return
+    const { id = null } = this.#request
+    const _meta = { 'io.modelcontextprotocol/subscriptionId': id }
+    const result = { resultType: 'complete', _meta }
+    this.#exchange.send(makeFrame({ jsonrpc: '2.0', id, result }), () => {})
   }
 
   override _read(): void {

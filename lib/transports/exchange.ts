@@ -16,6 +16,8 @@ export interface ExchangeOptions {
   /** Milliseconds until an event stream is opened (0: not for that reason). */
   streamAfter: number
   headers(): OutgoingHttpHeaders
+  /** The status that goes with an answer as JSON (200 for all). */
+  statusOf?: ((answer: Frame) => number) | undefined
   /** Opens the event stream on the response. */
   openStream(): EventSink
   /** The exchange has come to its end: all is answered, or nobody is there to be answered. */
@@ -102,9 +104,10 @@ export class Exchange {
   #answerAsJson(callback: () => void): void {
     const { response, batch } = this.#options
     const [first] = this.#answers
+    const status = (first && this.#options.statusOf?.(first)) ?? 200
     const body = batch || first === undefined ? joinArray(this.#answers) : first.bytes
     this.#answers = []
-    response.writeHead(200, {
+    response.writeHead(status, {
       'content-type': 'application/json',
       'content-length': body.length,
       ...this.#options.headers()

@@ -3,6 +3,7 @@
 
 import type { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 import { makeFrame } from '../frame.ts'
 import type { Frame } from '../frame.ts'
 import { latestLegacy } from '../protocol.ts'
@@ -16,40 +17,51 @@ export interface OpenOptions {
 }
 
 /**
- * Writes `frames` one after another, each request when the one before it has been answered. The
- * server is paused when it is done: its next reader misses nothing.
+ * Writes `frames` one after another, each request when the one before it has been answered, and
+ * resolves to the last answer. The server is paused then: its next reader misses nothing.
  *
- * @throws ProxyError `ERR_SERVER_START` when the server refuses, leaves, or does not answer in time
+ * @throws ProxyError `ERR_SERVER_START` when the server refuses or leaves, `ERR_TIMEOUT`
  */
-export async function open(server: Duplex, frames: Frame[], options: OpenOptions): Promise<void> {
+export async function open(
+  server: Duplex,
+  frames: Frame[],
+  options: OpenOptions
+): Promise<Frame | undefined> {
   // Its errors come with its closing.
   server.on('error', () => {})
+  let answer: Frame | undefined
   for (const frame of frames) {
-    if (frame.kind === 'request') await ask(server, frame, options)
+    if (frame.kind === 'request') answer = await ask(server, frame, options)
     else server.write(frame)
   }
+  return answer
 }
 
-function ask(server: Duplex, request: Frame, { timeout, onFrame }: OpenOptions): Promise<void> {
+function ask(server: Duplex, request: Frame, { timeout, onFrame }: OpenOptions): Promise<Frame> {
   return new Promise((resolve, reject) => {
-    const settle = (fault?: string, cause?: unknown): void => {
+    const settle = (): void => {
       clearTimeout(timer)
       server.off('data', serverOnData).off('close', serverOnClose).pause()
-      if (fault === undefined) return resolve()
-      reject(new ProxyError('ERR_SERVER_START', `the server ${fault} ${request.method}`, { cause }))
+    }
+    const fail = (code: ErrorCode, fault: string, cause?: unknown): void => {
+      settle()
+      reject(new ProxyError(code, `the server ${fault} ${request.method}`, { cause }))
     }
     const serverOnData = (frame: Frame): void => {
-      if (frame.kind !== 'response' || frame.id !== request.id) onFrame?.(frame)
+      if (frame.kind !== 'response' || frame.id !== request.id) return onFrame?.(frame)
       // An `initialize` that is refused has opened nothing; other refusals are the client's affair.
-      else if (request.method === 'initialize' && frame.message().error) settle('refused')
-      else settle()
+      if (request.method === 'initialize' && frame.errorCode !== undefined) {
+        return fail('ERR_SERVER_START', 'refused')
+      }
+      settle()
+      resolve(frame)
     }
     const serverOnClose = (): void => {
-      settle('left before it answered', server.errored ?? undefined)
+      fail('ERR_SERVER_START', 'left before it answered', server.errored ?? undefined)
     }
-    const timer =
-      timeout > 0 ? setTimeout(() => settle('took too long to answer'), timeout) : undefined
-    server.on('data', serverOnData).on('close', serverOnClose)
+    const late = (): void => fail('ERR_TIMEOUT', 'took too long to answer')
+    const timer = timeout > 0 ? setTimeout(late, timeout) : undefined
+    server.on('data', serverOnData).on('close', serverOnClose).resume()
     server.write(request)
   })
 }

@@ -1,0 +1,72 @@
+// Serves clients that are one POST with one request in it: those of the modern revision, which has no
+// sessions, and those of the legacy ones where sessions are not wanted.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ProxyError } from '../errors.ts'
+import type { Body } from '../framing/body.ts'
+import { PostTransport } from '../transports/accept-post.ts'
+import type { Accept } from '../transports/exchange.ts'
+import type { EndpointOptions } from './endpoint.ts'
+import { checkModern, modernStatus } from './modern.ts'
+import { replyError } from './reply.ts'
+
+export class PostEndpoint {
+  readonly #options: EndpointOptions
+  readonly #clients = new Set<PostTransport>()
+
+  constructor(options: EndpointOptions) {
+    this.#options = options
+  }
+
+  async serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: Body,
+    accept: Accept,
+    to: { server: string; kind: 'modern' | 'stateless' }
+  ): Promise<void> {
+    const { createId, keepAlive, streamAfter, mirroredParams, onClient } = this.#options
+    const [frame] = body.frames
+    if (body.batch) throw new ProxyError('ERR_REQUEST', 'batches need a session')
+    // Nothing was said before that a notification could be about.
+    if (frame?.kind !== 'request') {
+      response.writeHead(202).end()
+      return
+    }
+    const isModern = to.kind === 'modern'
+    if (isModern) {
+      try {
+        await checkModern(
+          request.headers,
+          frame,
+          async (tool) => (await mirroredParams?.(to.server, tool)) ?? []
+        )
+      } catch (error) {
+        if (!(error instanceof ProxyError)) throw error
+        replyError(response, error, {}, frame.id)
+        return
+      }
+    }
+    const statusOf = isModern ? modernStatus : undefined
+    const client = new PostTransport({ response, body, accept, keepAlive, streamAfter, statusOf })
+    this.#clients.add(client)
+    client.once('close', () => this.#clients.delete(client))
+    try {
+      onClient(client, { ...to, session: createId() })
+    } catch (error) {
+      client.once('error', () => {}).destroy(error as Error) // which tells the client why
+    }
+  }
+
+  /** Ends subscriptions at once, and resolves when no client is left: after `timeout` ms at the latest. */
+  async drain(timeout: number): Promise<void> {
+    const clients = [...this.#clients]
+    for (const client of clients) client.endSubscription()
+    const closed = clients.map((client) => new Promise((resolve) => client.once('close', resolve)))
+    const timer = setTimeout(() => {
+      for (const client of clients) client.destroy()
+    }, timeout)
+    await Promise.all(closed)
+    clearTimeout(timer)
+  }
+}
