@@ -1,0 +1,105 @@
+// JSON texts as no serializer would write them all: numbers beyond what a double holds, the same key
+// twice, escapes where none are needed, white space anywhere, any depth. The same seed, the same texts.
+
+export type Random = () => number
+
+/** Numbers from 0 to 1 (mulberry32). */
+export function randomFrom(seed: number): Random {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+const numbers = [
+  '0',
+  '-0',
+  '1e400',
+  '-1.0E+2',
+  '0.1000',
+  '123456789012345678901234567890',
+  '9007199254740993',
+  '1e-7'
+]
+const keys = ['"a"', '"a"', '"\\u0061"', '""', '"__proto__"', '"id"', '"method"', '"é\\/"']
+const characters = [
+  'x',
+  ' ',
+  'é',
+  '–',
+  '😀',
+  '\u2028',
+  '\u2029',
+  '\u0085',
+  '\ufeff',
+  '\u007f',
+  '\\n',
+  '\\r\\n',
+  '\\"',
+  '\\\\',
+  '\\/',
+  '\\u0000',
+  '\\u00e9',
+  '\\ud83d\\ude00',
+  '\\ud800',
+  'data: ',
+  '{\\"[,]:}'
+]
+const spaces = ['', '', '', ' ', '\t', '\n', '\r\n', '\n\n']
+
+/** A JSON object of about `size` characters. */
+export function randomObject(random: Random, size: number): string {
+  const pick = (from: readonly string[]): string =>
+    from[Math.floor(random() * from.length)] as string
+  const space = (): string => pick(spaces)
+
+  // A string takes what is left of the size all at once, since a million short values tell no more.
+  const string = (size: number): string => {
+    let text = ''
+    while (text.length < Math.min(size, 200)) text += pick(characters)
+    return `"${text.repeat(Math.ceil(size / Math.max(text.length, 1)))}"`
+  }
+  const value = (size: number): string => {
+    const kind = random()
+    if (size < 4) return pick(numbers.slice(0, 2))
+    if (kind < 0.15) return pick([...numbers, 'true', 'false', 'null'])
+    if (kind < 0.5) return string(size)
+    return kind < 0.75 ? list(size) : object(size)
+  }
+  const parts = (size: number, part: (size: number) => string): string => {
+    const written: string[] = []
+    for (let left = size; left > 0;) {
+      const next = part(Math.ceil(left * random()))
+      written.push(space() + next + space())
+      left -= next.length + 1
+      if (written.length > 50) break
+    }
+    return written.join(',')
+  }
+  const list = (size: number): string => `[${parts(size - 2, value)}${space()}]`
+  const object = (size: number): string => {
+    const member = (size: number): string => pick(keys) + space() + ':' + space() + value(size - 4)
+    return `{${parts(size - 2, member)}${space()}}`
+  }
+  return object(size)
+}
+
+/** An object with an array in an array, and so on. */
+export function deepObject(depth: number): string {
+  return `{"deep":${'[{"a":'.repeat(depth)}1${'}]'.repeat(depth)}}`
+}
+
+/** The bytes in parts of random sizes, the cuts wherever they fall: also inside a character. */
+export function cut(random: Random, bytes: Buffer): Buffer[] {
+  const largest = Math.max(1, Math.ceil((bytes.length / 20) * random() * 2))
+  const parts: Buffer[] = []
+  for (let at = 0; at < bytes.length;) {
+    const end = at + 1 + Math.floor(random() * largest)
+    parts.push(bytes.subarray(at, end))
+    at = end
+  }
+  return parts
+}
