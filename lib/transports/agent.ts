@@ -2,7 +2,7 @@
 // environment names one. Clients wait for this file to load, so it loads only the parts of undici
 // (and node:tls, and the certificates) that the URL at hand needs.
 
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
 import type { Agent, Dispatcher, buildConnector } from 'undici'
 import { ProxyError } from '../errors.ts'
@@ -41,7 +41,7 @@ export async function createAgent(options: AgentOptions): Promise<Dispatcher> {
   if (proxy !== undefined) return createProxyAgent(options, proxy, connect)
   // A Pool or a Client load in the same time, and are for one origin only without saying so: they
   // would send to it whatever is meant for another.
-  const { default: Agent } = await import('undici/lib/dispatcher/agent.js')
+  const { default: Agent } = await import('./undici-agent.ts')
   return new Agent({ ...settings, connect })
 }
 
@@ -195,8 +195,8 @@ async function tlsSettings(options: Omit<AgentOptions, 'origin'>): Promise<TlsSe
   if (trusted.length > 0) contents.ca = trusted
   if (key !== undefined) {
     if (cert === undefined) throw new ProxyError('ERR_CONFIG', `--key ${key} needs --cert as well`)
-    contents.cert = await read('--cert', cert)
-    contents.key = await read('--key', key)
+    contents.cert = read('--cert', cert)
+    contents.key = read('--key', key)
   }
   try {
     // Made once: to take in all the roots takes 20 ms, and each connection would do it again.
@@ -215,7 +215,7 @@ const systemCertificates = (tls: Tls): readonly string[] =>
   tls.getCACertificates?.('default') ?? tls.rootCertificates
 
 async function readCertificates(flag: string, file: string): Promise<string> {
-  const text = await read(flag, file)
+  const text = read(flag, file)
   const { X509Certificate } = await import('node:crypto')
   try {
     // node:tls passes over what is no certificate, and every server would be refused later.
@@ -226,9 +226,9 @@ async function readCertificates(flag: string, file: string): Promise<string> {
   }
 }
 
-async function read(flag: string, file: string): Promise<string> {
+function read(flag: string, file: string): string {
   try {
-    return await readFile(file, 'utf8')
+    return readFileSync(file, 'utf8')
   } catch (cause) {
     throw new ProxyError('ERR_CONFIG', `${flag} ${file} cannot be read`, { cause })
   }
