@@ -7,11 +7,6 @@ export class Opening {
   /** By what it is about, in the order in which the server must hear it. */
   readonly #said = new Map<string, Frame>()
 
-  /** The client has said `initialize`. */
-  get begun(): boolean {
-    return this.#said.has('initialize')
-  }
-
   /** All of it, in order. */
   get frames(): Frame[] {
     return [...this.#said.values()]

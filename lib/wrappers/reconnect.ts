@@ -30,8 +30,8 @@ export interface ReconnectOptions {
 /**
  * Gives a transport to the servers that `connect` makes, one after another.
  *
- * It emits `open` when a server has answered for the first time. It fails, with the error of the last, when a server fails before it has answered
- * `initialize`, and when there were too many in a minute.
+ * It emits `open` when a server has answered for the first time. It fails with the error of the last
+ * server: when that one never answered anything, or when there were too many in a minute.
  *
  * @param connect makes the transport to a server: `() => connectChild({ command })`
  */
@@ -55,12 +55,10 @@ class ReconnectTransport extends Around {
   readonly #asked = new Owed()
   /** What servers before this one asked: no server waits for those answers. */
   readonly #stale = new Set<Id>()
+  /** What no server has taken yet: what the last one refused, and then the write under way. */
+  #waiting: { frame: Frame; callback: Callback }[] = []
   /** A server has answered something: from now on one may follow another. */
   #opened = false
-  /** Refused by the last server, for the next one. */
-  #refused: Frame[] = []
-  /** The frame under way, or waiting for a server. */
-  #writing: { frame: Frame; callback: Callback } | undefined
   /** The server that is being opened. */
   #next: Duplex | undefined
   #restartTimes: number[] = []
@@ -78,8 +76,8 @@ class ReconnectTransport extends Around {
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    this.#writing = { frame, callback }
-    if (this.inner !== undefined) this.#send(this.inner)
+    this.#owed.sent(frame)
+    if (this.#waiting.push({ frame, callback }) === 1) this.#send()
   }
 
   override _final(callback: Callback): void {
@@ -99,9 +97,9 @@ class ReconnectTransport extends Around {
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     clearTimeout(this.#timer)
-    const writing = this.#writing
-    this.#writing = undefined
-    writing?.callback(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
+    for (const { callback } of this.#waiting.splice(0)) {
+      callback(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
+    }
     this.inner ??= this.#next
     super._destroy(error, callback)
   }
@@ -117,38 +115,60 @@ class ReconnectTransport extends Around {
 
   protected override innerOnClose(error: Error | undefined): void {
     const cause = toProxyError(error)
-    const refused = cause instanceof SessionUnknownError ? cause.refused : []
-    this.#refused.push(...refused)
-    const again = new Set(this.#refused.map((frame) => frame.id))
-    for (const id of this.#owed.ids) {
-      if (again.has(id)) continue
-      this.pass(errorFrame(id, cause))
-      this.#owed.forget(id)
-    }
     for (const requestId of this.#asked.take()) {
       this.#stale.add(requestId)
       const params = { requestId, reason: 'the server that asked is gone' }
       this.pass(makeFrame({ jsonrpc: '2.0', method: 'notifications/cancelled', params }))
     }
-    const done = this.writableEnded && this.writableLength === 0 && again.size === 0
-    if (this.#ended) this.push(null)
-    else if (!this.#opened) failAfterReading(this, cause)
-    else if (!done) this.#restartLater(cause)
+    if (this.#ended) {
+      this.push(null)
+      return
+    }
+    const refused = cause instanceof SessionUnknownError ? cause.refused : []
+    // An answer is for the server that asked.
+    const still = refused.filter(({ kind }) => kind !== 'response')
+    this.#waiting.unshift(...still.map((frame) => ({ frame, callback: noop })))
+    if (!this.#opened) return this.#giveUp(cause)
+    const unsent = this.#unsent()
+    this.#failCalls(cause, (id) => !unsent.has(id))
+    if (!this.#ended) this.#restartLater(cause)
   }
 
-  #send(server: Duplex): void {
-    if (this.#writing === undefined) return
-    const { frame, callback } = this.#writing
+  /** The requests that no server has taken yet. */
+  #unsent(): Set<Id | undefined> {
+    const requests = this.#waiting.filter(({ frame }) => frame.kind === 'request')
+    return new Set(requests.map(({ frame }) => frame.id))
+  }
+
+  // The last of them may be what `_final` waits for.
+  #failCalls(cause: ProxyError, which: (id: Id) => boolean = () => true): void {
+    for (const id of this.#owed.ids.filter(which)) {
+      this.pass(errorFrame(id, cause))
+      this.#owed.forget(id)
+    }
+  }
+
+  #giveUp(cause: ProxyError, error = cause): void {
+    this.#failCalls(cause)
+    failAfterReading(this, error)
+  }
+
+  #send(): void {
+    const [next] = this.#waiting
+    if (this.inner === undefined || next === undefined || this.#ended) return
+    const { frame, callback } = next
     const taken = (): void => {
-      this.#writing = undefined
+      if (this.#waiting[0] !== next) return // destroyed meanwhile
+      this.#waiting.shift()
+      this.#asked.answered(frame)
+      this.#send()
       callback()
     }
-    const isStale = frame.kind === 'response' && !this.#asked.answered(frame)
-    if (isStale && this.#stale.delete(frame.id as Id)) return taken()
+    const id = frame.id as Id
+    if (frame.kind === 'response' && !this.#asked.has(id) && this.#stale.delete(id)) return taken()
     this.#opening.note(frame)
-    this.#owed.sent(frame)
     // An error means that the server never had the frame: it is for the next one.
-    server.write(frame, (error) => error || taken())
+    this.inner.write(frame, (error) => error || taken())
   }
 
   #restartLater(cause: ProxyError): void {
@@ -157,9 +177,7 @@ class ReconnectTransport extends Around {
     const count = this.#restartTimes.push(now)
     if (count > this.#restarts) {
       const message = `given up after ${this.#restarts} restarts in a minute (see --restarts)`
-      for (const id of this.#owed.take()) this.pass(errorFrame(id, cause))
-      failAfterReading(this, new ProxyError(cause.code, message, { cause }))
-      return
+      return this.#giveUp(cause, new ProxyError(cause.code, message, { cause }))
     }
     this.#log.warn(`starting again: ${describe(cause)}`)
     const pause = count === 1 ? 0 : firstPause * 2 ** (count - 2)
@@ -169,25 +187,24 @@ class ReconnectTransport extends Around {
   async #restart(): Promise<void> {
     const server = this.#connect()
     this.#next = server
-    try {
-      await open(server, this.#opening.frames, {
-        timeout: this.#connectTimeout,
-        onFrame: (frame) => this.innerOnFrame(frame)
-      })
-    } catch (error) {
+    const unsent = this.#unsent()
+    const frames = this.#opening.frames.filter(({ id }) => id === undefined || !unsent.has(id))
+    const failure = await open(server, frames, {
+      timeout: this.#connectTimeout,
+      onFrame: (frame) => this.innerOnFrame(frame)
+    }).then(
+      () => undefined,
+      (error: ProxyError) => error
+    )
+    this.#next = undefined
+    if (this.destroyed || this.#ended) return
+    if (failure !== undefined) {
       server.destroy()
-      this.#next = undefined
-      if (!this.destroyed && !this.#ended) this.innerOnClose(error as ProxyError)
+      this.innerOnClose(failure)
       return
     }
-    this.#next = undefined
-    if (this.destroyed) return
     this.attach(server)
-    for (const frame of this.#refused.splice(0)) {
-      this.#owed.sent(frame)
-      server.write(frame)
-    }
-    this.#send(server)
+    this.#send()
   }
 }
 
@@ -196,3 +213,5 @@ function toProxyError(error: Error | undefined): ProxyError {
   const message = 'the connection to the server ended'
   return new ProxyError('ERR_CONNECTION', message, { cause: error })
 }
+
+const noop = (): void => {}

@@ -1,0 +1,61 @@
+// A client that is as close to a transport as can be.
+
+import type { Duplex } from 'node:stream'
+import { Inbox } from '../../fixtures/clients/raw.js'
+import type { Json } from '../../fixtures/clients/raw.js'
+import { makeFrame } from '../../lib/frame.ts'
+import type { Frame, Id, Message } from '../../lib/frame.ts'
+
+export const initializeParams = {
+  protocolVersion: '2025-11-25',
+  capabilities: {},
+  clientInfo: { name: 'test', version: '1.0.0' }
+}
+
+/** Speaks as a client to the transport to a server, or the other way round. */
+export class Peer {
+  /** All that came. It ends when the transport does. */
+  readonly messages = new Inbox<Json>()
+  /** Resolves when the transport has closed, to the error that closed it. */
+  readonly closed: Promise<Error | undefined>
+  readonly transport: Duplex
+  #lastId = 0
+
+  constructor(transport: Duplex) {
+    this.transport = transport
+    let failure: Error | undefined
+    transport
+      .on('data', (frame: Frame) => this.messages.push(frame.message()))
+      .on('error', (error) => (failure = error))
+    this.closed = new Promise((resolve) => transport.once('close', () => resolve(failure)))
+    transport.once('close', () => this.messages.end())
+  }
+
+  /** Resolves when the transport has taken it, to whether it did. */
+  send(message: Omit<Message, 'jsonrpc'>): Promise<boolean> {
+    const frame = makeFrame({ jsonrpc: '2.0', ...message })
+    return new Promise((resolve) => this.transport.write(frame, (error) => resolve(!error)))
+  }
+
+  notify(method: string, params: Record<string, unknown> = {}): Promise<boolean> {
+    return this.send({ method, params })
+  }
+
+  /** Resolves to the whole response; to undefined when the transport closes without one. */
+  request(method: string, params: Record<string, unknown> = {}, id?: Id): Promise<Json> {
+    const asked = id ?? ++this.#lastId
+    void this.send({ id: asked, method, params })
+    return this.messages.until((message) => message.id === asked && message.method === undefined)
+  }
+
+  async initialize(params: Record<string, unknown> = {}): Promise<Json> {
+    const response = await this.request('initialize', { ...initializeParams, ...params })
+    await this.notify('notifications/initialized')
+    return response
+  }
+}
+
+/** Resolves when `condition` holds, which nothing tells of. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10))
+}
