@@ -2,6 +2,7 @@
 // made to mean this machine; and the headers that tell browsers so.
 
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
+import { isIPv6 } from 'node:net'
 import { ProxyError } from '../errors.ts'
 
 export interface AccessOptions {
@@ -72,6 +73,7 @@ export class Access {
 }
 
 // Without the port, which is not what an attacker would have to make up.
-const normalHost = (host: string): string => host.toLowerCase().replace(/:\d*$/, '')
+const normalHost = (host: string): string =>
+  isIPv6(host) ? `[${host.toLowerCase()}]` : host.toLowerCase().replace(/:\d*$/, '')
 
 const hostOf = (origin: string): string => (URL.canParse(origin) ? new URL(origin).host : '')

@@ -6,8 +6,8 @@ import { BodyParser } from '../framing/body.ts'
 import { tooLarge } from '../framing/newline.ts'
 
 /**
- * Resolves to the whole body. What is over the limit is read to its end, though not kept: a client
- * that is still sending does not listen for an answer.
+ * Resolves to the whole body. One that is over the limit is refused at once; what still comes of it
+ * is read and thrown away, since who is cut off while sending may never see the answer.
  *
  * @param maxMessage in bytes (0: any)
  * @throws ProxyError `ERR_FRAME_TOO_LARGE`, or `ERR_CLOSED` when the client has gone
@@ -20,6 +20,12 @@ export function readBody(request: IncomingMessage, maxMessage: number): Promise<
       reject(tooLarge(announced, maxMessage))
       parser = undefined
     }
+    const gone = (cause?: Error): void => {
+      reject(
+        new ProxyError('ERR_CLOSED', 'the client went away in the middle of a message', { cause })
+      )
+    }
+    if (request.destroyed) return gone()
     request
       .on('data', (chunk: Buffer) => {
         try {
@@ -30,8 +36,6 @@ export function readBody(request: IncomingMessage, maxMessage: number): Promise<
         }
       })
       .on('end', () => parser && resolve(parser.end()))
-      .on('error', (cause) => {
-        reject(new ProxyError('ERR_CLOSED', 'the client went away in the middle of a message', { cause }))
-      })
+      .on('error', gone)
   })
 }

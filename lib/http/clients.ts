@@ -19,6 +19,10 @@ export class Clients {
     return this.#byId.size
   }
 
+  has(id: string): boolean {
+    return this.#byId.has(id)
+  }
+
   /** @throws ProxyError `ERR_SESSIONS_FULL`; to be asked before a client is made */
   makeRoom(): void {
     if (this.size < this.#maxSessions) return
@@ -53,7 +57,7 @@ export class Clients {
     const timer = setTimeout(() => {
       for (const client of clients) client.destroy()
     }, timeout)
-    for (const client of clients) client.whenIdle(() => client.destroy())
+    for (const client of clients) client.close()
     await Promise.all(closed)
     clearTimeout(timer)
   }

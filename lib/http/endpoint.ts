@@ -17,6 +17,9 @@ export interface EndpointOptions extends LimitOptions {
   log: Log
 }
 
+/** The one revision that has batches. */
+export const batchVersion = '2025-03-26'
+
 /** @throws ProxyError `ERR_METHOD_NOT_ALLOWED`, with the header that names those that are allowed */
 export function allowMethods(
   request: IncomingMessage,
@@ -38,4 +41,8 @@ export function requireJson({ headers }: IncomingMessage): void {
   const type = headers['content-type'] ?? ''
   if (/^application\/json\s*(;|$)/i.test(type)) return
   throw new ProxyError('ERR_MEDIA_TYPE', `send application/json, not "${type}"`)
+}
+
+export function noBatches(): ProxyError {
+  return new ProxyError('ERR_REQUEST', `only sessions of revision ${batchVersion} have batches`)
 }

@@ -41,8 +41,7 @@ export type ArrivalKind = 'session' | 'stateless' | 'modern'
 /** Joins a client to a server. Called for each client once; may throw a ProxyError to refuse it. */
 export type OnClient = (client: Duplex, arrival: Arrival) => void
 
-export interface ListenerOptions
-  extends Omit<AccessOptions, 'host'>, LimitOptions {
+export interface ListenerOptions extends Omit<AccessOptions, 'host'>, LimitOptions {
   /** The address to listen on (127.0.0.1). */
   host?: string | undefined
   /** The port to listen on (0: a free one). */
@@ -54,7 +53,7 @@ export interface ListenerOptions
   /** What reverse proxies put before our paths (none). */
   basePath?: string | undefined
   /** Certificate and key as PEM, to serve HTTPS. */
-  tls?: { cert: Buffer | string; key: Buffer | string } | undefined
+  tls?: Tls | undefined
   /** The state of each server by its name, for `/status` and `/readyz`. Default: all are fine. */
   serverStates?: (() => Record<string, ServerState>) | undefined
   /**
@@ -67,6 +66,11 @@ export interface ListenerOptions
 
 export type MirroredParams = (server: string, tool: string) => Promise<MirroredParam[]>
 
+interface Tls {
+  cert: Buffer | string
+  key: Buffer | string
+}
+
 /** `failed`: it could not be started when it was last tried. */
 export type ServerState = 'configured' | 'failed'
 
@@ -76,22 +80,32 @@ export type ServerState = 'configured' | 'failed'
  * @throws ProxyError `ERR_LISTEN` when the address cannot be had
  */
 export async function listen(options: ListenerOptions, onClient: OnClient): Promise<Listener> {
-  const server =
-    options.tls === undefined
-      ? createServer()
-      : (await import('node:https')).createServer({ ...options.tls })
+  const server = options.tls === undefined ? createServer() : await createSecureServer(options.tls)
   const listener = new Listener(server, options, onClient)
   const { host = '127.0.0.1', port = 0 } = options
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const why = cause.code === 'EADDRINUSE' ? 'the port is taken; choose another with --port' : ''
-      reject(new ProxyError('ERR_LISTEN', `cannot listen on ${host}:${port}${why && `: ${why}`}`, {
-        cause: why === '' ? cause : undefined
-      }))
+      reject(
+        new ProxyError('ERR_LISTEN', `cannot listen on ${host}:${port}${why && `: ${why}`}`, {
+          cause: why === '' ? cause : undefined
+        })
+      )
     })
     server.listen(port, host, resolve)
   })
+  // Such as too many open files: it passes.
+  server.on('error', (error) => options.log?.error(`a connection failed: ${describe(error)}`))
   return listener
+}
+
+async function createSecureServer(tls: Tls): Promise<Server> {
+  const { createServer } = await import('node:https')
+  try {
+    return createServer({ ...tls })
+  } catch (cause) {
+    throw new ProxyError('ERR_LISTEN', 'the TLS certificate and key cannot be used', { cause })
+  }
 }
 
 /** Emits `close` when it has been closed. */
@@ -125,7 +139,7 @@ export class Listener extends EventEmitter {
       log: this.#log,
       clients: this.#clients,
       createId: () => randomUUID().replaceAll('-', ''),
-      onClient
+      onClient: (client: Duplex, arrival: Arrival) => this.#arrive(client, arrival, onClient)
     }
     this.#streamable = new StreamableEndpoint(shared)
     this.#sse = new SseEndpoint(shared)
@@ -153,20 +167,30 @@ export class Listener extends EventEmitter {
   }
 
   /**
-   * Takes no more clients, lets calls in flight be answered, then ends what is left.
+   * Takes no more clients and no more requests, lets calls in flight be answered, then ends what is
+   * left.
    *
    * @param drainTimeout milliseconds that the calls may take
    */
   async close(drainTimeout: number = limits.drainTimeout): Promise<void> {
     this.#closing = true
-    const closed = new Promise((resolve) => this.#http.close(resolve))
+    // As long as there are calls, clients can connect: to answer what a server asks meanwhile.
     await Promise.all([this.#clients.drain(drainTimeout), this.#streamable.drain(drainTimeout)])
+    const closed = new Promise((resolve) => this.#http.close(resolve))
     // Whatever still goes out goes to one who does not read it.
     const timer = setTimeout(() => this.#http.closeAllConnections(), 1000)
-    this.#http.closeIdleConnections()
     await closed
     clearTimeout(timer)
     this.emit('close')
+  }
+
+  #arrive(client: Duplex, arrival: Arrival, onClient: OnClient): void {
+    try {
+      if (this.#closing) throw aboutToStop()
+      onClient(client, arrival)
+    } catch (error) {
+      client.once('error', () => {}).destroy(error as Error) // which tells the client why
+    }
   }
 
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -178,7 +202,6 @@ export class Listener extends EventEmitter {
       for (const [name, value] of Object.entries(this.#access.headers(request.headers))) {
         response.setHeader(name, value as string)
       }
-      if (this.#closing) throw new ProxyError('ERR_CLOSED', 'the proxy is about to stop')
       await this.#serve(request, response)
     } catch (error) {
       this.#refuse(request, response, error)
@@ -197,13 +220,17 @@ export class Listener extends EventEmitter {
     }
     if (!('server' in route)) return this.#serveState(route.kind, request, response)
     this.#lastActivity = new Date()
+    const posted = searchParams.get('session_id') ?? ''
+    const named = request.headers['mcp-session-id'] ?? posted
+    // Who is here already may have to answer what a call waits for.
+    if (this.#closing && !this.#clients.has(String(named))) throw aboutToStop()
     switch (route.kind) {
       case 'mcp':
         return this.#streamable.serve(request, response, route.server)
       case 'sse':
         return this.#sse.connect(request, response, route.server, route.endpoint)
       case 'messages':
-        return this.#sse.post(request, response, route.server, searchParams.get('session_id') ?? '')
+        return this.#sse.post(request, response, route.server, posted)
     }
   }
 
@@ -217,7 +244,8 @@ export class Listener extends EventEmitter {
     const failed = Object.keys(states).filter((name) => states[name] === 'failed')
     if (kind === 'healthz') return replyJson(response, 200, { ok: true })
     if (kind === 'readyz') {
-      return replyJson(response, failed.length === 0 ? 200 : 503, { ready: failed.length === 0, failed })
+      const ready = failed.length === 0 && !this.#closing
+      return replyJson(response, ready ? 200 : 503, { ready, failed })
     }
     replyJson(response, 200, {
       api_last_activity: this.#lastActivity.toISOString(),
@@ -232,11 +260,9 @@ export class Listener extends EventEmitter {
     const message = `${request.method} ${request.url?.split('?')[0]}: ${describe(error)}`
     if (known) this.#log.debug(message)
     else this.#log.error(message)
-    replyError(response, error, {
-      ...(error.code === 'ERR_SESSIONS_FULL' && { 'retry-after': '10' }),
-      // What is left of the body is read and thrown away; the connection has no other use.
-      ...(!request.complete && { connection: 'close' })
-    })
-    request.resume()
+    replyError(response, error, error.status === 503 ? { 'retry-after': '10' } : {})
+    request.resume() // what is left of the body
   }
 }
+
+const aboutToStop = (): ProxyError => new ProxyError('ERR_CLOSED', 'the proxy is about to stop')

@@ -51,11 +51,7 @@ export class PostEndpoint {
     const client = new PostTransport({ response, body, accept, keepAlive, streamAfter, statusOf })
     this.#clients.add(client)
     client.once('close', () => this.#clients.delete(client))
-    try {
-      onClient(client, { ...to, session: createId() })
-    } catch (error) {
-      client.once('error', () => {}).destroy(error as Error) // which tells the client why
-    }
+    onClient(client, { ...to, session: createId() })
   }
 
   /** Ends subscriptions at once, and resolves when no client is left: after `timeout` ms at the latest. */

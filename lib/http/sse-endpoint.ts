@@ -1,10 +1,11 @@
 // Serves HTTP+SSE, the transport of revision 2024-11-05: the event stream, and the POSTs to it.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Frame } from '../frame.ts'
 import { parseBody } from '../framing/body.ts'
 import { SseConnection } from '../transports/accept-sse.ts'
 import { readBody } from './body.ts'
-import { allowMethods, requireJson } from './endpoint.ts'
+import { allowMethods, noBatches, requireJson } from './endpoint.ts'
 import type { EndpointOptions } from './endpoint.ts'
 
 export class SseEndpoint {
@@ -40,9 +41,12 @@ export class SseEndpoint {
   ): Promise<void> {
     allowMethods(request, response, 'POST')
     requireJson(request)
-    const client = this.#options.clients.connection(session, server)
-    await new Promise<void>((resolve) => client.whenRoom(resolve))
-    const { frames } = parseBody(await readBody(request, this.#options.maxMessage))
-    client.post(response, frames)
+    const { clients, maxMessage } = this.#options
+    await new Promise<void>((resolve) => clients.connection(session, server).whenRoom(resolve))
+    const { frames, batch } = parseBody(await readBody(request, maxMessage))
+    if (batch) throw noBatches()
+    // It may have ended while the body came.
+    const client = clients.connection(session, server)
+    client.post(response, frames[0] as Frame)
   }
 }

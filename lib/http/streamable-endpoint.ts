@@ -11,13 +11,10 @@ import { checkInitialize } from '../schema/index.ts'
 import { SessionTransport } from '../transports/accept-session.ts'
 import type { Accept } from '../transports/exchange.ts'
 import { readBody } from './body.ts'
-import { allowMethods, requireJson } from './endpoint.ts'
+import { allowMethods, batchVersion, noBatches, requireJson } from './endpoint.ts'
 import type { EndpointOptions } from './endpoint.ts'
 import { isModern, namesModern } from './modern.ts'
 import { PostEndpoint } from './post-endpoint.ts'
-
-/** The one revision that has batches. */
-const batchVersion = '2025-03-26'
 
 export class StreamableEndpoint {
   readonly #options: EndpointOptions
@@ -120,8 +117,6 @@ function acceptOf({ headers: { accept = '*/*' } }: IncomingMessage): Accept {
 }
 
 const badRequest = (message: string): ProxyError => new ProxyError('ERR_REQUEST', message)
-
-const noBatches = (): ProxyError => badRequest(`batches are known to revision ${batchVersion} alone`)
 
 const notAcceptable = (types: string): ProxyError =>
   new ProxyError('ERR_NOT_ACCEPTABLE', `the answer is of the type ${types}: name it in Accept`)

@@ -61,7 +61,7 @@ export class PostTransport extends Duplex {
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
     const belongs = frame.kind === 'response' ? this.#exchange.owes(frame.id as Id) : this.#takes(frame)
-    if (belongs && !this.#exchange.ended) this.#exchange.send(frame, () => callback())
+    if (belongs) this.#exchange.send(frame, () => callback())
     else callback()
   }
 

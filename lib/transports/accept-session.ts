@@ -44,17 +44,23 @@ export class SessionTransport extends Duplex {
   #initializeId: Id | undefined
   #waitingForRoom: (() => void)[] = []
   #full = false
-  #whenIdle: (() => void) | undefined
+  #closing = false
 
   constructor(options: SessionOptions) {
     super({ objectMode: true })
     this.id = options.id
     this.#limits = withDefaults(options)
     this.#log = options.log ?? silent
-    this.#store = new ReplayStore(this.#limits.maxReplay, this.#log)
+    const { maxReplay, sessionTimeout } = this.#limits
+    this.#store = new ReplayStore({
+      maxSize: maxReplay,
+      log: this.#log,
+      onRefused: (answer) => this.#take(answer)
+    })
     this.#unasked = this.#store.createChannel()
-    const { sessionTimeout } = this.#limits
     if (sessionTimeout > 0) this.#idle = setTimeout(() => this.#timeOut(), sessionTimeout)
+    // Without a server there is nothing more to be had here.
+    this.once('finish', () => this.destroy())
   }
 
   /** Calls back when the client's next frame can be taken. */
@@ -67,38 +73,56 @@ export class SessionTransport extends Duplex {
    * Takes a POST. Frames without a request among them are acknowledged with 202 when there is room
    * for more.
    *
-   * @throws ProxyError `ERR_REQUEST` for an id that is in use
+   * @throws ProxyError `ERR_REQUEST` for an id that is in use, `ERR_CLOSED` for requests that come
+   * after `close()`
    */
   post(response: ServerResponse, { frames, batch }: Body, accept: Accept): void {
     const requests = frames.filter((frame) => frame.kind === 'request')
+    if (this.#closing && requests.length > 0) {
+      throw new ProxyError('ERR_CLOSED', 'the session is about to end')
+    }
+    const ids = new Set<Id | undefined>()
     for (const { id } of requests) {
-      if (!this.#byId.has(id as Id)) continue
-      throw new ProxyError('ERR_REQUEST', `a request with the id ${JSON.stringify(id)} is in flight`)
+      if (this.#byId.has(id as Id) || ids.has(id)) {
+        throw new ProxyError(
+          'ERR_REQUEST',
+          `a request with the id ${JSON.stringify(id)} is in flight`
+        )
+      }
+      ids.add(id)
     }
     this.#idle?.refresh()
     if (requests.length > 0) this.#exchange(response, { frames: requests, batch }, accept)
     for (const frame of frames) {
       if (frame.method === 'initialize') this.#initializeId = frame.id
-      if (!this.push(frame)) this.#full = true
+      this.#take(frame)
       if (frame.method === 'notifications/cancelled') this.#cancel(frame)
     }
     if (requests.length === 0) this.whenRoom(() => response.writeHead(202).end())
   }
 
-  /** Takes a GET: opens the stream for what belongs to no POST, or goes on with one that broke. */
-  get(response: ServerResponse, lastEventId?: string): void {
+  /**
+   * Takes a GET: opens the stream for what belongs to no POST, or goes on with one that broke.
+   *
+   * @throws ProxyError `ERR_REQUEST` for an event of which nothing is known any more
+   */
+  get(response: ServerResponse, lastEventId = ''): void {
+    const found = this.#store.find(lastEventId)
+    if (found === undefined && lastEventId !== '') {
+      throw new ProxyError('ERR_REQUEST', 'the stream of the event in Last-Event-ID is not kept')
+    }
     this.#idle?.refresh()
-    const found = lastEventId === undefined ? undefined : this.#store.find(lastEventId)
+    response.once('close', () => this.#idle?.refresh())
     const channel = found?.channel ?? this.#unasked
     const stream = this.#openStream(response)
     if (found === undefined) this.#prime(stream, channel)
     channel.attach(stream, found?.number)
   }
 
-  /** Calls back when nothing is in flight: at once, if that is so already. */
-  whenIdle(callback: () => void): void {
-    if (this.#exchanges.size === 0) callback()
-    else this.#whenIdle = callback
+  /** Takes no more requests, and ends when those in flight have been answered. */
+  close(): void {
+    this.#closing = true
+    if (this.#exchanges.size === 0) this.destroy()
   }
 
   override _read(): void {
@@ -127,6 +151,10 @@ export class SessionTransport extends Duplex {
     callback(error)
   }
 
+  #take(frame: Frame): void {
+    if (!this.push(frame)) this.#full = true
+  }
+
   #exchange(response: ServerResponse, body: Body, accept: Accept): void {
     let channel: Channel | undefined
     const exchange = new Exchange({
@@ -134,7 +162,8 @@ export class SessionTransport extends Duplex {
       response,
       accept,
       streamAfter: this.#limits.streamAfter,
-      headers: () => ({ 'mcp-session-id': this.id }),
+      // An initialization that failed has made no session.
+      headers: () => (this.version === undefined ? {} : { 'mcp-session-id': this.id }),
       openStream: () => {
         channel = this.#store.createChannel()
         const stream = this.#openStream(response)
@@ -151,7 +180,7 @@ export class SessionTransport extends Duplex {
   #exchangeOnEnd(exchange: Exchange): void {
     this.#exchanges.delete(exchange)
     for (const id of exchange.owed) this.#byId.delete(id)
-    if (this.#exchanges.size === 0) this.#whenIdle?.()
+    if (this.#closing) this.close()
   }
 
   #answer(frame: Frame, callback: () => void): void {
@@ -171,20 +200,22 @@ export class SessionTransport extends Duplex {
     const { result } = frame.message()
     const { protocolVersion } = Object(result) as { protocolVersion?: unknown }
     if (typeof protocolVersion === 'string') this.version = protocolVersion
-    // Nothing was initialized: the client has got the reason, and no session.
-    if (result === undefined) this.whenIdle(() => this.destroy())
+    else this.#closing = true // when the client has got the reason
   }
 
   // Progress belongs to its call. Anything else belongs to the call in flight if there is just one.
   // With several it goes where messages without a call go, but rather on any of the calls than
-  // nowhere: what the server asks is perhaps what they all wait for.
+  // nowhere: what the server asks is perhaps what they all wait for. Where somebody listens now comes
+  // before where somebody may come back.
   #exchangeFor(frame: Frame): Exchange | undefined {
     const open = [...this.#exchanges].filter((exchange) => exchange.streams)
     if (frame.progressToken !== undefined && frame.kind === 'notification') {
       const token = frame.progressToken
       return open.find((exchange) => exchange.expects(token))
     }
-    return open.length === 1 || !this.#unasked.connected ? open.at(-1) : undefined
+    const connected = open.filter((exchange) => exchange.connected)
+    if (connected.length === 1) return connected[0]
+    return this.#unasked.connected ? undefined : (connected.at(-1) ?? open.at(-1))
   }
 
   #cancel(frame: Frame): void {

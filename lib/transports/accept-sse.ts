@@ -3,11 +3,13 @@
 
 import type { ServerResponse } from 'node:http'
 import { Duplex } from 'node:stream'
+import { ProxyError } from '../errors.ts'
+import { errorFrame } from '../frame.ts'
 import type { Frame } from '../frame.ts'
 import { limits } from '../limits.ts'
+import { Owed } from '../owed.ts'
 import { EventStream } from './event-stream.ts'
 import type { Callback, DestroyCallback } from './types.ts'
-import { Owed } from '../owed.ts'
 
 export interface SseOptions {
   id: string
@@ -21,16 +23,15 @@ export interface SseOptions {
 
 export class SseConnection extends Duplex {
   readonly id: string
-  readonly #response: ServerResponse
   readonly #stream: EventStream
   readonly #owed = new Owed()
   #waitingForRoom: (() => void)[] = []
   #full = false
+  #closing = false
 
   constructor({ id, response, endpoint, keepAlive = limits.keepAlive }: SseOptions) {
     super({ objectMode: true })
     this.id = id
-    this.#response = response
     this.#stream = new EventStream(response, keepAlive)
     this.#stream.write(`event: endpoint\ndata: ${endpoint}\n\n`, noop)
     response.once('close', () => this.destroy())
@@ -42,18 +43,24 @@ export class SseConnection extends Duplex {
     else callback()
   }
 
-  /** Takes a POST, which is acknowledged with 202 when there is room for more. */
-  post(response: ServerResponse, frames: Frame[]): void {
-    for (const frame of frames) {
-      this.#owed.sent(frame)
-      if (!this.push(frame)) this.#full = true
+  /**
+   * Takes a POST, which is acknowledged with 202 when there is room for more.
+   *
+   * @throws ProxyError `ERR_CLOSED` for a request that comes after `close()`
+   */
+  post(response: ServerResponse, frame: Frame): void {
+    if (this.#closing && frame.kind === 'request') {
+      throw new ProxyError('ERR_CLOSED', 'the session is about to end')
     }
+    if (!this.push(frame)) this.#full = true
+    this.#owed.sent(frame)
     this.whenRoom(() => response.writeHead(202, { 'content-type': 'text/plain' }).end('Accepted'))
   }
 
-  /** Calls back when nothing is in flight: at once, if that is so already. */
-  whenIdle(callback: () => void): void {
-    this.#owed.whenSettled(callback)
+  /** Takes no more requests, and ends when those in flight have been answered. */
+  close(): void {
+    this.#closing = true
+    this.#owed.whenSettled(() => this.destroy())
   }
 
   override _read(): void {
@@ -67,14 +74,20 @@ export class SseConnection extends Duplex {
   }
 
   override _final(callback: Callback): void {
-    this.#stream.end()
+    this.#end(new ProxyError('ERR_CLOSED', 'the server has ended the session'))
     callback()
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    this.#response.end()
+    const ended = new ProxyError('ERR_CLOSED', 'the session has ended')
+    this.#end(error instanceof ProxyError ? error : ended)
     this._read()
     callback(error)
+  }
+
+  #end(error: ProxyError): void {
+    for (const id of this.#owed.take()) this.#stream.send(errorFrame(id, error), noop)
+    this.#stream.end()
   }
 }
 

@@ -2,24 +2,25 @@
 // a session is a channel; what is sent on it is numbered and kept for a while, so that a client that
 // lost the connection, or has not opened one yet, gets what it missed, from that channel and no other.
 
-import type { Frame, Id } from '../frame.ts'
-import { errorFrame } from '../frame.ts'
+import { refuse } from '../frame.ts'
+import type { Envelope, Frame } from '../frame.ts'
 import { ProxyError } from '../errors.ts'
 import { encodeEvent } from '../framing/sse.ts'
 import type { Log } from '../log.ts'
 import type { EventSink, EventStream } from './event-stream.ts'
 
 interface Event {
-  channel: Channel
-  number: number
+  readonly channel: Channel
+  readonly number: number
+  readonly envelope: Envelope
   /** Encoded, with its id. */
-  bytes: Buffer
-  /** The request that it answers, if it is a response. */
-  answers: Id | undefined
+  readonly bytes: Buffer
 }
 
 export class Channel implements EventSink {
   readonly number: number
+  /** What is kept, by number. */
+  readonly events = new Map<number, Event>()
   readonly #store: ReplayStore
   #connection: EventStream | undefined
   #last = 0
@@ -33,7 +34,7 @@ export class Channel implements EventSink {
   }
 
   get connected(): boolean {
-    return this.#connection !== undefined && !this.#connection.closed
+    return this.#connection?.connected === true
   }
 
   /** All has been sent, though perhaps not received. */
@@ -41,19 +42,23 @@ export class Channel implements EventSink {
     return this.#ended
   }
 
-  /** The id of the last event there was, for a client to come back with. */
+  /** The id of the last event that went out, for a client to come back with. */
   get lastId(): string {
-    return `${this.number}-${this.#last}`
+    return this.idOf(this.#delivered)
+  }
+
+  idOf(number: number): string {
+    return `${this.number}-${number}`
   }
 
   send(frame: Frame, callback: () => void): void {
     const number = ++this.#last
-    const bytes = encodeEvent(frame, this.lastId)
-    const answers = frame.kind === 'response' ? frame.id : undefined
-    this.#store.add({ channel: this, number, bytes, answers })
-    if (!this.connected) return callback()
-    this.#delivered = number
-    this.#connection?.write(bytes, callback)
+    const bytes = encodeEvent(frame, this.idOf(number))
+    const { connected } = this
+    if (connected) this.#delivered = number
+    this.#store.add({ channel: this, number, envelope: { kind: frame.kind, id: frame.id }, bytes })
+    if (connected) this.#connection?.write(bytes, callback)
+    else callback()
   }
 
   end(): void {
@@ -72,33 +77,39 @@ export class Channel implements EventSink {
    * @param after the number of the last event that the client has; default: the last one written
    */
   attach(connection: EventStream, after = this.#delivered): void {
-    this.#connection?.end()
+    this.#connection?.giveWay()
     this.#connection = connection
-    for (const { bytes } of this.#store.after(this, after)) connection.write(bytes, noop)
+    for (const { number, bytes } of this.events.values()) {
+      if (number > after) connection.write(bytes, noop)
+    }
     this.#delivered = this.#last
     if (this.#ended) connection.end()
   }
+}
 
-  /** Lets the connection go; the channel waits for the next one. */
-  detach(): void {
-    this.#connection?.end()
-    this.#connection = undefined
-  }
+export interface StoreOptions {
+  /** In bytes (0: any). */
+  maxSize: number
+  log: Log
+  /** Takes the answer to a request of the server's that had to be dropped. */
+  onRefused(answer: Frame): void
 }
 
 /** The events of a session's channels, the newest of them, up to a number of bytes. */
 export class ReplayStore {
+  readonly #options: StoreOptions
   readonly #maxSize: number
-  readonly #log: Log
   readonly #channels = new Map<number, Channel>()
-  #events: Event[] = []
+  /** Oldest first. */
+  readonly #events: Event[] = []
+  /** Answers that nobody has come for yet, most of them by now errors: they are let go last. */
+  readonly #answers: Event[] = []
   #size = 0
   #next = 0
 
-  /** @param maxSize in bytes (0: any) */
-  constructor(maxSize: number, log: Log) {
-    this.#maxSize = maxSize || Infinity
-    this.#log = log
+  constructor(options: StoreOptions) {
+    this.#options = options
+    this.#maxSize = options.maxSize || Infinity
   }
 
   createChannel(): Channel {
@@ -115,45 +126,40 @@ export class ReplayStore {
   }
 
   add(event: Event): void {
-    this.#events.push(event)
-    this.#size += event.bytes.length
+    this.#keep(event, this.#events)
     // The newest is kept whatever its size: it may be the one answer that a client waits for.
-    let dropped = 0
-    while (this.#size > this.#maxSize && dropped < this.#events.length - 1) {
-      this.#drop(this.#events[dropped++] as Event)
+    while (this.#size > this.#maxSize && this.#events.length > 1) {
+      this.#drop(this.#events.shift() as Event)
     }
-    if (dropped === 0) return
-    this.#events.splice(0, dropped, ...this.#substitutes.splice(0))
-    this.#forgetChannels()
-  }
-
-  *after(channel: Channel, number: number): Iterable<Event> {
-    for (const event of this.#events) {
-      if (event.channel === channel && event.number > number) yield event
+    while (this.#size > this.#maxSize && this.#answers.length > 0) {
+      this.#forget(this.#answers.shift() as Event)
     }
   }
 
-  readonly #substitutes: Event[] = []
+  #keep(event: Event, queue: Event[]): void {
+    queue.push(event)
+    event.channel.events.set(event.number, event)
+    this.#size += event.bytes.length
+  }
+
+  #forget({ channel, number, bytes }: Event): void {
+    this.#size -= bytes.length
+    channel.events.delete(number)
+    if (channel.ended && channel.events.size === 0) this.#channels.delete(channel.number)
+  }
 
   #drop(event: Event): void {
-    this.#size -= event.bytes.length
-    const { channel, number, answers } = event
-    if (!channel.waits(number)) return
-    this.#log.warn(`a message was dropped that no client came for (see --max-replay)`)
-    if (answers === undefined) return
+    const { channel, number, envelope, bytes } = event
+    if (!channel.waits(number)) return this.#forget(event)
+    this.#options.log.warn('a message was dropped that no client came for (see --max-replay)')
+    const error = new ProxyError('ERR_CLOSED', 'the message was not fetched in time')
+    const { back, onward } = refuse(error, envelope)
+    if (back !== undefined) this.#options.onRefused(back)
+    if (onward === undefined) return this.#forget(event)
     // Whoever comes for the answer must not wait for ever.
-    const error = new ProxyError('ERR_CLOSED', 'the answer came, and was not fetched in time')
-    const bytes = encodeEvent(errorFrame(answers, error), `${channel.number}-${number}`)
-    if (bytes.length >= event.bytes.length) return
-    this.#substitutes.push({ ...event, bytes })
-    this.#size += bytes.length
-  }
-
-  #forgetChannels(): void {
-    const kept = new Set(this.#events.map((event) => event.channel))
-    for (const [number, channel] of this.#channels) {
-      if (channel.ended && !kept.has(channel)) this.#channels.delete(number)
-    }
+    const told = encodeEvent(onward, channel.idOf(number))
+    this.#size -= bytes.length
+    this.#keep(told.length < bytes.length ? { ...event, bytes: told } : event, this.#answers)
   }
 }
 

@@ -7,6 +7,8 @@ import { encodeEvent } from '../framing/sse.ts'
 
 /** Takes frames for a client as events. */
 export interface EventSink {
+  /** Somebody is there to get what is sent. */
+  readonly connected: boolean
   /** `callback` is called when the client can take more, or will never. */
   send(frame: Frame, callback: () => void): void
   /** All that belongs on this stream has been sent. */
@@ -40,9 +42,8 @@ export class EventStream implements EventSink {
     response.once('close', () => clearInterval(this.#timer))
   }
 
-  /** Nobody can be reached here any more. */
-  get closed(): boolean {
-    return this.#response.destroyed || this.#response.writableEnded
+  get connected(): boolean {
+    return !this.#response.destroyed && !this.#response.writableEnded
   }
 
   send(frame: Frame, callback: () => void): void {
@@ -51,19 +52,27 @@ export class EventStream implements EventSink {
 
   /** Writes events that are encoded already. */
   write(events: Buffer | string, callback: () => void): void {
+    if (!this.connected) return callback()
     this.#timer?.refresh()
     this.#response.write(events)
     whenWritable(this.#response, callback)
   }
 
   end(): void {
+    clearInterval(this.#timer)
     this.#response.end()
+  }
+
+  /** Ends for a client that has another connection now. What it does not read it has perhaps lost. */
+  giveWay(): void {
+    if (this.#response.writableNeedDrain) this.#response.destroy()
+    else this.end()
   }
 }
 
-/** Calls back when the response can take more, or will never. */
+/** Calls back when the response, or its connection if it has ended, can take more, or will never. */
 export function whenWritable(response: ServerResponse, callback: () => void): void {
-  if (!response.writableNeedDrain || response.destroyed) return callback()
+  if (!response.writableNeedDrain && !response.socket?.writableNeedDrain) return callback()
   const goOn = (): void => {
     response.off('drain', goOn).off('close', goOn)
     callback()

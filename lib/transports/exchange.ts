@@ -58,10 +58,6 @@ export class Exchange {
     return this.#owed
   }
 
-  get ended(): boolean {
-    return this.#ended
-  }
-
   owes(id: Id): boolean {
     return this.#owed.has(id)
   }
@@ -71,13 +67,19 @@ export class Exchange {
     return this.#tokens.has(token)
   }
 
-  /** Whether what is no answer can be sent here, and somebody is there to get it. */
+  /** Whether what is no answer can be sent here. */
   get streams(): boolean {
-    return this.#options.accept.events && !this.#options.response.destroyed
+    return this.#options.accept.events
+  }
+
+  /** Whether somebody is there to get it, and need not come back first. */
+  get connected(): boolean {
+    return this.#stream?.connected ?? !this.#options.response.destroyed
   }
 
   /** Sends a frame on its way; `callback` is called when the client can take more. */
   send(frame: Frame, callback: () => void): void {
+    if (this.#ended) return callback()
     if (frame.kind !== 'response') {
       this.#open().send(frame, callback)
       return

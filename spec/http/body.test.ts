@@ -1,0 +1,69 @@
+// Reading the body of a request, over real sockets.
+
+import { test } from 'tap'
+import type { Test } from 'tap'
+import { readBody } from '../../lib/http/body.ts'
+import { exchangeOver } from './helpers.ts'
+
+const head = (...headers: string[]): string =>
+  ['POST / HTTP/1.1', 'Host: x', ...headers, '', ''].join('\r\n')
+const sized = (length: number): string => head(`Content-Length: ${length}`)
+const chunked = head('Transfer-Encoding: chunked')
+const chunk = (data: string): string => `${data.length.toString(16)}\r\n${data}\r\n`
+
+/** Reads what follows the head, in these pieces, one after another. */
+async function read(t: Test, max: number, first: string, ...pieces: string[]): Promise<string> {
+  const { request, socket } = await exchangeOver(t, first)
+  const send = async (): Promise<void> => {
+    for (const piece of pieces) {
+      socket.write(piece)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  const [body] = await Promise.all([readBody(request, max), send()])
+  return body.toString()
+}
+
+test('a body is read whole, however it comes', async (t) => {
+  t.equal(await read(t, 10, sized(6), 'ab', 'c', 'def'), 'abcdef')
+  t.equal(await read(t, 10, `${sized(6)}abcdef`), 'abcdef')
+  t.equal(await read(t, 10, chunked, chunk('abc'), chunk('def'), '0\r\n\r\n'), 'abcdef')
+  t.equal(await read(t, 10, sized(0)), '')
+  t.equal(await read(t, 0, sized(6), 'abcdef'), 'abcdef', 'without a limit')
+})
+
+test('a body may be as large as the limit and no larger', async (t) => {
+  t.equal(await read(t, 6, sized(6), 'abcdef'), 'abcdef')
+  t.equal(await read(t, 6, chunked, chunk('abcdef'), '0\r\n\r\n'), 'abcdef')
+  const tooLarge = { code: 'ERR_FRAME_TOO_LARGE', message: /7 bytes is over the limit of 6/ }
+  await t.rejects(read(t, 6, sized(7)), tooLarge, 'before any of it came')
+  await t.rejects(read(t, 6, chunked, chunk('abcdef'), chunk('g')), tooLarge, 'before its end')
+})
+
+test('what comes of a body that is too large is thrown away', async (t) => {
+  const { request, socket, response, text } = await exchangeOver(t, chunked)
+  const body = readBody(request, 6)
+  socket.write(chunk('abcdefg'))
+  await t.rejects(body, { code: 'ERR_FRAME_TOO_LARGE' })
+  socket.write(`${chunk('h'.repeat(1024 * 1024))}${chunk('i')}0\r\n\r\n`)
+  await new Promise((resolve) => request.once('end', resolve))
+  response.end('heard')
+  t.ok(await text.until('heard'))
+})
+
+test('a client that goes away in the middle of a body is given up', async (t) => {
+  for (const first of [sized(6), chunked]) {
+    const { request, socket } = await exchangeOver(t, first)
+    const body = readBody(request, 10)
+    socket.write(first === chunked ? chunk('abc') : 'abc')
+    socket.end()
+    await t.rejects(body, { code: 'ERR_CLOSED' })
+  }
+})
+
+test('a client that went away before it was read is given up', async (t) => {
+  const { request, socket } = await exchangeOver(t, sized(6))
+  socket.destroy()
+  await new Promise((resolve) => request.once('error', resolve))
+  await t.rejects(readBody(request, 10), { code: 'ERR_CLOSED' })
+})
