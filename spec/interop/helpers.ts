@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -118,11 +119,14 @@ async function freePort(): Promise<number> {
   return port
 }
 
+/** Whether it still runs. One that has left, and that its parent has yet to hear of, does not. */
 export function isAlive(pid: number): boolean {
   try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
+    process.kill(pid, 0)
+    return !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch (error) {
+    // Where there is no /proc, the signal has told.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' && process.platform !== 'linux'
   }
 }
 
