@@ -1,7 +1,7 @@
 // A transport around another that may be replaced while it lives. It only joins the two, with
 // backpressure both ways; what a frame or an end means is up to the class made of it.
 
-import { Duplex } from 'node:stream'
+import { Duplex, addAbortSignal } from 'node:stream'
 import type { Frame } from '../frame.ts'
 import type { Callback, DestroyCallback } from './types.ts'
 
@@ -10,7 +10,9 @@ export abstract class Around extends Duplex {
   protected inner: Duplex | undefined
 
   constructor(signal?: AbortSignal) {
-    super({ objectMode: true, ...(signal && { signal }) })
+    super({ objectMode: true })
+    // A signal may have been given already: those made of this class are to be complete by then.
+    if (signal) process.nextTick(() => addAbortSignal(signal, this))
   }
 
   /** A frame came from inside. */

@@ -3,7 +3,7 @@
 // an event stream, and on the stream of a GET.
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { Duplex } from 'node:stream'
+import { Duplex, addAbortSignal } from 'node:stream'
 import { ProxyError, describe } from '../errors.ts'
 import { errorFrame } from '../frame.ts'
 import type { Frame, Id } from '../frame.ts'
@@ -14,17 +14,21 @@ import { checkInitializeResult } from '../schema/index.ts'
 import { failAfterReading } from './fail.ts'
 import { HttpClient, HttpStatusError, SessionUnknownError } from './http-client.ts'
 import type { HttpClientOptions } from './http-client.ts'
+import { EventReader } from './http-events.ts'
 import { Get } from './http-get.ts'
 import type { GetOwner } from './http-get.ts'
 import { Post } from './http-post.ts'
 import type { PostOwner } from './http-post.ts'
 import type { Callback, DestroyCallback } from './types.ts'
+import { UnderWay } from './under-way.ts'
 
 export interface HttpOptions extends Omit<HttpClientOptions, 'url'> {
   url: URL | string
   /** The largest message taken from the server, in bytes (64 MiB; 0: any). */
   maxMessage?: number | undefined
-  /** Milliseconds in which the server must confirm the end of the session (5000). */
+  /** Milliseconds until a connection must be there, and then the first answer (30 000; 0: any). */
+  connectTimeout?: number | undefined
+  /** Milliseconds in which the server must confirm the end of the session (5000; 0: any). */
   closeTimeout?: number | undefined
   /** Destroys the transport. */
   signal?: AbortSignal | undefined
@@ -35,10 +39,10 @@ export interface HttpOptions extends Omit<HttpClientOptions, 'url'> {
  * Gives the transport to the server at a URL (Streamable HTTP, 2025-11-25 and before).
  *
  * A request that fails gets an error response, and the transport goes on; only the failure of the
- * first one destroys it, and a session that the server has forgotten. `end()` waits for the answers still
- * owed, then ends the session with a DELETE.
+ * first one or of `initialize` destroys it, and a session that the server has forgotten. `end()` waits
+ * for the answers still owed, then ends the session with a DELETE.
  *
- * Errors: `ERR_CONNECTION`, `ERR_HTTP_STATUS`, `ERR_HTTP_ANSWER`, `ERR_AUTHORIZATION`,
+ * Errors: `ERR_CONNECTION`, `ERR_HTTP_STATUS`, `ERR_HTTP_ANSWER`, `ERR_AUTHORIZATION`, `ERR_TIMEOUT`,
  * `ERR_SESSION_UNKNOWN`.
  */
 export function connectHttp(options: HttpOptions): HttpTransport {
@@ -52,32 +56,38 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   readonly client: HttpClient
   readonly log: Log
   readonly maxMessage: number
+  readonly #connectTimeout: number
   readonly #closeTimeout: number
   /** Requests without a response, whichever stream it will come on. */
   readonly #calls = new Map<Id, Post>()
   readonly #posts = new Set<Post>()
-  /** Posts that nothing has been heard of, and the sum of their bytes. */
-  readonly #unheard = new Set<Post>()
-  #unheardBytes = 0
-  /** Goes on with writing when `post` has come to its end, or else when enough has been heard of. */
-  #writing: { post: Post | undefined; callback: Callback } | undefined
+  readonly #underWay: UnderWay
+  /** A request has been written. */
+  #begun = false
   /** The first request: until it is answered there may be no session, or no server at all. */
   #opening: Post | undefined
-  #requests = 0
   #session: string | undefined
   #version: string | undefined
-  #get: Get | undefined
+  /** What the server says unasked. */
+  readonly #events = new EventReader(this)
+  readonly #get = new Get(this, this.#events)
+  #listening = false
   /** The frames that the server refused because it has forgotten the session. */
   #refused: Frame[] | undefined
   #timer: NodeJS.Timeout | undefined
   #whenSettled: (() => void) | undefined
+  #sessionEnd: Promise<void> | undefined
 
   constructor(options: HttpOptions) {
-    super({ objectMode: true, ...(options.signal && { signal: options.signal }) })
+    super({ objectMode: true })
     this.client = new HttpClient({ ...options, url: new URL(options.url) })
     this.log = options.log ?? silent
     this.maxMessage = options.maxMessage ?? limits.maxMessage
+    this.#connectTimeout = options.connectTimeout ?? limits.connectTimeout
     this.#closeTimeout = options.closeTimeout ?? limits.closeTimeout
+    this.#underWay = new UnderWay(this.maxMessage)
+    // Last of all, since a signal may have been given already.
+    if (options.signal) addAbortSignal(options.signal, this)
   }
 
   override _read(): void {
@@ -90,22 +100,19 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
       callback()
       return
     }
-    const post = new Post(frame, this)
+    const isRequest = frame.kind === 'request'
+    const opens = isRequest && (!this.#begun || frame.method === 'initialize')
+    const post = new Post(frame, this, opens ? this.#connectTimeout : 0)
     this.#posts.add(post)
-    this.#unheard.add(post)
-    this.#unheardBytes += frame.bytes.length
-    if (frame.kind === 'request') this.#calls.set(frame.id as Id, post)
-    if (frame.kind === 'request' && this.#requests++ === 0) this.#opening = post
-    // What is no request is answered at once, and must be there before what follows; so must the
-    // session. Requests may take their time, as long as the server can be seen to take them.
-    const waits = frame.kind !== 'request' || post === this.#opening
-    this.#writing = { post: waits ? post : undefined, callback }
-    this.#goOn()
+    if (isRequest) this.#calls.set(frame.id as Id, post)
+    if (opens) this.#opening = post
+    this.#begun ||= opens
+    this.#underWay.sent(frame, opens || !isRequest, callback)
   }
 
   override _final(callback: Callback): void {
     this.#whenSettled = () => {
-      this.#get?.stop()
+      this.#stop()
       void this.#endSession().then(() => {
         this.push(null)
         callback()
@@ -115,12 +122,10 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    clearTimeout(this.#timer)
-    this.#get?.stop()
-    for (const post of this.#posts) post.abort()
-    const { callback: onWritten } = this.#writing ?? {}
-    this.#writing = undefined
-    onWritten?.(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
+    this.#stop()
+    // Only of a server that there turned out not to be is it known that it never had the frame.
+    const closed = error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed')
+    this.#underWay.stop(this.#opening && closed)
     void this.#endSession()
       .then(() => this.client.destroy())
       .then(() => callback(error))
@@ -144,21 +149,14 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   }
 
   postOnReply(post: Post, headers: IncomingHttpHeaders): void {
-    if (post === this.#opening) {
-      const session = headers['mcp-session-id']
-      if (typeof session === 'string') this.#session = session
-    }
-    this.#heard(post)
+    const session = headers['mcp-session-id']
+    if (post === this.#opening && typeof session === 'string') this.#session = session
+    this.#underWay.heard(post.frame)
   }
 
-  postOnRefused(post: Post): void {
-    this.#calls.delete(post.frame.id as Id)
-    this.#forgotten([post.frame])
+  postOnRefused(post: Post, unseen: boolean): void {
+    this.#forgotten(unseen ? [post.frame] : [])
     this.postOnEnd(post)
-  }
-
-  getOnRefused(): void {
-    this.#forgotten([])
   }
 
   postOnFailed(post: Post, error: ProxyError, response?: Frame): void {
@@ -166,8 +164,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
     // A page that is not there has no say in what the request means (nor has one for other methods).
     const isElsewhere = error instanceof HttpStatusError && [404, 405].includes(error.received)
     if (post === this.#opening && (response === undefined || isElsewhere)) {
-      this.#posts.delete(post)
-      failAfterReading(this, error)
+      this.#fail(error)
       return
     }
     if (kind !== 'request') this.log.warn(`a ${kind} was not taken: ${describe(error)}`)
@@ -176,14 +173,25 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   }
 
   postOnEnd(post: Post): void {
+    const { frame } = post
     this.#posts.delete(post)
-    this.#heard(post)
-    if (this.#writing?.post === post) this.#writing.post = undefined
-    const { method } = post.frame
-    if (method === 'notifications/cancelled') this.#cancel(post.frame)
-    if (method === 'notifications/initialized' && !this.writableEnded) this.#get ??= new Get(this)
-    this.#goOn()
+    if (frame.method === 'notifications/cancelled') this.#cancel(frame)
+    if (frame.method === 'notifications/initialized') this.#listen()
+    this.#underWay.done(frame)
     this.#settle()
+  }
+
+  getOnRefused(error: HttpStatusError): void {
+    // 405 is how a server says that it offers no stream, and others mean the same, less clearly. But
+    // where there has been one, 404 is about the session.
+    const inSession = this.#session !== undefined && this.#events.begun
+    if (error.received === 404 && inSession) this.#forgotten([])
+    else this.log.debug(`no stream on GET: ${describe(error)}`)
+  }
+
+  getOnEnd(error?: ProxyError): boolean {
+    if (error !== undefined) this.log.debug(describe(error))
+    return true
   }
 
   #onResponse(frame: Frame, id: Id): void {
@@ -194,17 +202,24 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
     if (post !== this.#opening) return
     this.#opening = undefined
     if (post.frame.method === 'initialize') this.#version = this.#readVersion(frame)
-    if (this.#writing?.post === post) this.#writing.post = undefined
-    this.#goOn()
+    this.#underWay.done(post.frame)
   }
 
   #readVersion(frame: Frame): string | undefined {
     const message = frame.message()
     if (message.error !== undefined) return undefined
     const fault = checkInitializeResult(message)
-    if (fault !== undefined) this.log.warn(`${this.client.name} answered initialize oddly: ${fault}`)
+    if (fault !== undefined)
+      this.log.warn(`${this.client.name} answered initialize oddly: ${fault}`)
     const { protocolVersion } = Object(message.result) as { protocolVersion?: unknown }
     return typeof protocolVersion === 'string' ? protocolVersion : undefined
+  }
+
+  // Who will say no more need not be told either what nobody has asked for.
+  #listen(): void {
+    if (this.#listening || this.writableEnded || this.#refused !== undefined) return
+    this.#listening = true
+    this.#get.open()
   }
 
   // The server need not answer any more, and many never end the stream of what was cancelled.
@@ -217,24 +232,10 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
     this.postOnEnd(post)
   }
 
-  #heard(post: Post): void {
-    if (!this.#unheard.delete(post)) return
-    this.#unheardBytes -= post.frame.bytes.length
-    this.#goOn()
-  }
-
-  #goOn(): void {
-    if (this.#writing === undefined || this.#writing.post !== undefined) return
-    if (this.#unheardBytes > (this.maxMessage || Infinity)) return
-    const { callback } = this.#writing
-    this.#writing = undefined
-    callback()
-  }
-
   #forgotten(frames: Frame[]): void {
     if (this.#refused === undefined) {
       this.#refused = []
-      this.#get?.stop()
+      this.#get.stop()
       this.#timer = setTimeout(() => this.#giveUp(), refusalTime)
     }
     this.#refused.push(...frames)
@@ -242,35 +243,48 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   }
 
   #giveUp(): void {
+    this.#fail(new SessionUnknownError(this.client.name, this.#refused ?? []))
+  }
+
+  #fail(error: ProxyError): void {
+    this.#stop()
+    failAfterReading(this, error)
+  }
+
+  /** Nothing more is to come. */
+  #stop(): void {
     clearTimeout(this.#timer)
+    this.#get.stop()
     for (const post of this.#posts) post.abort()
     this.#posts.clear()
-    failAfterReading(this, new SessionUnknownError(this.client.name, this.#refused ?? []))
   }
 
   #settle(): void {
-    if (this.#refused !== undefined && this.#unheard.size === 0 && this.#timer) this.#giveUp()
-    if (this.#calls.size > 0 || this.#posts.size > 0) return
+    if (this.#refused !== undefined) {
+      if (this.#underWay.allHeard) this.#giveUp()
+      return
+    }
+    if (this.#calls.size > 0) return
+    // Servers may leave a stream open on which all has been said.
+    for (const post of this.#posts) if (!post.answered) return
     const settled = this.#whenSettled
     this.#whenSettled = undefined
     settled?.()
   }
 
-  async #endSession(): Promise<void> {
-    const headers = this.sessionHeaders()
-    if (this.#session === undefined || this.#refused !== undefined) return
-    this.#session = undefined
-    await new Promise<void>((resolve) => {
+  #endSession(): Promise<void> {
+    if (this.#session === undefined || this.#refused !== undefined) return Promise.resolve()
+    return (this.#sessionEnd ??= new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer)
         resolve()
       }
-      const timer = setTimeout(done, this.#closeTimeout)
+      const timer = this.#closeTimeout > 0 ? setTimeout(done, this.#closeTimeout) : undefined
       // 405 is a server that ends its sessions itself. Whatever comes, there is nothing more to do.
       this.client.send(
-        { method: 'DELETE', headers },
+        { method: 'DELETE', headers: this.sessionHeaders() },
         { onReply: done, onData() {}, onEnd: done, onError: done }
       )
-    })
+    }))
   }
 }

@@ -2,7 +2,7 @@
 // brings all that the server says, and its first event tells where to POST what is said to it.
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { Duplex } from 'node:stream'
+import { Duplex, addAbortSignal } from 'node:stream'
 import { ProxyError, describe } from '../errors.ts'
 import { errorFrame, refuse } from '../frame.ts'
 import type { Envelope, Frame } from '../frame.ts'
@@ -13,9 +13,10 @@ import type { Log } from '../log.ts'
 import { Owed } from '../owed.ts'
 import type { HttpOptions } from './connect-http.ts'
 import { failAfterReading } from './fail.ts'
-import { Excerpt, HttpClient, SessionUnknownError } from './http-client.ts'
+import { Excerpt, HttpClient, SessionUnknownError, isEventStream } from './http-client.ts'
 import type { Exchange } from './http-client.ts'
 import type { Callback, DestroyCallback } from './types.ts'
+import { UnderWay } from './under-way.ts'
 
 /**
  * Gives the transport to the server whose event stream is at a URL (HTTP+SSE, 2024-11-05).
@@ -40,14 +41,20 @@ export class SseTransport extends Duplex {
   #excerpt: Excerpt | undefined
   #status = 0
   #endpoint: URL | undefined
-  /** The frame under way: to be sent when there is an endpoint, or sent and not yet taken. */
-  #writing: { frame: Frame; callback: Callback } | undefined
+  /** The frame that is to be sent when there is an endpoint. */
+  #waiting: { frame: Frame; callback: Callback } | undefined
+  readonly #underWay: UnderWay
+  /** The first request. */
+  #opening: Frame | undefined
+  /** The frames that were refused since the server has forgotten the session. */
+  readonly #refused: Frame[] = []
 
   constructor(options: HttpOptions) {
-    super({ objectMode: true, ...(options.signal && { signal: options.signal }) })
+    super({ objectMode: true })
     this.#client = new HttpClient({ ...options, url: new URL(options.url) })
     this.#log = options.log ?? silent
-    const { connectTimeout = limits.connectTimeout, maxMessage } = options
+    const { connectTimeout = limits.connectTimeout, maxMessage = limits.maxMessage } = options
+    this.#underWay = new UnderWay(maxMessage)
     if (connectTimeout > 0) this.#timer = setTimeout(() => this.#late(), connectTimeout)
     const parser = new SseParser({
       maxMessage,
@@ -67,6 +74,8 @@ export class SseTransport extends Duplex {
         onError: (error) => this.#lost(error)
       }
     )
+    // Last of all, since a signal may have been given already.
+    if (options.signal) addAbortSignal(options.signal, this)
   }
 
   override _read(): void {
@@ -74,9 +83,8 @@ export class SseTransport extends Duplex {
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    this.#owed.sent(frame)
-    this.#writing = { frame, callback }
-    if (this.#endpoint !== undefined) this.#post(frame)
+    if (this.#endpoint === undefined) this.#waiting = { frame, callback }
+    else this.#send(frame, callback)
   }
 
   override _final(callback: Callback): void {
@@ -90,16 +98,14 @@ export class SseTransport extends Duplex {
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     clearTimeout(this.#timer)
-    const writing = this.#writing
-    this.#writing = undefined
-    writing?.callback(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
-    this.#owed.take()
+    this.#waiting?.callback(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
+    this.#waiting = undefined
+    this.#underWay.stop()
     void this.#client.destroy().then(() => callback(error))
   }
 
   #streamOnReply(status: number, headers: IncomingHttpHeaders, parser: SseParser): void {
-    const isStream = /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
-    if (status === 200 && isStream) this.#events = parser
+    if (status === 200 && isEventStream(headers)) this.#events = parser
     else this.#excerpt = new Excerpt()
     this.#status = status
   }
@@ -112,7 +118,7 @@ export class SseTransport extends Duplex {
 
   #onEvent(name: string, data: string): void {
     if (name !== 'endpoint' || this.#endpoint !== undefined) return
-    const { url } = this.#client
+    const { url } = this.#stream
     const endpoint = URL.canParse(data, url.href) ? new URL(data, url) : undefined
     // Headers and tokens go where the endpoint says, so it must not say somewhere else.
     if (endpoint?.origin !== url.origin) {
@@ -122,11 +128,27 @@ export class SseTransport extends Duplex {
     }
     clearTimeout(this.#timer)
     this.#endpoint = endpoint
-    if (this.#writing !== undefined) this.#post(this.#writing.frame)
+    if (this.#waiting === undefined) return
+    const { frame, callback } = this.#waiting
+    this.#waiting = undefined
+    this.#send(frame, callback)
+  }
+
+  #send(frame: Frame, callback: Callback): void {
+    const isRequest = frame.kind === 'request'
+    const opens = isRequest && this.#opening === undefined
+    if (opens) this.#opening = frame
+    this.#owed.sent(frame)
+    this.#post(frame)
+    this.#underWay.sent(frame, opens || !isRequest, callback)
   }
 
   #onFrame(frame: Frame): void {
     this.#owed.answered(frame)
+    // There are servers that acknowledge a request only when they have answered it.
+    const opening = this.#opening
+    const isAnswer = frame.kind === 'response' && frame.id === opening?.id
+    if (opening !== undefined && isAnswer) this.#underWay.done(opening)
     if (!this.push(frame)) this.#client.pause()
   }
 
@@ -139,7 +161,8 @@ export class SseTransport extends Duplex {
 
   #post(frame: Frame): void {
     const excerpt = new Excerpt()
-    let answered = 0
+    let status = 0
+    let accepted = false
     this.#client.send(
       {
         method: 'POST',
@@ -148,30 +171,32 @@ export class SseTransport extends Duplex {
         body: frame.bytes
       },
       {
-        onReply: (status) => (answered = status),
+        onReply: (code) => {
+          status = code
+          accepted = status < 300
+          if (accepted) this.#underWay.done(frame)
+        },
         onData: (chunk) => excerpt.feed(chunk),
         onEnd: () => {
-          if (answered === 404) this.#lost(new SessionUnknownError(this.#client.name, [frame]))
-          else if (answered >= 300) this.#failed(frame, excerpt.error(this.#client.name, answered))
-          this.#taken(frame)
+          if (status === 404) this.#forgotten(frame)
+          else if (!accepted) this.#failed(frame, excerpt.error(this.#client.name, status))
         },
         onError: (error) => {
-          this.#failed(frame, error)
-          this.#taken(frame)
+          if (!accepted) this.#failed(frame, error)
         }
       }
     )
   }
 
-  #taken(frame: Frame): void {
-    if (this.#writing?.frame !== frame) return
-    const { callback } = this.#writing
-    this.#writing = undefined
-    callback()
+  #forgotten(frame: Frame): void {
+    this.#refused.push(frame)
+    this.#underWay.done(frame)
+    this.#lost(new SessionUnknownError(this.#client.name, this.#refused))
   }
 
   #failed(frame: Frame, error: ProxyError): void {
     this.#log.warn(`a ${frame.kind} was not taken: ${describe(error)}`)
+    this.#underWay.done(frame)
     if (frame.kind === 'request' && this.#owed.has(frame.id ?? '')) {
       this.#onFrame(errorFrame(frame.id, error))
     }

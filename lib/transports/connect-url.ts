@@ -49,7 +49,7 @@ export class UrlTransport extends Around {
 
   override _final(callback: Callback): void {
     if (this.inner === undefined) callback()
-    else this.inner.end(callback)
+    else this.inner.end(() => callback()) // what an error means is told when the transport closes
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {

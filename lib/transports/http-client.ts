@@ -23,6 +23,8 @@ export interface Request {
   url?: URL | undefined
   headers: Record<string, string>
   body?: Buffer | undefined
+  /** Milliseconds until the answer must begin (0: any). */
+  timeout?: number | undefined
 }
 
 /** What becomes of a request. After `onEnd` or `onError` nothing follows. */
@@ -40,14 +42,18 @@ export class HttpClient {
   readonly url: URL
   paused = false
   readonly #options: HttpClientOptions
+  readonly #headers: Record<string, string> = {}
   readonly #exchanges = new Set<Exchange>()
-  #agent: Dispatcher | undefined
-  #loading: Promise<Dispatcher> | undefined
+  #agent: Promise<Dispatcher> | undefined
   readonly #abort = new AbortController()
 
   constructor(options: HttpClientOptions) {
     this.url = options.url
     this.#options = options
+    // In one spelling, so that what has to be said of a request takes the place of what is said of all.
+    for (const [name, value] of Object.entries(options.headers ?? {})) {
+      this.#headers[name.toLowerCase()] = value
+    }
   }
 
   /** The URL without what may be secret in it. */
@@ -78,37 +84,28 @@ export class HttpClient {
   async destroy(): Promise<void> {
     this.#abort.abort()
     for (const exchange of this.#exchanges) exchange.abort()
-    await this.#agent?.destroy()
+    await this.#agent?.then(
+      (agent) => agent.destroy(),
+      () => {} // there is none: whoever asked for it has been told
+    )
   }
 
   /** Dispatches an exchange: anew, when it was redirected or its token refused. */
   async start(exchange: Exchange): Promise<void> {
     try {
-      const { tokens, headers } = this.#options
-      // No promise is waited for that need not be: most requests have nothing to wait for.
-      const agent = this.#agent ?? (await this.#load())
-      const token = tokens && (await tokens.token(this.#abort.signal))
-      if (exchange.ended || this.#abort.signal.aborted) return
-      exchange.dispatch(agent, {
-        ...headers,
-        ...exchange.request.headers,
-        ...(token !== undefined && { authorization: `Bearer ${token}` })
-      }, token)
+      const agent = await (this.#agent ??= createAgent({ ...this.#options, origin: this.url }))
+      const headers = { ...this.#headers, ...exchange.request.headers }
+      const { tokens } = this.#options
+      let refuseToken: (() => void) | undefined
+      if (tokens !== undefined) {
+        const token = await tokens.token(this.#abort.signal)
+        headers.authorization = `Bearer ${token}`
+        refuseToken = () => tokens.refused(token)
+      }
+      if (!exchange.ended) exchange.dispatch(agent, headers, refuseToken)
     } catch (error) {
       exchange.fail(error)
     }
-  }
-
-  refuse(token: string): boolean {
-    this.#options.tokens?.refused(token)
-    return this.#options.tokens !== undefined
-  }
-
-  async #load(): Promise<Dispatcher> {
-    this.#loading ??= createAgent({ ...this.#options, origin: this.url })
-    const agent = await this.#loading
-    this.#agent = agent
-    return agent
   }
 }
 
@@ -120,7 +117,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #handler: ReplyHandler
   readonly #exchanges: Set<Exchange>
   #url: URL
-  #token: string | undefined
+  /** Tells that the token sent is no good, if one was. */
+  #refuseToken: (() => void) | undefined
   #controller: Dispatcher.DispatchController | undefined
   #redirects = 0
   #tokenRefused = false
@@ -135,11 +133,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#url = request.url ?? client.url
   }
 
-  dispatch(agent: Dispatcher, headers: Record<string, string>, token?: string): void {
-    this.#token = token
+  /** Where the request went in the end. */
+  get url(): URL {
+    return this.#url
+  }
+
+  dispatch(agent: Dispatcher, headers: Record<string, string>, refuseToken?: () => void): void {
+    this.#refuseToken = refuseToken
     const { origin, pathname, search } = this.#url
-    const { method, body = null } = this.request
-    agent.dispatch({ origin, path: pathname + search, method, headers, body }, this)
+    const { method, body = null, timeout: headersTimeout = null } = this.request
+    agent.dispatch({ origin, path: pathname + search, method, headers, body, headersTimeout }, this)
   }
 
   pause(): void {
@@ -159,9 +162,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   fail(cause: unknown): void {
     if (this.ended) return
     this.#end()
-    const message = `cannot reach ${this.#client.name}`
-    const known = cause instanceof ProxyError
-    this.#handler.onError(known ? cause : new ProxyError('ERR_CONNECTION', message, { cause }))
+    this.#handler.onError(cause instanceof ProxyError ? cause : this.#failure(cause))
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -176,9 +177,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   ): void {
     if (this.ended || status < 200) return
     if (this.#client.paused) this.pause()
-    if (status === 401 && this.#token !== undefined && !this.#tokenRefused) {
+    if (status === 401 && this.#refuseToken !== undefined && !this.#tokenRefused) {
+      this.#refuseToken()
       this.#tokenRefused = true
-      this.#again = this.#client.refuse(this.#token)
+      this.#again = true
     } else if (status >= 301 && status <= 308 && status !== 304 && headers.location !== undefined) {
       this.#redirect(status, headers.location)
     }
@@ -204,6 +206,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.fail(error)
   }
 
+  #failure(cause: unknown): ProxyError {
+    const { name } = this.#client
+    if ((cause as NodeJS.ErrnoException).code !== 'UND_ERR_HEADERS_TIMEOUT') {
+      return new ProxyError('ERR_CONNECTION', `cannot reach ${name}`, { cause })
+    }
+    const message = `${name} did not answer in time (see --connect-timeout)`
+    return new ProxyError('ERR_TIMEOUT', message)
+  }
+
   #end(): void {
     this.ended = true
     this.#exchanges.delete(this)
@@ -225,26 +236,32 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 }
 
-/** The first words of a body that tells of a failure, as one line. */
+export const isEventStream = (headers: IncomingHttpHeaders): boolean =>
+  /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
+
+/** How much of a body that tells of a failure is looked at, in bytes. */
+const maxExcerpt = 64 * 1024
+
+/** The beginning of a body that tells of a failure. */
 export class Excerpt {
-  #text = ''
+  readonly #parts: Buffer[] = []
+  #size = 0
 
   feed(chunk: Buffer): void {
-    if (this.#text.length < maxExcerpt) this.#text += chunk.toString('utf8')
+    if (this.#size < maxExcerpt) this.#parts.push(chunk)
+    this.#size += chunk.length
   }
 
-  get text(): string {
-    return this.#text.slice(0, maxExcerpt)
+  get bytes(): Buffer {
+    return Buffer.concat(this.#parts)
   }
 
-  /** The error that says what the server answered instead of a message. */
+  /** The error that says what the server answered instead of a message, as one line. */
   error(name: string, status: number): HttpStatusError {
-    const said = this.text.replace(/\s+/g, ' ').trim().slice(0, 200)
+    const said = this.bytes.toString().replace(/\s+/g, ' ').trim().slice(0, 200)
     return new HttpStatusError(`${name} answered ${status}${said && `: ${said}`}`, status)
   }
 }
-
-const maxExcerpt = 64 * 1024
 
 /** An answer whose status says that the request was not served. */
 export class HttpStatusError extends ProxyError {

@@ -1,42 +1,39 @@
-// The event stream that a server may offer on GET, for what it says unasked. It is opened when the
-// session is, and opened again where it broke, for as long as the session lives.
+// An event stream that is asked for with GET, and asked for again where it breaks.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { ProxyError } from '../errors.ts'
-import { describe } from '../errors.ts'
-import { refuse } from '../frame.ts'
-import type { Frame } from '../frame.ts'
-import { SseParser } from '../framing/sse.ts'
-import { limits } from '../limits.ts'
-import type { Log } from '../log.ts'
-import type { Exchange, HttpClient, ReplyHandler } from './http-client.ts'
+import { Excerpt, isEventStream } from './http-client.ts'
+import type { Exchange, HttpClient, HttpStatusError, ReplyHandler } from './http-client.ts'
+import type { EventReader } from './http-events.ts'
 
 export interface GetOwner {
   readonly client: HttpClient
-  readonly maxMessage: number
-  readonly log: Log
-  sessionHeaders(): Record<string, string>
-  deliver(frame: Frame): void
-  answer(frame: Frame): void
-  /** The server has forgotten the session. */
-  getOnRefused(): void
+  /** The server will not give the stream. */
+  getOnRefused(error: HttpStatusError): void
+  /** The stream has ended, or could not be had this time. Returns whether to ask again. */
+  getOnEnd(error?: ProxyError): boolean
 }
-
-/** The longest pause between two attempts, in milliseconds. */
-const maxPause = 30_000
 
 export class Get implements ReplyHandler {
   readonly #owner: GetOwner
+  readonly #events: EventReader
   #exchange: Exchange | undefined
-  #events: SseParser | undefined
-  #lastEventId: string | undefined
-  #retry = limits.retry
-  #failures = 0
+  #status = 0
+  #excerpt: Excerpt | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor(owner: GetOwner) {
+  constructor(owner: GetOwner, events: EventReader) {
     this.#owner = owner
-    this.#open()
+    this.#events = events
+  }
+
+  open(): void {
+    this.#excerpt = undefined
+    this.#exchange = this.#owner.client.send(this.#events.request, this)
+  }
+
+  openLater(): void {
+    this.#timer = setTimeout(() => this.open(), this.#events.nextPause())
   }
 
   stop(): void {
@@ -45,57 +42,27 @@ export class Get implements ReplyHandler {
   }
 
   onReply(status: number, headers: IncomingHttpHeaders): void {
-    if (status === 200 && /^text\/event-stream\b/i.test(headers['content-type'] ?? '')) {
-      this.#failures = 0
-      this.#events = this.#eventParser()
-      return
-    }
-    if (status >= 500) return // the end of the answer comes, and then the next attempt
-    this.stop()
-    if (status === 404) this.#owner.getOnRefused()
-    // 405 is how a server says that it offers none. Others mean the same, less clearly.
-    else this.#owner.log.debug(`${this.#owner.client.name} offers no stream on GET (${status})`)
+    this.#status = status
+    if (status === 200 && isEventStream(headers)) this.#events.begin()
+    else this.#excerpt = new Excerpt()
   }
 
   onData(chunk: Buffer): void {
-    this.#events?.feed(chunk)
+    if (this.#excerpt === undefined) this.#events.feed(chunk)
+    else this.#excerpt.feed(chunk)
   }
 
   onEnd(): void {
-    this.#openLater()
-  }
-
-  onError(error: ProxyError): void {
-    this.#owner.log.debug(describe(error))
-    this.#openLater()
-  }
-
-  #open(): void {
-    this.#events = undefined
-    const headers = {
-      accept: 'text/event-stream',
-      ...(this.#lastEventId !== undefined && { 'last-event-id': this.#lastEventId }),
-      ...this.#owner.sessionHeaders()
+    const error = this.#excerpt?.error(this.#owner.client.name, this.#status)
+    // A server in trouble, or one that has too much to do, may do better the next time.
+    if (error !== undefined && this.#status < 500 && this.#status !== 429) {
+      this.#owner.getOnRefused(error)
+    } else {
+      this.onError(error)
     }
-    this.#exchange = this.#owner.client.send({ method: 'GET', headers }, this)
   }
 
-  #openLater(): void {
-    const pause = Math.min(this.#retry * 2 ** this.#failures++, maxPause)
-    this.#timer = setTimeout(() => this.#open(), pause)
-  }
-
-  #eventParser(): SseParser {
-    return new SseParser({
-      maxMessage: this.#owner.maxMessage,
-      onFrame: (frame) => this.#owner.deliver(frame),
-      onInvalid: (error, envelope) => {
-        const { back, onward } = refuse(error, envelope)
-        if (onward !== undefined) this.#owner.deliver(onward)
-        if (back !== undefined) this.#owner.answer(back)
-      },
-      onId: (id) => (this.#lastEventId = id),
-      onRetry: (time) => (this.#retry = time)
-    })
+  onError(error?: ProxyError): void {
+    if (this.#owner.getOnEnd(error)) this.openLater()
   }
 }

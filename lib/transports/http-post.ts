@@ -3,89 +3,86 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
-import { makeFrame, refuse } from '../frame.ts'
-import type { Frame, Message } from '../frame.ts'
+import { makeFrame, parseFrame } from '../frame.ts'
+import type { Frame } from '../frame.ts'
 import { BodyParser, parseBody } from '../framing/body.ts'
-import { SseParser } from '../framing/sse.ts'
-import { limits } from '../limits.ts'
-import { isEnvelope } from '../schema/index.ts'
-import { Excerpt } from './http-client.ts'
-import type { Exchange, HttpClient, ReplyHandler } from './http-client.ts'
+import { Excerpt, isEventStream } from './http-client.ts'
+import type { Exchange, HttpClient, HttpStatusError, ReplyHandler } from './http-client.ts'
+import { EventReader } from './http-events.ts'
+import type { EventsOwner } from './http-events.ts'
+import { Get } from './http-get.ts'
+import type { GetOwner } from './http-get.ts'
 
 /** What a POST needs of the transport that makes it, and tells it. */
-export interface PostOwner {
-  readonly client: HttpClient
-  readonly maxMessage: number
-  /** The headers that name the session and the revision. */
-  sessionHeaders(): Record<string, string>
+export interface PostOwner extends EventsOwner {
   /** The server has received the frame: the first that was heard of it. */
   postOnReply(post: Post, headers: IncomingHttpHeaders): void
-  /** The server has forgotten the session, and not looked at the frame. */
-  postOnRefused(post: Post): void
-  /** A frame came in the answer. */
-  deliver(frame: Frame): void
-  /** A frame of the proxy's own must go to the server. */
-  answer(frame: Frame): void
+  /** The server has forgotten the session; `unseen` if it did so without a look at the frame. */
+  postOnRefused(post: Post, unseen: boolean): void
   /** The frame will not be answered. `response` says so in the server's own words, if it had any. */
   postOnFailed(post: Post, error: ProxyError, response?: Frame): void
   /** Nothing more will come of it. */
   postOnEnd(post: Post): void
 }
 
-/** How often a stream that broke is asked for again before its request fails. */
-const maxResumptions = 5
+/** How often in a row a stream that broke is asked for in vain before its request fails. */
+const maxFailures = 5
 
-export class Post implements ReplyHandler {
+export class Post implements ReplyHandler, GetOwner {
   readonly frame: Frame
+  readonly client: HttpClient
   /** Set by the owner when the response has come, on whichever stream. */
   answered = false
   readonly #owner: PostOwner
-  #exchange: Exchange
+  readonly #exchange: Exchange
   #status = 0
+  #accepted = false
   #body: BodyParser | undefined
-  #events: SseParser | undefined
+  #events: EventReader | undefined
   #excerpt: Excerpt | undefined
-  #lastEventId: string | undefined
-  #retry = limits.retry
-  #resumptions = 0
-  #timer: NodeJS.Timeout | undefined
+  #get: Get | undefined
 
-  constructor(frame: Frame, owner: PostOwner) {
+  /** @param timeout milliseconds in which something must be heard of the frame (0: any) */
+  constructor(frame: Frame, owner: PostOwner, timeout = 0) {
     this.frame = frame
+    this.client = owner.client
     this.#owner = owner
-    this.#exchange = owner.client.send(
-      {
-        method: 'POST',
-        headers: {
-          accept: 'application/json, text/event-stream',
-          'content-type': 'application/json',
-          ...owner.sessionHeaders()
-        },
-        body: frame.bytes
-      },
-      this
-    )
+    const headers = {
+      accept: 'application/json, text/event-stream',
+      'content-type': 'application/json',
+      ...owner.sessionHeaders()
+    }
+    this.#exchange = this.client.send({ method: 'POST', headers, body: frame.bytes, timeout }, this)
   }
 
   /** Nobody waits for the answer any longer. */
   abort(): void {
-    clearTimeout(this.#timer)
     this.#exchange.abort()
+    this.#get?.stop()
   }
 
   onReply(status: number, headers: IncomingHttpHeaders): void {
-    this.#owner.postOnReply(this, headers)
-    if (status === 404 && this.#owner.sessionHeaders()['mcp-session-id'] !== undefined) {
-      this.abort()
-      this.#owner.postOnRefused(this)
-      return
-    }
-    const type = headers['content-type'] ?? ''
+    const isRequest = this.frame.kind === 'request'
     this.#status = status
-    if (status >= 300) this.#excerpt = new Excerpt()
-    else if (/^text\/event-stream\b/i.test(type)) this.#events = this.#eventParser()
-    else if (/^application\/json\b/i.test(type)) this.#body = new BodyParser(this.#owner.maxMessage)
-    else if (status !== 202 && this.frame.kind === 'request') this.#excerpt = new Excerpt()
+    this.#owner.postOnReply(this, headers)
+    if (status === 404 && this.#inSession) {
+      this.abort()
+      this.#owner.postOnRefused(this, true)
+    } else if (status >= 300) {
+      this.#excerpt = new Excerpt()
+    } else if (isRequest && isEventStream(headers)) {
+      this.#events = new EventReader(this.#owner)
+      this.#events.begin()
+    } else if (!isRequest || status === 202) {
+      // Whatever body there is says nothing: many call it JSON, and empty it is not even that. The
+      // response to a request comes on another stream.
+      this.#accepted = true
+      this.#owner.postOnEnd(this)
+    } else if (/^application\/json\b/i.test(headers['content-type'] ?? '')) {
+      this.#body = new BodyParser(this.#owner.maxMessage)
+    } else {
+      this.#excerpt = new Excerpt()
+    }
   }
 
   onData(chunk: Buffer): void {
@@ -101,30 +98,43 @@ export class Post implements ReplyHandler {
   }
 
   onEnd(): void {
-    if (this.#events !== undefined) this.#eventsOnEnd()
+    if (this.#events !== undefined) this.#eventsOnEnd(this.#events)
     else if (this.#excerpt !== undefined) this.#refusal(this.#excerpt)
     else if (this.#body !== undefined) this.#bodyOnEnd(this.#body)
-    else this.#owner.postOnEnd(this)
   }
 
   onError(error: ProxyError): void {
-    if (this.#events !== undefined) this.#eventsOnEnd(error)
+    if (this.#events !== undefined) this.#eventsOnEnd(this.#events, error)
+    else if (!this.#accepted) this.#fail(error)
+  }
+
+  getOnRefused(error: HttpStatusError): void {
+    // The frame itself was taken long before: nobody may send it again.
+    if (error.received === 404 && this.#inSession) this.#owner.postOnRefused(this, false)
     else this.#fail(error)
   }
 
-  #eventParser(): SseParser {
-    return new SseParser({
-      maxMessage: this.#owner.maxMessage,
-      onFrame: (frame) => this.#owner.deliver(frame),
-      onInvalid: (error, envelope) => {
-        // An event without data primes the stream with an id; it is no message, and no fault.
-        const { back, onward } = refuse(error, envelope)
-        if (onward !== undefined) this.#owner.deliver(onward)
-        if (back !== undefined) this.#owner.answer(back)
-      },
-      onId: (id) => (this.#lastEventId = id),
-      onRetry: (time) => (this.#retry = time)
-    })
+  getOnEnd(cause?: ProxyError): boolean {
+    if (this.answered) {
+      this.#owner.postOnEnd(this)
+      return false
+    }
+    const { resumable, failures, fault } = this.#events as EventReader
+    if (resumable && failures < maxFailures && fault === undefined) return true
+    const message = `${this.client.name} ended the stream before the answer came`
+    this.#fail(new ProxyError('ERR_CONNECTION', message, { cause: fault ?? cause }))
+    return false
+  }
+
+  get #inSession(): boolean {
+    return this.#owner.sessionHeaders()['mcp-session-id'] !== undefined
+  }
+
+  // The stream may end before the response comes: then it is to be taken up where it broke.
+  #eventsOnEnd(events: EventReader, cause?: ProxyError): void {
+    if (!this.getOnEnd(cause)) return
+    this.#get = new Get(this, events)
+    this.#get.openLater()
   }
 
   #bodyOnEnd(body: BodyParser): void {
@@ -134,52 +144,29 @@ export class Post implements ReplyHandler {
       this.#fail(error as ProxyError)
       return
     }
-    this.#unlessAnswered('answered without a response to the request')
-  }
-
-  // The stream may end before the response comes: then it is to be taken up where it broke.
-  #eventsOnEnd(cause?: ProxyError): void {
-    if (this.answered || this.frame.kind !== 'request') return this.#owner.postOnEnd(this)
-    if (this.#lastEventId === undefined || this.#resumptions++ >= maxResumptions) {
-      const message = `${this.#owner.client.name} ended the stream before the answer came`
-      return this.#fail(new ProxyError('ERR_CONNECTION', message, { cause }))
-    }
-    const lastEventId = this.#lastEventId
-    this.#timer = setTimeout(() => {
-      const headers = {
-        accept: 'text/event-stream',
-        'last-event-id': lastEventId,
-        ...this.#owner.sessionHeaders()
-      }
-      this.#exchange = this.#owner.client.send({ method: 'GET', headers }, this)
-    }, this.#retry)
+    if (this.answered) return this.#owner.postOnEnd(this)
+    const message = `${this.client.name} answered without a response to the request`
+    this.#fail(new ProxyError('ERR_HTTP_ANSWER', message))
   }
 
   // Not served. A server that says why in a JSON-RPC error is given the word.
   #refusal(excerpt: Excerpt): void {
-    const error = excerpt.error(this.#owner.client.name, this.#status)
-    this.#fail(error, this.#wordsOf(excerpt.text))
+    this.#fail(excerpt.error(this.client.name, this.#status), this.#wordsOf(excerpt.bytes))
   }
 
-  #wordsOf(text: string): Frame | undefined {
+  #wordsOf(bytes: Buffer): Frame | undefined {
     const { id } = this.frame
     try {
-      const message: unknown = JSON.parse(text)
-      if (id === undefined || !isEnvelope(message)) return undefined
-      const { error } = message as Message
-      return error && makeFrame({ jsonrpc: '2.0', id, error })
+      const response = parseFrame(bytes)
+      const { error } = response.message()
+      if (error === undefined) return undefined
+      return response.id === id ? response : makeFrame({ jsonrpc: '2.0', id: id ?? null, error })
     } catch {
       return undefined // a page for people, or nothing: the status has to do
     }
-  }
-
-  #unlessAnswered(message: string): void {
-    if (this.answered || this.frame.kind !== 'request') return this.#owner.postOnEnd(this)
-    this.#fail(new ProxyError('ERR_HTTP_ANSWER', `${this.#owner.client.name} ${message}`))
   }
 
   #fail(error: ProxyError, response?: Frame): void {
     this.#owner.postOnFailed(this, error, response)
   }
 }
-
