@@ -3,7 +3,7 @@
 import { parseFrame } from '../frame.ts'
 import type { Frame } from '../frame.ts'
 import { ProxyError } from '../errors.ts'
-import { limits } from '../limits.ts'
+import { largestMessage } from '../limits.ts'
 import { splitArray } from './scan.ts'
 import { tooLarge } from './newline.ts'
 
@@ -13,9 +13,9 @@ export class BodyParser {
   #parts: Buffer[] = []
   #size = 0
 
-  /** @param maxMessage the largest body taken, in bytes (0: any) */
-  constructor(maxMessage: number = limits.maxMessage) {
-    this.#maxMessage = maxMessage || Infinity
+  /** @param maxMessage the largest body taken, in bytes (64 MiB; 0: any) */
+  constructor(maxMessage?: number) {
+    this.#maxMessage = largestMessage(maxMessage)
   }
 
   /** @throws ProxyError `ERR_FRAME_TOO_LARGE` */

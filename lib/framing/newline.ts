@@ -7,7 +7,7 @@
 import { EnvelopeError, parseFrame } from '../frame.ts'
 import type { Envelope, Frame } from '../frame.ts'
 import { ProxyError } from '../errors.ts'
-import { limits } from '../limits.ts'
+import { largestMessage } from '../limits.ts'
 import { EnvelopeScanner, isBlank } from './scan.ts'
 
 export interface ParserOptions {
@@ -19,6 +19,7 @@ export interface ParserOptions {
 }
 
 const LF = 0x0a
+const CR = 0x0d
 
 export class NewlineParser {
   readonly #options: ParserOptions
@@ -30,7 +31,7 @@ export class NewlineParser {
 
   constructor(options: ParserOptions) {
     this.#options = options
-    this.#maxMessage = (options.maxMessage ?? limits.maxMessage) || Infinity
+    this.#maxMessage = largestMessage(options.maxMessage)
   }
 
   feed(chunk: Buffer): void {
@@ -72,7 +73,7 @@ export class NewlineParser {
     const [first] = parts
     if (first === undefined) return
     const line = parts.length === 1 ? first : Buffer.concat(parts, size)
-    readFrame(line, this.#options)
+    readFrame(line[size - 1] === CR ? line.subarray(0, -1) : line, this.#options)
   }
 }
 
@@ -83,8 +84,8 @@ export function readFrame(bytes: Buffer, options: ParserOptions, text?: string):
     frame = parseFrame(bytes, text)
   } catch (error) {
     if (isBlank(bytes)) return
-    if (!(error instanceof ProxyError)) throw error
-    options.onInvalid(error, error instanceof EnvelopeError ? error.envelope : undefined)
+    const envelope = error instanceof EnvelopeError ? error.envelope : undefined
+    options.onInvalid(error as ProxyError, envelope)
     return
   }
   options.onFrame(frame)

@@ -86,12 +86,13 @@ export class EnvelopeScanner {
   }
 
   #take(): unknown {
-    const token = Buffer.from(this.#token).toString()
+    const token = this.#token
     this.#token = []
+    if (token.length > maxToken) return undefined
     try {
-      return JSON.parse(token)
+      return JSON.parse(Buffer.from(token).toString())
     } catch {
-      return undefined // cut short, or not JSON: nothing to learn here
+      return undefined // an object or an array, or not JSON: nothing to learn here
     }
   }
 }
@@ -132,8 +133,7 @@ export function isBlank(bytes: Uint8Array): boolean {
 
 /** The index of the quote that ends the string whose opening quote is at `start`. */
 function stringEnd(bytes: Buffer, start: number): number {
-  for (let i = start + 1; ; i++) {
-    if (bytes[i] === BACKSLASH) i++
-    else if (bytes[i] === QUOTE || i >= bytes.length) return i
-  }
+  let end = start + 1
+  while (end < bytes.length && bytes[end] !== QUOTE) end += bytes[end] === BACKSLASH ? 2 : 1
+  return end
 }

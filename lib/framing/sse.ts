@@ -9,7 +9,7 @@ import { createParser } from 'eventsource-parser'
 import type { EventSourceMessage, EventSourceParser } from 'eventsource-parser'
 import { ProxyError } from '../errors.ts'
 import type { Frame } from '../frame.ts'
-import { limits } from '../limits.ts'
+import { largestMessage } from '../limits.ts'
 import { readFrame, tooLarge } from './newline.ts'
 import type { ParserOptions } from './newline.ts'
 import { EnvelopeScanner } from './scan.ts'
@@ -25,25 +25,34 @@ export interface SseParserOptions extends ParserOptions {
 
 const LF = 0x0a
 const CR = 0x0d
+const COLON = 0x3a
+const DATA = Buffer.from('data')
 const BOM = Buffer.from([0xef, 0xbb, 0xbf])
+
+/** There is one line break fewer than there are lines. */
+const noData = -1
 
 export class SseParser {
   readonly #options: SseParserOptions
   readonly #maxMessage: number
   readonly #parser: EventSourceParser
+  /** The line under way. */
   #line: Buffer[] = []
   #lineSize = 0
-  #eventSize = 0
+  /** Of the data in the lines before it, in bytes, with the line breaks between them. */
+  #dataSize = noData
   /** Why the event under way is passed over. */
   #invalid: ProxyError | undefined
   /** Set while an event over the limit goes by. */
   #scanner: EnvelopeScanner | undefined
+  /** Whether the scanner is past the name of the field that the line is. */
+  #inValue = false
   #isFirstLine = true
   #endedInCr = false
 
   constructor(options: SseParserOptions) {
     this.#options = options
-    this.#maxMessage = (options.maxMessage ?? limits.maxMessage) || Infinity
+    this.#maxMessage = largestMessage(options.maxMessage)
     this.#parser = createParser({
       onEvent: (event) => this.#onEvent(event),
       onRetry: (time) => options.onRetry?.(time)
@@ -54,31 +63,25 @@ export class SseParser {
     if (chunk.length === 0) return
     let start = this.#endedInCr && chunk[0] === LF ? 1 : 0
     this.#endedInCr = chunk[chunk.length - 1] === CR
+    // Each is looked for again only when it has been passed, so that no byte is looked at twice.
     let cr = chunk.indexOf(CR, start)
-    while (start < chunk.length) {
-      if (cr !== -1 && cr < start) cr = chunk.indexOf(CR, start)
-      const lf = chunk.indexOf(LF, start)
+    let lf = chunk.indexOf(LF, start)
+    while (cr !== -1 || lf !== -1) {
       const end = lf === -1 || (cr !== -1 && cr < lf) ? cr : lf
-      if (end === -1) {
-        this.#hold(chunk.subarray(start))
-        return
-      }
       this.#hold(chunk.subarray(start, end))
       this.#endLine()
-      start = end === cr && chunk[end + 1] === LF ? end + 2 : end + 1
+      start = end === cr && lf === cr + 1 ? lf + 1 : end + 1
+      if (cr !== -1 && cr < start) cr = chunk.indexOf(CR, start)
+      if (lf !== -1 && lf < start) lf = chunk.indexOf(LF, start)
     }
+    this.#hold(chunk.subarray(start))
   }
 
   #hold(part: Buffer): void {
+    this.#line.push(part)
     this.#lineSize += part.length
-    this.#eventSize += part.length
-    if (this.#scanner === undefined && this.#eventSize > this.#maxMessage) {
-      this.#scanner = new EnvelopeScanner()
-      for (const held of this.#line) this.#scanner.feed(held)
-      this.#line = []
-    }
-    if (this.#scanner === undefined) this.#line.push(part)
-    else this.#scanner.feed(part)
+    const isOver = valueSize(this.#lineSize) > this.#maxMessage
+    if (isOver || this.#scanner !== undefined) this.#passOver(this.#line.splice(0))
   }
 
   #endLine(): void {
@@ -86,22 +89,27 @@ export class SseParser {
     const size = this.#lineSize
     this.#line = []
     this.#lineSize = 0
-    if (size === 0) return this.#endEvent()
-    if (this.#scanner !== undefined) return
-    let line = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts, size)
+    if (size === 0) this.#endEvent()
+    else if (this.#scanner !== undefined) this.#dataSize += valueSize(size) + 1
+    else this.#readLine(Buffer.concat(parts, size))
+    this.#inValue = false
+  }
+
+  #readLine(line: Buffer): void {
     if (this.#isFirstLine && line.subarray(0, BOM.length).equals(BOM)) {
       line = line.subarray(BOM.length)
     }
     this.#isFirstLine = false
-    if (isUtf8(line)) this.#parser.feed(`${line.toString()}\n`)
-    else this.#invalid = new ProxyError('ERR_FRAME_SYNTAX', 'the event is not UTF-8')
+    if (line.subarray(0, DATA.length).equals(DATA)) this.#dataSize += valueSize(line.length) + 1
+    if (this.#dataSize > this.#maxMessage) return this.#passOver([line])
+    if (!isUtf8(line)) this.#invalid = new ProxyError('ERR_FRAME_SYNTAX', 'the event is not UTF-8')
+    this.#parser.feed(`${line.toString()}\n`)
   }
 
   #endEvent(): void {
-    const size = this.#eventSize
     const scanner = this.#scanner
-    const invalid = scanner === undefined ? this.#invalid : tooLarge(size, this.#maxMessage)
-    this.#eventSize = 0
+    const invalid = scanner ? tooLarge(this.#dataSize, this.#maxMessage) : this.#invalid
+    this.#dataSize = noData
     this.#scanner = undefined
     this.#invalid = undefined
     if (invalid === undefined) {
@@ -112,11 +120,31 @@ export class SseParser {
     }
   }
 
+  // The event is over the limit: from here on it is only looked through for its envelope.
+  #passOver(parts: Buffer[]): void {
+    if (this.#scanner === undefined) {
+      this.#scanner = new EnvelopeScanner()
+      // Has it give back the data of the lines before, for the scanner to begin with.
+      this.#parser.feed('data:\n\n')
+    }
+    for (const part of parts) {
+      const start = this.#inValue ? 0 : part.indexOf(COLON) + 1
+      this.#inValue ||= start > 0
+      if (this.#inValue) this.#scanner.feed(part.subarray(start))
+    }
+  }
+
   #onEvent({ id, event, data }: EventSourceMessage): void {
     if (id !== undefined) this.#options.onId?.(id)
-    if (event !== undefined && event !== 'message') this.#options.onEvent?.(event, data)
+    if (this.#scanner !== undefined) this.#scanner.feed(Buffer.from(data))
+    else if (event !== undefined && event !== 'message') this.#options.onEvent?.(event, data)
     else readFrame(Buffer.from(data), this.#options, data)
   }
+}
+
+/** What a line of that size holds, given that it begins as servers write it: `data: `. */
+function valueSize(lineSize: number): number {
+  return Math.max(0, lineSize - 'data: '.length)
 }
 
 /** An event that carries a frame, with an id if it is to be resumable. */

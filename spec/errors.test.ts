@@ -1,0 +1,45 @@
+// Errors, and how they are told.
+
+import t from 'tap'
+import { ProxyError, describe, isAbort } from '../lib/errors.ts'
+
+t.test('an error tells its HTTP status and its JSON-RPC code', async (t) => {
+  const error = new ProxyError('ERR_FRAME_TOO_LARGE', 'too large')
+  t.match(error, { name: 'ProxyError', code: 'ERR_FRAME_TOO_LARGE', message: 'too large' })
+  t.equal(error.status, 413)
+  t.equal(error.rpc, -32600)
+  t.equal(new ProxyError('ERR_FRAME_SYNTAX', '').rpc, -32700)
+})
+
+t.test('an error keeps what caused it', async (t) => {
+  const cause = new Error('why')
+  t.equal(new ProxyError('ERR_CONNECTION', 'what', { cause }).cause, cause)
+})
+
+t.test('an error is described in one line, its causes included', async (t) => {
+  const root = new Error('the root\n  of it')
+  const cause = new ProxyError('ERR_CONNECTION', 'first\r\nsecond\rthird\n', { cause: root })
+  const error = new Error('it failed', { cause })
+  t.equal(describe(error), 'it failed: first | second | third: the root | of it')
+})
+
+t.test('of several errors the first is told', async (t) => {
+  const refused = Object.assign(new AggregateError([new Error('one'), new Error('two')]), {
+    code: 'ECONNREFUSED'
+  })
+  t.equal(describe(refused), 'ECONNREFUSED: one')
+  t.equal(describe(new AggregateError([])), 'AggregateError')
+})
+
+t.test('what is no error is described all the same', async (t) => {
+  t.equal(describe('a string'), 'a string')
+  t.equal(describe(undefined), 'undefined')
+  t.equal(describe(new Error('', { cause: 404 })), 'Error: 404')
+})
+
+t.test('an abort is known from a failure', async (t) => {
+  t.ok(isAbort(AbortSignal.abort().reason))
+  t.ok(isAbort(Object.assign(new Error(), { code: 'ERR_STREAM_PREMATURE_CLOSE' })))
+  t.notOk(isAbort(new ProxyError('ERR_CLOSED', 'closed')))
+  t.notOk(isAbort({ name: 'AbortError' }))
+})
