@@ -27,7 +27,6 @@ export { connectUrl } from './transports/connect-url.ts'
 export { clientCredentials } from './transports/oauth.ts'
 export type { ClientCredentialsOptions, TokenSource } from './transports/oauth.ts'
 
-export { initialized } from './wrappers/initialized.ts'
 export { prewarm } from './wrappers/prewarm.ts'
 export { reconnect } from './wrappers/reconnect.ts'
 export type { ReconnectOptions } from './wrappers/reconnect.ts'

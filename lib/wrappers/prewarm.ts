@@ -22,7 +22,7 @@ export function prewarm<Server extends Duplex>(
       const server = connect()
       ready.add(server)
       server.once('close', () => ready.delete(server))
-      server.once('error', noop)
+      server.on('error', noop).on('readable', look)
     }
   }
 
@@ -30,8 +30,7 @@ export function prewarm<Server extends Duplex>(
     const [server = connect()] = ready
     ready.delete(server)
     setImmediate(fill) // after the one who waits has been served
-    server.off('error', noop)
-    return server
+    return server.off('error', noop).off('readable', look)
   }
 
   const destroy = async (): Promise<void> => {
@@ -47,3 +46,8 @@ export function prewarm<Server extends Duplex>(
 
 // Whoever takes the server hears of its errors; until then there is nobody to tell.
 const noop = (): void => {}
+
+// That a server has left is told to those who read. This takes nothing.
+function look(this: Duplex): void {
+  this.read(0)
+}

@@ -1,9 +1,9 @@
 // Writes down every frame that passes between a client and a server, as one JSON object a line. A
 // recording can be played again, as either end.
 
-import { createWriteStream } from 'node:fs'
-import type { Writable } from 'node:stream'
+import { open } from 'node:fs/promises'
 import { Transform } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import type { Frame } from '../frame.ts'
 import { ProxyError } from '../errors.ts'
 
@@ -38,42 +38,39 @@ export interface Recorder {
 /**
  * Records to a file, which is added to if it exists.
  *
- * @throws ProxyError `ERR_CONFIG` from `close`, and from the taps, when the file cannot be written
+ * @throws ProxyError `ERR_CONFIG` when the file cannot be opened; the taps, and `close`, when it
+ * cannot be written
  */
-export function record(file: string): Recorder {
-  const output = createWriteStream(file, { flags: 'a' })
-  let failure: ProxyError | undefined
-  output.on('error', (cause) => {
-    failure = new ProxyError('ERR_CONFIG', `cannot write the recording to ${file}`, { cause })
+export async function record(file: string): Promise<Recorder> {
+  const fault = (cause: unknown): ProxyError =>
+    new ProxyError('ERR_CONFIG', `cannot write the recording to ${file}`, { cause })
+  const handle = await open(file, 'a').catch((cause: unknown) => {
+    throw fault(cause)
   })
+  const output = handle.createWriteStream()
+  output.on('error', () => {}) // those who write are told
+  const tapOf = (from: RecordedFrame['from'], session: string): Transform =>
+    new Transform({
+      objectMode: true,
+      transform(frame: Frame, _encoding, callback) {
+        const time = new Date().toISOString()
+        const line: RecordedFrame = { time, from, session, frame: frame.toString() }
+        // The recording sets the pace: what was not written down has not passed.
+        output.write(`${JSON.stringify(line)}\n`, (error) => {
+          if (error) callback(fault(output.errored ?? error))
+          else callback(null, frame)
+        })
+      }
+    })
   return {
     tap: (session) => ({
-      fromClient: tapOf('client', session, output, () => failure),
-      fromServer: tapOf('server', session, output, () => failure)
+      fromClient: tapOf('client', session),
+      fromServer: tapOf('server', session)
     }),
-    close: () =>
-      new Promise((resolve, reject) => {
-        output.once('close', () => (failure === undefined ? resolve() : reject(failure)))
-        output.end()
+    close: async () => {
+      await finished(output.end()).catch((error: unknown) => {
+        throw fault(error)
       })
-  }
-}
-
-function tapOf(
-  from: RecordedFrame['from'],
-  session: string,
-  output: Writable,
-  failure: () => ProxyError | undefined
-): Transform {
-  return new Transform({
-    objectMode: true,
-    transform(frame: Frame, _encoding, callback) {
-      const error = failure()
-      if (error !== undefined) return callback(error)
-      const time = new Date().toISOString()
-      const line: RecordedFrame = { time, from, session, frame: frame.toString() }
-      // The recording sets the pace: what was not written down has not passed.
-      output.write(`${JSON.stringify(line)}\n`, (cause) => callback(failure() ?? cause, frame))
     }
-  })
+  }
 }
