@@ -69,7 +69,7 @@ export function describe(error: unknown): string {
   // A refused connection to a name with several addresses has its reasons one level down.
   const text = error.message || (error as NodeJS.ErrnoException).code || error.name
   const line = text.trim().replace(/\s*[\r\n]\s*/g, ' | ')
-  const cause = error instanceof AggregateError ? error.errors[0] : error.cause
+  const cause: unknown = error instanceof AggregateError ? error.errors[0] : error.cause
   return cause === undefined ? line : `${line}: ${describe(cause)}`
 }
 

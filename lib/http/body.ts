@@ -32,7 +32,7 @@ export function readBody(request: IncomingMessage, maxMessage: number): Promise<
           parser?.feed(chunk)
         } catch (error) {
           parser = undefined
-          reject(error as ProxyError)
+          reject(error)
         }
       })
       .on('end', () => parser && resolve(parser.end()))

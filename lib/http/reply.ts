@@ -1,7 +1,7 @@
 // Short answers to HTTP requests.
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { ProxyError } from '../errors.ts'
+import type { ProxyError } from '../errors.ts'
 import { EnvelopeError, errorFrame } from '../frame.ts'
 import type { Id } from '../frame.ts'
 

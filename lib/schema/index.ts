@@ -56,7 +56,7 @@ function memberOf(holder: unknown, key: string): unknown {
 function nameOf(pointer: string): string {
   if (pointer === '') return 'message'
   const [, first, ...rest] = pointer.split('/')
-  return first + rest.map(accessorOf).join('')
+  return `${first}${rest.map(accessorOf).join('')}`
 }
 
 function accessorOf(token: string): string {

@@ -25,6 +25,8 @@ export class Opening {
         break
       case 'resources/unsubscribe':
         this.#said.delete(`subscription ${uriOf(frame)}`)
+        break
+      default: // no part of it
     }
   }
 

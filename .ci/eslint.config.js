@@ -1,0 +1,98 @@
+// npm run lint: what the compiler lets pass and is a mistake all the same. Layout is prettier's.
+
+import js from '@eslint/js'
+import { defineConfig, globalIgnores } from 'eslint/config'
+import tseslint from 'typescript-eslint'
+
+const root = new URL('..', import.meta.url).pathname
+
+// Of Node and of the web, as far as they are used.
+const globals = [
+  ...['AbortController', 'AbortSignal', 'Buffer', 'Response', 'TextDecoder', 'URL'],
+  ...['URLSearchParams', 'clearInterval', 'clearTimeout', 'console', 'fetch', 'performance'],
+  ...['process', 'queueMicrotask', 'setImmediate', 'setInterval', 'setTimeout', 'structuredClone']
+]
+
+// What t.test returns: tap waits for it itself.
+const subtests = [{ from: 'package', package: '@tapjs/core', name: 'PromiseWithSubtest' }]
+
+export default defineConfig(
+  globalIgnores(['dist', '.tap', 'lib/schema/compiled.js']),
+  {
+    files: ['**/*.{js,cjs,ts}'],
+    extends: [js.configs.recommended],
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    languageOptions: {
+      ecmaVersion: 2023,
+      globals: Object.fromEntries(globals.map((name) => [name, 'readonly']))
+    },
+    rules: {
+      eqeqeq: 'error',
+      'no-console': 'off',
+      'no-control-regex': 'off',
+      'no-constant-condition': ['error', { checkLoops: false }],
+      'no-var': 'error',
+      'object-shorthand': 'error',
+      'prefer-const': 'error',
+      'no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }]
+    }
+  },
+  {
+    files: ['bin/*.js', '**/*.cjs'],
+    languageOptions: {
+      sourceType: 'commonjs',
+      globals: { require: 'readonly', __filename: 'readonly' }
+    }
+  },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: { parserOptions: { project: 'tsconfig.json', tsconfigRootDir: root } },
+    rules: {
+      '@typescript-eslint/consistent-type-exports': 'error',
+      '@typescript-eslint/consistent-type-imports': ['error', { disallowTypeAnnotations: false }],
+      '@typescript-eslint/no-floating-promises': ['error', { allowForKnownSafePromises: subtests }],
+      '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true, allowNullish: true }
+      ],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true }
+      ],
+
+      // Each is against something that is meant here.
+      '@typescript-eslint/no-confusing-void-expression': 'off', // return callback()
+      '@typescript-eslint/no-deprecated': 'off', // HTTP+SSE is, and tokens over plain HTTP
+      '@typescript-eslint/no-dynamic-delete': 'off', // of variables of an environment
+      '@typescript-eslint/no-empty-function': 'off', // on('error', () => {})
+      '@typescript-eslint/no-misused-spread': 'off', // the characters of a string
+      '@typescript-eslint/no-unnecessary-condition': 'off', // a call in between may have changed it
+      '@typescript-eslint/non-nullable-type-assertion-style': 'off', // wants `!`, which is forbidden
+      '@typescript-eslint/prefer-for-of': 'off', // over bytes
+      '@typescript-eslint/prefer-nullish-coalescing': 'off', // 0 is no limit, '' is nothing
+      '@typescript-eslint/unbound-method': 'off', // const { join } = path.posix
+      '@typescript-eslint/use-unknown-in-catch-callback-variable': 'off' // only ProxyErrors come
+    }
+  },
+  {
+    files: ['lib/**/*.ts'],
+    rules: {
+      'no-console': 'error',
+      '@typescript-eslint/explicit-function-return-type': ['error', { allowExpressions: true }]
+    }
+  },
+  {
+    // Messages are `any` where a test looks into them, and a test is async whether it waits or not.
+    files: ['spec/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/restrict-template-expressions': 'off'
+    }
+  }
+)
