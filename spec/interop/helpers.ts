@@ -3,7 +3,6 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -117,17 +116,6 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo
   await new Promise((resolve) => server.close(resolve))
   return port
-}
-
-/** Whether it still runs. One that has left, and that its parent has yet to hear of, does not. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
-  } catch (error) {
-    // Where there is no /proc, the signal has told.
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' && process.platform !== 'linux'
-  }
 }
 
 /** Looks again and again, since the end of somebody else's process is no event here. */

@@ -5,7 +5,8 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
 import type { HttpClient, IdOptions, SseClient, StdioClient } from '../../fixtures/clients/raw.js'
-import { isAlive, node, rawThroughProxy, servers, startProxy, until } from './helpers.ts'
+import { ended, isRunning } from '../helpers.ts'
+import { node, rawThroughProxy, servers, startProxy } from './helpers.ts'
 
 t.setTimeout(120_000)
 
@@ -43,7 +44,7 @@ async function processesOf(client: AnyClient): Promise<number[]> {
   return [own.pid, forked.pid]
 }
 
-const gone = (pids: number[]): Promise<void> => until(() => !pids.some(isAlive))
+const gone = (pids: number[]): Promise<unknown> => Promise.all(pids.map(ended))
 
 t.test('the same ids at the same time get each their own answers', async (t) => {
   for (const kind of Object.keys(kinds)) {
@@ -109,10 +110,10 @@ t.test('what ends a session ends its processes, and no other’s', async (t) => 
   for (const [kind, end] of Object.entries(ends)) {
     const client = await open(t, kind)
     const pids = await processesOf(client)
-    t.ok(pids.every(isAlive), `${kind}: they run`)
+    t.ok(pids.every(isRunning), `${kind}: they run`)
     await end(client)
     await gone(pids)
-    t.ok(otherPids.every(isAlive), `${kind}: the others still do`)
+    t.ok(otherPids.every(isRunning), `${kind}: the others still do`)
   }
   const states = await Promise.all(others.map((client) => client.request('ping')))
   t.ok(states.every(({ result }) => result !== undefined))
@@ -126,7 +127,7 @@ t.test('a client mode that is killed takes its session with it', async (t) => {
   const pids = await processesOf(client)
   await client.kill('SIGKILL')
   await gone(pids)
-  t.notOk(pids.some(isAlive), 'nothing is left')
+  t.notOk(pids.some(isRunning), 'nothing is left')
 })
 
 t.test('a session that ended is unknown', async (t) => {
@@ -155,7 +156,7 @@ t.test('what has been idle for long ends; a call or an open stream is not idle',
   const listeningPids = await processesOf(listening)
   await gone(await processesOf(idle))
   t.match((await call).result, { ms: 3000 }, 'the call went on')
-  t.ok(listeningPids.every(isAlive), 'and so did the stream')
+  t.ok(listeningPids.every(isRunning), 'and so did the stream')
   await t.rejects(idle.request('ping'), { message: /^HTTP 404/ })
   t.match(await listening.request('ping'), { result: {} })
   stream.close()
@@ -175,5 +176,5 @@ t.test('the end of the proxy is the end of all sessions', async (t) => {
   const pids = (await Promise.all(clients.map(processesOf))).flat()
   t.same(await proxy.close(), [0, null])
   await gone(pids)
-  t.notOk(pids.some(isAlive), 'nothing is left')
+  t.notOk(pids.some(isRunning), 'nothing is left')
 })
