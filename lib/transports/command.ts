@@ -22,19 +22,24 @@ export interface CommandOptions {
 export function findCommand(name: string, args: string[], options: CommandOptions = {}): Command {
   const { env = process.env, cwd = process.cwd(), platform = process.platform } = options
   const windows = platform === 'win32'
-  const { join, resolve, delimiter } = windows ? path.win32 : path.posix
+  const { resolve, delimiter } = windows ? path.win32 : path.posix
+  const notFound = (where: string): ProxyError =>
+    new ProxyError('ERR_COMMAND_NOT_FOUND', `cannot start "${name}": ${where}`)
+  // Otherwise it is the program that the operating system says is missing.
+  if (!isDirectory(cwd)) throw notFound(`there is no directory ${cwd} to start it in`)
   const searched = variable('PATH', env, windows)
   const isPath = name.includes('/') || (windows && name.includes('\\'))
-  const directories = isPath ? [] : searched.split(delimiter).filter((directory) => directory !== '')
-  const bases = isPath ? [resolve(cwd, name)] : directories.map((directory) => join(directory, name))
+  const directories = isPath
+    ? ['']
+    : searched.split(delimiter).filter((directory) => directory !== '')
+  const bases = directories.map((directory) => resolve(cwd, directory, name))
   const endings = windows ? windowsEndings(name, env) : ['']
   for (const base of bases) {
     for (const ending of endings) {
       if (isProgram(base + ending, windows)) return startable(base + ending, args, env, windows)
     }
   }
-  const where = isPath ? `no program at ${resolve(cwd, name)}` : `not found; PATH is ${searched || 'empty'}`
-  throw new ProxyError('ERR_COMMAND_NOT_FOUND', `cannot start "${name}": ${where}`)
+  throw notFound(isPath ? `no program at ${bases[0]}` : `not found; PATH is ${searched || 'empty'}`)
 }
 
 // Windows does not mind how the name of a variable is written.
@@ -45,8 +50,17 @@ function variable(name: string, env: NodeJS.ProcessEnv, windows: boolean): strin
 
 // A name that has one of the endings is tried as it is first.
 function windowsEndings(name: string, env: NodeJS.ProcessEnv): string[] {
-  const endings = (variable('PATHEXT', env, true) || '.COM;.EXE;.BAT;.CMD').toLowerCase().split(';')
+  const listed = variable('PATHEXT', env, true) || '.COM;.EXE;.BAT;.CMD'
+  // One too many a semicolon does not make a program of what has no ending.
+  const endings = listed
+    .toLowerCase()
+    .split(';')
+    .filter((ending) => ending !== '')
   return endings.some((ending) => name.toLowerCase().endsWith(ending)) ? ['', ...endings] : endings
+}
+
+function isDirectory(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
 function isProgram(file: string, windows: boolean): boolean {
@@ -59,8 +73,14 @@ function isProgram(file: string, windows: boolean): boolean {
   }
 }
 
-function startable(file: string, args: string[], env: NodeJS.ProcessEnv, windows: boolean): Command {
-  if (!windows || !/\.(cmd|bat)$/i.test(file)) return { file, args, windowsVerbatimArguments: false }
+function startable(
+  file: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+  windows: boolean
+): Command {
+  if (!windows || !/\.(cmd|bat)$/i.test(file))
+    return { file, args, windowsVerbatimArguments: false }
   const line = [file.replace(metacharacters, '^$&'), ...args.map(quoteForBatch)].join(' ')
   const shell = variable('COMSPEC', env, true) || 'cmd.exe'
   return { file: shell, args: ['/d', '/s', '/c', `"${line}"`], windowsVerbatimArguments: true }

@@ -169,7 +169,7 @@ t.test('a frame goes out as its line, and comes in as it was', async (t) => {
 })
 
 t.test('a fault that is no fault of the message is not taken for one', async (t) => {
-  const onInvalid = (): void => t.fail('it was')
+  const onInvalid = (): void => void t.fail('it was')
   const onFrame = (): void => {
     throw new Error('of the caller')
   }
