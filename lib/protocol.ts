@@ -10,6 +10,11 @@ export const latestLegacy = '2025-11-25' satisfies LegacyVersion
 /** The revision that has no handshake, and no sessions. */
 export const modernVersion = '2026-07-28'
 
+/** Whether what a message or a header names is a revision without sessions. Nothing names none. */
+export function isModernVersion(version: string | undefined): version is string {
+  return version !== undefined && !isLegacyVersion(version)
+}
+
 export function isLegacyVersion(version: string): version is LegacyVersion {
   return (legacyVersions as readonly string[]).includes(version)
 }

@@ -6,7 +6,7 @@ import { ProxyError } from '../errors.ts'
 import { versionKey } from '../frame.ts'
 import type { Frame, Message } from '../frame.ts'
 import type { Body } from '../framing/body.ts'
-import { isLegacyVersion } from '../protocol.ts'
+import { isModernVersion } from '../protocol.ts'
 import { checkHeaders } from '../transports/mcp-headers.ts'
 import type { MirroredParam } from '../transports/mcp-headers.ts'
 
@@ -15,7 +15,7 @@ const capabilitiesKey = 'io.modelcontextprotocol/clientCapabilities'
 /** Whether the headers name a revision without sessions. */
 export function namesModern(headers: IncomingHttpHeaders): boolean {
   const version = headers['mcp-protocol-version']
-  return typeof version === 'string' && !isLegacyVersion(version)
+  return typeof version === 'string' && isModernVersion(version)
 }
 
 /**
@@ -25,7 +25,7 @@ export function namesModern(headers: IncomingHttpHeaders): boolean {
 export function isModern(headers: IncomingHttpHeaders, { frames, batch }: Body): boolean {
   const [frame] = frames
   if (batch || frame === undefined || frame.kind === 'response') return false
-  if (frame.protocolVersion !== undefined) return !isLegacyVersion(frame.protocolVersion)
+  if (frame.protocolVersion !== undefined) return isModernVersion(frame.protocolVersion)
   return namesModern(headers)
 }
 

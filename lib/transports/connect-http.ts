@@ -1,6 +1,7 @@
-// The transport to a server over Streamable HTTP, as in the revisions with sessions (2025-03-26 to
-// 2025-11-25). Each frame written is a POST; what is read comes in the answers to them, as JSON or as
-// an event stream, and on the stream of a GET.
+// The transport to a server over Streamable HTTP, with sessions as the revisions 2025-03-26 to
+// 2025-11-25 have them; requests of the modern revision go their own way. Each frame written is a
+// POST; what is read comes in the answers to them, as JSON or as an event stream, and on the stream of
+// a GET.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { Duplex, addAbortSignal } from 'node:stream'
@@ -10,6 +11,7 @@ import type { Frame, Id } from '../frame.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
+import { isModernVersion } from '../protocol.ts'
 import { checkInitializeResult } from '../schema/index.ts'
 import { failAfterReading } from './fail.ts'
 import { HttpClient, HttpStatusError, SessionUnknownError } from './http-client.ts'
@@ -17,6 +19,7 @@ import type { HttpClientOptions } from './http-client.ts'
 import { EventReader } from './http-events.ts'
 import { Get } from './http-get.ts'
 import type { GetOwner } from './http-get.ts'
+import { ModernRequests } from './http-modern.ts'
 import { Post } from './http-post.ts'
 import type { PostOwner } from './http-post.ts'
 import type { Callback, DestroyCallback } from './types.ts'
@@ -36,7 +39,8 @@ export interface HttpOptions extends Omit<HttpClientOptions, 'url'> {
 }
 
 /**
- * Gives the transport to the server at a URL (Streamable HTTP, 2025-11-25 and before).
+ * Gives the transport to the server at a URL (Streamable HTTP, 2025-03-26 and later). What is said in
+ * the modern revision (2026-07-28) needs no session, and can be mixed with what does.
  *
  * A request that fails gets an error response, and the transport goes on; only the failure of the
  * first one or of `initialize` destroys it, and a session that the server has forgotten. `end()` waits
@@ -53,6 +57,7 @@ export function connectHttp(options: HttpOptions): HttpTransport {
 const refusalTime = 500
 
 export class HttpTransport extends Duplex implements PostOwner, GetOwner {
+  readonly resumes = true
   readonly client: HttpClient
   readonly log: Log
   readonly maxMessage: number
@@ -62,6 +67,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   readonly #calls = new Map<Id, Post>()
   readonly #posts = new Set<Post>()
   readonly #underWay: UnderWay
+  readonly #modern: ModernRequests
   /** A request has been written. */
   #begun = false
   /** The first request: until it is answered there may be no session, or no server at all. */
@@ -86,6 +92,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
     this.#connectTimeout = options.connectTimeout ?? limits.connectTimeout
     this.#closeTimeout = options.closeTimeout ?? limits.closeTimeout
     this.#underWay = new UnderWay(this.maxMessage)
+    this.#modern = new ModernRequests(this)
     // Last of all, since a signal may have been given already.
     if (options.signal) addAbortSignal(options.signal, this)
   }
@@ -95,6 +102,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+    if (this.#takesAsModern(frame, callback)) return
     if (this.#refused !== undefined) {
       this.#refused.push(frame)
       callback()
@@ -138,8 +146,16 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
     }
   }
 
+  headersOf(): Record<string, string> {
+    return this.sessionHeaders()
+  }
+
   deliver(frame: Frame): void {
     if (frame.kind === 'response' && frame.id !== undefined) this.#onResponse(frame, frame.id)
+    this.pass(frame)
+  }
+
+  pass(frame: Frame): void {
     if (!this.push(frame)) this.client.pause()
     this.#settle()
   }
@@ -191,6 +207,19 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
 
   getOnEnd(error?: ProxyError): boolean {
     if (error !== undefined) this.log.debug(describe(error))
+    return true
+  }
+
+  // Each frame says itself of which era it is, except the one that cancels another.
+  #takesAsModern(frame: Frame, callback: Callback): boolean {
+    if (frame.kind === 'request' && isModernVersion(frame.protocolVersion)) {
+      this.#modern.send(frame, callback)
+      return true
+    }
+    if (frame.method !== 'notifications/cancelled') return false
+    if (!this.#modern.cancel(frame.message().params?.requestId as Id)) return false
+    callback()
+    this.#settle()
     return true
   }
 
@@ -255,6 +284,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   #stop(): void {
     clearTimeout(this.#timer)
     this.#get.stop()
+    this.#modern.stop()
     for (const post of this.#posts) post.abort()
     this.#posts.clear()
   }
@@ -264,7 +294,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
       if (this.#underWay.allHeard) this.#giveUp()
       return
     }
-    if (this.#calls.size > 0) return
+    if (this.#calls.size > 0 || this.#modern.size > 0) return
     // Servers may leave a stream open on which all has been said.
     for (const post of this.#posts) if (!post.answered) return
     const settled = this.#whenSettled

@@ -3,6 +3,7 @@
 
 import { ProxyError } from '../errors.ts'
 import type { Frame } from '../frame.ts'
+import { isModernVersion } from '../protocol.ts'
 import { Around } from './around.ts'
 import { connectHttp } from './connect-http.ts'
 import type { HttpOptions } from './connect-http.ts'
@@ -41,7 +42,8 @@ export class UrlTransport extends Around {
     this.#writing = { frame, callback }
     this.inner?.write(frame, (error) => {
       if (error) return // what it means is told when the transport closes
-      this.#decided = true
+      // Servers of HTTP+SSE know nothing of the modern revision: what they say to it tells nothing.
+      this.#decided ||= !isModernVersion(frame.protocolVersion)
       this.#writing = undefined
       callback()
     })

@@ -17,6 +17,8 @@ export interface EventsOwner {
   readonly maxMessage: number
   /** The headers that name the session and the revision. */
   sessionHeaders(): Record<string, string>
+  /** A stream that broke can be taken up again, if its events had ids. */
+  readonly resumes: boolean
   /** A frame has come. */
   deliver(frame: Frame): void
   /** A frame of the proxy's own must go to the server. */
@@ -35,7 +37,8 @@ export class EventReader {
   fault: ProxyError | undefined
   readonly #owner: EventsOwner
   #parser: SseParser | undefined
-  #lastEventId: string | undefined
+  /** Empty when there is none: that is how a server takes it back, too. */
+  #lastEventId = ''
   #retry = limits.retry
 
   constructor(owner: EventsOwner) {
@@ -49,7 +52,7 @@ export class EventReader {
 
   /** The server can be asked for what follows the last event. */
   get resumable(): boolean {
-    return this.#lastEventId !== undefined
+    return this.#owner.resumes && this.#lastEventId !== ''
   }
 
   /** The stream has been opened. What the connection before broke off in mid-event is void. */
@@ -74,7 +77,9 @@ export class EventReader {
       accept: 'text/event-stream',
       ...this.#owner.sessionHeaders()
     }
-    if (this.#lastEventId !== undefined) headers['last-event-id'] = this.#lastEventId
+    // In a header, too, its characters are UTF-8.
+    const lastEventId = Buffer.from(this.#lastEventId).toString('latin1')
+    if (this.resumable) headers['last-event-id'] = lastEventId
     return { method: 'GET', headers }
   }
 

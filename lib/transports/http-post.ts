@@ -15,6 +15,8 @@ import type { GetOwner } from './http-get.ts'
 
 /** What a POST needs of the transport that makes it, and tells it. */
 export interface PostOwner extends EventsOwner {
+  /** The headers that a frame is sent with. */
+  headersOf(frame: Frame): Record<string, string>
   /** The server has received the frame: the first that was heard of it. */
   postOnReply(post: Post, headers: IncomingHttpHeaders): void
   /** The server has forgotten the session; `unseen` if it did so without a look at the frame. */
@@ -50,7 +52,7 @@ export class Post implements ReplyHandler, GetOwner {
     const headers = {
       accept: 'application/json, text/event-stream',
       'content-type': 'application/json',
-      ...owner.sessionHeaders()
+      ...owner.headersOf(frame)
     }
     this.#exchange = this.client.send({ method: 'POST', headers, body: frame.bytes, timeout }, this)
   }
