@@ -37,11 +37,9 @@ for (const [kind, open] of Object.entries(kinds)) {
   t.test(`10 and 60 MiB cross: ${kind}`, async (t) => {
     const client = await begin(t, await open(proxy))
     for (const size of [10 * MiB, 60 * MiB]) {
-      const { result } = await client.request('test/big', { bytes: size })
-      t.ok(result.text === 'x'.repeat(size), `a result of ${size}`)
-      const text = 'y'.repeat(size)
-      const mirrored = await client.request('test/mirror', { text })
-      t.ok(mirrored.result.text === text, `a request of ${size}, and its result`)
+      const text = 'x'.repeat(size)
+      const { result } = await client.request('test/mirror', { text })
+      t.ok(result.text === text, `a request of ${size} bytes, and a result`)
     }
     await client.request('test/big', { bytes: 10 * MiB, where: 'notification' })
     const notification = await client.messages.until(
