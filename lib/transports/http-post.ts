@@ -142,8 +142,9 @@ export class Post implements ReplyHandler, GetOwner {
   #bodyOnEnd(body: BodyParser): void {
     try {
       for (const frame of parseBody(body.end()).frames) this.#owner.deliver(frame)
-    } catch (error) {
-      this.#fail(error as ProxyError)
+    } catch (cause) {
+      const message = `${this.client.name} answered with what is not a message`
+      this.#fail(new ProxyError('ERR_HTTP_ANSWER', message, { cause }))
       return
     }
     if (this.answered) return this.#owner.postOnEnd(this)

@@ -7,24 +7,23 @@ import type { AddressInfo } from 'node:net'
 import { finished } from 'node:stream/promises'
 import { test } from 'tap'
 import { answer } from '../../fixtures/servers/http.js'
-import type { Exchange, Json, Script } from '../../fixtures/servers/http.js'
+import type { Exchange, Script } from '../../fixtures/servers/http.js'
+import { parseFrame } from '../../lib/frame.ts'
 import { connectHttp } from '../../lib/transports/connect-http.ts'
 import { SessionUnknownError } from '../../lib/transports/http-client.ts'
 import { KeptLog, notification, request, response } from '../helpers.ts'
-import { hold, initialized, opening, overHttp, parsed, sent, serve, shown } from './http-helpers.ts'
-
-/** Answers by method, and as a well-behaved server where none is given. */
-const byMethod =
-  (answers: Record<string, (exchange: Exchange, message: Json) => unknown>): Script['onPost'] =>
-  (message: Json, exchange: Exchange) =>
-    (answers[message.method as string] ?? exchange.byDefault)(exchange, message)
-
-/** A promise and what settles it. */
-function gate(): { opened: Promise<void>; open: () => void } {
-  let open = (): void => {}
-  const opened = new Promise<void>((resolve) => (open = resolve))
-  return { opened, open }
-}
+import {
+  byMethod,
+  gate,
+  hold,
+  initialized,
+  opening,
+  overHttp,
+  parsed,
+  sent,
+  serve,
+  shown
+} from './http-helpers.ts'
 
 test('the session and the revision are named in every request after the first', async (t) => {
   const { server, transport, initialize, ask, closed } = await overHttp(t)
@@ -54,9 +53,8 @@ test('the session and the revision are named in every request after the first', 
 test('frames go out as the bytes that they are', async (t) => {
   const { server, transport, initialize, answer } = await overHttp(t)
   await initialize()
-  const frame = request(7, 'x')
   const text = '{"jsonrpc":"2.0",  "id":7,"method":"x","params":{"n":12345678901234567890,"n":1}}'
-  transport.write(Object.assign(frame, { bytes: Buffer.from(text) }))
+  transport.write(parseFrame(Buffer.from(text)))
   await answer(7)
   t.ok(server.received.some(({ body }) => body === text))
 })
@@ -510,7 +508,7 @@ test('an AbortSignal destroys the transport, early or late', async (t) => {
 })
 
 test('a first request that fails destroys the transport with one line that says why', async (t) => {
-  const failures: Record<string, [Script['onPost'], string, RegExp]> = {
+  const failures: Record<string, [NonNullable<Script['onPost']>, string, RegExp]> = {
     'a status': [
       (_message, { status }) => status(500, '<h1>Internal\n\nServer Error</h1>'),
       'ERR_HTTP_STATUS',
@@ -539,8 +537,8 @@ test('a first request that fails destroys the transport with one line that says 
     ],
     'no JSON': [
       (_message, { json }) => json('{'),
-      'ERR_FRAME_SYNTAX',
-      /^the message is not JSON \(.*\)$/
+      'ERR_HTTP_ANSWER',
+      /^http:\S+ answered with what is not a message: the message is not JSON \(.*\)$/
     ],
     'the wrong response': [
       (_message, { json }) => json({ jsonrpc: '2.0', id: 'other', result: {} }),

@@ -5,8 +5,10 @@ import type { Duplex } from 'node:stream'
 import type { Test } from 'tap'
 import { startHttpServer } from '../../fixtures/servers/http.js'
 import type {
+  Exchange,
   HttpServer,
   HttpServerOptions,
+  Json,
   RecordedRequest,
   Script
 } from '../../fixtures/servers/http.js'
@@ -94,4 +96,17 @@ export const sent = (server: HttpServer, method: string): RecordedRequest[] =>
 /** An error as whoever looks at it sees it. */
 export function shown(error: Error | undefined): { code: string | undefined; text: string } {
   return { code: error instanceof ProxyError ? error.code : undefined, text: describe(error) }
+}
+
+/** Answers by method, and as a well-behaved server where none is given. */
+export const byMethod =
+  (answers: Record<string, (exchange: Exchange, message: Json) => unknown>) =>
+  (message: Json, exchange: Exchange): unknown =>
+    (answers[message.method as string] ?? exchange.byDefault)(exchange, message)
+
+/** A promise and what settles it. */
+export function gate(): { opened: Promise<void>; open: () => void } {
+  let open = (): void => {}
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  return { opened, open }
 }
