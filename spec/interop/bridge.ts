@@ -62,7 +62,7 @@ export async function startBridge(args: readonly string[]): Promise<Bridge> {
         sessionIdGenerator: randomUUID,
         onsessioninitialized: (id) => void sessions.set(id, front)
       })
-      await join(front as Transport)
+      await join(front)
       await front.handleRequest(req, res)
     },
     async '/sse'(req, res) {

@@ -175,7 +175,7 @@ async function withRascal(t: Test, way: Way): Promise<void> {
       code: -32601,
       data: { method: 'test/unheard-of' }
     })
-    await client.notification({ method: 'test/told', params } as never)
+    await client.notification({ method: 'test/told', params })
     await until(async () => (await heard()).some(hasMethod('test/told')))
   })
 

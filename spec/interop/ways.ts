@@ -51,8 +51,7 @@ export async function openWays(...names: ServerName[]): Promise<Ways> {
     { name: 'directly', connect: (name) => stdio(...servers[name]) },
     {
       name: 'server mode, Streamable HTTP',
-      // The SDK's types were not made for exactOptionalPropertyTypes.
-      connect: (name) => new StreamableHTTPClientTransport(new URL(proxy.mcp(name))) as Transport
+      connect: (name) => new StreamableHTTPClientTransport(new URL(proxy.mcp(name)))
     },
     {
       name: 'server mode, HTTP+SSE',
