@@ -105,7 +105,10 @@ export class EnvelopeError extends ProxyError {
   readonly envelope: Envelope | undefined
 
   constructor(message: unknown) {
-    super('ERR_FRAME_ENVELOPE', 'the message is not a JSON-RPC 2.0 request, notification or response')
+    super(
+      'ERR_FRAME_ENVELOPE',
+      'the message is not a JSON-RPC 2.0 request, notification or response'
+    )
     if (typeof message !== 'object' || message === null || !('id' in message)) return
     const { id } = message
     if (typeof id !== 'string' && typeof id !== 'number') return
@@ -129,8 +132,7 @@ function envelopeOf(message: Message): Envelope {
   if (method === undefined) return { kind: 'response', id, errorCode: message.error?.code }
   const protocolVersion = versionIn(params?._meta)
   if (id === undefined) {
-    const progressToken =
-      method === 'notifications/progress' ? tokenIn(params) : undefined
+    const progressToken = method === 'notifications/progress' ? tokenIn(params) : undefined
     return { kind: 'notification', method, progressToken, protocolVersion }
   }
   return { kind: 'request', id, method, progressToken: tokenIn(params?._meta), protocolVersion }

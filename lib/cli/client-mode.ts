@@ -15,7 +15,10 @@ export async function runClient(config: ClientConfig, log: Log): Promise<void> {
   const { drainTimeout } = config.limits
   // First of all, so that nothing of what is piped in waits for what is loaded.
   const client = acceptStdio({ ...config.limits, log })
-  const server = reconnect(await urlConnector(config.server, config, log), { ...config.limits, log })
+  const server = reconnect(await urlConnector(config.server, config, log), {
+    ...config.limits,
+    log
+  })
   const recorder = await openRecorder(config.record)
   const release = onStop((again) => {
     if (again) server.destroy()

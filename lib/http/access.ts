@@ -43,7 +43,10 @@ export class Access {
     if (origin === undefined || this.#allows(origin)) return
     // A page of our own: whatever name it came under has passed the check above.
     if (this.#hosts !== undefined && hostOf(origin) === host.toLowerCase()) return
-    throw new ProxyError('ERR_FORBIDDEN', `the origin "${origin}" is not served (see --allow-origin)`)
+    throw new ProxyError(
+      'ERR_FORBIDDEN',
+      `the origin "${origin}" is not served (see --allow-origin)`
+    )
   }
 
   /** The headers of every response, for the page that asked (CORS). */
