@@ -1,0 +1,28 @@
+# The proxy, with Node for servers that are npm packages:
+#   docker build -t mcp-proxy .
+# With uv as well, for servers that are Python packages:
+#   docker build -t mcp-proxy:uv --target uv .
+#
+# .ci/smoke runs the npm steps of this file as they stand, which needs no engine.
+
+FROM node:20-slim AS tarball
+WORKDIR /src
+COPY . .
+RUN npm ci --ignore-scripts
+RUN mkdir /tarball && npm pack --pack-destination /tarball
+
+FROM node:20-slim AS base
+# An init: it passes signals on, and reaps what servers leave behind.
+RUN apt-get update \
+  && apt-get install --yes --no-install-recommends tini \
+  && rm -rf /var/lib/apt/lists/*
+COPY --from=tarball /tarball /tarball
+RUN npm install --global /tarball/*.tgz
+USER node
+WORKDIR /home/node
+ENTRYPOINT ["tini", "--", "mcp-proxy"]
+
+FROM base AS uv
+COPY --from=ghcr.io/astral-sh/uv:0.13 /uv /uvx /usr/local/bin/
+
+FROM base
