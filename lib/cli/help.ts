@@ -44,7 +44,6 @@ Servers to start:
   --shared                   one process for all sessions (default: one for each)
   --prewarm N                processes started ahead of the sessions that will
                              need them (default: 0)
-  --restarts N               restarts of a dying server in a minute (default: 5)
   --close-timeout T          for a server to leave after end of input, and again
                              after SIGTERM (default: 5s)
 
@@ -72,6 +71,8 @@ Limits (sizes: 512k, 64m, 1g; times: 500ms, 30s, 5m, 1h; 0: no limit):
   --max-sessions N           sessions at a time (default: 1000)
   --session-timeout T        a session without traffic (default: 30m)
   --connect-timeout T        a connection being made (default: 30s)
+  --restarts N               of a server that dies, or forgets its session, in
+                             a minute (default: 5)
   --drain-timeout T          for calls in flight, when told to stop
                              (default: 10s)
   --keep-alive T             between comments on open streams (default: 15s)
