@@ -3,18 +3,18 @@
 
 import type { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
-import type { Frame } from '../frame.ts'
 import type { ArrivalKind, ServerState } from '../http/listener.ts'
 import type { Limits } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { MirroredParam } from '../transports/mcp-headers.ts'
+import { discover } from '../wrappers/discover.ts'
 import { prewarm } from '../wrappers/prewarm.ts'
 import { reconnect } from '../wrappers/reconnect.ts'
 import { share } from '../wrappers/share.ts'
 import type { SharedServer } from '../wrappers/share.ts'
 import { shareSessions } from '../wrappers/share-sessions.ts'
 import type { SharedSessions } from '../wrappers/share-sessions.ts'
-import { ToolBook, discovery } from '../wrappers/tool-book.ts'
+import { ToolBook } from '../wrappers/tool-book.ts'
 
 export interface TargetOptions {
   /** As it is called in `/status` and in the log. */
@@ -34,8 +34,8 @@ export class Target {
   state: ServerState = 'configured'
   readonly #options: TargetOptions
   readonly #pool: ReturnType<typeof prewarm>
-  /** Transports to the server of which nobody else would see that they end. */
-  readonly #own = new Set<Duplex>()
+  /** All that there are now, for clients of whatever kind. */
+  readonly #servers = new Set<Duplex>()
   #sessions: SharedSessions | undefined
   #modern: { server: SharedServer; tools: ToolBook } | undefined
   /** Why the server cannot be spoken to in the modern revision, once that is known. */
@@ -63,22 +63,23 @@ export class Target {
     }
   }
 
-  /** The parameters of a tool that are mirrored in headers (2026-07-28). */
+  /**
+   * The parameters of a tool that are mirrored in headers (2026-07-28).
+   *
+   * @throws ProxyError `ERR_LEGACY_SERVER`, and the errors of the server
+   */
   async paramsOf(tool: string): Promise<MirroredParam[]> {
-    return this.#legacy === undefined ? this.#sharedModern().tools.paramsOf(tool) : []
+    const { server, tools } = this.#sharedModern()
+    await server.ready()
+    return tools.paramsOf(tool)
   }
 
   /** Ends all processes. Resolves when they have gone. */
   async destroy(): Promise<void> {
-    const own = [...this.#own].map(
+    const gone = [...this.#servers].map(
       (server) => new Promise((resolve) => server.once('close', resolve).destroy())
     )
-    await Promise.all([
-      ...own,
-      this.#pool.destroy(),
-      this.#sessions?.destroy(),
-      this.#modern?.server.destroy()
-    ])
+    await Promise.all([...gone, this.#pool.destroy()])
   }
 
   #reconnect(): Duplex {
@@ -89,11 +90,11 @@ export class Target {
       works = true
       this.state = 'configured'
     })
-    this.#own.add(server)
+    this.#servers.add(server)
     server.once('error', () => {
       if (!works) this.state = 'failed'
     })
-    server.once('close', () => this.#own.delete(server))
+    server.once('close', () => this.#servers.delete(server))
     return server
   }
 
@@ -105,37 +106,26 @@ export class Target {
 
   #sharedModern(): { server: SharedServer; tools: ToolBook } {
     if (this.#legacy !== undefined) throw this.#legacy
-    if (this.#modern !== undefined) return this.#modern
+    this.#modern ??= this.#shareModern()
+    return this.#modern
+  }
+
+  #shareModern(): { server: SharedServer; tools: ToolBook } {
     const { limits, log } = this.#options
     const server = share(() => this.#reconnect(), {
       ...limits,
       log,
-      opening: [discovery()],
-      onOpened: checkModern
+      open: (server) => this.#discover(server)
     })
-    server.ready().catch((error: unknown) => {
-      // Silence is an answer too: a legacy server need not answer what it does not know.
-      const { code } = error as ProxyError
-      if (code === 'ERR_TIMEOUT' || code === 'ERR_LEGACY_SERVER') this.#legacy = legacyServer()
-      this.#modern = undefined
-    })
-    const tools = new ToolBook(() => server.port(), limits.connectTimeout)
-    this.#modern = { server, tools }
-    return this.#modern
+    return { server, tools: new ToolBook(() => server.port(), limits.connectTimeout) }
   }
-}
 
-/** Looks at a server's answer to `server/discover` (2026-07-28, stdio, Backward Compatibility). */
-function checkModern(answer: Frame | undefined): void {
-  const { result } = answer?.message() ?? {}
-  const { errorCode = 0 } = answer ?? {}
-  const isModern = 'supportedVersions' in Object(result) || modernErrors.has(errorCode)
-  if (!isModern) throw legacyServer()
-}
-
-const modernErrors = new Set([-32020, -32021, -32022])
-
-function legacyServer(): ProxyError {
-  const message = 'this server knows only revisions that open with initialize'
-  return new ProxyError('ERR_LEGACY_SERVER', message)
+  async #discover(server: Duplex): Promise<void> {
+    try {
+      await discover(server, this.#options.limits.connectTimeout)
+    } catch (error) {
+      if (error instanceof ProxyError && error.code === 'ERR_LEGACY_SERVER') this.#legacy = error
+      throw error
+    }
+  }
 }

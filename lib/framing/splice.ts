@@ -3,7 +3,6 @@
 
 const QUOTE = 0x22
 const COMMA = 0x2c
-const COLON = 0x3a
 const OPEN_BRACKET = 0x5b
 const BACKSLASH = 0x5c
 const CLOSE_BRACKET = 0x5d
@@ -27,17 +26,19 @@ export interface Replacement {
  * nothing.
  *
  * @param bytes a valid JSON object
+ * @param replacements none of them inside of another
  */
 export function splice(bytes: Buffer, replacements: Replacement[]): Buffer {
-  const found = replacements
-    .map(({ path, text }) => ({ span: findValue(bytes, path), text }))
-    .filter((entry): entry is { span: Span; text: string } => entry.span !== undefined)
-    .sort((one, other) => one.span.start - other.span.start)
+  const found = replacements.flatMap(({ path, text }) => {
+    const span = findValue(bytes, path)
+    return span === undefined ? [] : [{ ...span, text }]
+  })
+  found.sort((one, other) => one.start - other.start)
   const parts: Buffer[] = []
   let at = 0
-  for (const { span, text } of found) {
-    parts.push(bytes.subarray(at, span.start), Buffer.from(text))
-    at = span.end
+  for (const { start, end, text } of found) {
+    parts.push(bytes.subarray(at, start), Buffer.from(text))
+    at = end
   }
   parts.push(bytes.subarray(at))
   return Buffer.concat(parts)
@@ -82,35 +83,37 @@ function keyIs(bytes: Buffer, start: number, end: number, name: string): boolean
   return key === `"${name}"` || (key.includes('\\') && JSON.parse(key) === name)
 }
 
-/** The index behind the value that starts at `start`. */
+/** The index behind the value of a member that starts at `start`. */
 function valueEnd(bytes: Buffer, start: number): number {
-  const first = bytes[start]
-  if (first === QUOTE) return stringEnd(bytes, start)
   let at = start
-  if (first !== OPEN_BRACE && first !== OPEN_BRACKET) {
-    while (at < bytes.length && !endsScalar(bytes[at] as number)) at++
-    return at
-  }
-  for (let depth = 0; at < bytes.length; at++) {
+  let depth = 0
+  do {
     const byte = bytes[at]
-    if (byte === QUOTE) at = stringEnd(bytes, at) - 1
-    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++
-    else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && --depth === 0) return at + 1
-  }
+    if (byte === QUOTE) {
+      at = stringEnd(bytes, at)
+      continue
+    }
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++
+    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--
+    at++
+  } while (depth > 0)
+  // By now this is all of it, unless it is a number or a word.
+  while (!endsValue(bytes[at] as number)) at++
   return at
 }
 
-const endsScalar = (byte: number): boolean =>
-  byte <= 0x20 || byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET || byte === COLON
+const endsValue = (byte: number): boolean =>
+  byte <= 0x20 || byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET
 
 /** The index behind the string whose opening quote is at `start`. */
-export function stringEnd(bytes: Buffer, start: number): number {
-  let end = bytes.indexOf(QUOTE, start + 1)
-  // A quote behind an odd number of backslashes is part of the string.
-  while (end !== -1 && isEscaped(bytes, end)) end = bytes.indexOf(QUOTE, end + 1)
-  return end === -1 ? bytes.length : end + 1
+function stringEnd(bytes: Buffer, start: number): number {
+  let quote = start
+  do quote = bytes.indexOf(QUOTE, quote + 1)
+  while (isEscaped(bytes, quote))
+  return quote + 1
 }
 
+// A quote behind an odd number of backslashes is part of the string.
 function isEscaped(bytes: Buffer, at: number): boolean {
   let count = 0
   while (bytes[at - 1 - count] === BACKSLASH) count++
@@ -118,6 +121,6 @@ function isEscaped(bytes: Buffer, at: number): boolean {
 }
 
 function skipBlank(bytes: Buffer, at: number): number {
-  while ((bytes[at] ?? 0xff) <= 0x20) at++
+  while ((bytes[at] as number) <= 0x20) at++
   return at
 }

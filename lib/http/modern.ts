@@ -55,7 +55,9 @@ function checkMeta({ params }: Message): void {
   const meta = Object(params?._meta) as Record<string, unknown>
   const capabilities = meta[capabilitiesKey]
   if (typeof meta[versionKey] !== 'string') throw missing(versionKey)
-  if (typeof capabilities !== 'object' || capabilities === null) throw missing(capabilitiesKey)
+  if (Object(capabilities) !== capabilities || Array.isArray(capabilities)) {
+    throw missing(capabilitiesKey)
+  }
 }
 
 const missing = (key: string): ProxyError =>

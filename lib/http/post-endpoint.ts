@@ -46,6 +46,8 @@ export class PostEndpoint {
         replyError(response, error, {}, frame.id)
         return
       }
+      // Nobody is left to be answered, and nothing would tell the transport so.
+      if (response.destroyed) return
     }
     const statusOf = isModern ? modernStatus : undefined
     const client = new PostTransport({ response, body, accept, keepAlive, streamAfter, statusOf })

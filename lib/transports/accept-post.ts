@@ -7,7 +7,9 @@ import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
 import { errorFrame, makeFrame } from '../frame.ts'
 import type { Frame, Id } from '../frame.ts'
+import { answerTo, idText } from '../framing/answer.ts'
 import type { Body } from '../framing/body.ts'
+import type { Replacement } from '../framing/splice.ts'
 import { limits } from '../limits.ts'
 import { EventStream } from './event-stream.ts'
 import { Exchange } from './exchange.ts'
@@ -16,6 +18,7 @@ import type { Callback, DestroyCallback } from './types.ts'
 
 export interface PostOptions {
   response: ServerResponse
+  /** One request. */
   body: Body
   accept: Accept
   /** The status that goes with an answer as JSON (200 for all). */
@@ -27,11 +30,11 @@ export interface PostOptions {
 
 export class PostTransport extends Duplex {
   readonly #exchange: Exchange
-  readonly #request: Frame | undefined
+  readonly #request: Frame
 
   constructor({ response, body, accept, ...options }: PostOptions) {
     super({ objectMode: true })
-    this.#request = body.frames[0]
+    this.#request = body.frames[0] as Frame
     this.#exchange = new Exchange({
       ...body,
       response,
@@ -43,16 +46,16 @@ export class PostTransport extends Duplex {
       onEnd: () => this.#exchangeOnEnd()
     })
     response.once('close', () => this.destroy())
-    for (const frame of body.frames) this.push(frame)
+    this.push(this.#request)
   }
 
-  /** The proxy is about to stop: a subscription, which would go on for ever, ends as it should. */
+  /** A subscription, which would go on for ever, ends as it should: something behind us stops. */
   endSubscription(): void {
-    if (this.#request?.method !== 'subscriptions/listen') return
-    const { id = null } = this.#request
-    const _meta = { 'io.modelcontextprotocol/subscriptionId': id }
-    const result = { resultType: 'complete', _meta }
-    this.#exchange.send(makeFrame({ jsonrpc: '2.0', id, result }), () => {})
+    if (this.#request.method !== 'subscriptions/listen') return
+    const key = 'io.modelcontextprotocol/subscriptionId'
+    const result = { resultType: 'complete', _meta: { [key]: 0 } }
+    const own = { path: ['result', '_meta', key], text: idText(this.#request) }
+    this.#answer(makeFrame({ jsonrpc: '2.0', id: 0, result }), [own])
   }
 
   override _read(): void {
@@ -60,9 +63,12 @@ export class PostTransport extends Duplex {
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    const belongs = frame.kind === 'response' ? this.#exchange.owes(frame.id as Id) : this.#takes(frame)
+    const belongs =
+      frame.kind === 'response' ? this.#exchange.owes(frame.id as Id) : this.#takes(frame)
     if (belongs) this.#exchange.send(frame, () => callback())
     else callback()
+    // On stdio a server may end a subscription with this. Over HTTP only its answer does.
+    if (frame.method === 'notifications/cancelled') this.endSubscription()
   }
 
   override _final(callback: Callback): void {
@@ -86,8 +92,11 @@ export class PostTransport extends Duplex {
   }
 
   #fail(error: ProxyError): void {
-    for (const id of [...this.#exchange.owed]) {
-      this.#exchange.send(errorFrame(id, error), () => {})
-    }
+    this.#answer(errorFrame(0, error))
+  }
+
+  #answer(response: Frame, others: Replacement[] = []): void {
+    if (!this.#exchange.owes(this.#request.id as Id)) return
+    this.#exchange.send(answerTo(this.#request, response, others), () => {})
   }
 }

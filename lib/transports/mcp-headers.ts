@@ -2,6 +2,7 @@
 // without reading it (2026-07-28, Streamable HTTP, Request Metadata). The client's side writes them,
 // the server's side checks them against the body.
 
+import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import { versionKey } from '../frame.ts'
@@ -23,11 +24,15 @@ export interface Tool {
 }
 
 /** The methods whose subject is named in `Mcp-Name`, and the member of their params that names it. */
-const subjects: Record<string, 'name' | 'uri'> = {
-  'tools/call': 'name',
-  'prompts/get': 'name',
-  'resources/read': 'uri'
-}
+const subjects = new Map([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri'],
+  // The extension io.modelcontextprotocol/tasks asks for these.
+  ['tasks/get', 'taskId'],
+  ['tasks/update', 'taskId'],
+  ['tasks/cancel', 'taskId']
+])
 
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
@@ -60,7 +65,9 @@ function collect(
     const name = schema['x-mcp-header']
     const { type } = schema
     const where = path.join('.') || 'the schema itself'
-    if (typeof name !== 'string' || !token.test(name)) return `${where}: no header can have that name`
+    if (typeof name !== 'string' || !token.test(name)) {
+      return `${where}: no header can have that name`
+    }
     if (!reachable || path.length === 0) return `${where}: is not reachable by properties alone`
     if (type !== 'string' && type !== 'integer' && type !== 'boolean') {
       return `${where}: only strings, integers and booleans can be mirrored`
@@ -100,46 +107,32 @@ export function checkHeaders(
   params: MirroredParam[]
 ): void {
   const { version, method, name } = mirrored(message)
-  checkHeader(headers, 'mcp-protocol-version', version, (text) => text)
-  checkHeader(headers, 'mcp-method', method, (text) => text)
-  if (name !== undefined) checkHeader(headers, 'mcp-name', name, decodeValue)
+  const check = (header: string, isSame: (text: string) => boolean): void => {
+    const text = headers[header]
+    if (typeof text !== 'string') throw mismatch(`the header ${header} is missing`)
+    if (!isSame(text)) throw mismatch(`the header ${header} says something else than the body`)
+  }
+  check('mcp-protocol-version', (text) => text === version)
+  check('mcp-method', (text) => text === method)
+  if (name !== undefined) check('mcp-name', (text) => decodeValue(text) === name)
   for (const { header, path, type } of params) {
     const value = argumentAt(message, path)
-    if (value === undefined) continue
-    const isSame = type === 'integer' ? sameNumber : undefined
-    checkHeader(headers, header, value, decodeValue, isSame)
+    if (value !== undefined) check(header, (text) => isSameValue(decodeValue(text), value, type))
+    else if (headers[header] !== undefined) throw mismatch(`the header ${header} is of no argument`)
   }
 }
 
-function checkHeader(
-  headers: IncomingHttpHeaders,
-  header: string,
-  expected: string | undefined,
-  decode: (text: string) => string | undefined,
-  isSame = (one: string, other: string): boolean => one === other
-): void {
-  const text = headers[header]
-  if (typeof text !== 'string') throw mismatch(`the header ${header} is missing`)
-  const value = decode(text.trim())
-  if (value === undefined) throw mismatch(`the header ${header} is not what it claims to encode`)
-  if (expected === undefined || !isSame(value, expected)) {
-    throw mismatch(`the header ${header} says something else than the body`)
-  }
-}
-
-function mirrored({ method = '', params = {} }: Message): {
+function mirrored({ method, params = {} }: Message): {
   version: string | undefined
-  method: string
+  method: string | undefined
   name: string | undefined
 } {
   const meta = isObject(params._meta) ? params._meta : {}
-  const version = meta[versionKey]
-  const subject = subjects[method]
-  const name = subject && params[subject]
+  const subject = subjects.get(method ?? '')
   return {
-    version: typeof version === 'string' ? version : undefined,
+    version: stringOf(meta[versionKey]),
     method,
-    name: typeof name === 'string' ? name : undefined
+    name: subject && stringOf(params[subject])
   }
 }
 
@@ -165,11 +158,16 @@ export function decodeValue(text: string): string | undefined {
   if (encoded === undefined) return text
   const bytes = Buffer.from(encoded, 'base64')
   // Node decodes whatever it is given; only what encodes to the same is what was meant.
-  return bytes.toString('base64') === encoded ? bytes.toString() : undefined
+  const isExact = isUtf8(bytes) && bytes.toString('base64') === encoded
+  return isExact ? bytes.toString() : undefined
 }
 
-const sameNumber = (one: string, other: string): boolean =>
-  one !== '' && Number(one) === Number(other)
+const isSameValue = (
+  told: string | undefined,
+  value: string,
+  type: MirroredParam['type']
+): boolean =>
+  told === value || (type === 'integer' && told !== '' && Number(told) === Number(value))
 
 const mismatch = (message: string): ProxyError => new ProxyError('ERR_HEADER_MISMATCH', message)
 
@@ -183,6 +181,9 @@ function firstFault<Item>(
   }
   return undefined
 }
+
+const stringOf = (value: unknown): string | undefined =>
+  typeof value === 'string' ? value : undefined
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -28,7 +28,7 @@ export async function open(
   options: OpenOptions
 ): Promise<Frame | undefined> {
   // Its errors come with its closing.
-  server.on('error', () => {})
+  if (server.listenerCount('error') === 0) server.on('error', () => {})
   let answer: Frame | undefined
   for (const frame of frames) {
     if (frame.kind === 'request') answer = await ask(server, frame, options)

@@ -5,21 +5,28 @@
 
 import type { Duplex } from 'node:stream'
 import { Frame, makeFrame } from '../frame.ts'
-import { splice, valueText } from '../framing/splice.ts'
+import { answerTo } from '../framing/answer.ts'
+import { splice } from '../framing/splice.ts'
+import { limits } from '../limits.ts'
 import { isLegacyVersion } from '../protocol.ts'
 import { Around } from '../transports/around.ts'
 import { failAfterReading } from '../transports/fail.ts'
 import type { Callback, DestroyCallback } from '../transports/types.ts'
-import { openingOfProxy } from './open.ts'
+import { open, openingOfProxy } from './open.ts'
 import { share } from './share.ts'
 import type { ShareOptions, SharedServer } from './share.ts'
+
+export interface ShareSessionsOptions extends Omit<ShareOptions, 'open'> {
+  /** Milliseconds for the server's answer to `initialize` (30 000; 0: any). */
+  connectTimeout?: number | undefined
+}
 
 const levels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']
 
 /** Shares the legacy server that `connect` makes: see `share`. */
 export function shareSessions(
   connect: () => Duplex,
-  options: Omit<ShareOptions, 'opening' | 'onOpened'> = {}
+  options: ShareSessionsOptions = {}
 ): SharedSessions {
   return new SharedSessions(connect, options)
 }
@@ -30,11 +37,11 @@ export class SharedSessions {
   #opened: Frame | undefined
 
   /** Use `shareSessions`. */
-  constructor(connect: () => Duplex, options: ShareOptions) {
+  constructor(connect: () => Duplex, options: ShareSessionsOptions) {
+    const { connectTimeout: timeout = limits.connectTimeout } = options
     this.#shared = share(connect, {
       ...options,
-      opening: openingOfProxy(),
-      onOpened: (answer) => (this.#opened = answer)
+      open: async (server) => (this.#opened = await open(server, openingOfProxy(), { timeout }))
     })
   }
 
@@ -66,16 +73,16 @@ export class SharedSessions {
     return [...this.#sessions].some((session) => session !== own && session.uris.has(uri))
   }
 
-  /** Whether another session than `own` wants log messages of this level, or of lesser ones. */
-  isLogging(level: number, own: SessionPort): boolean {
-    return [...this.#sessions].some((session) => session !== own && session.level <= level)
+  /** The least level of log messages that a session wants, as an index of `levels`. */
+  get level(): number {
+    return Math.min(...[...this.#sessions].map((session) => session.level))
   }
 }
 
 class SessionPort extends Around {
   /** The resources that the client is subscribed to. */
   readonly uris = new Set<string>()
-  /** The least level of log messages that the client wants, as an index of `levels`. */
+  /** The least level of log messages that the client wants: none, until it says so. */
   level = Infinity
   readonly #all: SharedSessions
   readonly #shared: SharedServer
@@ -90,41 +97,37 @@ class SessionPort extends Around {
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
     switch (frame.method) {
       case 'initialize':
-        this.#initialize(frame, callback)
-        return
+        return this.#initialize(frame, callback)
       case 'notifications/initialized':
-        callback()
-        return
+        return callback()
       case 'ping':
         return this.#answer(frame, callback)
-      case 'logging/setLevel': {
-        this.level = levels.indexOf(String(frame.message().params?.level))
-        if (this.#all.isLogging(this.level, this)) return this.#answer(frame, callback)
-        break
-      }
-      case 'resources/subscribe': {
-        const uri = uriOf(frame)
-        this.uris.add(uri)
-        if (this.#all.isSubscribed(uri, this)) return this.#answer(frame, callback)
-        break
-      }
+      case 'logging/setLevel':
+        return this.#setLevel(frame, callback)
+      case 'resources/subscribe':
+        this.uris.add(uriOf(frame))
+        return this.#send(frame, callback)
       case 'resources/unsubscribe': {
         const uri = uriOf(frame)
         this.uris.delete(uri)
         if (this.#all.isSubscribed(uri, this)) return this.#answer(frame, callback)
-        break
+        return this.#send(frame, callback)
       }
+      default:
+        this.#send(frame, callback)
     }
-    this.inner?.write(frame, () => callback())
   }
 
   override _final(callback: Callback): void {
-    if (this.inner === undefined) callback()
-    else this.inner.end(() => callback())
+    this.inner?.end(() => callback())
   }
 
+  // Of what it was subscribed to, the server need not tell anybody else.
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    this.#unsubscribe()
+    for (const uri of this.uris) {
+      if (!this.#all.isSubscribed(uri, this)) this.#shared.tell('resources/unsubscribe', { uri })
+    }
+    this.uris.clear()
     super._destroy(error, callback)
   }
 
@@ -141,49 +144,59 @@ class SessionPort extends Around {
     switch (frame.method) {
       case 'notifications/message':
         return levels.indexOf(String(frame.message().params?.level)) >= this.level
-      case 'notifications/resources/updated':
-        return this.uris.has(uriOf(frame))
+      case 'notifications/resources/updated': {
+        const uri = uriOf(frame)
+        return [...this.uris].some((own) => isWithin(uri, own))
+      }
+      // It is one client's task, and it doesn't say whose. Clients do not rely on being told.
+      case 'notifications/tasks/status':
+        return false
       default:
         return true
     }
   }
 
-  // With the answer that the proxy got, which is the server's own but for id and version.
-  #initialize(frame: Frame, callback: Callback): void {
-    this.#all.open().then(
-      (opened) => {
-        this.pass(answerTo(frame, opened))
-        callback()
-      },
-      (error: Error) => this.destroy(error)
-    )
+  #send(frame: Frame, callback: Callback): void {
+    // What an error means is told when the port closes.
+    this.inner?.write(frame, () => callback())
   }
 
-  // What is asked for has been granted to others already.
+  // With the answer that the proxy got, which is the server's own but for id and version.
+  #initialize(frame: Frame, callback: Callback): void {
+    this.#all.open().then((opened) => {
+      this.pass(answerInitialize(frame, opened))
+      callback()
+    }, callback)
+  }
+
   #answer(frame: Frame, callback: Callback): void {
-    this.pass(makeFrame({ jsonrpc: '2.0', id: frame.id ?? null, result: {} }))
+    this.pass(answerTo(frame, makeFrame({ jsonrpc: '2.0', id: 0, result: {} })))
     callback()
   }
 
-  // Nobody is left who wants to hear of these.
-  #unsubscribe(): void {
-    for (const uri of this.uris) {
-      if (!this.#all.isSubscribed(uri, this)) this.#shared.tell('resources/unsubscribe', { uri })
-    }
-    this.uris.clear()
+  #setLevel(frame: Frame, callback: Callback): void {
+    const level = levels.indexOf(String(frame.message().params?.level))
+    if (level === -1) return this.#send(frame, callback) // the server will refuse it
+    this.level = level
+    const text = JSON.stringify(levels[this.#all.level])
+    const bytes = splice(frame.bytes, [{ path: ['params', 'level'], text }])
+    this.#send(new Frame(bytes, frame), callback)
   }
 }
 
 /** The answer to a client's `initialize`, made of the one that the proxy got. */
-function answerTo(initialize: Frame, opened: Frame): Frame {
-  const replacements = [{ path: ['id'], text: valueText(initialize.bytes, ['id']) ?? 'null' }]
+function answerInitialize(initialize: Frame, opened: Frame): Frame {
   const asked = initialize.message().params?.protocolVersion
-  const { protocolVersion: agreed } = Object(opened.message().result) as { protocolVersion?: string }
+  const result = Object(opened.message().result) as { protocolVersion?: string }
+  const { protocolVersion: agreed = '' } = result
   // The proxy asked for the newest revision. A client may know only an older one.
-  if (typeof asked === 'string' && isLegacyVersion(asked) && asked < (agreed ?? '')) {
-    replacements.push({ path: ['result', 'protocolVersion'], text: JSON.stringify(asked) })
-  }
-  return new Frame(splice(opened.bytes, replacements), { ...opened, id: initialize.id })
+  const isOlder = typeof asked === 'string' && isLegacyVersion(asked) && asked < agreed
+  const version = { path: ['result', 'protocolVersion'], text: JSON.stringify(asked) }
+  return answerTo(initialize, opened, isOlder ? [version] : [])
 }
+
+/** Whether the resource is `root`, or a part of it: who subscribes to one hears of the other too. */
+const isWithin = (uri: string, root: string): boolean =>
+  uri.startsWith(root) && (root.endsWith('/') || /^([/?#]|$)/.test(uri.slice(root.length)))
 
 const uriOf = (frame: Frame): string => String(frame.message().params?.uri)

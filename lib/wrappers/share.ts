@@ -9,6 +9,8 @@
 import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
 import { Frame, errorFrame, makeFrame } from '../frame.ts'
+import type { Id } from '../frame.ts'
+import { answerTo, idText } from '../framing/answer.ts'
 import { splice, valueText } from '../framing/splice.ts'
 import type { Replacement } from '../framing/splice.ts'
 import { limits } from '../limits.ts'
@@ -16,15 +18,10 @@ import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import { failAfterReading } from '../transports/fail.ts'
 import type { Callback, DestroyCallback } from '../transports/types.ts'
-import { open } from './open.ts'
 
 export interface ShareOptions {
-  /** What the server must be told, and answer, before a port can use it. */
-  opening?: Frame[] | undefined
-  /** Is given the last of these answers. What it throws is the error of the ports that wait. */
-  onOpened?: ((answer: Frame | undefined) => void) | undefined
-  /** Milliseconds for each answer (30 000; 0: any). */
-  connectTimeout?: number | undefined
+  /** Says to the server what it must hear before a port can use it (nothing). */
+  open?: ((server: Duplex) => Promise<unknown>) | undefined
   /** Bytes that may wait for a client that does not read (16 MiB; 0: any). */
   maxQueue?: number | undefined
   log?: Log | undefined
@@ -41,12 +38,11 @@ interface Call {
 }
 
 const subscriptionKey = 'io.modelcontextprotocol/subscriptionId'
-const logLevelKey = 'io.modelcontextprotocol/logLevel'
 
 const paths = {
   id: ['id'],
   requestToken: ['params', '_meta', 'progressToken'],
-  logLevel: ['params', '_meta', logLevelKey],
+  logLevel: ['params', '_meta', 'io.modelcontextprotocol/logLevel'],
   token: ['params', 'progressToken'],
   requestId: ['params', 'requestId'],
   subscription: ['params', '_meta', subscriptionKey],
@@ -63,19 +59,23 @@ export function share(connect: () => Duplex, options: ShareOptions = {}): Shared
 
 export class SharedServer {
   readonly #connect: () => Duplex
-  readonly #options: ShareOptions
+  readonly #open: (server: Duplex) => Promise<unknown>
   readonly #log: Log
   readonly #maxQueue: number
+  /** By the ids that the server has for them. */
   readonly #calls = new Map<number, Call>()
   readonly #ports = new Set<Port>()
+  /** From when it is made until it has gone. */
   #server: Duplex | undefined
+  /** The same, once it has been opened; and as a promise, from when it is made. */
+  #opened: Duplex | undefined
   #opening: Promise<Duplex> | undefined
   #lastId = 0
 
   /** Use `share`. */
   constructor(connect: () => Duplex, options: ShareOptions) {
     this.#connect = connect
-    this.#options = options
+    this.#open = options.open ?? (() => Promise.resolve())
     this.#log = options.log ?? silent
     this.#maxQueue = (options.maxQueue ?? limits.maxQueue) || Infinity
   }
@@ -95,107 +95,114 @@ export class SharedServer {
 
   /** Ends the server, and with it all ports. Resolves when it has gone. */
   async destroy(): Promise<void> {
-    const server = this.#server ?? (await this.#opening?.catch(() => undefined))
-    if (server === undefined || server.closed) return
+    const server = this.#server
+    if (server === undefined) return
     await new Promise((resolve) => server.once('close', resolve).destroy())
   }
 
   /** Resolves when the server can be used: starts and opens it, if there is none. */
   ready(): Promise<Duplex> {
-    this.#opening ??= this.#open()
+    this.#opening ??= this.#start()
     return this.#opening
   }
 
   /** Asks the server for something on the behalf of nobody: whatever it answers is dropped. */
   tell(method: string, params: Record<string, unknown>): void {
-    this.#server?.write(makeFrame({ jsonrpc: '2.0', id: ++this.#lastId, method, params }))
+    this.#opened?.write(makeFrame({ jsonrpc: '2.0', id: ++this.#lastId, method, params }))
   }
 
   /** Of a port: takes its frame. `callback` is called when the next one can come. */
   take(port: Port, frame: Frame, callback: Callback): void {
-    if (this.#server !== undefined) return this.#send(this.#server, port, frame, callback)
+    const taken = this.#ports.has(port) ? this.#taken(port, frame) : undefined
+    if (taken === undefined) return callback()
+    // Of a server that fails the ports hear when it closes.
+    const goOn = (): void => callback()
+    if (this.#opened !== undefined) {
+      this.#opened.write(taken, goOn)
+      return
+    }
     this.ready().then(
       (server) => {
         if (port.destroyed) callback()
-        else this.#send(server, port, frame, callback)
+        else server.write(taken, goOn)
       },
-      (error: Error) => port.destroy(error)
+      (error: ProxyError) => {
+        this.#fail(port, error)
+        callback()
+      }
     )
   }
 
   /** Of a port: nobody is there any more. */
   leave(port: Port): void {
     this.#ports.delete(port)
-    for (const id of port.calls.values()) {
+    for (const id of port.calls) {
       this.#calls.delete(id)
-      this.#server?.write(cancellation(id))
+      this.#opened?.write(cancellation(id))
     }
   }
 
-  async #open(): Promise<Duplex> {
-    const { opening = [], onOpened, connectTimeout = limits.connectTimeout } = this.#options
+  async #start(): Promise<Duplex> {
     const server = this.#connect()
+    this.#server = server
     server.on('error', () => {}).on('close', () => this.#serverOnClose(server))
     try {
-      onOpened?.(await open(server, opening, { timeout: connectTimeout }))
+      await this.#open(server)
+      if (server.destroyed) throw failureOf(server)
     } catch (error) {
-      this.#opening = undefined
       server.destroy()
       throw error
     }
-    this.#server = server
+    this.#opened = server
     server.on('data', (frame: Frame) => this.#onFrame(server, frame)).resume()
     return server
   }
 
   #serverOnClose(server: Duplex): void {
-    if (this.#server !== server) return
-    this.#server = undefined
-    this.#opening = undefined
-    const cause = server.errored ?? undefined
-    const error =
-      cause instanceof ProxyError
-        ? cause
-        : new ProxyError('ERR_CLOSED', 'the server has ended', { cause })
-    this.#calls.clear()
-    for (const port of this.#ports) port.fail(error)
+    this.#server = this.#opened = this.#opening = undefined
+    const error = failureOf(server)
+    for (const port of this.#ports) this.#fail(port, error)
   }
 
-  #send(server: Duplex, port: Port, frame: Frame, callback: Callback): void {
-    // A server that fails tells all ports when it closes.
-    const taken = (): void => callback()
-    if (frame.kind === 'request') {
-      server.write(this.#called(port, frame), taken)
-    } else if (frame.method === 'notifications/cancelled') {
-      const text = valueText(frame.bytes, paths.requestId)
-      const id = text === undefined ? undefined : port.calls.get(text)
-      if (id === undefined) return taken()
-      server.write(rewrite(frame, [{ path: paths.requestId, text: String(id) }]), taken)
-      this.#end(id)
-    } else if (frame.kind === 'notification') {
-      server.write(frame, taken)
-    } else {
-      taken() // nobody asked: see #onFrame
-    }
+  /** Gives the error to the requests of a port that are under way, and to whoever reads on. */
+  #fail(port: Port, error: ProxyError): void {
+    if (!this.#ports.delete(port)) return
+    for (const id of port.calls) this.#onResponse(errorFrame(id, error))
+    port.fail(error)
+  }
+
+  /** What the server is to get of a port's frame. */
+  #taken(port: Port, frame: Frame): Frame | undefined {
+    if (frame.kind === 'request') return this.#called(port, frame)
+    if (frame.kind === 'response') return undefined // nobody asked: see #onFrame
+    return frame.method === 'notifications/cancelled' ? this.#cancelled(port, frame) : frame
   }
 
   #called(port: Port, frame: Frame): Frame {
+    const { bytes, method = '', progressToken, protocolVersion } = frame
     const id = ++this.#lastId
-    const { bytes, method = '' } = frame
-    const text = valueText(bytes, paths.id) ?? ''
-    const token = valueText(bytes, paths.requestToken)
-    const logs = bytes.includes(logLevelKey) && valueText(bytes, paths.logLevel) !== undefined
-    this.#calls.set(id, { port, id: text, token, method, logs })
-    port.calls.set(text, id)
+    const token = progressToken === undefined ? undefined : valueText(bytes, paths.requestToken)
+    // A legacy request names no revision, and says nothing of logs: that is for its session to do.
+    const logs = protocolVersion !== undefined && valueText(bytes, paths.logLevel) !== undefined
+    this.#calls.set(id, { port, id: idText(frame), token, method, logs })
+    port.calls.add(id)
     const replacements = [{ path: paths.id, text: String(id) }]
     if (token !== undefined) replacements.push({ path: paths.requestToken, text: String(id) })
     return rewrite(frame, replacements)
   }
 
+  #cancelled(port: Port, frame: Frame): Frame | undefined {
+    const text = valueText(frame.bytes, paths.requestId)
+    const id = [...port.calls].find((id) => this.#calls.get(id)?.id === text)
+    if (id === undefined) return undefined
+    this.#end(id)
+    return rewrite(frame, [{ path: paths.requestId, text: String(id) }])
+  }
+
   #end(id: number): Call | undefined {
     const call = this.#calls.get(id)
     this.#calls.delete(id)
-    call?.port.calls.delete(call.id)
+    call?.port.calls.delete(id)
     return call
   }
 
@@ -205,13 +212,13 @@ export class SharedServer {
     else {
       // The proxy is the client here, and says that it can do nothing but be there.
       const error = new ProxyError('ERR_METHOD_NOT_FOUND', 'a shared server has nobody to ask')
-      const pong = makeFrame({ jsonrpc: '2.0', id: frame.id ?? null, result: {} })
-      server.write(frame.method === 'ping' ? pong : errorFrame(frame.id, error))
+      const pong = makeFrame({ jsonrpc: '2.0', id: 0, result: {} })
+      server.write(answerTo(frame, frame.method === 'ping' ? pong : errorFrame(0, error)))
     }
   }
 
   #onResponse(frame: Frame): void {
-    const call = this.#end(Number(frame.id))
+    const call = this.#end(frame.id as number)
     if (call === undefined) return // cancelled, or its client has gone
     const { id: text, method, port } = call
     const replacements: Replacement[] = [{ path: paths.id, text }]
@@ -222,38 +229,56 @@ export class SharedServer {
   }
 
   #onNotification(frame: Frame): void {
-    const owned = this.#ownerOf(frame)
-    if (owned !== undefined) return owned.port.deliver(rewrite(frame, [owned.replacement]))
-    if (frame.method === 'notifications/message') return this.#onLogMessage(frame)
-    for (const port of this.#ports) if (port.hears(frame)) port.deliver(frame)
+    switch (frame.method) {
+      case 'notifications/progress':
+        return this.#passOn(frame, paths.token)
+      case 'notifications/cancelled':
+        return this.#onCancelled(frame)
+      case 'notifications/message':
+        return this.#spread(frame, this.#whoLogs())
+      default:
+        if (valueText(frame.bytes, paths.subscription) === undefined) this.#spread(frame)
+        else this.#passOn(frame, paths.subscription)
+    }
   }
 
-  #ownerOf(frame: Frame): { port: Port; replacement: Replacement } | undefined {
-    let path = paths.subscription
-    if (frame.method === 'notifications/progress') path = paths.token
-    else if (frame.method === 'notifications/cancelled') path = paths.requestId
-    else if (!frame.bytes.includes(subscriptionKey)) return undefined
+  /** Hands out what belongs to a request, which it names at `path`. */
+  #passOn(frame: Frame, path: string[]): void {
     const call = this.#calls.get(Number(valueText(frame.bytes, path)))
-    if (call === undefined) return undefined
-    const isProgress = path === paths.token
-    return { port: call.port, replacement: { path, text: (isProgress && call.token) || call.id } }
+    const text = path === paths.token ? call?.token : call?.id
+    if (call !== undefined && text !== undefined)
+      call.port.deliver(rewrite(frame, [{ path, text }]))
+  }
+
+  // The server ends a subscription (2026-07-28, Cancellation). Legacy servers take back a question of
+  // their own: that one had its answer.
+  #onCancelled(frame: Frame): void {
+    const id = Number(valueText(frame.bytes, paths.requestId))
+    const call = this.#calls.get(id)
+    if (call?.method !== 'subscriptions/listen') return
+    this.#end(id)
+    call.port.deliver(rewrite(frame, [{ path: paths.requestId, text: call.id }]))
+  }
+
+  /** Hands out what belongs to no request: to the ports that hear it, and to `port`. */
+  #spread(frame: Frame, port?: Port): void {
+    for (const each of this.#ports) if (each === port || each.hears(frame)) each.deliver(frame)
   }
 
   // Nothing in a log message says which request it is about. With one that asked for them it is
   // clear; with several, one client must not read what concerns another.
-  #onLogMessage(frame: Frame): void {
-    const asked = [...this.#calls.values()].filter(({ logs }) => logs)
-    const [only] = asked
-    if (asked.length === 1 && only !== undefined) only.port.deliver(frame)
-    else if (asked.length > 1) this.#log.debug('a log message was dropped: it may be about several calls')
-    for (const port of this.#ports) if (port.hears(frame)) port.deliver(frame)
+  #whoLogs(): Port | undefined {
+    const [only, ...others] = [...this.#calls.values()].filter(({ logs }) => logs)
+    if (others.length === 0) return only?.port
+    this.#log.debug('a log message was dropped: it may be about several calls')
+    return undefined
   }
 }
 
 /** A client's transport to a shared server. */
 class Port extends Duplex {
-  /** The ids of its requests under way: as the client has them, as JSON; and as the server has them. */
-  readonly calls = new Map<string, number>()
+  /** Its requests under way, by the ids that the server has for them. */
+  readonly calls = new Set<number>()
   readonly hears: (frame: Frame) => boolean
   readonly #shared: SharedServer
   readonly #maxQueue: number
@@ -281,12 +306,9 @@ class Port extends Duplex {
     this.#flow()
   }
 
-  /** The server has gone: the requests under way get the error, and so does whoever reads on. */
+  /** The server has gone: what it said can still be read. */
   fail(error: ProxyError): void {
-    const ids = [...this.calls.keys()]
-    this.calls.clear()
     for (const frame of this.#queue.splice(0)) this.push(frame)
-    for (const id of ids) this.push(errorFrame(JSON.parse(id) as string | number, error))
     failAfterReading(this, error)
   }
 
@@ -331,9 +353,21 @@ class Port extends Duplex {
 
 // The envelope of what is written anew is read anew: ids are not what they were.
 function rewrite(frame: Frame, replacements: Replacement[]): Frame {
-  const bytes = splice(frame.bytes, replacements)
-  const [{ text } = { text: '' }] = replacements.filter(({ path }) => path === paths.id)
-  return new Frame(bytes, { ...frame, id: text === '' ? undefined : (JSON.parse(text) as string) })
+  const valueAt = (...wanted: string[][]): Id | undefined => {
+    const found = replacements.find(({ path }) => wanted.includes(path))
+    return found && (JSON.parse(found.text) as Id)
+  }
+  return new Frame(splice(frame.bytes, replacements), {
+    ...frame,
+    id: valueAt(paths.id),
+    progressToken: valueAt(paths.token, paths.requestToken)
+  })
+}
+
+function failureOf(server: Duplex): ProxyError {
+  const cause = server.errored ?? undefined
+  if (cause instanceof ProxyError) return cause
+  return new ProxyError('ERR_CLOSED', 'the server has ended', { cause })
 }
 
 function cancellation(requestId: number): Frame {
