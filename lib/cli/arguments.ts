@@ -104,7 +104,16 @@ const clientOnly = ['headers', 'transport', 'client-id', 'client-secret', 'token
 
 const serverOnly = [
   ...['env', 'cwd', 'pass-environment', 'named-server', 'named-server-config', 'port', 'sse-port'],
-  ...['host', 'sse-host', 'stateless', 'shared', 'allow-origin', 'expose-header', 'prewarm', 'base-path'],
+  ...[
+    'host',
+    'sse-host',
+    'stateless',
+    'shared',
+    'allow-origin',
+    'expose-header',
+    'prewarm',
+    'base-path'
+  ],
   ...['allow-host', 'tls-cert', 'tls-key', 'session-timeout', 'max-sessions']
 ]
 
