@@ -1,7 +1,7 @@
 // The transport to the client that started this process, over stdin and stdout. Also to any other
 // pair of byte streams that speaks a frame a line.
 
-import { Duplex } from 'node:stream'
+import { Duplex, addAbortSignal } from 'node:stream'
 import type { Readable, Writable } from 'node:stream'
 import type { ProxyError } from '../errors.ts'
 import { describe } from '../errors.ts'
@@ -29,10 +29,14 @@ export interface StdioOptions {
  *
  * It ends when the input ends. A reader of the output that goes away destroys it without an error,
  * as pipes in a shell expect. What comes in and is not a message is answered with -32700 or -32600.
+ * Both streams are the transport's: they are gone when it is, but for the process's own stdout.
  */
 export function acceptStdio(options: StdioOptions = {}): StdioTransport {
   return new StdioTransport(options)
 }
+
+/** What tells of a reader that left, or was left, before all was said. */
+const readerLeft = new Set<string | undefined>(['EPIPE', 'ERR_STREAM_DESTROYED'])
 
 export class StdioTransport extends Duplex {
   readonly #input: Readable
@@ -42,7 +46,7 @@ export class StdioTransport extends Duplex {
   #inputEnded = false
 
   constructor(options: StdioOptions) {
-    super({ objectMode: true, ...(options.signal && { signal: options.signal }) })
+    super({ objectMode: true })
     this.#input = options.input ?? process.stdin
     this.#output = options.output ?? process.stdout
     this.#log = options.log ?? silent
@@ -54,16 +58,18 @@ export class StdioTransport extends Duplex {
     this.#input
       .on('data', this.#inputOnData)
       .on('end', this.#inputOnEnd)
+      .on('close', this.#inputOnEnd) // some end without a word
       .on('error', this.#streamOnError)
       .pause()
     this.#output.on('error', this.#streamOnError).on('close', this.#outputOnClose)
+    // Only now: a signal that has been given already destroys at once.
+    if (options.signal !== undefined) addAbortSignal(options.signal, this)
   }
 
   /** Goes on as if the input had ended here: what was asked can still be answered. */
   endInput(): void {
-    this.#input.off('data', this.#inputOnData).off('end', this.#inputOnEnd)
-    this.#input.destroy()
-    if (!this.#inputEnded) this.#inputOnEnd()
+    this.#input.off('data', this.#inputOnData).destroy()
+    this.#inputOnEnd()
   }
 
   override _read(): void {
@@ -71,40 +77,43 @@ export class StdioTransport extends Duplex {
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    this.#output.write(encodeLine(frame), (error) => {
-      if (error) this.#streamOnError(error)
-      else callback()
-    })
+    this.#output.write(encodeLine(frame), this.#unlessFailed(callback))
   }
 
   override _final(callback: Callback): void {
     // The process's own stdout cannot be ended, and all that was written has been taken.
     if (this.#output === process.stdout) callback()
-    else this.#output.end(callback)
+    else this.#output.end(this.#unlessFailed(callback))
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    this.#input.off('data', this.#inputOnData).off('end', this.#inputOnEnd)
-    this.#output.off('close', this.#outputOnClose)
-    // Not ended but destroyed: a process must not live on because its input stays open.
-    this.#input.destroy()
+    this.#inputEnded = true
+    // A process must not live on because its input stays open.
+    this.#input.off('data', this.#inputOnData).destroy()
+    // What has been ended is for its reader to finish with.
+    if (this.#output !== process.stdout && !this.#output.writableFinished) this.#output.destroy()
     callback(error)
   }
 
   readonly #inputOnData = (chunk: Buffer): void => this.#parser.feed(chunk)
 
   readonly #inputOnEnd = (): void => {
+    if (this.#inputEnded) return
     this.#inputEnded = true
     this.#parser.end()
     this.push(null)
   }
 
   readonly #streamOnError = (error: NodeJS.ErrnoException): void => {
-    this.destroy(error.code === 'EPIPE' ? undefined : error)
+    this.destroy(readerLeft.has(error.code) ? undefined : error)
   }
 
   readonly #outputOnClose = (): void => {
     if (!this.writableFinished) this.destroy()
+  }
+
+  #unlessFailed(callback: Callback): Callback {
+    return (error) => (error ? this.#streamOnError(error) : callback())
   }
 
   #onFrame(frame: Frame): void {

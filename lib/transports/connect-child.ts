@@ -3,9 +3,7 @@
 // that tells of an exit.
 
 import { spawn } from 'node:child_process'
-import type { ChildProcessByStdio } from 'node:child_process'
-import { Duplex } from 'node:stream'
-import type { Readable, Writable } from 'node:stream'
+import { Duplex, addAbortSignal } from 'node:stream'
 import { ProxyError, describe } from '../errors.ts'
 import { refuse } from '../frame.ts'
 import type { Envelope, Frame } from '../frame.ts'
@@ -16,7 +14,9 @@ import type { Log } from '../log.ts'
 import { Owed } from '../owed.ts'
 import { findCommand } from './command.ts'
 import { serverEnvironment } from './environment.ts'
+import { failAfterReading } from './fail.ts'
 import { ProcessGroup } from './process-group.ts'
+import type { PipedChild } from './process-group.ts'
 import { StderrTail } from './stderr-tail.ts'
 import type { Callback, DestroyCallback } from './types.ts'
 
@@ -28,7 +28,7 @@ export interface ChildOptions {
   cwd?: string | undefined
   /** The largest message taken from the child, in bytes (64 MiB; 0: any). */
   maxMessage?: number | undefined
-  /** Milliseconds to leave in after the end of input, and again after SIGTERM (5000). */
+  /** Milliseconds to leave in after the end of input, and again after SIGTERM (5000; 0: any). */
   closeTimeout?: number | undefined
   /** Destroys the transport, and ends the child. */
   signal?: AbortSignal | undefined
@@ -48,7 +48,8 @@ export function connectChild(options: ChildOptions): ChildTransport {
   return new ChildTransport(options)
 }
 
-type Child = ChildProcessByStdio<Writable, Readable, Readable>
+/** How long what a crashed server leaves behind may keep others from being told, in milliseconds. */
+const crashTimeout = 500
 
 export class ChildTransport extends Duplex {
   readonly #options: ChildOptions
@@ -56,17 +57,18 @@ export class ChildTransport extends Duplex {
   readonly #owed = new Owed()
   readonly #stderr: StderrTail
   readonly #parser: NewlineParser
-  #child: Child | undefined
+  #child: PipedChild | undefined
   #group: ProcessGroup | undefined
   /** Its input has been ended by us: it is expected to leave. */
   #ended = false
+  #exited = false
   #gone = false
   #whenGone: (() => void) | undefined
   /** Of the write under way. An error tells the writer that the child never had the frame. */
   #writing: Callback | undefined
 
   constructor(options: ChildOptions) {
-    super({ objectMode: true, ...(options.signal && { signal: options.signal }) })
+    super({ objectMode: true })
     this.#options = options
     this.#log = options.log ?? silent
     this.#stderr = new StderrTail((line) => this.#log.info(line))
@@ -75,6 +77,8 @@ export class ChildTransport extends Duplex {
       onFrame: (frame) => this.#onFrame(frame),
       onInvalid: (error, envelope) => this.#onInvalid(error, envelope)
     })
+    // Only now: a signal that has been given already destroys at once.
+    if (options.signal !== undefined) addAbortSignal(options.signal, this)
   }
 
   /** The process id, once the child runs. */
@@ -83,46 +87,19 @@ export class ChildTransport extends Duplex {
   }
 
   override _construct(callback: Callback): void {
-    const { cwd, env = serverEnvironment(), closeTimeout = limits.closeTimeout } = this.#options
-    let child: Child
+    if (this.destroyed) return callback() // before there was anything to free
+    let child: PipedChild
     try {
-      const { file, args, windowsVerbatimArguments } = findCommand(
-        this.#options.command,
-        this.#options.args ?? [],
-        { cwd, env }
-      )
-      child = spawn(file, args, {
-        cwd,
-        env,
-        windowsVerbatimArguments,
-        stdio: ['pipe', 'pipe', 'pipe'],
-        // A group of its own, so that all of it can be ended. On Windows it would get a console.
-        detached: process.platform !== 'win32',
-        windowsHide: true
-      })
+      child = this.#start()
     } catch (cause) {
-      callback(cause instanceof ProxyError ? cause : this.#startError(cause))
-      return
+      return callback(cause instanceof ProxyError ? cause : this.#startError(cause))
     }
-    const childOnError = (cause: Error): void => callback(this.#startError(cause))
-    child.once('error', childOnError)
-    child.once('spawn', () => {
-      child.off('error', childOnError).on('error', (error) => this.#log.warn(describe(error)))
-      this.#child = child
-      this.#group = new ProcessGroup(child, closeTimeout)
-      this.#log.debug(`started ${this.#options.command} as process ${child.pid}`)
-      callback()
-    })
-    // A child that stopped reading is of no use, and mostly about to exit.
-    child.stdin.on('error', () => this.#group?.leave())
-    child.stderr.on('data', (chunk: Buffer) => this.#stderr.feed(chunk))
-    child.stdout
-      .on('data', (chunk: Buffer) => this.#parser.feed(chunk))
-      .on('end', () => {
-        this.#parser.end()
-        this.#group?.leave() // a server that can say no more is none
+    child
+      .once('error', (cause) => callback(this.#startError(cause)))
+      .once('spawn', () => {
+        this.#childOnSpawn(child)
+        callback()
       })
-    child.once('exit', () => this.#group?.sweep(() => this.#childOnGone()))
   }
 
   override _read(): void {
@@ -160,13 +137,12 @@ export class ChildTransport extends Duplex {
 
   #endInput(): void {
     this.#ended = true
-    this.#child?.stdin.end()
     this.#group?.leave()
   }
 
   #onFrame(frame: Frame): void {
     this.#owed.answered(frame)
-    if (!this.push(frame)) this.#child?.stdout.pause()
+    if (!this.push(frame) && !this.#exited) this.#child?.stdout.pause()
   }
 
   #onInvalid(error: ProxyError, envelope?: Envelope): void {
@@ -176,19 +152,55 @@ export class ChildTransport extends Duplex {
     if (onward !== undefined) this.#onFrame(onward)
   }
 
-  // No process is left. What it printed before is still in the pipe.
-  #childOnGone(): void {
-    const { stdout } = this.#child as Child
-    const leave = (): void => {
-      this.#gone = true
-      this.#stderr.end()
-      if (this.#whenGone !== undefined) return this.#whenGone()
-      if (!this.#ended) this.once('end', () => this.destroy(this.#exitError()))
-      this.push(null)
-      this.#owed.take()
-    }
-    if (stdout.readableEnded || stdout.destroyed) leave()
-    else stdout.once('close', leave)
+  #start(): PipedChild {
+    const { cwd, env = serverEnvironment() } = this.#options
+    const { file, args, windowsVerbatimArguments } = findCommand(
+      this.#options.command,
+      this.#options.args ?? [],
+      { cwd, env }
+    )
+    return spawn(file, args, {
+      cwd,
+      env,
+      windowsVerbatimArguments,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      // A group of its own, so that all of it can be ended. On Windows it would get a console.
+      detached: process.platform !== 'win32',
+      windowsHide: true
+    })
+  }
+
+  #childOnSpawn(child: PipedChild): void {
+    this.#log.debug(`started ${this.#options.command} as process ${child.pid}`)
+    const group = new ProcessGroup(child, this.#options.closeTimeout ?? limits.closeTimeout)
+    this.#child = child
+    this.#group = group
+    // A child that stopped reading, or can say no more, is of no use, and mostly about to exit.
+    child.stdin.on('error', () => group.leave())
+    child.stdout
+      .on('end', () => group.leave())
+      .on('data', (chunk: Buffer) => {
+        this.#parser.feed(chunk)
+      })
+    child.stderr.on('data', (chunk: Buffer) => this.#stderr.feed(chunk))
+    child.once('exit', () => this.#childOnExit(child, group))
+  }
+
+  #childOnExit(child: PipedChild, group: ProcessGroup): void {
+    this.#exited = true
+    // Not much can be left in the pipe, and it must not stay there until somebody reads.
+    child.stdout.resume()
+    group.sweep(() => this.#groupOnGone(child), this.#ended ? undefined : crashTimeout)
+  }
+
+  #groupOnGone(child: PipedChild): void {
+    this.#gone = true
+    this.#stderr.end()
+    if (this.#whenGone !== undefined) return this.#whenGone()
+    this.#parser.end()
+    if (this.#ended) this.push(null)
+    else failAfterReading(this, this.#exitError(child))
+    this.#owed.take()
   }
 
   #startError(cause: unknown): ProxyError {
@@ -196,8 +208,7 @@ export class ChildTransport extends Duplex {
     return new ProxyError('ERR_SERVER_START', message, { cause })
   }
 
-  #exitError(): ProxyError {
-    const { exitCode, signalCode } = this.#child as Child
+  #exitError({ exitCode, signalCode }: PipedChild): ProxyError {
     const how = signalCode === null ? `exited with code ${exitCode}` : `was ended by ${signalCode}`
     const said = this.#stderr.lines.join(' | ')
     const message = `the server (${this.#options.command}) ${how}${said && `; it said: ${said}`}`

@@ -21,7 +21,7 @@ export class StderrTail {
   feed(chunk: Buffer): void {
     const lines = (this.#rest + this.#decoder.write(chunk)).split(/\r?\n/)
     // A progress bar without newlines must not grow without end.
-    this.#rest = (lines.pop() ?? '').slice(-maxLine)
+    this.#rest = (lines.pop() as string).slice(-maxLine)
     for (const line of lines) this.#keep(line)
   }
 

@@ -48,3 +48,12 @@ t.test('a variable may have any name', async (t) => {
   const made = serverEnvironment({ ...posix, env: {} }, [['__proto__', 'x']])
   t.strictSame(Object.entries(made), [['__proto__', 'x']])
 })
+
+t.test('without options it is made of the environment of this process', async (t) => {
+  process.env.SECRET_OF_OURS = 'x'
+  t.teardown(() => delete process.env.SECRET_OF_OURS)
+  const { PATH } = process.env
+  const made = serverEnvironment()
+  t.equal(Object.entries(made).find(([name]) => name.toUpperCase() === 'PATH')?.[1], PATH)
+  t.notOk('SECRET_OF_OURS' in made)
+})
