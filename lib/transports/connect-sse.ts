@@ -5,7 +5,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { Duplex, addAbortSignal } from 'node:stream'
 import { ProxyError, describe } from '../errors.ts'
 import { errorFrame, refuse } from '../frame.ts'
-import type { Envelope, Frame } from '../frame.ts'
+import type { Envelope, Frame, Id } from '../frame.ts'
 import { SseParser } from '../framing/sse.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
@@ -144,12 +144,12 @@ export class SseTransport extends Duplex {
   }
 
   #onFrame(frame: Frame): void {
-    this.#owed.answered(frame)
+    if (!this.push(frame)) this.#client.pause()
     // There are servers that acknowledge a request only when they have answered it.
     const opening = this.#opening
     const isAnswer = frame.kind === 'response' && frame.id === opening?.id
     if (opening !== undefined && isAnswer) this.#underWay.done(opening)
-    if (!this.push(frame)) this.#client.pause()
+    this.#owed.answered(frame)
   }
 
   #onInvalid(error: ProxyError, envelope?: Envelope): void {
@@ -197,7 +197,7 @@ export class SseTransport extends Duplex {
   #failed(frame: Frame, error: ProxyError): void {
     this.#log.warn(`a ${frame.kind} was not taken: ${describe(error)}`)
     this.#underWay.done(frame)
-    if (frame.kind === 'request' && this.#owed.has(frame.id ?? '')) {
+    if (frame.kind === 'request' && this.#owed.has(frame.id as Id)) {
       this.#onFrame(errorFrame(frame.id, error))
     }
   }

@@ -112,11 +112,12 @@ export class HttpClient {
 /** One request and its answer. */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly request: Request
+  /** Where it goes to: elsewhere than it was meant for, once it was redirected. */
+  url: URL
   ended = false
   readonly #client: HttpClient
   readonly #handler: ReplyHandler
   readonly #exchanges: Set<Exchange>
-  #url: URL
   /** Tells that the token sent is no good, if one was. */
   #refuseToken: (() => void) | undefined
   #controller: Dispatcher.DispatchController | undefined
@@ -130,17 +131,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.request = request
     this.#handler = handler
     this.#exchanges = all
-    this.#url = request.url ?? client.url
-  }
-
-  /** Where the request went in the end. */
-  get url(): URL {
-    return this.#url
+    this.url = request.url ?? client.url
   }
 
   dispatch(agent: Dispatcher, headers: Record<string, string>, refuseToken?: () => void): void {
     this.#refuseToken = refuseToken
-    const { origin, pathname, search } = this.#url
+    const { origin, pathname, search } = this.url
     const { method, body = null, timeout: headersTimeout = null } = this.request
     agent.dispatch({ origin, path: pathname + search, method, headers, body, headersTimeout }, this)
   }
@@ -222,10 +218,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   // Some servers redirect /mcp to /mcp/. Elsewhere the headers must not go, secrets being in them.
   #redirect(status: number, location: string): void {
-    const target = URL.canParse(location, this.#url.href) ? new URL(location, this.#url) : undefined
+    const target = URL.canParse(location, this.url.href) ? new URL(location, this.url) : undefined
     const sameMethod = status === 307 || status === 308 || this.request.method === 'GET'
-    if (target?.origin === this.#url.origin && sameMethod && ++this.#redirects <= maxRedirects) {
-      this.#url = target
+    if (target?.origin === this.url.origin && sameMethod && ++this.#redirects <= maxRedirects) {
+      this.url = target
       this.#again = true
       return
     }

@@ -269,16 +269,20 @@ test('what the server refuses is told, and the session goes on', async (t) => {
   const { write, initialize, ask, log } = await overHttp(t, {
     onPost: byMethod({
       'notifications/x': ({ status }) => status(500, 'no\n  such thing'),
+      'notifications/y': ({ status }) =>
+        status(400, { jsonrpc: '2.0', id: null, error: { code: 1, message: 'no' } }),
       undefined: ({ status }) => status(400, { jsonrpc: '2.0', error: { code: 1, message: 'm' } }),
       call: ({ status }) => status(503, 'busy')
     })
   })
   await initialize()
   t.equal(await write(notification('notifications/x')), undefined)
+  t.equal(await write(notification('notifications/y')), undefined)
   t.equal(await write(response(1)), undefined)
   const warnings = log.lines.filter((line) => line.startsWith('warn'))
   t.match(warnings[0], /a notification was not taken: http.* answered 500: no such thing$/)
-  t.match(warnings[1], /a response was not taken: .* answered 400: /)
+  t.match(warnings[1], /a notification was not taken: .* answered 400: /)
+  t.match(warnings[2], /a response was not taken: .* answered 400: /)
   const { error } = await ask('call')
   t.match(error, { code: -32000, message: /\/mcp answered 503: busy$/ })
   t.match(await ask('tools/list'), { result: {} })
