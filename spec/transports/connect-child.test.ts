@@ -13,6 +13,8 @@ import { KeptLog, ended, fixture, isRunning, notification, rascal } from '../hel
 import { request, response, script, watch } from '../helpers.ts'
 import type { Watched } from '../helpers.ts'
 
+t.setTimeout(120_000)
+
 /** A transport that leaves with its test, however that ends. */
 function connect(t: Test, options: ChildOptions): ChildTransport {
   const transport = connectChild(options)

@@ -13,6 +13,8 @@ import { ProcessGroup } from '../../lib/transports/process-group.ts'
 import type { PipedChild } from '../../lib/transports/process-group.ts'
 import { ended, isRunning, rascal, script } from '../helpers.ts'
 
+t.setTimeout(120_000)
+
 interface Started {
   child: PipedChild
   /** Resolves to how the child itself left. */
