@@ -10,7 +10,7 @@ import { tooLarge } from './newline.ts'
 /** Gathers a body as its chunks come, and refuses to hold more than the limit. */
 export class BodyParser {
   readonly #maxMessage: number
-  #parts: Buffer[] = []
+  readonly #parts: Buffer[] = []
   #size = 0
 
   /** @param maxMessage the largest body taken, in bytes (64 MiB; 0: any) */
@@ -18,17 +18,15 @@ export class BodyParser {
     this.#maxMessage = largestMessage(maxMessage)
   }
 
-  /** @throws ProxyError `ERR_FRAME_TOO_LARGE` */
+  /** @throws ProxyError `ERR_FRAME_TOO_LARGE`, with the chunk not taken */
   feed(chunk: Buffer): void {
-    this.#size += chunk.length
-    if (this.#size > this.#maxMessage) {
-      this.#parts = []
-      throw tooLarge(this.#size, this.#maxMessage)
-    }
+    const size = this.#size + chunk.length
+    if (size > this.#maxMessage) throw tooLarge(size, this.#maxMessage)
+    this.#size = size
     this.#parts.push(chunk)
   }
 
-  /** The whole body. */
+  /** All that was taken: the whole body. */
   end(): Buffer {
     const [first] = this.#parts
     return first !== undefined && this.#parts.length === 1

@@ -2,9 +2,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Frame } from '../frame.ts'
-import { parseBody } from '../framing/body.ts'
 import { SseConnection } from '../transports/accept-sse.ts'
-import { readBody } from './body.ts'
+import { readFrames } from './body.ts'
 import { allowMethods, noBatches, requireJson } from './endpoint.ts'
 import type { EndpointOptions } from './endpoint.ts'
 
@@ -42,11 +41,13 @@ export class SseEndpoint {
     allowMethods(request, response, 'POST')
     requireJson(request)
     const { clients, maxMessage } = this.#options
-    await new Promise<void>((resolve) => clients.connection(session, server).whenRoom(resolve))
-    const { frames, batch } = parseBody(await readBody(request, maxMessage))
+    const client = clients.connection(session, server)
+    await new Promise<void>((resolve) => client.whenRoom(resolve))
+    const { frames, batch } = await readFrames(request, maxMessage, (answer) =>
+      client.receive(answer)
+    )
     if (batch) throw noBatches()
     // It may have ended while the body came.
-    const client = clients.connection(session, server)
-    client.post(response, frames[0] as Frame)
+    clients.connection(session, server).post(response, frames[0] as Frame)
   }
 }

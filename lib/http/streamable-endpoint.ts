@@ -4,13 +4,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import type { Frame } from '../frame.ts'
-import { parseBody } from '../framing/body.ts'
 import type { Body } from '../framing/body.ts'
 import { isLegacyVersion } from '../protocol.ts'
 import { checkInitialize } from '../schema/index.ts'
 import { SessionTransport } from '../transports/accept-session.ts'
 import type { Accept } from '../transports/exchange.ts'
-import { readBody } from './body.ts'
+import { readFrames } from './body.ts'
 import { allowMethods, batchVersion, noBatches, requireJson } from './endpoint.ts'
 import type { EndpointOptions } from './endpoint.ts'
 import { isModern, namesModern } from './modern.ts'
@@ -55,7 +54,7 @@ export class StreamableEndpoint {
     const inSession = headers['mcp-session-id'] !== undefined && !stateless && !namesModern(headers)
     const session = inSession ? this.#session(request, server) : undefined
     if (session !== undefined) await new Promise<void>((resolve) => session.whenRoom(resolve))
-    const body = parseBody(await readBody(request, maxMessage))
+    const body = await readFrames(request, maxMessage, (answer) => session?.receive(answer))
     if (isModern(headers, body)) {
       return this.#posts.serve(request, response, body, accept, { server, kind: 'modern' })
     }

@@ -55,7 +55,7 @@ export class SessionTransport extends Duplex {
     this.#store = new ReplayStore({
       maxSize: maxReplay,
       log: this.#log,
-      onRefused: (answer) => this.#take(answer)
+      onRefused: (answer) => this.receive(answer)
     })
     this.#unasked = this.#store.createChannel()
     if (sessionTimeout > 0) this.#idle = setTimeout(() => this.#timeOut(), sessionTimeout)
@@ -95,10 +95,15 @@ export class SessionTransport extends Duplex {
     if (requests.length > 0) this.#exchange(response, { frames: requests, batch }, accept)
     for (const frame of frames) {
       if (frame.method === 'initialize') this.#initializeId = frame.id
-      this.#take(frame)
+      this.receive(frame)
       if (frame.method === 'notifications/cancelled') this.#cancel(frame)
     }
     if (requests.length === 0) this.whenRoom(() => response.writeHead(202).end())
+  }
+
+  /** Takes a frame that came in no POST of its own. */
+  receive(frame: Frame): void {
+    if (!this.push(frame)) this.#full = true
   }
 
   /**
@@ -149,10 +154,6 @@ export class SessionTransport extends Duplex {
     )
     this._read()
     callback(error)
-  }
-
-  #take(frame: Frame): void {
-    if (!this.push(frame)) this.#full = true
   }
 
   #exchange(response: ServerResponse, body: Body, accept: Accept): void {

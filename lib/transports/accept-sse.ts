@@ -52,9 +52,14 @@ export class SseConnection extends Duplex {
     if (this.#closing && frame.kind === 'request') {
       throw new ProxyError('ERR_CLOSED', 'the session is about to end')
     }
-    if (!this.push(frame)) this.#full = true
+    this.receive(frame)
     this.#owed.sent(frame)
     this.whenRoom(() => response.writeHead(202, { 'content-type': 'text/plain' }).end('Accepted'))
+  }
+
+  /** Takes a frame that came in no POST of its own. */
+  receive(frame: Frame): void {
+    if (!this.push(frame)) this.#full = true
   }
 
   /** Takes no more requests, and ends when those in flight have been answered. */

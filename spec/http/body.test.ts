@@ -2,7 +2,7 @@
 
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { readBody } from '../../lib/http/body.ts'
+import { readBody, readFrames } from '../../lib/http/body.ts'
 import { exchangeOver } from './helpers.ts'
 
 const head = (...headers: string[]): string =>
@@ -66,4 +66,27 @@ test('a client that went away before it was read is given up', async (t) => {
   socket.destroy()
   await new Promise((resolve) => request.once('error', resolve))
   await t.rejects(readBody(request, 10), { code: 'ERR_CLOSED' })
+})
+
+test('an answer that cannot pass is replaced by an error for the server that waits', async (t) => {
+  const bodies = {
+    'too large': '{"jsonrpc":"2.0","result":"xxxxxxxxxxxxxxxxxxxxxxxxx","id":7}',
+    'no message': '{"result":1,"id":7}',
+    'a request': '{"jsonrpc":"2.0","method":"xxxxxxxxxxxxxxxxxxxxxxxxx","id":7}'
+  }
+  for (const [what, body] of Object.entries(bodies)) {
+    for (const first of [`${sized(body.length)}${body}`, chunked]) {
+      const { request, socket } = await exchangeOver(t, first)
+      const answers: string[] = []
+      const frames = readFrames(request, 30, (answer) => answers.push(answer.toString()))
+      // All that has gone by is scanned, what came before the limit was passed included.
+      if (first === chunked) for (const byte of body) socket.write(chunk(byte))
+      if (first === chunked) socket.write('0\r\n\r\n')
+      const ended = new Promise((resolve) => request.once('end', resolve))
+      await t.rejects(frames, { code: /^ERR_FRAME_/ }, what)
+      await ended
+      t.equal(answers.length, what === 'a request' ? 0 : 1, what)
+      for (const answer of answers) t.match(JSON.parse(answer), { id: 7, error: { code: -32600 } })
+    }
+  }
 })

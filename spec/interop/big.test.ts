@@ -67,6 +67,11 @@ t.test('one over the limit harms nothing but itself', async (t) => {
   const strict = await startProxy(...limit, ...rascal)
   t.teardown(strict.close)
   const isRefusal = (answer: Json): boolean => /over the limit/.test(answer.error?.message)
+  /** The server asks, and tells what it was answered. */
+  const answerOf = async (client: AnyClient): Promise<Json> => {
+    client.onRequest(() => ({ text: 'x'.repeat(2 * MiB) }))
+    return (await client.request('test/ask', { method: 'test/question' })).result.answer
+  }
 
   for (const [kind, open] of Object.entries(kinds)) {
     t.test(`set in server mode: ${kind}`, async (t) => {
@@ -80,6 +85,7 @@ t.test('one over the limit harms nothing but itself', async (t) => {
         error.message.startsWith('HTTP 413')
       )
       t.ok(refused, 'a request')
+      t.ok(isRefusal(await answerOf(client)), 'an answer to the server')
       await client.request('test/big', { bytes: 2 * MiB, where: 'notification' })
       t.match((await sleeping).result, { ms: 200 }, 'another call at the time')
       t.match((await client.request('test/state')).result, { state: 'kept' }, 'the server')
@@ -96,6 +102,7 @@ t.test('one over the limit harms nothing but itself', async (t) => {
       const sleeping = client.request('test/sleep', { ms: 200 })
       t.ok(isRefusal(await client.request('test/big', { bytes: 2 * MiB })), 'a result')
       t.ok(isRefusal(await client.request('test/echo', { text: 'x'.repeat(2 * MiB) })), 'a request')
+      t.ok(isRefusal(await answerOf(client)), 'an answer to the server')
       await client.request('test/big', { bytes: 2 * MiB, where: 'notification' })
       t.match((await sleeping).result, { ms: 200 }, 'another call at the time')
       t.match((await client.request('test/state')).result, { state: 'kept' }, 'the server')
