@@ -4,8 +4,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import { makeFrame, parseFrame } from '../frame.ts'
-import type { Frame } from '../frame.ts'
-import { BodyParser, parseBody } from '../framing/body.ts'
+import type { Frame, Id } from '../frame.ts'
+import { parseBody } from '../framing/body.ts'
+import { ValueParser } from '../framing/values.ts'
 import { Excerpt, isEventStream } from './http-client.ts'
 import type { Exchange, HttpClient, HttpStatusError, ReplyHandler } from './http-client.ts'
 import { EventReader } from './http-events.ts'
@@ -39,7 +40,7 @@ export class Post implements ReplyHandler, GetOwner {
   readonly #exchange: Exchange
   #status = 0
   #accepted = false
-  #body: BodyParser | undefined
+  #body: ValueParser | undefined
   #events: EventReader | undefined
   #excerpt: Excerpt | undefined
   #get: Get | undefined
@@ -81,7 +82,7 @@ export class Post implements ReplyHandler, GetOwner {
       this.#accepted = true
       this.#owner.postOnEnd(this)
     } else if (/^application\/json\b/i.test(headers['content-type'] ?? '')) {
-      this.#body = new BodyParser(this.#owner.maxMessage)
+      this.#body = new ValueParser(this.#owner.maxMessage, (bytes) => this.#onValue(bytes))
     } else {
       this.#excerpt = new Excerpt()
     }
@@ -139,12 +140,22 @@ export class Post implements ReplyHandler, GetOwner {
     this.#get.openLater()
   }
 
-  #bodyOnEnd(body: BodyParser): void {
+  #onValue(bytes: Buffer): void {
+    let frames: Frame[]
     try {
-      for (const frame of parseBody(body.end()).frames) this.#owner.deliver(frame)
+      ;({ frames } = parseBody(bytes))
     } catch (cause) {
       const message = `${this.client.name} answered with what is not a message`
-      this.#fail(new ProxyError('ERR_HTTP_ANSWER', message, { cause }))
+      throw new ProxyError('ERR_HTTP_ANSWER', message, { cause })
+    }
+    for (const frame of frames) this.#owner.deliver(frame)
+  }
+
+  #bodyOnEnd(body: ValueParser): void {
+    try {
+      body.end()
+    } catch (error) {
+      this.#fail(error as ProxyError)
       return
     }
     if (this.answered) return this.#owner.postOnEnd(this)
@@ -163,7 +174,7 @@ export class Post implements ReplyHandler, GetOwner {
       const response = parseFrame(bytes)
       const { error } = response.message()
       if (error === undefined) return undefined
-      return response.id === id ? response : makeFrame({ jsonrpc: '2.0', id: id ?? null, error })
+      return response.id === id ? response : makeFrame({ jsonrpc: '2.0', id: id as Id, error })
     } catch {
       return undefined // a page for people, or nothing: the status has to do
     }
