@@ -9,6 +9,7 @@ type Client = SessionTransport | SseConnection
 export class Clients {
   readonly #maxSessions: number
   readonly #byId = new Map<string, { client: Client; server: string }>()
+  readonly #whenEmpty: (() => void)[] = []
 
   /** @param maxSessions 0: any number */
   constructor(maxSessions: number) {
@@ -33,7 +34,10 @@ export class Clients {
   /** Keeps a client until it closes. */
   add(client: Client, server: string): void {
     this.#byId.set(client.id, { client, server })
-    client.once('close', () => this.#byId.delete(client.id))
+    client.once('close', () => {
+      this.#byId.delete(client.id)
+      if (this.size === 0) for (const tell of this.#whenEmpty.splice(0)) tell()
+    })
   }
 
   /** @throws ProxyError `ERR_SESSION_UNKNOWN` also for the session of another server */
@@ -52,13 +56,12 @@ export class Clients {
 
   /** Ends each client when nothing is in flight on it, or when the time is up (milliseconds). */
   async drain(timeout: number): Promise<void> {
-    const clients = [...this.#byId.values()].map(({ client }) => client)
-    const closed = clients.map((client) => new Promise((resolve) => client.once('close', resolve)))
+    for (const { client } of this.#byId.values()) client.close()
+    if (this.size === 0) return
     const timer = setTimeout(() => {
-      for (const client of clients) client.destroy()
+      for (const { client } of this.#byId.values()) client.destroy()
     }, timeout)
-    for (const client of clients) client.close()
-    await Promise.all(closed)
+    await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
     clearTimeout(timer)
   }
 

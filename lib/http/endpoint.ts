@@ -26,7 +26,7 @@ export function allowMethods(
   response: ServerResponse,
   ...methods: string[]
 ): void {
-  if (methods.includes(request.method ?? '')) return
+  if (methods.includes(request.method as string)) return
   response.setHeader('allow', methods.join(', '))
   const message = `${request.method} is not allowed here: use ${methods.join(', ')}`
   throw new ProxyError('ERR_METHOD_NOT_ALLOWED', message)

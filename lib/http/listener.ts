@@ -119,6 +119,8 @@ export class Listener extends EventEmitter {
   readonly #clients: Clients
   readonly #streamable: StreamableEndpoint
   readonly #sse: SseEndpoint
+  /** Those that have not gone out, and when they will have. */
+  readonly #responses = new Map<ServerResponse, Promise<void>>()
   #lastActivity = new Date()
   #closing = false
 
@@ -177,8 +179,10 @@ export class Listener extends EventEmitter {
     // As long as there are calls, clients can connect: to answer what a server asks meanwhile.
     await Promise.all([this.#clients.drain(drainTimeout), this.#streamable.drain(drainTimeout)])
     const closed = new Promise((resolve) => this.#http.close(resolve))
-    // Whatever still goes out goes to one who does not read it.
-    const timer = setTimeout(() => this.#http.closeAllConnections(), 1000)
+    // What is left has no request on it, or goes out to one who does not read it.
+    const cutOff = (): void => this.#http.closeAllConnections()
+    const timer = setTimeout(cutOff, 1000)
+    void Promise.all(this.#responses.values()).then(cutOff)
     await closed
     clearTimeout(timer)
     this.emit('close')
@@ -197,6 +201,9 @@ export class Listener extends EventEmitter {
     // A client that goes away has no use for our complaint about it.
     request.on('error', () => {})
     response.on('error', () => {})
+    const gone = new Promise<void>((resolve) => response.once('close', () => resolve()))
+    this.#responses.set(response, gone)
+    void gone.then(() => this.#responses.delete(response))
     try {
       this.#access.check(request.headers)
       for (const [name, value] of Object.entries(this.#access.headers(request.headers))) {
@@ -209,7 +216,7 @@ export class Listener extends EventEmitter {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://any')
+    const { pathname, searchParams } = new URL(request.url as string, 'http://any')
     const route = findRoute(pathname, this.#basePath)
     if (route === undefined || ('server' in route && !this.#servers.has(route.server))) {
       throw new ProxyError('ERR_NOT_FOUND', `there is nothing at ${pathname}`)

@@ -108,10 +108,11 @@ export class StreamableEndpoint {
 
 // Who names nothing takes anything. Clients must name both types, and some name one.
 function acceptOf({ headers: { accept = '*/*' } }: IncomingMessage): Accept {
-  const any = /(^|,)\s*\*\/\*/.test(accept)
+  const types = accept.split(',').map((type) => type.replace(/;.*/, '').trim().toLowerCase())
+  const takes = (...names: string[]): boolean => names.some((name) => types.includes(name))
   return {
-    json: any || /(^|,)\s*application\/(json|\*)/i.test(accept),
-    events: any || /(^|,)\s*text\/(event-stream|\*)/i.test(accept)
+    json: takes('application/json', 'application/*', '*/*'),
+    events: takes('text/event-stream', 'text/*', '*/*')
   }
 }
 

@@ -97,6 +97,6 @@ export class PostTransport extends Duplex {
 
   #answer(response: Frame, others: Replacement[] = []): void {
     if (!this.#exchange.owes(this.#request.id as Id)) return
-    this.#exchange.send(answerTo(this.#request, response, others), () => {})
+    this.#exchange.send(answerTo(this.#request, response, others))
   }
 }

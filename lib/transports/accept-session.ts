@@ -184,12 +184,12 @@ export class SessionTransport extends Duplex {
     if (this.#closing) this.close()
   }
 
-  #answer(frame: Frame, callback: () => void): void {
+  #answer(frame: Frame, callback?: () => void): void {
     const exchange = this.#byId.get(frame.id as Id)
     if (exchange === undefined) {
       // To what was cancelled, or to a client that went away without a way back.
       this.#log.debug(`an answer came that nobody waits for (id ${frame.id})`)
-      return callback()
+      return callback?.()
     }
     this.#byId.delete(frame.id as Id)
     if (frame.id === this.#initializeId) this.#onInitialized(frame)
@@ -224,7 +224,7 @@ export class SessionTransport extends Duplex {
     if (!this.#byId.has(id)) return
     // The server need not answer what was cancelled, but the POST needs an end. The client ignores
     // what it says.
-    this.#answer(errorFrame(id, new ProxyError('ERR_CANCELLED', 'the call was cancelled')), noop)
+    this.#answer(errorFrame(id, new ProxyError('ERR_CANCELLED', 'the call was cancelled')))
   }
 
   #openStream(response: ServerResponse): EventStream {
@@ -234,7 +234,7 @@ export class SessionTransport extends Duplex {
   // Gives the client an id to come back with before there is any event (2025-11-25).
   #prime(stream: EventStream, channel: Channel): void {
     if (this.version === undefined || this.version < primingSince) return
-    stream.write(encodePriming(channel.lastId, this.#limits.retry), noop)
+    stream.write(encodePriming(channel.lastId, this.#limits.retry))
   }
 
   #timeOut(): void {
@@ -243,9 +243,7 @@ export class SessionTransport extends Duplex {
   }
 
   #endAll(error: ProxyError): void {
-    for (const id of [...this.#byId.keys()]) this.#answer(errorFrame(id, error), noop)
+    for (const id of [...this.#byId.keys()]) this.#answer(errorFrame(id, error))
     this.#unasked.end()
   }
 }
-
-const noop = (): void => {}

@@ -33,7 +33,7 @@ export class SseConnection extends Duplex {
     super({ objectMode: true })
     this.id = id
     this.#stream = new EventStream(response, keepAlive)
-    this.#stream.write(`event: endpoint\ndata: ${endpoint}\n\n`, noop)
+    this.#stream.write(`event: endpoint\ndata: ${endpoint}\n\n`)
     response.once('close', () => this.destroy())
   }
 
@@ -91,9 +91,7 @@ export class SseConnection extends Duplex {
   }
 
   #end(error: ProxyError): void {
-    for (const id of this.#owed.take()) this.#stream.send(errorFrame(id, error), noop)
+    for (const id of this.#owed.take()) this.#stream.send(errorFrame(id, error))
     this.#stream.end()
   }
 }
-
-const noop = (): void => {}

@@ -51,14 +51,14 @@ export class Channel implements EventSink {
     return `${this.number}-${number}`
   }
 
-  send(frame: Frame, callback: () => void): void {
+  send(frame: Frame, callback?: () => void): void {
     const number = ++this.#last
     const bytes = encodeEvent(frame, this.idOf(number))
     const { connected } = this
     if (connected) this.#delivered = number
     this.#store.add({ channel: this, number, envelope: { kind: frame.kind, id: frame.id }, bytes })
     if (connected) this.#connection?.write(bytes, callback)
-    else callback()
+    else callback?.()
   }
 
   end(): void {
@@ -80,7 +80,7 @@ export class Channel implements EventSink {
     this.#connection?.giveWay()
     this.#connection = connection
     for (const { number, bytes } of this.events.values()) {
-      if (number > after) connection.write(bytes, noop)
+      if (number > after) connection.write(bytes)
     }
     this.#delivered = this.#last
     if (this.#ended) connection.end()
@@ -162,5 +162,3 @@ export class ReplayStore {
     this.#keep(told.length < bytes.length ? { ...event, bytes: told } : event, this.#answers)
   }
 }
-
-const noop = (): void => {}

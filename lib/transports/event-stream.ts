@@ -10,7 +10,7 @@ export interface EventSink {
   /** Somebody is there to get what is sent. */
   readonly connected: boolean
   /** `callback` is called when the client can take more, or will never. */
-  send(frame: Frame, callback: () => void): void
+  send(frame: Frame, callback?: () => void): void
   /** All that belongs on this stream has been sent. */
   end(): void
 }
@@ -46,16 +46,16 @@ export class EventStream implements EventSink {
     return !this.#response.destroyed && !this.#response.writableEnded
   }
 
-  send(frame: Frame, callback: () => void): void {
+  send(frame: Frame, callback?: () => void): void {
     this.write(encodeEvent(frame), callback)
   }
 
   /** Writes events that are encoded already. */
-  write(events: Buffer | string, callback: () => void): void {
-    if (!this.connected) return callback()
+  write(events: Buffer | string, callback?: () => void): void {
+    if (!this.connected) return callback?.()
     this.#timer?.refresh()
     this.#response.write(events)
-    whenWritable(this.#response, callback)
+    if (callback !== undefined) whenWritable(this.#response, callback)
   }
 
   end(): void {

@@ -8,7 +8,7 @@ import { whenWritable } from './event-stream.ts'
 
 export interface ExchangeOptions {
   response: ServerResponse
-  /** The frames that came in the POST. */
+  /** The requests that came in the POST, one at the least. */
   frames: Frame[]
   /** They came as an array. */
   batch: boolean
@@ -41,9 +41,8 @@ export class Exchange {
 
   constructor(options: ExchangeOptions) {
     this.#options = options
-    for (const { kind, id, progressToken } of options.frames) {
-      if (kind !== 'request' || id === undefined) continue
-      this.#owed.add(id)
+    for (const { id, progressToken } of options.frames) {
+      this.#owed.add(id as Id)
       if (progressToken !== undefined) this.#tokens.add(progressToken)
     }
     const { accept, response, streamAfter } = options
@@ -78,8 +77,8 @@ export class Exchange {
   }
 
   /** Sends a frame on its way; `callback` is called when the client can take more. */
-  send(frame: Frame, callback: () => void): void {
-    if (this.#ended) return callback()
+  send(frame: Frame, callback?: () => void): void {
+    if (this.#ended) return callback?.()
     if (frame.kind !== 'response') {
       this.#open().send(frame, callback)
       return
@@ -88,7 +87,7 @@ export class Exchange {
     if (this.#stream !== undefined) this.#stream.send(frame, callback)
     else this.#answers.push(frame)
     if (this.#owed.size > 0) {
-      if (this.#stream === undefined) callback()
+      if (this.#stream === undefined) callback?.()
       return
     }
     if (this.#stream === undefined) this.#answerAsJson(callback)
@@ -99,15 +98,15 @@ export class Exchange {
     clearTimeout(this.#timer)
     if (this.#stream !== undefined) return this.#stream
     this.#stream = this.#options.openStream()
-    for (const answer of this.#answers.splice(0)) this.#stream.send(answer, () => {})
+    for (const answer of this.#answers.splice(0)) this.#stream.send(answer)
     return this.#stream
   }
 
-  #answerAsJson(callback: () => void): void {
+  #answerAsJson(callback?: () => void): void {
     const { response, batch } = this.#options
-    const [first] = this.#answers
-    const status = (first && this.#options.statusOf?.(first)) ?? 200
-    const body = batch || first === undefined ? joinArray(this.#answers) : first.bytes
+    const [first] = this.#answers as [Frame]
+    const status = this.#options.statusOf?.(first) ?? 200
+    const body = batch ? joinArray(this.#answers) : first.bytes
     this.#answers = []
     response.writeHead(status, {
       'content-type': 'application/json',
@@ -115,7 +114,7 @@ export class Exchange {
       ...this.#options.headers()
     })
     response.end(body)
-    whenWritable(response, callback)
+    if (callback !== undefined) whenWritable(response, callback)
   }
 
   #end(): void {

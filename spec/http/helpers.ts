@@ -1,17 +1,25 @@
 // What the tests of the HTTP side share: a listener whose clients are joined to servers in memory,
 // which do as the test tells them.
 
+import { subscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Test } from 'tap'
 import { Inbox, httpClient, sseClient } from '../../fixtures/clients/raw.js'
-import type { HttpClient, HttpClientOptions, Json, SseClient } from '../../fixtures/clients/raw.js'
+import type {
+  ClientStream,
+  HttpClient,
+  HttpClientOptions,
+  Json,
+  SseClient
+} from '../../fixtures/clients/raw.js'
 import { makeFrame } from '../../lib/frame.ts'
 import type { Frame } from '../../lib/frame.ts'
 import { listen } from '../../lib/http/listener.ts'
@@ -26,7 +34,7 @@ export class FakeServer extends Duplex {
   readonly received = new Inbox<Json>()
   readonly #answer: (message: Json, server: FakeServer) => void
   #writing: (() => void) | undefined
-  #whenRead: (() => void) | undefined
+  #waiting: (() => void)[] = []
   #isSlow = false
 
   constructor(answer: (message: Json, server: FakeServer) => void = answerUsual) {
@@ -39,7 +47,7 @@ export class FakeServer extends Duplex {
   /** Says a message; resolves when the next one can be said. */
   async say(message: object): Promise<void> {
     const pushed = this.push(makeFrame({ jsonrpc: '2.0', ...message }))
-    if (!pushed) await new Promise<void>((resolve) => (this.#whenRead = resolve))
+    if (!pushed) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
   answer(request: Json, result: object = {}): Promise<void> {
@@ -68,9 +76,7 @@ export class FakeServer extends Duplex {
   }
 
   override _read(): void {
-    const goOn = this.#whenRead
-    this.#whenRead = undefined
-    goOn?.()
+    for (const goOn of this.#waiting.splice(0)) goOn()
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
@@ -207,6 +213,22 @@ export function rawConnection(t: Test, listener: Listener): { socket: Socket; te
   const socket = connect(Number(port), hostname)
   t.teardown(() => socket.destroy())
   return { socket, text: readText(socket) }
+}
+
+/** The far ends of all connections to servers in this process. */
+export const farEnds = new Set<Socket>()
+subscribe('net.server.socket', (message) => {
+  const { socket } = message as { socket: Socket }
+  farEnds.add(socket.once('close', () => farEnds.delete(socket)))
+})
+
+/** Breaks a stream, and resolves when the far end has noticed. */
+export async function breakOff(stream: ClientStream): Promise<void> {
+  const { localPort } = stream.response.socket
+  const farEnd = [...farEnds].find(({ remotePort }) => remotePort === localPort) as Socket
+  stream.close()
+  await once(farEnd, 'close')
+  await turn()
 }
 
 /** Looks again and again, for what is no event. */

@@ -57,8 +57,8 @@ test('what is sent goes out with ids, unlike on every channel', async (t) => {
   one.attach(to.stream)
   t.ok(one.connected)
   t.equal(one.lastId, '0-0')
-  one.send(notification('a'), () => one.send(notification('b'), noop))
-  two.send(notification('c'), noop)
+  one.send(notification('a'), () => one.send(notification('b')))
+  two.send(notification('c'))
   t.equal(one.lastId, '0-2')
   t.equal(two.lastId, '1-0', 'nothing went out')
   one.end()
@@ -76,8 +76,8 @@ test('a client that comes back gets what it has not, from that channel and no ot
   const one = store.createChannel()
   const two = store.createChannel()
   for (const method of ['a', 'b', 'c']) {
-    one.send(notification(method), noop)
-    two.send(notification(`other ${method}`), noop)
+    one.send(notification(method))
+    two.send(notification(`other ${method}`))
   }
   t.match(store.find('0-1'), { channel: one, number: 1 })
   t.match(store.find('1-0'), { channel: two, number: 0 })
@@ -105,11 +105,11 @@ test('a new connection takes the place of the old', async (t) => {
   const channel = store.createChannel()
   const old = await connect(t)
   channel.attach(old.stream)
-  channel.send(notification('a'), noop)
+  channel.send(notification('a'))
   const next = await connect(t)
   channel.attach(next.stream)
   t.ok(await old.text.until('\r\n0\r\n\r\n'), 'the old one ends')
-  channel.send(notification('b'), noop)
+  channel.send(notification('b'))
   await next.text.until('"b"')
   t.strictSame(eventsIn(old.text.all), [['0-1', 'a']])
   t.strictSame(eventsIn(next.text.all), [['0-2', 'b']])
@@ -118,7 +118,7 @@ test('a new connection takes the place of the old', async (t) => {
 test('a channel that has ended gives what is left and ends again', async (t) => {
   const { store } = createStore()
   const channel = store.createChannel()
-  channel.send(response(1), noop)
+  channel.send(response(1))
   channel.end()
   t.ok(channel.ended)
   const { stream, text } = await connect(t)
@@ -130,7 +130,7 @@ test('a channel that has ended gives what is left and ends again', async (t) => 
 test('the store keeps the newest, up to its size', async (t) => {
   const { store, warnings } = createStore(300)
   const channel = store.createChannel()
-  for (const method of ['a', 'b', 'c', 'd', 'e', 'f']) channel.send(notification(method), noop)
+  for (const method of ['a', 'b', 'c', 'd', 'e', 'f']) channel.send(notification(method))
   const kept = [...channel.events.values()]
   t.ok(kept.reduce((sum, { bytes }) => sum + bytes.length, 0) <= 300)
   t.strictSame(
@@ -138,7 +138,7 @@ test('the store keeps the newest, up to its size', async (t) => {
     ['c', 'd', 'e', 'f']
   )
   t.equal(warnings.length, 2, 'and tells of those that nobody has got')
-  channel.send(notification('x'.repeat(1000)), noop)
+  channel.send(notification('x'.repeat(1000)))
   t.strictSame([...channel.events.keys()], [7], 'the newest of any size')
 })
 
@@ -148,8 +148,8 @@ test('what is dropped after it went out is not told of', async (t) => {
   const { stream } = await connect(t)
   channel.attach(stream)
   for (let id = 1; id < 10; id++) {
-    channel.send(request(id), noop)
-    channel.send(response(id), noop)
+    channel.send(request(id))
+    channel.send(response(id))
   }
   stream.end()
   t.equal(channel.events.size, 1)
@@ -160,7 +160,7 @@ test('what is dropped after it went out is not told of', async (t) => {
 test('a request that is dropped is answered with an error', async (t) => {
   const { store, refused } = createStore(100)
   const channel = store.createChannel()
-  for (let id = 1; id < 4; id++) channel.send(request(id), noop)
+  for (let id = 1; id < 4; id++) channel.send(request(id))
   t.strictSame(
     refused.map((frame) => frame.id),
     [1, 2]
@@ -171,13 +171,13 @@ test('a request that is dropped is answered with an error', async (t) => {
 test('an answer that is dropped becomes an error, which outlives what comes after', async (t) => {
   const { store } = createStore(2000)
   const call = store.createChannel()
-  call.send(notification('before'), noop)
-  call.send(response(1, 'x'.repeat(1000)), noop)
+  call.send(notification('before'))
+  call.send(response(1, 'x'.repeat(1000)))
   const small = store.createChannel()
-  small.send(response(2), noop)
+  small.send(response(2))
   for (const channel of [call, small]) channel.end()
   const other = store.createChannel()
-  for (let n = 0; n < 100; n++) other.send(notification('x'.repeat(100)), noop)
+  for (let n = 0; n < 100; n++) other.send(notification('x'.repeat(100)))
   t.strictSame(await fetch(t, call, 0), [['0-2', 'error 1']])
   t.strictSame(await fetch(t, small, 0), [['1-1', 'result 2']], 'unless the error is the larger')
 })
@@ -187,7 +187,7 @@ test('the errors are bounded too', async (t) => {
   const channels = []
   for (let id = 0; id < 100; id++) {
     const channel = store.createChannel()
-    channel.send(response(id, 'x'.repeat(500)), noop)
+    channel.send(response(id, 'x'.repeat(500)))
     channel.end()
     channels.push(channel)
   }

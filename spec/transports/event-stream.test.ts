@@ -7,7 +7,6 @@ import { countTimers, exchangeOver, until } from '../http/helpers.ts'
 
 const frame = (method: string): ReturnType<typeof makeFrame> =>
   makeFrame({ jsonrpc: '2.0', method })
-const noop = (): void => {}
 
 /** More than any socket takes without being read. */
 const large = 'x'.repeat(16 * 1024 * 1024)
@@ -28,7 +27,7 @@ test('frames go out as events', async (t) => {
   const { response, text } = await exchangeOver(t)
   const stream = new EventStream(response, 0)
   await new Promise<void>((resolve) => stream.send(frame('a'), resolve))
-  stream.write('id: 1\ndata:\n\n', noop)
+  stream.write('id: 1\ndata:\n\n')
   t.match(
     await text.until('data:\n\n'),
     'event: message\ndata: {"jsonrpc":"2.0","method":"a"}\n\n\r\n'

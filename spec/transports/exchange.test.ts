@@ -10,7 +10,6 @@ import type { ExchangeOptions } from '../../lib/transports/exchange.ts'
 import { countTimers, exchangeOver } from '../http/helpers.ts'
 import type { Text } from '../http/helpers.ts'
 
-const noop = (): void => {}
 const request = (id: number | string, progressToken?: number): Frame =>
   makeFrame({ jsonrpc: '2.0', id, method: 'x', params: { _meta: { progressToken } } })
 const result = (id: number | string): Frame => makeFrame({ jsonrpc: '2.0', id, result: `r${id}` })
@@ -70,10 +69,10 @@ test('a response that comes first is the answer, as JSON', async (t) => {
 test('a message that comes first opens a stream, which ends after the response', async (t) => {
   for (const first of [note(), makeFrame({ jsonrpc: '2.0', id: 'q', method: 'ask' })]) {
     const { exchange, text, ends } = await open(t, [request(1)])
-    exchange.send(first, noop)
+    exchange.send(first)
     t.match(await text.until(`${first}\n\n`), opened)
     t.ok(exchange.connected)
-    exchange.send(result(1), noop)
+    exchange.send(result(1))
     t.equal(ends(), 1)
     t.ok(await text.until(`${eventOf(result(1))}\r\n0\r\n\r\n`))
   }
@@ -83,25 +82,25 @@ test('silence opens a stream in time, and the wait for it ends with the answer',
   const before = countTimers()
   const { exchange, text } = await open(t, [request(1)], { streamAfter: 20 })
   t.match(await text.until(opened), opened)
-  exchange.send(result(1), noop)
+  exchange.send(result(1))
   t.ok(await text.until(`${eventOf(result(1))}\r\n0\r\n\r\n`))
 
   const quick = await open(t, [request(1)], { streamAfter: 60_000 })
-  quick.exchange.send(result(1), noop)
+  quick.exchange.send(result(1))
   t.match(await quick.text.until(/\}$/), 'application/json')
 
   const noted = await open(t, [request(1)], { streamAfter: 60_000 })
-  noted.exchange.send(note(), noop)
+  noted.exchange.send(note())
   const broken = await open(t, [request(1)], { streamAfter: 60_000 })
   await broken.breakOff()
   t.equal(countTimers(), before)
-  noted.exchange.send(result(1), noop)
+  noted.exchange.send(result(1))
 })
 
 test('a client that takes only events gets a stream at once', async (t) => {
   const { exchange, text } = await open(t, [request(1)], { accept: { json: false, events: true } })
   t.match(await text.until('\r\n\r\n'), opened)
-  exchange.send(result(1), noop)
+  exchange.send(result(1))
   t.ok(await text.until(`${eventOf(result(1))}\r\n0\r\n\r\n`))
 })
 
@@ -111,7 +110,7 @@ test('a client that takes only JSON never gets a stream', async (t) => {
   const { exchange, text } = await open(t, [request(1)], { accept, streamAfter: 1 })
   t.notOk(exchange.streams)
   t.equal(countTimers(), before)
-  exchange.send(result(1), noop)
+  exchange.send(result(1))
   t.match(await text.until(/\}$/), 'application/json')
 })
 
@@ -119,7 +118,7 @@ test('progress belongs to the exchange whose request asked for it', async (t) =>
   const { exchange } = await open(t, [request(1), request(2, 7)])
   t.ok(exchange.expects(7))
   t.notOk(exchange.expects(1))
-  for (const id of [1, 2]) exchange.send(result(id), noop)
+  for (const id of [1, 2]) exchange.send(result(id))
 })
 
 test('a batch is answered as an array when all of it has been, in the order of the answers', async (t) => {
@@ -130,7 +129,7 @@ test('a batch is answered as an array when all of it has been, in the order of t
   await new Promise<void>((resolve) => exchange.send(result(3), resolve))
   t.equal(ends(), 0)
   t.strictSame([...exchange.owed], [1])
-  exchange.send(result(1), noop)
+  exchange.send(result(1))
   t.equal(ends(), 1)
   const all = await text.until(/\]$/)
   t.ok(all?.endsWith(`\r\n\r\n[${result('2')},${result(3)},${result(1)}]`))
@@ -138,18 +137,18 @@ test('a batch is answered as an array when all of it has been, in the order of t
 
 test('a batch of one is answered as an array all the same', async (t) => {
   const { exchange, text } = await open(t, [request(1)], { batch: true })
-  exchange.send(result(1), noop)
+  exchange.send(result(1))
   t.ok((await text.until(/\]$/))?.endsWith(`\r\n\r\n[${result(1)}]`))
 })
 
 test('the answers that a batch has got go first on a stream that opens after them', async (t) => {
   const { exchange, text, ends } = await open(t, [request(1), request(2)], { batch: true })
-  exchange.send(result(1), noop)
-  exchange.send(note(), noop)
+  exchange.send(result(1))
+  exchange.send(note())
   t.match(await text.until(eventOf(note())), opened)
   t.ok(text.all.indexOf(eventOf(result(1))) < text.all.indexOf(eventOf(note())))
   t.equal(ends(), 0)
-  exchange.send(result(2), noop)
+  exchange.send(result(2))
   t.equal(ends(), 1)
   t.ok(await text.until(`${eventOf(result(2))}\r\n0\r\n\r\n`))
 })
@@ -168,12 +167,12 @@ test('a connection that breaks before there is a stream ends the exchange', asyn
 
 test('a connection that breaks after there is one does not: the client can come back', async (t) => {
   const { exchange, ends, breakOff } = await open(t, [request(1)])
-  exchange.send(note(), noop)
+  exchange.send(note())
   await breakOff()
   t.equal(ends(), 0)
   t.ok(exchange.streams)
   t.notOk(exchange.connected)
-  exchange.send(result(1), noop)
+  exchange.send(result(1))
   t.equal(ends(), 1)
 })
 
@@ -182,7 +181,7 @@ test('who answers waits for the client to read', async (t) => {
   for (const events of [true, false]) {
     const { exchange, breakOff, stall } = await open(t, [request(1)])
     stall()
-    if (events) exchange.send(note(), noop)
+    if (events) exchange.send(note())
     let isTaken = false
     exchange.send(large, () => (isTaken = true))
     await new Promise((resolve) => setTimeout(resolve, 50))

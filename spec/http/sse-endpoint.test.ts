@@ -1,0 +1,120 @@
+// HTTP+SSE as its clients see it.
+
+import { test } from 'tap'
+import { sseClient } from '../../fixtures/clients/raw.js'
+import { json, rawConnection, serve, until } from './helpers.ts'
+
+const ping = json({ id: 1, method: 'ping' })
+
+test('the endpoint is beside the stream, wherever that is', async (t) => {
+  const cases: [string, string, string][] = [
+    ['', 'sse', '/messages/'],
+    ['', 'sse/', '/messages/'],
+    ['', 'servers/two%20words/sse', '/servers/two%20words/messages/'],
+    ['', 'servers/two%20words/sse/', '/servers/two%20words/messages/'],
+    ['/base', 'sse', '/base/messages/'],
+    ['/base', 'base/servers/two%20words/sse/', '/base/servers/two%20words/messages/']
+  ]
+  for (const [basePath, path, expected] of cases) {
+    const { sse, arrivals } = await serve(t, { basePath, servers: ['', 'two words'] })
+    const { client } = await sse(path)
+    const { pathname, searchParams } = new URL(client.endpoint)
+    t.equal(pathname, expected, `${path}, base path "${basePath}"`)
+    t.match(arrivals, [{ session: searchParams.get('session_id') }])
+    t.match(await client.request('ping'), { result: {} })
+  }
+})
+
+test('the stream is one that nothing in between holds back', async (t) => {
+  const { sse } = await serve(t)
+  const { client } = await sse()
+  t.match(client.connection.headers, {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-cache, no-transform',
+    'x-accel-buffering': 'no'
+  })
+})
+
+test('each connection is a session of its own', async (t) => {
+  const { sse, listener } = await serve(t)
+  const one = await sse()
+  const two = await sse()
+  t.not(one.client.endpoint, two.client.endpoint)
+  t.equal(listener.sessions, 2)
+  const results = [one, two].map(({ client }) => client.request('x', {}, { id: 1 }))
+  for (const [n, { server }] of [one, two].entries()) {
+    const request = await server.got('x')
+    await server.answer(request, { n })
+  }
+  t.match(await Promise.all(results), [{ result: { n: 0 } }, { result: { n: 1 } }])
+})
+
+test('what cannot be taken has a status that says why', async (t) => {
+  const { sse, client } = await serve(t, { maxMessage: 100, servers: ['', 'other'] })
+  const { client: old } = await sse()
+  const post = async (body: string, headers = {}): Promise<[number, number]> => {
+    const { status, text } = await old.post(body, headers)
+    return [status, JSON.parse(text).error.code]
+  }
+  t.strictSame(await post('{'), [400, -32700])
+  t.strictSame(await post('{}'), [400, -32600])
+  t.strictSame(await post(`[${ping}]`), [400, -32600], 'a batch')
+  t.strictSame(await post(ping.padEnd(101)), [413, -32600])
+  t.strictSame(await post(ping, { 'content-type': 'text/plain' }), [415, -32600])
+  const { endpoint } = old
+  for (const unknown of [
+    endpoint.replace(/\w$/, 'x'),
+    endpoint.replace(/\?.*/, ''),
+    endpoint.replace('/messages', '/servers/other/messages')
+  ]) {
+    old.endpoint = unknown
+    t.strictSame(await post(ping), [404, -32001], unknown)
+  }
+  old.endpoint = endpoint
+  t.match(await old.request('ping'), { result: {} }, 'nothing came to harm')
+  const wrong = client({ path: 'messages/' })
+  t.match(await wrong.open('GET'), { statusCode: 405, headers: { allow: 'POST' } })
+  // Which is how a client of both transports learns that this is the older one.
+  t.match(await client({ path: 'sse' }).open('POST', ping), {
+    statusCode: 405,
+    headers: { allow: 'GET' }
+  })
+})
+
+test('the id of a session is none of a connection', async (t) => {
+  const { sse, session } = await serve(t)
+  const { client } = await session()
+  const { client: old } = await sse()
+  old.endpoint = old.endpoint.replace(/=.*/, `=${client.sessionId}`)
+  t.equal((await old.post(ping)).status, 404)
+})
+
+test('there are as many connections as the limit says', async (t) => {
+  const { sse, listener } = await serve(t, { maxSessions: 1 })
+  const { client } = await sse()
+  const refusal: unknown = await sseClient(`${listener.url}sse`).catch((error: unknown) => error)
+  t.match(refusal, { status: 503, headers: { 'retry-after': '10' } })
+  client.close()
+  await until(() => listener.sessions === 0)
+  await sse()
+})
+
+test('a connection that ends while a body comes is unknown when it has come', async (t) => {
+  const { sse, listener } = await serve(t)
+  const { client } = await sse()
+  const { socket, text } = rawConnection(t, listener)
+  const { pathname, search } = new URL(client.endpoint)
+  const lines = [
+    `POST ${pathname}${search} HTTP/1.1`,
+    'Host: localhost',
+    'Content-Type: application/json',
+    `Content-Length: ${ping.length}`,
+    'Expect: 100-continue'
+  ]
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`)
+  await text.until('100 Continue')
+  client.close()
+  await until(() => listener.sessions === 0)
+  socket.write(ping)
+  t.match(await text.until('"error"'), / 404 /)
+})
