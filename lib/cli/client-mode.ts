@@ -24,7 +24,7 @@ export async function runClient(config: ClientConfig, log: Log): Promise<void> {
     if (again) server.destroy()
     // As if the input had ended here: what was asked is answered, if it does not take too long.
     client.endInput()
-    setTimeout(() => server.destroy(), drainTimeout).unref()
+    if (drainTimeout > 0) setTimeout(() => server.destroy(), drainTimeout).unref()
   })
   try {
     await join(client, server, recorder?.tap('stdio'))

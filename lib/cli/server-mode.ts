@@ -16,6 +16,9 @@ import { connectChild } from '../transports/connect-child.ts'
 import { openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
+/** The longest that a timer can be set for, in milliseconds: 24 days. */
+const forever = 2 ** 31 - 1
+
 /** Serves until the process is told to stop, and resolves when nothing of it is left. */
 export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   const { limits } = config
@@ -55,13 +58,13 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
     await Promise.all([...targets.values()].map((target) => target.destroy()))
     throw error
   }
-  announce(listener, targets, log)
   await new Promise<void>((resolve, reject) => {
     const release = onStop((again) => {
       log.info(again ? 'stopping at once' : 'stopping (ask again to stop at once)')
-      listener.close(again ? 0 : limits.drainTimeout).then(resolve, reject)
+      listener.close(again ? 0 : limits.drainTimeout || forever).then(resolve, reject)
     })
     listener.once('close', release)
+    announce(listener, targets, log)
   })
   await Promise.all([...targets.values()].map((target) => target.destroy()))
   await recorder?.close()

@@ -59,6 +59,8 @@ class ReconnectTransport extends Around {
   #waiting: { frame: Frame; callback: Callback }[] = []
   /** A server has answered something: from now on one may follow another. */
   #opened = false
+  /** Why the first server failed, to be told to a client that has yet to ask something. */
+  #fault: ProxyError | undefined
   /** The server that is being opened. */
   #next: Duplex | undefined
   #restartTimes: number[] = []
@@ -78,6 +80,7 @@ class ReconnectTransport extends Around {
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
     this.#owed.sent(frame)
     if (this.#waiting.push({ frame, callback }) === 1) this.#send()
+    this.#tellFault()
   }
 
   override _final(callback: Callback): void {
@@ -91,6 +94,7 @@ class ReconnectTransport extends Around {
       clearTimeout(this.#timer)
       this.#next?.destroy()
       if (this.#opened) this.push(null)
+      else this.#tellFault()
       callback()
     })
   }
@@ -128,7 +132,11 @@ class ReconnectTransport extends Around {
     // An answer is for the server that asked.
     const still = refused.filter(({ kind }) => kind !== 'response')
     this.#waiting.unshift(...still.map((frame) => ({ frame, callback: noop })))
-    if (!this.#opened) return this.#giveUp(cause)
+    if (!this.#opened) {
+      this.#fault = cause
+      if (this.#owed.size > 0) this.#tellFault()
+      return
+    }
     const unsent = this.#unsent()
     this.#failCalls(cause, (id) => !unsent.has(id))
     if (!this.#ended) this.#restartLater(cause)
@@ -146,6 +154,12 @@ class ReconnectTransport extends Around {
       this.pass(errorFrame(id, cause))
       this.#owed.forget(id)
     }
+  }
+
+  #tellFault(): void {
+    const fault = this.#fault
+    this.#fault = undefined
+    if (fault !== undefined) this.#giveUp(fault)
   }
 
   #giveUp(cause: ProxyError, error = cause): void {

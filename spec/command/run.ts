@@ -151,4 +151,4 @@ export function openShell(t: Test, programs: Programs = {}): Shell {
 }
 
 /** Without a shell in between, which would get the signals, unless it is needed. */
-const itself = (line: string): string => (/[|;&]/.test(line) ? line : `exec ${line}`)
+const itself = (line: string): string => (line.includes('|') ? line : `exec ${line}`)

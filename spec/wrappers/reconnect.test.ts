@@ -229,6 +229,32 @@ t.test('a command that is not there fails alike, with all that is asked', async 
   t.match(await peer.closed, { code: 'ERR_COMMAND_NOT_FOUND' })
 })
 
+t.test('a client that comes late is told all the same', async (t) => {
+  const connect = () => connectChild({ command: '/nowhere' })
+  for (const speaks of [true, false]) {
+    const transport = reconnect(connect)
+    const peer = new Peer(transport)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    t.notOk(transport.closed)
+    const answered = speaks ? peer.request('initialize', initializeParams) : transport.end()
+    if (speaks) t.match(await answered, { error: { message: /^cannot start "\/nowhere"/ } })
+    t.match(await peer.closed, { code: 'ERR_COMMAND_NOT_FOUND' })
+  }
+})
+
+t.test('a client that comes late is told all the same', async (t) => {
+  const connect = () => connectChild({ command: '/nowhere' })
+  for (const speaks of [true, false]) {
+    const transport = reconnect(connect)
+    const peer = new Peer(transport)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    t.notOk(transport.closed)
+    const answered = speaks ? peer.request('initialize', initializeParams) : transport.end()
+    if (speaks) t.match(await answered, { error: { message: /^cannot start "\/nowhere"/ } })
+    t.match(await peer.closed, { code: 'ERR_COMMAND_NOT_FOUND' })
+  }
+})
+
 t.test('a client that has said its last word is told all the same', async (t) => {
   const peer = startRascal(t, {}, () => ['--crash-on-start', '3'])
   const answered = peer.request('initialize', initializeParams)
