@@ -13,6 +13,7 @@ import { replyError } from './reply.ts'
 export class PostEndpoint {
   readonly #options: EndpointOptions
   readonly #clients = new Set<PostTransport>()
+  #whenEmpty: (() => void) | undefined
 
   constructor(options: EndpointOptions) {
     this.#options = options
@@ -52,19 +53,23 @@ export class PostEndpoint {
     const statusOf = isModern ? modernStatus : undefined
     const client = new PostTransport({ response, body, accept, keepAlive, streamAfter, statusOf })
     this.#clients.add(client)
-    client.once('close', () => this.#clients.delete(client))
+    client.once('close', () => this.#clientOnClose(client))
     onClient(client, { ...to, session: createId() })
   }
 
   /** Ends subscriptions at once, and resolves when no client is left: after `timeout` ms at the latest. */
   async drain(timeout: number): Promise<void> {
-    const clients = [...this.#clients]
-    for (const client of clients) client.endSubscription()
-    const closed = clients.map((client) => new Promise((resolve) => client.once('close', resolve)))
+    if (this.#clients.size === 0) return
     const timer = setTimeout(() => {
-      for (const client of clients) client.destroy()
+      for (const client of this.#clients) client.destroy()
     }, timeout)
-    await Promise.all(closed)
+    for (const client of this.#clients) client.endSubscription()
+    await new Promise<void>((resolve) => (this.#whenEmpty = resolve))
     clearTimeout(timer)
+  }
+
+  #clientOnClose(client: PostTransport): void {
+    this.#clients.delete(client)
+    if (this.#clients.size === 0) this.#whenEmpty?.()
   }
 }
