@@ -13,6 +13,8 @@ const globals = [
   ...['process', 'queueMicrotask', 'setImmediate', 'setInterval', 'setTimeout', 'structuredClone']
 ]
 
+const unused = { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }
+
 // What t.test returns: tap waits for it itself.
 const subtests = [{ from: 'package', package: '@tapjs/core', name: 'PromiseWithSubtest' }]
 
@@ -34,7 +36,7 @@ export default defineConfig(
       'no-var': 'error',
       'object-shorthand': 'error',
       'prefer-const': 'error',
-      'no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }]
+      'no-unused-vars': ['error', unused]
     }
   },
   {
@@ -52,6 +54,7 @@ export default defineConfig(
       '@typescript-eslint/consistent-type-exports': 'error',
       '@typescript-eslint/consistent-type-imports': ['error', { disallowTypeAnnotations: false }],
       '@typescript-eslint/no-floating-promises': ['error', { allowForKnownSafePromises: subtests }],
+      '@typescript-eslint/no-unused-vars': ['error', unused],
       '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
       '@typescript-eslint/restrict-template-expressions': [
         'error',
@@ -69,6 +72,7 @@ export default defineConfig(
       '@typescript-eslint/no-empty-function': 'off', // on('error', () => {})
       '@typescript-eslint/no-misused-spread': 'off', // the characters of a string
       '@typescript-eslint/no-unnecessary-condition': 'off', // a call in between may have changed it
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off', // never ends on tap's types
       '@typescript-eslint/non-nullable-type-assertion-style': 'off', // wants `!`, which is forbidden
       '@typescript-eslint/prefer-for-of': 'off', // over bytes
       '@typescript-eslint/prefer-nullish-coalescing': 'off', // 0 is no limit, '' is nothing
@@ -84,7 +88,7 @@ export default defineConfig(
     }
   },
   {
-    // Messages are `any` where a test looks into them, and a test is async whether it waits or not.
+    // Messages are `any` where a test looks into them, a part that is missing fails it, and a test is async whether it waits or not.
     files: ['spec/**/*.ts'],
     rules: {
       '@typescript-eslint/no-unsafe-argument': 'off',
@@ -92,6 +96,7 @@ export default defineConfig(
       '@typescript-eslint/no-unsafe-member-access': 'off',
       '@typescript-eslint/no-unsafe-return': 'off',
       '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/restrict-plus-operands': 'off',
       '@typescript-eslint/restrict-template-expressions': 'off'
     }
   }

@@ -39,7 +39,10 @@ async function open(
 async function fill(transport: ChildTransport, size: number): Promise<number> {
   let taken = 0
   const frame = notification('filler', { text: 'x'.repeat(size) })
-  while (transport.write(frame, (error) => void (error ?? taken++))) await turn()
+  const written = (error: unknown): void => {
+    if (!error) taken++
+  }
+  while (transport.write(frame, written)) await turn()
   for (let before = -1; taken !== before;) {
     before = taken
     for (let i = 0; i < 50; i++) await turn()
