@@ -15,8 +15,9 @@ export async function urlConnector(
   log: Log
 ): Promise<() => Duplex> {
   const { limits, verify, ca, cert, key } = config
-  const secure = { verify, ca, cert, key }
-  const tokens = 'oauth' in config ? await tokenSource(config.oauth, secure) : undefined
+  const secure = { verify, ca, cert, key, connectTimeout: limits.connectTimeout }
+  const oauth = config.mode === 'client' ? config.oauth : undefined
+  const tokens = oauth && (await tokenSource(oauth, secure))
   const { url, headers } = server
   const options: HttpOptions = { ...limits, ...secure, url, headers, tokens, log }
   switch (server.transport) {
@@ -36,12 +37,11 @@ export async function urlConnector(
 }
 
 async function tokenSource(
-  oauth: OAuthConfig | undefined,
-  secure: Pick<AgentOptions, 'verify' | 'ca' | 'cert' | 'key'>
-): Promise<TokenSource | undefined> {
-  if (oauth === undefined) return undefined
+  oauth: OAuthConfig,
+  options: Omit<AgentOptions, 'origin'>
+): Promise<TokenSource> {
   const { clientCredentials } = await import('../transports/oauth.ts')
   const { createAgent } = await import('../transports/agent.ts')
-  const dispatcher = (): Promise<Dispatcher> => createAgent({ ...secure, origin: oauth.tokenUrl })
-  return clientCredentials({ ...oauth, dispatcher })
+  const dispatcher = (): Promise<Dispatcher> => createAgent({ ...options, origin: oauth.tokenUrl })
+  return clientCredentials({ ...oauth, dispatcher, timeout: options.connectTimeout })
 }

@@ -171,7 +171,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: IncomingHttpHeaders
   ): void {
-    if (this.ended || status < 200) return
+    if (status < 200) return // the answer proper is still to come
     if (this.#client.paused) this.pause()
     if (status === 401 && this.#refuseToken !== undefined && !this.#tokenRefused) {
       this.#refuseToken()
@@ -184,11 +184,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.ended && !this.#again) this.#handler.onData(chunk)
+    if (!this.#again) this.#handler.onData(chunk)
   }
 
   onResponseEnd(): void {
-    if (this.ended) return
     if (this.#again) {
       this.#again = false
       void this.#client.start(this)

@@ -1,5 +1,6 @@
 // The transport to a server that may speak Streamable HTTP or HTTP+SSE.
 
+import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
@@ -238,6 +239,22 @@ test('a session that is lost while the end waits for answers fails after what wa
   t.match(shown(await closed), { code: 'ERR_SESSION_UNKNOWN' })
   t.equal(frames.at(-1)?.method, 'started')
   t.strictSame(sent(server, 'DELETE'), [])
+})
+
+test('the end of a transport whose server is gone waits for the reader alone', async (t) => {
+  const { initialize, transport, server, frames, closed } = await overOld(t)
+  await initialize()
+  transport.pause()
+  const listeners = transport.listenerCount('end')
+  server.streams[0]?.send({ jsonrpc: '2.0', method: 'n' })
+  server.streams[0]?.end()
+  // It will fail when all has been read.
+  while (transport.listenerCount('end') === listeners) await new Promise(setImmediate)
+  transport.end()
+  await once(transport, 'finish')
+  transport.resume()
+  t.match(await closed, { code: 'ERR_CONNECTION' })
+  t.equal(frames.at(-1)?.method, 'n')
 })
 
 test('a slow reader stops the server', async (t) => {

@@ -9,7 +9,8 @@ import { ProxyError } from '../../lib/errors.ts'
 import { HttpClient } from '../../lib/transports/http-client.ts'
 import type { ReplyHandler } from '../../lib/transports/http-client.ts'
 import type { TokenSource } from '../../lib/transports/oauth.ts'
-import { notification, request } from '../helpers.ts'
+import type { notification } from '../helpers.ts'
+import { request } from '../helpers.ts'
 import { byMethod, gate, opening, overHttp, overSse, sent, serve, shown } from './http-helpers.ts'
 
 test('the headers of the caller go with every request, but for those that must be', async (t) => {
@@ -100,6 +101,17 @@ test('a status that only looks like a redirect is one like others', async (t) =>
   })
   transport.write(opening())
   t.match(shown(await closed), { text: /answered 302: no location$/ })
+})
+
+test('what is said before the answer proper is passed over', async (t) => {
+  const { initialize, ask } = await overHttp(t, {
+    onPost: (_message, { res, byDefault }) => {
+      res.writeProcessing()
+      res.writeEarlyHints({ link: '</style.css>; rel=preload' }, byDefault)
+    }
+  })
+  await initialize()
+  t.match(await ask('tools/list'), { result: {} })
 })
 
 /** Tokens that count up with each that is refused. */
