@@ -10,7 +10,7 @@ const messagesIn = (stdout: string): Json[] =>
   stdout
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Json)
+    .map((line) => JSON.parse(line))
 
 const line = (message: object): string => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`
 
