@@ -218,7 +218,7 @@ export class SharedServer {
   }
 
   #onResponse(frame: Frame): void {
-    const call = this.#end(frame.id as number)
+    const call = this.#end(Number(frame.id))
     if (call === undefined) return // cancelled, or its client has gone
     const { id: text, method, port } = call
     const replacements: Replacement[] = [{ path: paths.id, text }]
@@ -244,7 +244,7 @@ export class SharedServer {
 
   /** Hands out what belongs to a request, which it names at `path`. */
   #passOn(frame: Frame, path: string[]): void {
-    const call = this.#calls.get(Number(valueText(frame.bytes, path)))
+    const call = this.#calls.get(idAt(frame, path))
     const text = path === paths.token ? call?.token : call?.id
     if (call !== undefined && text !== undefined)
       call.port.deliver(rewrite(frame, [{ path, text }]))
@@ -253,7 +253,7 @@ export class SharedServer {
   // The server ends a subscription (2026-07-28, Cancellation). Legacy servers take back a question of
   // their own: that one had its answer.
   #onCancelled(frame: Frame): void {
-    const id = Number(valueText(frame.bytes, paths.requestId))
+    const id = idAt(frame, paths.requestId)
     const call = this.#calls.get(id)
     if (call?.method !== 'subscriptions/listen') return
     this.#end(id)
@@ -373,4 +373,9 @@ function failureOf(server: Duplex): ProxyError {
 function cancellation(requestId: number): Frame {
   const params = { requestId, reason: 'the client has gone' }
   return makeFrame({ jsonrpc: '2.0', method: 'notifications/cancelled', params })
+}
+
+/** The id of a request that a server names at `path`. There are servers that make a string of it. */
+function idAt(frame: Frame, path: string[]): number {
+  return Number(JSON.parse(valueText(frame.bytes, path) ?? 'null'))
 }

@@ -401,3 +401,18 @@ t.test('a single message over the limit is no reason to cut anybody off', async 
   t.equal(frame.id, 1)
   port.destroy()
 })
+
+t.test('a server that makes strings of ids is understood', async (t) => {
+  const { server, connect } = shareOne(t)
+  const client = connect()
+  await client.send('{"jsonrpc":"2.0","id":77,"method":"subscriptions/listen","params":{}}')
+  await server.got('subscriptions/listen')
+  const _meta = { [subscriptionKey]: '1' }
+  server.say({ method: 'notifications/subscriptions/acknowledged', params: { _meta } })
+  server.say('{"jsonrpc":"2.0","id":"1","result":{}}')
+  await client.frames.until(() => client.frames.length >= 2)
+  t.strictSame(client.texts(), [
+    `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"${subscriptionKey}":77}}}`,
+    '{"jsonrpc":"2.0","id":77,"result":{}}'
+  ])
+})
