@@ -3,6 +3,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import { ProxyError, describe } from './errors.ts'
+import type { ErrorCode } from './errors.ts'
 import { isEnvelope } from './schema/index.ts'
 
 export type Id = string | number
@@ -100,20 +101,32 @@ export function errorFrame(id: Id | undefined, error: ProxyError): Frame {
   return makeFrame({ jsonrpc: '2.0', id: id ?? null, error: message })
 }
 
-/** JSON that is not a JSON-RPC message, with what can be told of it all the same. */
-export class EnvelopeError extends ProxyError {
+/** A message that cannot pass, with what could be told of its envelope. */
+export class RefusedError extends ProxyError {
   readonly envelope: Envelope | undefined
 
+  constructor(code: ErrorCode, message: string, envelope?: Envelope) {
+    super(code, message)
+    this.envelope = envelope
+  }
+}
+
+/** JSON that is not a JSON-RPC message. */
+export class EnvelopeError extends RefusedError {
   constructor(message: unknown) {
     super(
       'ERR_FRAME_ENVELOPE',
-      'the message is not a JSON-RPC 2.0 request, notification or response'
+      'the message is not a JSON-RPC 2.0 request, notification or response',
+      envelopeIn(message)
     )
-    if (typeof message !== 'object' || message === null || !('id' in message)) return
-    const { id } = message
-    if (typeof id !== 'string' && typeof id !== 'number') return
-    this.envelope = { kind: 'result' in message || 'error' in message ? 'response' : 'request', id }
   }
+}
+
+function envelopeIn(message: unknown): Envelope | undefined {
+  if (typeof message !== 'object' || message === null || !('id' in message)) return undefined
+  const { id } = message
+  if (typeof id !== 'string' && typeof id !== 'number') return undefined
+  return { kind: 'result' in message || 'error' in message ? 'response' : 'request', id }
 }
 
 /**

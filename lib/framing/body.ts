@@ -10,7 +10,7 @@ import { tooLarge } from './newline.ts'
 /** Gathers a body as its chunks come, and refuses to hold more than the limit. */
 export class BodyParser {
   readonly #maxMessage: number
-  readonly #parts: Buffer[] = []
+  #parts: Buffer[] = []
   #size = 0
 
   /** @param maxMessage the largest body taken, in bytes (64 MiB; 0: any) */
@@ -26,12 +26,12 @@ export class BodyParser {
     this.#parts.push(chunk)
   }
 
-  /** All that was taken: the whole body. */
+  /** All that was taken: the whole body. Nothing of it is kept. */
   end(): Buffer {
-    const [first] = this.#parts
-    return first !== undefined && this.#parts.length === 1
-      ? first
-      : Buffer.concat(this.#parts, this.#size)
+    const parts = this.#parts
+    const [first] = parts
+    this.#parts = []
+    return first !== undefined && parts.length === 1 ? first : Buffer.concat(parts, this.#size)
   }
 }
 

@@ -4,9 +4,9 @@
 // A line over the limit is not kept: it goes by a scanner that picks out its envelope, so that
 // whoever waits for it can be told. The lines after it are read as ever.
 
-import { EnvelopeError, parseFrame } from '../frame.ts'
+import { RefusedError, parseFrame } from '../frame.ts'
 import type { Envelope, Frame } from '../frame.ts'
-import { ProxyError } from '../errors.ts'
+import type { ProxyError } from '../errors.ts'
 import { largestMessage } from '../limits.ts'
 import { EnvelopeScanner, isBlank } from './scan.ts'
 
@@ -84,16 +84,16 @@ export function readFrame(bytes: Buffer, options: ParserOptions, text?: string):
     frame = parseFrame(bytes, text)
   } catch (error) {
     if (isBlank(bytes)) return
-    const envelope = error instanceof EnvelopeError ? error.envelope : undefined
+    const envelope = error instanceof RefusedError ? error.envelope : undefined
     options.onInvalid(error as ProxyError, envelope)
     return
   }
   options.onFrame(frame)
 }
 
-export function tooLarge(size: number, maxMessage: number): ProxyError {
+export function tooLarge(size: number, maxMessage: number, envelope?: Envelope): RefusedError {
   const message = `a message of ${size} bytes is over the limit of ${maxMessage} (see --max-message)`
-  return new ProxyError('ERR_FRAME_TOO_LARGE', message)
+  return new RefusedError('ERR_FRAME_TOO_LARGE', message, envelope)
 }
 
 const newline = Buffer.from('\n')

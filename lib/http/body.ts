@@ -2,8 +2,8 @@
 
 import type { IncomingMessage } from 'node:http'
 import { ProxyError } from '../errors.ts'
-import { EnvelopeError, refuse } from '../frame.ts'
-import type { Envelope, Frame } from '../frame.ts'
+import { RefusedError, refuse } from '../frame.ts'
+import type { Frame } from '../frame.ts'
 import { BodyParser, parseBody } from '../framing/body.ts'
 import type { Body } from '../framing/body.ts'
 import { tooLarge } from '../framing/newline.ts'
@@ -21,63 +21,49 @@ export async function readFrames(
   maxMessage: number,
   takeAnswer: (answer: Frame) => void
 ): Promise<Body> {
-  const onRefused = (error: ProxyError, envelope?: Envelope): void => {
-    const { onward } = refuse(error, envelope)
-    if (onward !== undefined) takeAnswer(onward)
-  }
-  const bytes = await readBody(request, maxMessage, onRefused)
   try {
-    return parseBody(bytes)
+    return parseBody(await readBody(request, maxMessage))
   } catch (error) {
-    if (error instanceof EnvelopeError) onRefused(error, error.envelope)
+    const { onward } = error instanceof RefusedError ? refuse(error, error.envelope) : {}
+    if (onward !== undefined) takeAnswer(onward)
     throw error
   }
 }
 
 /**
- * Resolves to the whole body. One that is over the limit is refused at once; what still comes of it
- * goes by a scanner, since who is cut off while sending may never see the answer.
+ * Resolves to the whole body. One that is over the limit goes by a scanner, and is refused at its
+ * end: who is refused while sending may never see why, and may not send what it is about.
  *
  * @param maxMessage in bytes (0: any)
- * @param onRefused told of a body over the limit when it has gone by
- * @throws ProxyError `ERR_FRAME_TOO_LARGE`, or `ERR_CLOSED` when the client has gone
+ * @throws RefusedError `ERR_FRAME_TOO_LARGE`
+ * @throws ProxyError `ERR_CLOSED` when the client has gone
  */
-export function readBody(
-  request: IncomingMessage,
-  maxMessage: number,
-  onRefused?: (error: ProxyError, envelope?: Envelope) => void
-): Promise<Buffer> {
+export function readBody(request: IncomingMessage, maxMessage: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const parser = new BodyParser(maxMessage)
-    let refusal: { error: ProxyError; scanner: EnvelopeScanner } | undefined
-    const refuse = (error: ProxyError): EnvelopeScanner => {
-      const scanner = new EnvelopeScanner()
-      refusal = { error, scanner }
-      reject(error)
-      return scanner
-    }
+    let scanner: EnvelopeScanner | undefined
+    let size = 0
     const gone = (cause?: Error): void => {
       reject(
         new ProxyError('ERR_CLOSED', 'the client went away in the middle of a message', { cause })
       )
     }
     if (request.destroyed) return gone()
-    const announced = Number(request.headers['content-length'])
-    if (maxMessage > 0 && announced > maxMessage) refuse(tooLarge(announced, maxMessage))
     request
       .on('data', (chunk: Buffer) => {
-        if (refusal !== undefined) return refusal.scanner.feed(chunk)
+        size += chunk.length
+        if (scanner !== undefined) return scanner.feed(chunk)
         try {
           parser.feed(chunk)
-        } catch (error) {
-          const scanner = refuse(error as ProxyError)
+        } catch {
+          scanner = new EnvelopeScanner()
           scanner.feed(parser.end())
           scanner.feed(chunk)
         }
       })
       .on('end', () => {
-        if (refusal === undefined) resolve(parser.end())
-        else onRefused?.(refusal.error, refusal.scanner.envelope())
+        if (scanner === undefined) resolve(parser.end())
+        else reject(tooLarge(size, maxMessage, scanner.envelope()))
       })
       .on('error', gone)
   })

@@ -2,7 +2,7 @@
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { ProxyError } from '../errors.ts'
-import { EnvelopeError, errorFrame } from '../frame.ts'
+import { RefusedError, errorFrame } from '../frame.ts'
 import type { Id } from '../frame.ts'
 
 /** Answers with JSON that is no frame, for people and programs that look after the proxy. */
@@ -20,7 +20,7 @@ export function replyError(
   response: ServerResponse,
   error: ProxyError,
   headers: OutgoingHttpHeaders = {},
-  id: Id | undefined = error instanceof EnvelopeError ? error.envelope?.id : undefined
+  id: Id | undefined = idOfRequest(error)
 ): void {
   if (response.headersSent || response.destroyed) return
   const { bytes } = errorFrame(id, error)
@@ -30,4 +30,10 @@ export function replyError(
     ...headers
   })
   response.end(bytes)
+}
+
+// The id of an answer is the server's, and would mean something else to the client.
+function idOfRequest(error: ProxyError): Id | undefined {
+  if (!(error instanceof RefusedError)) return undefined
+  return error.envelope?.kind === 'request' ? error.envelope.id : undefined
 }

@@ -25,6 +25,10 @@ test('an error is a status, and a JSON-RPC error with the id if one is known', a
   const other = await exchangeOver(t)
   replyError(other.response, new EnvelopeError({ id: 'x', method: 1 }))
   t.match(await other.text.until('}}'), /^HTTP\/1\.1 400 [^]*"id":"x","error":\{"code":-32600/)
+
+  const answer = await exchangeOver(t)
+  replyError(answer.response, new EnvelopeError({ id: 'x', result: 1 }))
+  t.match(await answer.text.until('}}'), '"id":null', 'that of an answer is not the client’s')
 })
 
 test('where an answer has begun, or nobody is left to get one, an error changes nothing', async (t) => {
