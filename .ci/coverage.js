@@ -1,12 +1,13 @@
 // Whether coverage told of every file of lib: one that no test loads is not in the report, and would
 // count as covered. To be run after the tests.
 
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { transformSync } from 'esbuild'
 import { files } from '../spec/coverage.js'
 
-execFileSync('npx', ['tap', 'report', 'json-summary'], { stdio: ['ignore', 'ignore', 'inherit'] })
+// That it fails below 100 % was told by the tests.
+spawnSync('npx', ['tap', 'report', 'json-summary'], { stdio: ['ignore', 'ignore', 'inherit'] })
 const report = readFileSync('.tap/report/coverage-summary.json', 'utf8')
 
 // A file of types alone is no file when it runs.
