@@ -23,6 +23,8 @@ export interface Envelope {
   readonly protocolVersion?: string | undefined
   /** The code of an error response. */
   readonly errorCode?: number | undefined
+  /** What an error response tells of, if it is of the proxy's own making: the server said nothing. */
+  readonly failure?: ProxyError | undefined
 }
 
 export class Frame implements Envelope {
@@ -34,6 +36,7 @@ export class Frame implements Envelope {
   readonly progressToken: Id | undefined
   readonly protocolVersion: string | undefined
   readonly errorCode: number | undefined
+  readonly failure: ProxyError | undefined
 
   /** Use `parseFrame` or `makeFrame`: they see to it that envelope and bytes agree. */
   constructor(bytes: Buffer, envelope: Envelope) {
@@ -44,6 +47,7 @@ export class Frame implements Envelope {
     this.progressToken = envelope.progressToken
     this.protocolVersion = envelope.protocolVersion
     this.errorCode = envelope.errorCode
+    this.failure = envelope.failure
   }
 
   /** The whole message, parsed anew at each call. For the few messages that the proxy reads. */
@@ -95,10 +99,11 @@ export function makeFrame(message: Message): Frame {
   return new Frame(Buffer.from(JSON.stringify(message)), envelopeOf(message))
 }
 
-/** The response that tells of `error`. */
-export function errorFrame(id: Id | undefined, error: ProxyError): Frame {
-  const message = { code: error.rpc, message: describe(error) }
-  return makeFrame({ jsonrpc: '2.0', id: id ?? null, error: message })
+/** The response that tells of a failure. */
+export function errorFrame(id: Id | undefined, failure: ProxyError): Frame {
+  const error = { code: failure.rpc, message: describe(failure) }
+  const frame = makeFrame({ jsonrpc: '2.0', id: id ?? null, error })
+  return new Frame(frame.bytes, { ...frame, failure })
 }
 
 /** A message that cannot pass, with what could be told of its envelope. */

@@ -91,8 +91,9 @@ export class Target {
       this.state = 'configured'
     })
     this.#servers.add(server)
-    server.once('error', () => {
-      if (!works) this.state = 'failed'
+    server.once('error', (error: ProxyError) => {
+      // One that only knows other revisions is none the worse for it.
+      if (!works && error.code !== 'ERR_LEGACY_SERVER') this.state = 'failed'
     })
     server.once('close', () => this.#servers.delete(server))
     return server

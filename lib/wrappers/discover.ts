@@ -5,6 +5,7 @@ import { ProxyError } from '../errors.ts'
 import { makeFrame, versionKey } from '../frame.ts'
 import type { Frame } from '../frame.ts'
 import { modernVersion } from '../protocol.ts'
+import type { HttpStatusError } from '../transports/http-client.ts'
 import { version } from '../version.ts'
 import { open } from './open.ts'
 
@@ -21,12 +22,15 @@ export function ownRequest(id: string, method: string, params: Record<string, un
 /** The errors that only a server of the modern revision answers with. */
 const modernErrors = new Set([-32020, -32021, -32022])
 
+/** How a legacy server may refuse over HTTP, if not with an error. */
+const legacyStatuses = new Set([400, 404, 405])
+
 /**
  * Asks a server whether it knows the modern revision (2026-07-28, stdio, Backward Compatibility).
  *
  * @param timeout milliseconds for the answer (0: any). Silence is one too: a legacy server need not
  * answer what it does not know
- * @throws ProxyError `ERR_LEGACY_SERVER`, `ERR_SERVER_START` when the server leaves
+ * @throws ProxyError `ERR_LEGACY_SERVER`, and whatever keeps the server from answering
  */
 export async function discover(server: Duplex, timeout: number): Promise<void> {
   let answer: Frame | undefined
@@ -35,6 +39,8 @@ export async function discover(server: Duplex, timeout: number): Promise<void> {
   } catch (error) {
     if ((error as ProxyError).code !== 'ERR_TIMEOUT') throw error
   }
+  const failure = answer?.failure as HttpStatusError | undefined
+  if (failure !== undefined && !legacyStatuses.has(failure.received)) throw failure
   const { result, error } = answer?.message() ?? {}
   const isModern = 'supportedVersions' in Object(result) || modernErrors.has(error?.code ?? 0)
   if (isModern) return

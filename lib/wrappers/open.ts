@@ -51,7 +51,8 @@ function ask(server: Duplex, request: Frame, { timeout, onFrame }: OpenOptions):
       if (frame.kind !== 'response' || frame.id !== request.id) return onFrame?.(frame)
       // An `initialize` that is refused has opened nothing; other refusals are the client's affair.
       if (request.method === 'initialize' && frame.errorCode !== undefined) {
-        return fail('ERR_SERVER_START', 'refused')
+        const fault = frame.failure === undefined ? 'refused' : 'did not answer'
+        return fail('ERR_SERVER_START', fault, frame.failure)
       }
       settle()
       resolve(frame)

@@ -150,7 +150,7 @@ export class SharedServer {
       await this.#open(server)
       if (server.destroyed) throw failureOf(server)
     } catch (error) {
-      server.destroy()
+      server.destroy(error as ProxyError)
       throw error
     }
     this.#opened = server

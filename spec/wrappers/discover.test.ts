@@ -2,6 +2,8 @@
 
 import t from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
+import { errorFrame } from '../../lib/frame.ts'
+import { HttpStatusError } from '../../lib/transports/http-client.ts'
 import { discover } from '../../lib/wrappers/discover.ts'
 import { TextServer } from './text-server.ts'
 
@@ -52,4 +54,22 @@ t.test('of a server that leaves nothing is known', async (t) => {
   const crash = new ProxyError('ERR_SERVER_EXITED', 'crashed')
   server.onFrame = () => server.destroy(crash)
   await t.rejects(discover(server, 0), { code: 'ERR_SERVER_START', cause: crash })
+})
+
+t.test('a failure that the proxy made into an answer is not an answer', async (t) => {
+  const failing = (failure: ProxyError): TextServer => {
+    const server = new TextServer()
+    server.onFrame = ({ id }) => server.push(errorFrame(id, failure))
+    return server
+  }
+  const legacy = { code: 'ERR_LEGACY_SERVER' }
+  for (const status of [400, 404, 405]) {
+    await t.rejects(discover(failing(new HttpStatusError('refused', status)), 0), legacy)
+  }
+  const failures = [
+    new HttpStatusError('unavailable', 503),
+    new ProxyError('ERR_SERVER_EXITED', 'crashed'),
+    new ProxyError('ERR_TIMEOUT', 'no connection')
+  ]
+  for (const failure of failures) await t.rejects(discover(failing(failure), 0), failure)
 })
