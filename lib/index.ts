@@ -38,4 +38,5 @@ export { shareSessions } from './wrappers/share-sessions.ts'
 export type { ShareSessionsOptions, SharedSessions } from './wrappers/share-sessions.ts'
 
 export { listen } from './http/listener.ts'
-export type { Arrival, Listener, ListenerOptions, OnClient, ServerState } from './http/listener.ts'
+export type { Listener, ListenerOptions, ServerState } from './http/listener.ts'
+export type { Arrival, ArrivalKind, OnClient } from './http/arrival.ts'

@@ -3,7 +3,8 @@
 
 import type { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
-import type { ArrivalKind, ServerState } from '../http/listener.ts'
+import type { ArrivalKind } from '../http/arrival.ts'
+import type { ServerState } from '../http/listener.ts'
 import type { Limits } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { MirroredParam } from '../transports/mcp-headers.ts'

@@ -4,8 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import type { LimitOptions } from '../limits.ts'
 import type { Log } from '../log.ts'
+import type { MirroredParams, OnClient } from './arrival.ts'
 import type { Clients } from './clients.ts'
-import type { MirroredParams, OnClient } from './listener.ts'
 
 export interface EndpointOptions extends LimitOptions {
   clients: Clients

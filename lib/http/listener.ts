@@ -12,34 +12,15 @@ import { limits } from '../limits.ts'
 import type { LimitOptions } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
-import type { MirroredParam } from '../transports/mcp-headers.ts'
 import { Access } from './access.ts'
 import type { AccessOptions } from './access.ts'
+import type { Arrival, MirroredParams, OnClient } from './arrival.ts'
 import { Clients } from './clients.ts'
 import { allowMethods } from './endpoint.ts'
 import { replyError, replyJson } from './reply.ts'
 import { findRoute, pathOf } from './routes.ts'
 import { SseEndpoint } from './sse-endpoint.ts'
 import { StreamableEndpoint } from './streamable-endpoint.ts'
-
-/** What is told of a client with its transport. */
-export interface Arrival {
-  /** The name of the server that the client asked for: `''` is the default one. */
-  server: string
-  /** Unlike that of any other client of this listener. */
-  session: string
-  kind: ArrivalKind
-}
-
-/**
- * How the client speaks to the server: in a `session` that it opens itself; with one `stateless`
- * request of a legacy revision, for which somebody else must have opened the session; or with one of
- * the `modern` revision, for which there is none.
- */
-export type ArrivalKind = 'session' | 'stateless' | 'modern'
-
-/** Joins a client to a server. Called for each client once; may throw a ProxyError to refuse it. */
-export type OnClient = (client: Duplex, arrival: Arrival) => void
 
 export interface ListenerOptions extends Omit<AccessOptions, 'host'>, LimitOptions {
   /** The address to listen on (127.0.0.1). */
@@ -63,8 +44,6 @@ export interface ListenerOptions extends Omit<AccessOptions, 'host'>, LimitOptio
   mirroredParams?: MirroredParams | undefined
   log?: Log | undefined
 }
-
-export type MirroredParams = (server: string, tool: string) => Promise<MirroredParam[]>
 
 interface Tls {
   cert: Buffer | string

@@ -23,7 +23,8 @@ import type {
 import { makeFrame } from '../../lib/frame.ts'
 import type { Frame } from '../../lib/frame.ts'
 import { listen } from '../../lib/http/listener.ts'
-import type { Arrival, Listener, ListenerOptions } from '../../lib/http/listener.ts'
+import type { Arrival } from '../../lib/http/arrival.ts'
+import type { Listener, ListenerOptions } from '../../lib/http/listener.ts'
 import { join } from '../../lib/join.ts'
 
 type Callback = (error?: Error | null) => void
