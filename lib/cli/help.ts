@@ -41,7 +41,8 @@ Servers to start:
                              a server at /servers/NAME/; repeatable
   --named-server-config FILE the named servers, from JSON; --named-server is
                              ignored then
-  --shared                   one process for all sessions (default: one for each)
+  --shared                   one process for all sessions (default: one for
+                             each)
   --prewarm N                processes started ahead of the sessions that will
                              need them (default: 0)
   --close-timeout T          for a server to leave after end of input, and again

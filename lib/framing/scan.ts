@@ -103,7 +103,7 @@ export function splitArray(bytes: Buffer): Buffer[] {
   let depth = 0
   let start = 0
   for (let i = 0; i < bytes.length; i++) {
-    switch (bytes[i]) {
+    switch (bytes[i] as number) {
       case QUOTE:
         i = stringEnd(bytes, i)
         break

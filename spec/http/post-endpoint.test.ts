@@ -275,7 +275,7 @@ t.test('a subscription that the server takes back ends with an answer', async (t
     {},
     () =>
       new FakeServer((message, server) => {
-        const requestId = message.id as Json
+        const requestId = message.id
         void server.notify('notifications/subscriptions/acknowledged')
         void server.notify('notifications/cancelled', { requestId })
       })

@@ -2,7 +2,8 @@
 
 import { test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
-import { FakeServer, countTimers, json, serve, settled } from '../http/helpers.ts'
+import type { FakeServer} from '../http/helpers.ts';
+import { countTimers, json, serve, settled } from '../http/helpers.ts'
 
 const call = (id: number | string): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken: 7 } } })
