@@ -1,7 +1,6 @@
 // Clients that are one POST.
 
 import t from 'tap'
-import type { Json } from '../../fixtures/clients/raw.js'
 import { ProxyError } from '../../lib/errors.ts'
 import { listen } from '../../lib/http/listener.ts'
 import type { MirroredParam } from '../../lib/transports/mcp-headers.ts'
