@@ -2,7 +2,7 @@
 
 import { test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
-import type { FakeServer} from '../http/helpers.ts';
+import type { FakeServer } from '../http/helpers.ts'
 import { countTimers, json, serve, settled } from '../http/helpers.ts'
 
 const call = (id: number | string): string =>
