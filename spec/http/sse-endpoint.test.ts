@@ -81,6 +81,14 @@ test('what cannot be taken has a status that says why', async (t) => {
   })
 })
 
+test('an answer that cannot be taken is an error for the server that waits for it', async (t) => {
+  const { sse } = await serve(t, { maxMessage: 100 })
+  const { client, server } = await sse()
+  const answer = json({ id: 'q', result: 'x'.repeat(100) })
+  t.equal((await client.post(answer)).status, 413)
+  t.match(await server.received.until(({ id }) => id === 'q'), { error: { code: -32600 } })
+})
+
 test('the id of a session is none of a connection', async (t) => {
   const { sse, session } = await serve(t)
   const { client } = await session()
