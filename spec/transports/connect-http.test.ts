@@ -5,10 +5,10 @@ import { once } from 'node:events'
 import net from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { finished } from 'node:stream/promises'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { answer } from '../../fixtures/servers/http.js'
 import type { Exchange, Script } from '../../fixtures/servers/http.js'
-import { parseFrame } from '../../lib/frame.ts'
+import { parseFrame, versionKey } from '../../lib/frame.ts'
 import { connectHttp } from '../../lib/transports/connect-http.ts'
 import { SessionUnknownError } from '../../lib/transports/http-client.ts'
 import { KeptLog, notification, request, response } from '../helpers.ts'
@@ -24,6 +24,8 @@ import {
   serve,
   shown
 } from './http-helpers.ts'
+
+tap.setTimeout(120_000)
 
 test('the session and the revision are named in every request after the first', async (t) => {
   const { server, transport, initialize, ask, closed } = await overHttp(t)
@@ -737,4 +739,45 @@ test('without a session, 404 is the answer to a request and no more', async (t) 
   await initialize()
   t.match(await ask('call'), { error: { message: /answered 404$/ } })
   t.match(await ask('tools/list'), { result: {} })
+})
+
+test('requests of the modern revision have no part in the session, and are ended to be cancelled', async (t) => {
+  const asked = gate()
+  const gone = gate()
+  const {
+    server,
+    transport,
+    initialize,
+    answer: to,
+    write,
+    closed
+  } = await overHttp(t, {
+    onPost: byMethod({
+      call: ({ json }, message) => json(answer(message)),
+      long: ({ sse }) => {
+        void sse().closed.then(gone.open)
+        asked.open()
+      }
+    })
+  })
+  const modern = { _meta: { [versionKey]: '2026-07-28' } }
+  await initialize()
+  transport.write(request(1, 'call', modern))
+  t.match(await to(1), { result: { method: 'call' } })
+  transport.write(request(2, 'long', modern))
+  await asked.opened
+  t.equal(await write(notification('notifications/cancelled', { requestId: 2 })), undefined)
+  await gone.opened
+  transport.end()
+  t.equal(await closed, undefined)
+  const posts = sent(server, 'POST').slice(2)
+  t.strictSame(
+    posts.map(({ message }) => message.method),
+    ['call', 'long'],
+    'that is all that the server is told'
+  )
+  for (const { headers } of posts) {
+    t.equal(headers['mcp-session-id'], undefined)
+    t.equal(headers['mcp-protocol-version'], '2026-07-28')
+  }
 })

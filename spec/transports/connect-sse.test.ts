@@ -1,7 +1,7 @@
 // The transport to a server over HTTP+SSE (2024-11-05).
 
 import { once } from 'node:events'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { answer } from '../../fixtures/servers/http.js'
 import type { Exchange, Json, ServerStream } from '../../fixtures/servers/http.js'
 import { parseFrame } from '../../lib/frame.ts'
@@ -21,6 +21,8 @@ import {
   serve,
   shown
 } from './http-helpers.ts'
+
+tap.setTimeout(120_000)
 
 /** The stream of the only session of a server. */
 const streamOf = ({ server }: { server: { streams: ServerStream[] } }): ServerStream =>

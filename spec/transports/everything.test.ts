@@ -1,7 +1,7 @@
 // The transports over HTTP, against the server that the authors of MCP made to exercise clients.
 
 import type { Duplex } from 'node:stream'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import type { Frame, Message } from '../../lib/frame.ts'
 import { connectHttp } from '../../lib/transports/connect-http.ts'
@@ -11,6 +11,8 @@ import { connectUrl } from '../../lib/transports/connect-url.ts'
 import { KeptLog, notification, request, response, watch } from '../helpers.ts'
 import { serveEverything } from '../interop/helpers.ts'
 import { initialized, parsed } from './http-helpers.ts'
+
+tap.setTimeout(120_000)
 
 const ways: Record<string, ['streamableHttp' | 'sse', (options: HttpOptions) => Duplex]> = {
   'connectHttp, Streamable HTTP': ['streamableHttp', connectHttp],

@@ -2,7 +2,7 @@
 
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import type { Exchange, Json } from '../../fixtures/servers/http.js'
 import { ProxyError } from '../../lib/errors.ts'
@@ -12,6 +12,8 @@ import type { TokenSource } from '../../lib/transports/oauth.ts'
 import type { notification } from '../helpers.ts'
 import { request } from '../helpers.ts'
 import { byMethod, gate, opening, overHttp, overSse, sent, serve, shown } from './http-helpers.ts'
+
+tap.setTimeout(120_000)
 
 test('the headers of the caller go with every request, but for those that must be', async (t) => {
   const headers = {

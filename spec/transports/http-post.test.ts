@@ -1,6 +1,6 @@
 // What comes back for a POST: JSON, an event stream, or one that breaks and is taken up again.
 
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import { answer } from '../../fixtures/servers/http.js'
 import type { Exchange, Json, Script } from '../../fixtures/servers/http.js'
@@ -9,6 +9,8 @@ import { SessionUnknownError } from '../../lib/transports/http-client.ts'
 import { notification, request, response } from '../helpers.ts'
 import { byMethod, gate, overHttp, parsed, sent } from './http-helpers.ts'
 import type { Connected } from './http-helpers.ts'
+
+tap.setTimeout(120_000)
 
 /** An open session whose server answers calls of `call` as given. */
 async function withCall(
