@@ -4,6 +4,7 @@
 // and the subscriptions that the server has are the sum of what its clients want.
 
 import type { Duplex } from 'node:stream'
+import type { ProxyError } from '../errors.ts'
 import { Frame, makeFrame } from '../frame.ts'
 import { answerTo } from '../framing/answer.ts'
 import { splice } from '../framing/splice.ts'
@@ -137,6 +138,8 @@ class SessionPort extends Around {
 
   protected override innerOnClose(error: Error | undefined): void {
     if (error === undefined) this.push(null)
+    // One that does not read would never come to the end.
+    else if ((error as ProxyError).code === 'ERR_CLIENT_SLOW') this.destroy(error)
     else failAfterReading(this, error)
   }
 

@@ -1,12 +1,13 @@
 // One legacy server for many sessions.
 
+import { once } from 'node:events'
 import t from 'tap'
 import type { Test } from 'tap'
 import { ProxyError, describe } from '../../lib/errors.ts'
 import { shareSessions } from '../../lib/wrappers/share-sessions.ts'
 import type { SharedSessions, ShareSessionsOptions } from '../../lib/wrappers/share-sessions.ts'
 import { initializeParams } from './peer.ts'
-import { TextServer, clientOn, turn } from './text-server.ts'
+import { TextServer, clientOn, frameOf, turn } from './text-server.ts'
 import type { Client } from './text-server.ts'
 
 interface Shared {
@@ -318,6 +319,24 @@ t.test('the end of the server ends all sessions; the next one has another server
   t.match(await one.answer(1), { error: { message: 'crashed' } })
   t.match(await initialize(clientOn(sessions.port())), { result: {} })
   t.equal(servers.length, 2)
+})
+
+t.test('a session that does not read is cut off, and the others are not hurt', async (t) => {
+  const { server, sessions, connect } = shareOne(t, '2025-11-25', { maxQueue: 1000 })
+  const slow = sessions.port()
+  const fast = connect()
+  await Promise.all([
+    initialize(fast),
+    new Promise((resolve) => slow.write(frameOf({ id: 1, method: 'x' }), resolve))
+  ])
+  slow.read(0) // it looks, and takes nothing
+  const failed = once(slow, 'error')
+  for (let count = 0; count < 50; count++) {
+    server.say({ method: 'notifications/n', params: { text: 'x'.repeat(300) } })
+    await turn()
+  }
+  t.match(await failed, [{ code: 'ERR_CLIENT_SLOW' }])
+  await fast.frames.until(() => fast.frames.length === 51)
 })
 
 t.test('a session can be destroyed while it opens', async (t) => {
