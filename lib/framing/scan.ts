@@ -2,6 +2,7 @@
 // of a batch's elements, whose bytes must stay as they are.
 
 import type { Envelope } from '../frame.ts'
+import { stringEnd } from './splice.ts'
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -105,7 +106,7 @@ export function splitArray(bytes: Buffer): Buffer[] {
   for (let i = 0; i < bytes.length; i++) {
     switch (bytes[i] as number) {
       case QUOTE:
-        i = stringEnd(bytes, i)
+        i = stringEnd(bytes, i) - 1
         break
       case OPEN_BRACE:
       case OPEN_BRACKET:
@@ -129,11 +130,4 @@ export function splitArray(bytes: Buffer): Buffer[] {
 /** Whether there is nothing but JSON white space. */
 export function isBlank(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d)
-}
-
-/** The index of the quote that ends the string whose opening quote is at `start`. */
-function stringEnd(bytes: Buffer, start: number): number {
-  let end = start + 1
-  while (end < bytes.length && bytes[end] !== QUOTE) end += bytes[end] === BACKSLASH ? 2 : 1
-  return end
 }

@@ -106,7 +106,7 @@ const endsValue = (byte: number): boolean =>
   byte <= 0x20 || byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET
 
 /** The index behind the string whose opening quote is at `start`. */
-function stringEnd(bytes: Buffer, start: number): number {
+export function stringEnd(bytes: Buffer, start: number): number {
   let quote = start
   do quote = bytes.indexOf(QUOTE, quote + 1)
   while (isEscaped(bytes, quote))
