@@ -78,8 +78,8 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   readonly #events = new EventReader(this)
   readonly #get = new Get(this, this.#events)
   #listening = false
-  /** The frames that the server refused because it has forgotten the session. */
-  #refused: Frame[] | undefined
+  /** Set when the server has forgotten the session, with what it refused because of that. */
+  #forgotten: SessionUnknownError | undefined
   #timer: NodeJS.Timeout | undefined
   #whenSettled: (() => void) | undefined
   #sessionEnd: Promise<void> | undefined
@@ -103,8 +103,8 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
     if (this.#takesAsModern(frame, callback)) return
-    if (this.#refused !== undefined) {
-      this.#refused.push(frame)
+    if (this.#forgotten !== undefined) {
+      this.#forgotten.refused.push(frame)
       callback()
       return
     }
@@ -171,7 +171,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   }
 
   postOnRefused(post: Post, unseen: boolean): void {
-    this.#forgotten(unseen ? [post.frame] : [])
+    this.#forget(unseen ? [post.frame] : [])
     this.postOnEnd(post)
   }
 
@@ -201,7 +201,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
     // 405 is how a server says that it offers no stream, and others mean the same, less clearly. But
     // where there has been one, 404 is about the session.
     const inSession = this.#session !== undefined && this.#events.begun
-    if (error.received === 404 && inSession) this.#forgotten([])
+    if (error.received === 404 && inSession) this.#forget([])
     else this.log.debug(`no stream on GET: ${describe(error)}`)
   }
 
@@ -246,7 +246,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
 
   // Who will say no more need not be told either what nobody has asked for.
   #listen(): void {
-    if (this.#listening || this.writableEnded || this.#refused !== undefined) return
+    if (this.#listening || this.writableEnded || this.#forgotten !== undefined) return
     this.#listening = true
     this.#get.open()
   }
@@ -261,18 +261,15 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
     this.postOnEnd(post)
   }
 
-  #forgotten(frames: Frame[]): void {
-    if (this.#refused === undefined) {
-      this.#refused = []
+  #forget(frames: Frame[]): void {
+    if (this.#forgotten === undefined) {
+      const error = new SessionUnknownError(this.client.name, [])
+      this.#forgotten = error
       this.#get.stop()
-      this.#timer = setTimeout(() => this.#giveUp(), refusalTime)
+      this.#timer = setTimeout(() => this.#fail(error), refusalTime)
     }
-    this.#refused.push(...frames)
+    this.#forgotten.refused.push(...frames)
     this.#settle()
-  }
-
-  #giveUp(): void {
-    this.#fail(new SessionUnknownError(this.client.name, this.#refused ?? []))
   }
 
   #fail(error: ProxyError): void {
@@ -290,8 +287,8 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   }
 
   #settle(): void {
-    if (this.#refused !== undefined) {
-      if (this.#underWay.allHeard) this.#giveUp()
+    if (this.#forgotten !== undefined) {
+      if (this.#underWay.allHeard) this.#fail(this.#forgotten)
       return
     }
     if (this.#calls.size > 0 || this.#modern.size > 0) return
@@ -303,7 +300,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   }
 
   #endSession(): Promise<void> {
-    if (this.#session === undefined || this.#refused !== undefined) return Promise.resolve()
+    if (this.#session === undefined || this.#forgotten !== undefined) return Promise.resolve()
     return (this.#sessionEnd ??= new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer)

@@ -46,8 +46,8 @@ export class SseTransport extends Duplex {
   readonly #underWay: UnderWay
   /** The first request. */
   #opening: Frame | undefined
-  /** The frames that were refused since the server has forgotten the session. */
-  readonly #refused: Frame[] = []
+  /** Set when the server has forgotten the session, with what it refused because of that. */
+  #forgotten: SessionUnknownError | undefined
 
   constructor(options: HttpOptions) {
     super({ objectMode: true })
@@ -178,7 +178,7 @@ export class SseTransport extends Duplex {
         },
         onData: (chunk) => excerpt.feed(chunk),
         onEnd: () => {
-          if (status === 404) this.#forgotten(frame)
+          if (status === 404) this.#forget(frame)
           else if (!accepted) this.#failed(frame, excerpt.error(this.#client.name, status))
         },
         onError: (error) => {
@@ -188,10 +188,11 @@ export class SseTransport extends Duplex {
     )
   }
 
-  #forgotten(frame: Frame): void {
-    this.#refused.push(frame)
+  #forget(frame: Frame): void {
+    this.#forgotten ??= new SessionUnknownError(this.#client.name, [])
+    this.#forgotten.refused.push(frame)
     this.#underWay.done(frame)
-    this.#lost(new SessionUnknownError(this.#client.name, this.#refused))
+    this.#lost(this.#forgotten)
   }
 
   #failed(frame: Frame, error: ProxyError): void {

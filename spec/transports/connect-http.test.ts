@@ -394,7 +394,7 @@ test('a transport that was never used ends without a word', async (t) => {
 
 test('the end of the session is the server’s to refuse', async (t) => {
   const answers: Record<string, (exchange: Exchange) => unknown> = {
-    'a status': ({ status }) => status(405),
+    'a status': ({ status }) => status(405, 'not here'),
     'a broken connection': ({ res }) => res.destroy()
   }
   for (const [name, onDelete] of Object.entries(answers)) {
