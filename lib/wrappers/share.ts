@@ -246,8 +246,7 @@ export class SharedServer {
   #passOn(frame: Frame, path: string[]): void {
     const call = this.#calls.get(idAt(frame, path))
     const text = path === paths.token ? call?.token : call?.id
-    if (call !== undefined && text !== undefined)
-      call.port.deliver(rewrite(frame, [{ path, text }]))
+    if (text !== undefined) call?.port.deliver(rewrite(frame, [{ path, text }]))
   }
 
   // The server ends a subscription (2026-07-28, Cancellation). Legacy servers take back a question of

@@ -135,6 +135,16 @@ t.test('what belongs to no request that is under way goes to nobody', async (t) 
   )
 })
 
+t.test('a server that makes strings of ids is understood', async (t) => {
+  const { server, connect } = shareOne(t)
+  const client = connect()
+  await client.send({ id: 7, method: 'x', params: { _meta: { progressToken: 8 } } })
+  server.say({ method: 'notifications/progress', params: { progressToken: '1', progress: 1 } })
+  server.say({ id: '1', result: {} })
+  t.strictSame(await client.answer(7), { jsonrpc: '2.0', id: 7, result: {} })
+  t.equal(client.frames[0]?.progressToken, 8)
+})
+
 t.test('two requests of one client with the same id are both answered', async (t) => {
   const { server, connect } = shareOne(t)
   const client = connect()
