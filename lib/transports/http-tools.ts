@@ -30,7 +30,7 @@ export class HttpTools {
     if (!Array.isArray(tools)) return frame
     const valid = tools.map((tool) => this.#learn(tool as Tool))
     if (!valid.includes(false)) return frame
-    const elements = splitArray(Buffer.from(valueText(frame.bytes, toolsPath) ?? '[]'))
+    const elements = splitArray(Buffer.from(valueText(frame.bytes, toolsPath) as string))
     const kept = elements.filter((_, index) => valid[index] === true).map(String)
     const text = `[${kept.join(',')}]`
     return new Frame(splice(frame.bytes, [{ path: toolsPath, text }]), frame)
