@@ -13,13 +13,10 @@ import { onStop } from './signals.ts'
 /** Resolves when the client has said its last word and got its last answer. */
 export async function runClient(config: ClientConfig, log: Log): Promise<void> {
   const { drainTimeout } = config.limits
-  // First of all, so that nothing of what is piped in waits for what is loaded.
-  const client = acceptStdio({ ...config.limits, log })
-  const server = reconnect(await urlConnector(config.server, config, log), {
-    ...config.limits,
-    log
-  })
   const recorder = await openRecorder(config.record)
+  const connect = await urlConnector(config.server, config, log)
+  const client = acceptStdio({ ...config.limits, log })
+  const server = reconnect(connect, { ...config.limits, log })
   const release = onStop((again) => {
     if (again) server.destroy()
     // As if the input had ended here: what was asked is answered, if it does not take too long.

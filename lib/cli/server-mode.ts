@@ -23,27 +23,30 @@ const forever = 2 ** 31 - 1
 /** Serves until the process is told to stop, and resolves when nothing of it is left. */
 export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   const { limits } = config
-  const targets = await openTargets(config, log)
   const recorder = await openRecorder(config.record)
+  const targets = await openTargets(config, log)
 
   const onClient = (client: Duplex, { server: name, session, kind }: Arrival): void => {
     const target = targets.get(name) as Target
     const about = `${target.label}, session ${session.slice(0, 8)}`
+    const tell = (error: unknown): void => {
+      // A client of both eras asks for the modern one first, and understands the refusal.
+      const isExpected = error instanceof ProxyError && error.code === 'ERR_LEGACY_SERVER'
+      if (isAbort(error) || isExpected) log.debug(`${about}: closed`)
+      else log.error(`${about}: ${describe(error)}`)
+    }
     log.debug(`${about}: opened`)
-    join(client, target.connect(kind), recorder?.tap(session)).then(
+    // What fails either end fails the server. It may do so when the client, who knows by then that there
+    // is no server, has left.
+    const server = target.connect(kind).once('error', tell)
+    join(client, server, recorder?.tap(session)).then(
       () => log.debug(`${about}: ended`),
-      (error: unknown) => {
-        // A client of both eras asks for the modern one first, and understands the refusal.
-        const isExpected = error instanceof ProxyError && error.code === 'ERR_LEGACY_SERVER'
-        if (isAbort(error) || isExpected) log.debug(`${about}: closed`)
-        else log.error(`${about}: ${describe(error)}`)
-      }
+      () => {}
     )
   }
 
-  let listener: Listener
   try {
-    listener = await listen(
+    const listener = await listen(
       {
         ...config,
         ...limits,
@@ -55,20 +58,18 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
       },
       onClient
     )
-  } catch (error) {
-    await Promise.all([...targets.values()].map((target) => target.destroy()))
-    throw error
-  }
-  await new Promise<void>((resolve, reject) => {
-    const release = onStop((again) => {
-      log.info(again ? 'stopping at once' : 'stopping (ask again to stop at once)')
-      listener.close(again ? 0 : limits.drainTimeout || forever).then(resolve, reject)
+    await new Promise<void>((resolve, reject) => {
+      const release = onStop((again) => {
+        log.info(again ? 'stopping at once' : 'stopping (ask again to stop at once)')
+        listener.close(again ? 0 : limits.drainTimeout || forever).then(resolve, reject)
+      })
+      listener.once('close', release)
+      announce(listener, targets, log)
     })
-    listener.once('close', release)
-    announce(listener, targets, log)
-  })
-  await Promise.all([...targets.values()].map((target) => target.destroy()))
-  await recorder?.close()
+  } finally {
+    await Promise.all([...targets.values()].map((target) => target.destroy()))
+    await recorder?.close()
+  }
 }
 
 async function openTargets(config: ServeConfig, log: Log): Promise<Map<string, Target>> {

@@ -2,7 +2,7 @@
 // knows whether the server could be started.
 
 import type { Duplex } from 'node:stream'
-import { ProxyError } from '../errors.ts'
+import { ProxyError, isAbort } from '../errors.ts'
 import type { ArrivalKind } from '../http/arrival.ts'
 import type { ServerState } from '../http/listener.ts'
 import type { Limits } from '../limits.ts'
@@ -93,8 +93,9 @@ export class Target {
     })
     this.#servers.add(server)
     server.once('error', (error: ProxyError) => {
-      // One that only knows other revisions is none the worse for it.
-      if (!works && error.code !== 'ERR_LEGACY_SERVER') this.state = 'failed'
+      // One that only knows other revisions is none the worse for it, nor for a client that leaves.
+      if (works || error.code === 'ERR_LEGACY_SERVER' || isAbort(error)) return
+      this.state = 'failed'
     })
     server.once('close', () => this.#servers.delete(server))
     return server

@@ -201,7 +201,7 @@ export class SessionTransport extends Duplex {
     const { result } = frame.message()
     const { protocolVersion } = Object(result) as { protocolVersion?: unknown }
     if (typeof protocolVersion === 'string') this.version = protocolVersion
-    else this.#closing = true // when the client has got the reason
+    else this.push(null) // there is no session: the server may go, and tell why
   }
 
   // Progress belongs to its call. Anything else belongs to the call in flight if there is just one.

@@ -1,0 +1,223 @@
+// Server mode: what it starts, what it tells, and what it leaves behind.
+
+import { readFileSync, writeFileSync } from 'node:fs'
+import t from 'tap'
+import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
+import type { Json } from '../../fixtures/clients/raw.js'
+import { startHttpServer } from '../../fixtures/servers/http.js'
+import { ended, fixture, isRunning } from '../helpers.ts'
+import { bodyOf, headersOf } from '../modern.ts'
+import { run, served, stop } from './process.ts'
+
+const node = process.execPath
+const demo = `${node} ${fixture('servers/demo.js')}`
+const rascal = `${node} ${fixture('servers/rascal.js')}`
+
+t.test('it tells what a person needs next', async (t) => {
+  const command = run(t, `--port 0 ${demo}`)
+  const url = await served(command)
+  await command.log.until((line) => line.includes('try it:'))
+  t.match(
+    command.log.map((line) => line.slice(28)),
+    [
+      'Serving MCP servers over Streamable HTTP and HTTP+SSE:',
+      `- default: ${url}mcp and ${url}sse`,
+      `client config: {"mcpServers":{"default":{"type":"http","url":"${url}mcp"}}}`,
+      `try it: curl ${url}mcp -H 'Content-Type: application/json' -d '{`
+    ]
+  )
+  stop()
+  t.equal(await command.code, 0)
+  t.match(command.log.at(-1), /stopping \(ask again to stop at once\)$/)
+})
+
+t.test('a client’s session, from its beginning to its end', async (t) => {
+  const command = run(t, `--debug ${rascal}`)
+  const url = await served(command)
+  const client = httpClient(`${url}mcp`)
+  await client.initialize()
+  const { result } = await client.request('test/pids')
+  const about = `default, session ${client.sessionId?.slice(0, 8)}`
+  t.ok(await command.log.until((line) => line.endsWith(`${about}: opened`)))
+  await client.delete()
+  client.close()
+  t.ok(await command.log.until((line) => line.endsWith(`${about}: closed`)))
+  await ended(result.pid)
+  stop()
+  t.equal(await command.code, 0)
+})
+
+t.test('what a server prints is told under its name', async (t) => {
+  const command = run(t, ['--named-server', 'one', `${rascal} --chatty-stderr 200`])
+  const client = httpClient(`${await served(command)}servers/one/mcp`)
+  await client.initialize()
+  t.ok(await command.log.until((line) => /\[I .*\] one: chatter/.test(line)))
+  client.close()
+  stop()
+  t.equal(await command.code, 0)
+})
+
+t.test('a session that fails is told, and others are not', async (t) => {
+  const command = run(t, [
+    '--named-server',
+    'bad',
+    `${rascal} --crash-on-start 3`,
+    ...demo.split(' ')
+  ])
+  const url = await served(command)
+  const client = httpClient(`${url}servers/bad/mcp`)
+  t.match(await client.initialize(), { error: { message: /exited with code 3/ } })
+  t.ok(
+    await command.log.until((line) => /^\[E .* bad, session \w{8}: .*exited with code 3/.test(line))
+  )
+  client.close()
+  const status = (await (await fetch(`${url}status`)).json()) as Json
+  t.strictSame(status.server_instances, { default: 'configured', bad: 'failed' })
+  stop()
+  t.equal(await command.code, 0)
+})
+
+t.test('a client that leaves early says nothing about the server', async (t) => {
+  const command = run(t, `--debug -- ${rascal} --no-initialize-answer`)
+  const url = await served(command)
+  const client = await sseClient(`${url}sse`)
+  client.initialize().catch(() => {})
+  await command.log.until((line) => line.includes('as process'))
+  client.close()
+  t.ok(await command.log.until((line) => /^\[D .*: closed$/.test(line)))
+  t.equal((await fetch(`${url}readyz`)).status, 200)
+  stop()
+  t.equal(await command.code, 0)
+})
+
+t.test('a client of both eras is not told of as a failure', async (t) => {
+  const command = run(t, `--debug ${demo}`)
+  const url = await served(command)
+  const client = httpClient(`${url}mcp`)
+  for (const [method, params] of [
+    ['server/discover', {}],
+    ['tools/call', { name: 'echo' }]
+  ] as const) {
+    const answer = await client.post(bodyOf('1', method, params), headersOf(method, params))
+    t.equal(answer.status, 400, method)
+  }
+  t.ok(await command.log.until((line) => /^\[D .*: closed$/.test(line)))
+  t.notOk([...command.log].some((line) => line.startsWith('[E')))
+  client.close()
+  stop()
+  t.equal(await command.code, 0)
+})
+
+t.test('a client without a session is told of alike', async (t) => {
+  const command = run(t, `--debug --stateless ${demo}`)
+  const client = httpClient(`${await served(command)}mcp`)
+  t.match(await client.request('tools/list'), { result: {} })
+  t.ok(await command.log.until((line) => /session \w{8}: (ended|closed)$/.test(line)))
+  client.close()
+  stop()
+  t.equal(await command.code, 0)
+})
+
+t.test('told to stop it lets calls be answered; told twice it does not', async (t) => {
+  for (const again of [false, true]) {
+    const command = run(t, `--drain-timeout 0 --close-timeout 200ms ${rascal}`)
+    const client = httpClient(`${await served(command)}mcp`)
+    await client.initialize()
+    const { result } = await client.request('test/pids')
+    const slept = client.request('test/sleep', { ms: again ? 3_600_000 : 300 })
+    await client.request('ping')
+    stop()
+    if (again) stop()
+    t.match(await slept, again ? { error: {} } : { result: { ms: 300 } })
+    t.equal(await command.code, 0)
+    t.notOk(isRunning(result.pid))
+    client.close()
+    if (again) t.match(command.log.at(-1), /stopping at once$/)
+  }
+})
+
+t.test('one that cannot start is a warning; when none can, it is the end', async (t) => {
+  const nowhere = ['--named-server', 'bad', 'nowhere']
+  const command = run(t, [...nowhere, '--prewarm', '1', ...demo.split(' ')])
+  const url = await served(command)
+  t.match(command.log[0], /^\[W .*\] cannot start "nowhere": not found; PATH is /)
+  t.equal((await fetch(`${url}readyz`)).status, 503)
+  stop()
+  t.equal(await command.code, 0)
+
+  const other = run(t, [...nowhere, '--named-server', 'worse', './nowhere'])
+  t.equal(await other.code, 1)
+  t.match([...other.log], [/^mcp-proxy: cannot start "nowhere"/])
+})
+
+t.test('servers of every kind', async (t) => {
+  const remote = await startHttpServer()
+  t.teardown(() => remote.close())
+  const file = `${t.testdir()}/servers.json`
+  writeFileSync(
+    file,
+    JSON.stringify({
+      mcpServers: {
+        'a/b': { command: node, args: [fixture('servers/demo.js')] },
+        web: { url: remote.url }
+      }
+    })
+  )
+  const command = run(t, ['--named-server-config', file, '--prewarm', '1'])
+  const url = await served(command)
+  for (const name of ['a%2Fb', 'web']) {
+    const client = await sseClient(`${url}servers/${name}/sse`)
+    t.match(await client.initialize(), { result: {} }, name)
+    client.close()
+  }
+  stop()
+  t.equal(await command.code, 0)
+})
+
+t.test('HTTPS', async (t) => {
+  const ca = readFileSync(fixture('tls/ca.pem'))
+  const cert = fixture('tls/server.pem')
+  const key = fixture('tls/server-key.pem')
+  const command = run(t, ['--tls-cert', cert, '--tls-key', key, ...demo.split(' ')])
+  const url = await served(command)
+  t.match(url, /^https:/)
+  const client = httpClient(`${url}mcp`, { request: { ca } })
+  t.match(await client.initialize(), { result: {} })
+  client.close()
+  stop()
+  t.equal(await command.code, 0)
+})
+
+t.test('what is wrong at the start leaves nothing behind', async (t) => {
+  const directory = t.testdir()
+  const started = (command: { log: string[] }): number[] =>
+    command.log.flatMap((line) => {
+      const [, pid] = /as process (\d+)/.exec(line) ?? []
+      return pid === undefined ? [] : [Number(pid)]
+    })
+  for (const [flags, code, told] of [
+    [['--tls-cert', 'nowhere', '--tls-key', 'nowhere'], 2, /--tls-cert: cannot read nowhere/],
+    [['--record', `${directory}/nowhere/file`], 2, /cannot write the recording/],
+    [['--host', '192.0.2.1'], 1, /cannot listen on 192.0.2.1/]
+  ] as const) {
+    const command = run(t, ['--debug', '--prewarm', '2', ...flags, ...demo.split(' ')])
+    t.equal(await command.code, code)
+    t.match(command.log.at(-1), told)
+    for (const pid of started(command)) t.notOk(isRunning(pid))
+  }
+})
+
+t.test('it is recorded', async (t) => {
+  const file = `${t.testdir()}/sessions.ndjson`
+  const command = run(t, ['--record', file, ...demo.split(' ')])
+  const client = httpClient(`${await served(command)}mcp`)
+  await client.initialize()
+  client.close()
+  stop()
+  t.equal(await command.code, 0)
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+  t.match(
+    lines.map((line): Json => JSON.parse(line)),
+    [{ from: 'client' }, { from: 'server' }, { from: 'client' }]
+  )
+})

@@ -1,0 +1,33 @@
+// The library's names.
+
+import t from 'tap'
+import * as library from '../lib/index.ts'
+
+t.test('these are the names, and no others', async (t) => {
+  t.strictSame(Object.keys(library).sort(), [
+    'BodyParser',
+    'Frame',
+    'NewlineParser',
+    'ProxyError',
+    'SseParser',
+    'acceptStdio',
+    'clientCredentials',
+    'connectChild',
+    'connectHttp',
+    'connectSse',
+    'connectUrl',
+    'encodeEvent',
+    'encodeLine',
+    'join',
+    'limits',
+    'listen',
+    'makeFrame',
+    'parseBody',
+    'parseFrame',
+    'prewarm',
+    'reconnect',
+    'record',
+    'share',
+    'shareSessions'
+  ])
+})
