@@ -5,6 +5,7 @@ import { connectChild } from '../../lib/transports/connect-child.ts'
 import type { Frame } from '../../lib/frame.ts'
 import { version } from '../../lib/version.ts'
 import { open, openingOfProxy } from '../../lib/wrappers/open.ts'
+import { reconnect } from '../../lib/wrappers/reconnect.ts'
 import { notification, rascal, request, watch } from '../helpers.ts'
 
 t.test('each request waits for the answer to the one before it', async (t) => {
@@ -69,6 +70,16 @@ t.test('a server that leaves says why', async (t) => {
   const opened = open(other, openingOfProxy(), { timeout: 0 })
   other.destroy()
   await t.rejects(opened, { code: 'ERR_SERVER_START', cause: undefined })
+})
+
+t.test('a failure that comes as an answer is not the server’s own word', async (t) => {
+  const server = reconnect(() => connectChild(rascal('--crash-on-start', '5')))
+  await t.rejects(open(server, openingOfProxy(), { timeout: 0 }), {
+    code: 'ERR_SERVER_START',
+    message: 'the server did not answer initialize',
+    cause: { code: 'ERR_SERVER_EXITED' }
+  })
+  await new Promise((resolve) => server.resume().once('close', resolve))
 })
 
 t.test('a server that does not answer is given up', async (t) => {
