@@ -429,7 +429,7 @@ t.test('limits are laid over the defaults', async (t) => {
   const argv =
     '--session-timeout 1h --max-sessions 5 --max-message 1k --keep-alive 0 --close-timeout 1.5s ' +
     '--drain-timeout 2m --restarts 0 --connect-timeout 500ms --max-replay 2MB --stream-after 1S ' +
-    '--retry 0.1ms --max-queue 1m'
+    '--max-queue 3k --retry 0.1ms'
   const expected = {
     sessionTimeout: 3_600_000,
     maxSessions: 5,
@@ -440,7 +440,7 @@ t.test('limits are laid over the defaults', async (t) => {
     restarts: 0,
     connectTimeout: 500,
     maxReplay: 2 * 1024 * 1024,
-    maxQueue: 1024 * 1024,
+    maxQueue: 3072,
     streamAfter: 1000,
     retry: 1
   }
@@ -468,7 +468,7 @@ t.test('bad sizes and times are told with good ones', async (t) => {
 
 t.test('an unknown flag is told with what to do', async (t) => {
   await mistake(t, ['--prot', '80', 'x'], 'unknown flag --prot: did you mean --port?')
-  await mistake(t, ['--public', 'x'], 'unknown flag --public: see mcp-proxy --help')
+  await mistake(t, ['--sharing', 'x'], 'unknown flag --sharing: see mcp-proxy --help')
   await mistake(t, ['--secret=hidden', 'x'], 'unknown flag --secret: see mcp-proxy --help')
   await mistake(t, ['-v'], /^unknown flag -v: /)
   await mistake(t, ['-v', 'x'], /^unknown flag -v: /)
