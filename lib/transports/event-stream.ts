@@ -72,10 +72,14 @@ export class EventStream implements EventSink {
 
 /** Calls back when the response, or its connection if it has ended, can take more, or will never. */
 export function whenWritable(response: ServerResponse, callback: () => void): void {
-  if (!response.writableNeedDrain && !response.socket?.writableNeedDrain) return callback()
+  const { socket } = response
+  if (!response.writableNeedDrain && !socket?.writableNeedDrain) return callback()
+  // Node 26 tells of some waits only on the response, and of some only on its connection.
   const goOn = (): void => {
     response.off('drain', goOn).off('close', goOn)
+    socket?.off('drain', goOn)
     callback()
   }
   response.on('drain', goOn).on('close', goOn)
+  socket?.on('drain', goOn)
 }

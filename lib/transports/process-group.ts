@@ -9,6 +9,8 @@ export type PipedChild = ChildProcessByStdio<Writable, Readable, Readable>
 
 /** How often to look whether the rest of a group has left, in milliseconds. */
 const pollInterval = 20
+/** How long a process may take to end that was killed, in milliseconds. */
+const killTime = 500
 /** How long pipes are read that somebody outside of the group keeps open, in milliseconds. */
 const pipeTimeout = 100
 
@@ -51,12 +53,18 @@ export class ProcessGroup {
   sweep(callback: () => void, timeout = this.#closeTimeout): void {
     this.#leaving = true
     this.#clear()
-    const deadline = Date.now() + Math.min(timeout, this.#closeTimeout)
+    let deadline = Date.now() + Math.min(timeout, this.#closeTimeout)
+    let forced = false
     const look = (): void => {
-      if (!this.#alive()) return this.#closePipes(callback)
-      if (Date.now() < deadline) return this.#after(pollInterval, look)
-      this.signal('SIGKILL')
-      this.#after(pollInterval, () => this.#closePipes(callback)) // which takes a moment
+      const late = Date.now() >= deadline
+      if (!this.#alive() || (late && forced)) return this.#closePipes(callback)
+      if (late) {
+        // Which takes a moment, or for ever where nobody reaps those that have ended.
+        this.signal('SIGKILL')
+        forced = true
+        deadline = Date.now() + killTime
+      }
+      this.#after(pollInterval, look)
     }
     if (this.#alive()) this.signal('SIGTERM')
     look()
