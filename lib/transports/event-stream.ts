@@ -74,8 +74,12 @@ export class EventStream implements EventSink {
 export function whenWritable(response: ServerResponse, callback: () => void): void {
   const { socket } = response
   if (!response.writableNeedDrain && !socket?.writableNeedDrain) return callback()
-  // Node 26 tells of some waits only on the response, and of some only on its connection.
+  // Node 26 tells of some waits only on the response, and of some only on its connection. What it
+  // tells on both comes twice, since the one is told while the other is.
+  let waiting = true
   const goOn = (): void => {
+    if (!waiting) return
+    waiting = false
     response.off('drain', goOn).off('close', goOn)
     socket?.off('drain', goOn)
     callback()
