@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ProxyError, describe } from '../errors.ts'
 import { limits } from '../limits.ts'
@@ -100,6 +100,8 @@ export class Listener extends EventEmitter {
   readonly #sse: SseEndpoint
   /** Those that have not gone out, and when they will have. */
   readonly #responses = new Map<ServerResponse, Promise<void>>()
+  /** All connections, those too that have yet to agree on TLS: the server does not count them. */
+  readonly #sockets = new Set<Socket>()
   #lastActivity = new Date()
   #closing = false
 
@@ -124,6 +126,10 @@ export class Listener extends EventEmitter {
     }
     this.#streamable = new StreamableEndpoint(shared)
     this.#sse = new SseEndpoint(shared)
+    http.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
     http.on('request', (request: IncomingMessage, response: ServerResponse) => {
       void this.#onRequest(request, response)
     })
@@ -159,7 +165,9 @@ export class Listener extends EventEmitter {
     await Promise.all([this.#clients.drain(drainTimeout), this.#streamable.drain(drainTimeout)])
     const closed = new Promise((resolve) => this.#http.close(resolve))
     // What is left has no request on it, or goes out to one who does not read it.
-    const cutOff = (): void => this.#http.closeAllConnections()
+    const cutOff = (): void => {
+      for (const socket of this.#sockets) socket.destroy()
+    }
     const timer = setTimeout(cutOff, 1000)
     void Promise.all(this.#responses.values()).then(cutOff)
     await closed

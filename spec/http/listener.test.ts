@@ -11,7 +11,7 @@ import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
 import { ProxyError, describe } from '../../lib/errors.ts'
 import { listen } from '../../lib/http/listener.ts'
 import type { Listener, ListenerOptions, ServerState } from '../../lib/http/listener.ts'
-import { initialize, json, rawConnection, serve, until } from './helpers.ts'
+import { farEnds, initialize, json, rawConnection, serve, until } from './helpers.ts'
 
 const pem = (name: string): Buffer =>
   readFileSync(new URL(`../../fixtures/tls/${name}.pem`, import.meta.url))
@@ -244,6 +244,17 @@ test('HTTPS is served', async (t) => {
   socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await text.ended
   t.match(await raw.request('ping'), { result: {} }, 'one who speaks no TLS does no harm')
+})
+
+test('one who connects and says nothing does not keep it from closing', async (t) => {
+  for (const tls of [undefined, { cert: pem('server'), key: pem('server-key') }]) {
+    const { listener } = await serve(t, { tls })
+    const { socket, text } = rawConnection(t, listener)
+    await once(socket, 'connect')
+    await until(() => [...farEnds].some(({ remotePort }) => remotePort === socket.localPort))
+    await listener.close()
+    await text.ended
+  }
 })
 
 /** What is said when it cannot listen. */
