@@ -9,7 +9,7 @@ export type { Limits } from './limits.ts'
 export type { Log } from './log.ts'
 export { join } from './join.ts'
 
-export { NewlineParser, encodeLine } from './framing/newline.ts'
+export { NewlineParser, encodeLines } from './framing/newline.ts'
 export type { ParserOptions } from './framing/newline.ts'
 export { SseParser, encodeEvent } from './framing/sse.ts'
 export type { SseParserOptions } from './framing/sse.ts'

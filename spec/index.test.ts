@@ -17,7 +17,7 @@ t.test('these are the names, and no others', async (t) => {
     'connectSse',
     'connectUrl',
     'encodeEvent',
-    'encodeLine',
+    'encodeLines',
     'join',
     'limits',
     'listen',

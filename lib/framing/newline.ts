@@ -98,7 +98,7 @@ export function tooLarge(size: number, maxMessage: number, envelope?: Envelope):
 
 const newline = Buffer.from('\n')
 
-/** The frame's line, ready to be written with one call. */
-export function encodeLine(frame: Frame): Buffer {
-  return Buffer.concat([frame.bytes, newline], frame.bytes.length + 1)
+/** The lines of frames, ready to be written with one call. */
+export function encodeLines(frames: Frame[]): Buffer {
+  return Buffer.concat(frames.flatMap(({ bytes }) => [bytes, newline]))
 }

@@ -1,7 +1,7 @@
 // Who may speak to the listener at all: no web page of a stranger, not even one whose host name was
 // made to mean this machine; and the headers that tell browsers so.
 
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { isIPv6 } from 'node:net'
 import { ProxyError } from '../errors.ts'
 
@@ -22,6 +22,8 @@ export class Access {
   readonly #origins: Set<string>
   readonly #hosts: Set<string> | undefined
   readonly #exposed: string
+  /** The last one that was found to be served. */
+  #lastHost: string | undefined
 
   constructor({ host, allowOrigins = [], allowHosts = [], exposeHeaders = [] }: AccessOptions) {
     this.#origins = new Set(allowOrigins.map((origin) => origin.toLowerCase()))
@@ -37,9 +39,7 @@ export class Access {
    * @throws ProxyError `ERR_FORBIDDEN`
    */
   check({ host = '', origin }: IncomingHttpHeaders): void {
-    if (this.#hosts !== undefined && !this.#hosts.has(normalHost(host))) {
-      throw new ProxyError('ERR_FORBIDDEN', `the host "${host}" is not served (see --allow-host)`)
-    }
+    if (host !== this.#lastHost) this.#checkHost(host)
     if (origin === undefined || this.#allows(origin)) return
     // A page of our own: whatever name it came under has passed the check above.
     if (this.#hosts !== undefined && hostOf(origin) === host.toLowerCase()) return
@@ -47,6 +47,14 @@ export class Access {
       'ERR_FORBIDDEN',
       `the origin "${origin}" is not served (see --allow-origin)`
     )
+  }
+
+  /** Sets the headers of every response, for the page that asked (CORS). */
+  setHeaders(asked: IncomingHttpHeaders, response: ServerResponse): void {
+    if (this.#origins.size === 0) return
+    for (const [name, value] of Object.entries(this.headers(asked))) {
+      response.setHeader(name, value as string)
+    }
   }
 
   /** The headers of every response, for the page that asked (CORS). */
@@ -58,6 +66,14 @@ export class Access {
       'access-control-allow-origin': this.#origins.has('*') ? '*' : origin,
       'access-control-expose-headers': this.#exposed
     }
+  }
+
+  // Nearly all requests name the same one.
+  #checkHost(host: string): void {
+    if (this.#hosts !== undefined && !this.#hosts.has(normalHost(host))) {
+      throw new ProxyError('ERR_FORBIDDEN', `the host "${host}" is not served (see --allow-host)`)
+    }
+    this.#lastHost = host
   }
 
   /** The headers that answer a browser that asks before it sends (preflight). */

@@ -98,11 +98,12 @@ export class Listener extends EventEmitter {
   readonly #clients: Clients
   readonly #streamable: StreamableEndpoint
   readonly #sse: SseEndpoint
-  /** Those that have not gone out, and when they will have. */
-  readonly #responses = new Map<ServerResponse, Promise<void>>()
+  /** How many responses have not gone out. */
+  #responses = 0
+  #whenQuiet: (() => void) | undefined
   /** All connections, those too that have yet to agree on TLS: the server does not count them. */
   readonly #sockets = new Set<Socket>()
-  #lastActivity = new Date()
+  #lastActivity = Date.now()
   #closing = false
 
   /** Use `listen`. */
@@ -131,7 +132,7 @@ export class Listener extends EventEmitter {
       socket.once('close', () => this.#sockets.delete(socket))
     })
     http.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      void this.#onRequest(request, response)
+      this.#onRequest(request, response)
     })
   }
 
@@ -169,7 +170,8 @@ export class Listener extends EventEmitter {
       for (const socket of this.#sockets) socket.destroy()
     }
     const timer = setTimeout(cutOff, 1000)
-    void Promise.all(this.#responses.values()).then(cutOff)
+    if (this.#responses === 0) cutOff()
+    else this.#whenQuiet = cutOff
     await closed
     clearTimeout(timer)
     this.emit('close')
@@ -184,37 +186,42 @@ export class Listener extends EventEmitter {
     }
   }
 
-  async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
     // A client that goes away has no use for our complaint about it.
-    request.on('error', () => {})
-    response.on('error', () => {})
-    const gone = new Promise<void>((resolve) => response.once('close', () => resolve()))
-    this.#responses.set(response, gone)
-    void gone.then(() => this.#responses.delete(response))
+    request.on('error', nothing)
+    response.on('error', nothing)
+    response.on('close', this.#responseOnClose)
+    this.#responses++
+    const refuse = (error: unknown): void => this.#refuse(request, response, error)
     try {
       this.#access.check(request.headers)
-      for (const [name, value] of Object.entries(this.#access.headers(request.headers))) {
-        response.setHeader(name, value as string)
-      }
-      await this.#serve(request, response)
+      this.#access.setHeaders(request.headers, response)
+      this.#serve(request, response)?.catch(refuse)
     } catch (error) {
-      this.#refuse(request, response, error)
+      refuse(error)
     }
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname, searchParams } = new URL(request.url as string, 'http://any')
+  readonly #responseOnClose = (): void => {
+    if (--this.#responses === 0) this.#whenQuiet?.()
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): Promise<void> | undefined {
+    const [pathname, query] = splitUrl(request.url as string)
     const route = findRoute(pathname, this.#basePath)
     if (route === undefined || ('server' in route && !this.#servers.has(route.server))) {
       throw new ProxyError('ERR_NOT_FOUND', `there is nothing at ${pathname}`)
     }
     if (request.method === 'OPTIONS') {
       response.writeHead(204, this.#access.preflight(request.headers)).end()
-      return
+      return undefined
     }
-    if (!('server' in route)) return this.#serveState(route.kind, request, response)
-    this.#lastActivity = new Date()
-    const posted = searchParams.get('session_id') ?? ''
+    if (!('server' in route)) {
+      this.#serveState(route.kind, request, response)
+      return undefined
+    }
+    this.#lastActivity = Date.now()
+    const posted = (query !== undefined && new URLSearchParams(query).get('session_id')) || ''
     const named = request.headers['mcp-session-id'] ?? posted
     // Who is here already may have to answer what a call waits for.
     if (this.#closing && !this.#clients.has(String(named))) throw aboutToStop()
@@ -222,7 +229,8 @@ export class Listener extends EventEmitter {
       case 'mcp':
         return this.#streamable.serve(request, response, route.server)
       case 'sse':
-        return this.#sse.connect(request, response, route.server, route.endpoint)
+        this.#sse.connect(request, response, route.server, route.endpoint)
+        return undefined
       case 'messages':
         return this.#sse.post(request, response, route.server, posted)
     }
@@ -242,7 +250,7 @@ export class Listener extends EventEmitter {
       return replyJson(response, ready ? 200 : 503, { ready, failed })
     }
     replyJson(response, 200, {
-      api_last_activity: this.#lastActivity.toISOString(),
+      api_last_activity: new Date(this.#lastActivity).toISOString(),
       server_instances: states,
       sessions: this.sessions
     })
@@ -257,6 +265,16 @@ export class Listener extends EventEmitter {
     replyError(response, error, error.status === 503 ? { 'retry-after': '10' } : {})
     request.resume() // what is left of the body
   }
+}
+
+const nothing = (): void => {}
+
+/** The path of a request, and its query if it has one. */
+function splitUrl(url: string): [string, string?] {
+  // What asks through a proxy names all of it.
+  const path = url.startsWith('/') ? url : url.replace(/^[^/]*\/\/[^/?]*/, '')
+  const mark = path.indexOf('?')
+  return mark === -1 ? [path] : [path.slice(0, mark), path.slice(mark + 1)]
 }
 
 const aboutToStop = (): ProxyError => new ProxyError('ERR_CLOSED', 'the proxy is about to stop')

@@ -24,7 +24,12 @@ export class StreamableEndpoint {
     this.#posts = new PostEndpoint(options)
   }
 
-  async serve(request: IncomingMessage, response: ServerResponse, server: string): Promise<void> {
+  /** @returns the end of a POST, whose body is yet to come */
+  serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    server: string
+  ): Promise<void> | undefined {
     if (this.#options.stateless === true) allowMethods(request, response, 'POST')
     else allowMethods(request, response, 'POST', 'GET', 'DELETE')
     if (request.method === 'POST') return this.#post(request, response, server)
@@ -32,11 +37,12 @@ export class StreamableEndpoint {
     if (request.method === 'DELETE') {
       session.destroy()
       response.writeHead(204).end()
-      return
+      return undefined
     }
     if (!acceptOf(request).events) throw notAcceptable('text/event-stream')
     const lastEventId = request.headers['last-event-id']
     session.get(response, typeof lastEventId === 'string' ? lastEventId : undefined)
+    return undefined
   }
 
   /** Resolves when no client without a session is left, at the latest after `timeout` ms. */
@@ -53,7 +59,7 @@ export class StreamableEndpoint {
     // Where there are no sessions, one that is named all the same is passed over.
     const inSession = headers['mcp-session-id'] !== undefined && !stateless && !namesModern(headers)
     const session = inSession ? this.#session(request, server) : undefined
-    if (session !== undefined) await new Promise<void>((resolve) => session.whenRoom(resolve))
+    if (session?.hasRoom === false) await new Promise<void>((done) => session.whenRoom(done))
     const body = await readFrames(request, maxMessage, (answer) => session?.receive(answer))
     if (isModern(headers, body)) {
       return this.#posts.serve(request, response, body, accept, { server, kind: 'modern' })
@@ -61,7 +67,7 @@ export class StreamableEndpoint {
     if (stateless) {
       return this.#posts.serve(request, response, body, accept, { server, kind: 'stateless' })
     }
-    const initialize = body.frames.find((frame) => frame.method === 'initialize')
+    const initialize = body.frames.find(({ method }) => method === 'initialize')
     if (session !== undefined) {
       if (initialize !== undefined) throw badRequest('the session is initialized already')
       if (body.batch && session.version !== batchVersion) throw noBatches()
@@ -108,13 +114,11 @@ export class StreamableEndpoint {
 
 // Who names nothing takes anything. Clients must name both types, and some name one.
 function acceptOf({ headers: { accept = '*/*' } }: IncomingMessage): Accept {
-  const types = accept.split(',').map((type) => type.replace(/;.*/, '').trim().toLowerCase())
-  const takes = (...names: string[]): boolean => names.some((name) => types.includes(name))
-  return {
-    json: takes('application/json', 'application/*', '*/*'),
-    events: takes('text/event-stream', 'text/*', '*/*')
-  }
+  return { json: takesJson.test(accept), events: takesEvents.test(accept) }
 }
+
+const takesJson = /(^|,)\s*(application\/(json|\*)|\*\/\*)\s*(;|,|$)/i
+const takesEvents = /(^|,)\s*(text\/(event-stream|\*)|\*\/\*)\s*(;|,|$)/i
 
 const badRequest = (message: string): ProxyError => new ProxyError('ERR_REQUEST', message)
 

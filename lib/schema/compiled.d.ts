@@ -14,7 +14,10 @@ export interface Validator {
   errors?: Fault[] | null
 }
 
-export const envelope: Validator
+export const JSONRPCRequest: Validator
+export const JSONRPCNotification: Validator
+export const JSONRPCResultResponse: Validator
+export const JSONRPCErrorResponse: Validator
 
 export const InitializeRequest_2024_11_05: Validator
 export const InitializeRequest_2025_03_26: Validator

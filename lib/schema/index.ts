@@ -19,8 +19,19 @@ const results: Record<LegacyVersion, Validator> = {
   '2025-11-25': compiled.InitializeResult_2025_11_25
 }
 
-/** Whether it is a JSON-RPC 2.0 message as MCP has it. Asked of each frame: nothing is in between. */
-export const isEnvelope: (message: unknown) => boolean = compiled.envelope
+/**
+ * Whether it is a JSON-RPC 2.0 message as MCP has it (JSONRPCMessage). It is asked of each frame, and
+ * to find that a schema does not fit takes longer than to find that one does: so each is held to what
+ * it can only be.
+ */
+export function isEnvelope(message: unknown): boolean {
+  if (memberOf(message, 'method') === undefined) {
+    return compiled.JSONRPCResultResponse(message) || compiled.JSONRPCErrorResponse(message)
+  }
+  return memberOf(message, 'id') === undefined
+    ? compiled.JSONRPCNotification(message)
+    : compiled.JSONRPCRequest(message)
+}
 
 /**
  * What is wrong with an `initialize` request, as one line, by the revision that it asks for. One

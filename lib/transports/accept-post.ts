@@ -6,14 +6,15 @@ import type { ServerResponse } from 'node:http'
 import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
 import { errorFrame, makeFrame } from '../frame.ts'
-import type { Frame, Id } from '../frame.ts'
+import type { Frame } from '../frame.ts'
 import { answerTo, idText } from '../framing/answer.ts'
 import type { Body } from '../framing/body.ts'
 import type { Replacement } from '../framing/splice.ts'
 import { limits } from '../limits.ts'
 import { EventStream } from './event-stream.ts'
+import type { EventSink } from './event-stream.ts'
 import { Exchange } from './exchange.ts'
-import type { Accept } from './exchange.ts'
+import type { Accept, ExchangeOwner } from './exchange.ts'
 import type { Callback, DestroyCallback } from './types.ts'
 
 export interface PostOptions {
@@ -28,23 +29,20 @@ export interface PostOptions {
   streamAfter?: number | undefined
 }
 
-export class PostTransport extends Duplex {
+export class PostTransport extends Duplex implements ExchangeOwner {
+  readonly streamAfter: number
+  readonly #keepAlive: number
+  readonly #statusOf: (answer: Frame) => number
   readonly #exchange: Exchange
   readonly #request: Frame
 
   constructor({ response, body, accept, ...options }: PostOptions) {
     super({ objectMode: true })
     this.#request = body.frames[0] as Frame
-    this.#exchange = new Exchange({
-      ...body,
-      response,
-      accept,
-      streamAfter: options.streamAfter ?? limits.streamAfter,
-      headers: () => ({}),
-      statusOf: options.statusOf,
-      openStream: () => new EventStream(response, options.keepAlive ?? limits.keepAlive),
-      onEnd: () => this.#exchangeOnEnd()
-    })
+    this.streamAfter = options.streamAfter ?? limits.streamAfter
+    this.#keepAlive = options.keepAlive ?? limits.keepAlive
+    this.#statusOf = options.statusOf ?? (() => 200)
+    this.#exchange = new Exchange(this, response, body.frames, body.batch, accept)
     response.once('close', () => this.destroy())
     this.push(this.#request)
   }
@@ -58,14 +56,25 @@ export class PostTransport extends Duplex {
     this.#answer(makeFrame({ jsonrpc: '2.0', id: 0, result }), [own])
   }
 
+  headOf(answer: Frame): { status: number } {
+    return { status: this.#statusOf(answer) }
+  }
+
+  openStream(response: ServerResponse): EventSink {
+    return new EventStream(response, this.#keepAlive)
+  }
+
+  exchangeOnEnd(): void {
+    if (!this.destroyed) this.push(null)
+  }
+
   override _read(): void {
     // All there is to read came with the POST.
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    const belongs =
-      frame.kind === 'response' ? this.#exchange.owes(frame.id as Id) : this.#takes(frame)
-    if (belongs) this.#exchange.send(frame, () => callback())
+    const belongs = frame.kind === 'response' ? this.#isAnswer(frame) : this.#takes(frame)
+    if (belongs) this.#exchange.send(frame, callback)
     else callback()
     // On stdio a server may end a subscription with this. Over HTTP only its answer does.
     if (frame.method === 'notifications/cancelled') this.endSubscription()
@@ -87,8 +96,8 @@ export class PostTransport extends Duplex {
     return frame.kind === 'notification' && this.#exchange.streams
   }
 
-  #exchangeOnEnd(): void {
-    if (!this.destroyed) this.push(null)
+  #isAnswer({ id }: Frame): boolean {
+    return id === this.#request.id && !this.#exchange.ended
   }
 
   #fail(error: ProxyError): void {
@@ -96,7 +105,7 @@ export class PostTransport extends Duplex {
   }
 
   #answer(response: Frame, others: Replacement[] = []): void {
-    if (!this.#exchange.owes(this.#request.id as Id)) return
+    if (this.#exchange.ended) return
     this.#exchange.send(answerTo(this.#request, response, others))
   }
 }

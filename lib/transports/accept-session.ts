@@ -2,7 +2,7 @@
 // from the POST that initializes to the DELETE, or until nothing has been heard for long. The client's
 // POSTs and GETs come from the listener; here it is decided on which of them each message goes back.
 
-import type { ServerResponse } from 'node:http'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
 import { errorFrame } from '../frame.ts'
@@ -16,8 +16,9 @@ import type { Log } from '../log.ts'
 import { ReplayStore } from './channel.ts'
 import type { Channel } from './channel.ts'
 import { EventStream } from './event-stream.ts'
+import type { EventSink } from './event-stream.ts'
 import { Exchange } from './exchange.ts'
-import type { Accept } from './exchange.ts'
+import type { Accept, ExchangeOwner } from './exchange.ts'
 import type { Callback, DestroyCallback } from './types.ts'
 
 export interface SessionOptions extends LimitOptions {
@@ -29,10 +30,11 @@ export interface SessionOptions extends LimitOptions {
 /** The first revision whose clients know events without data. */
 const primingSince = '2025-11-25'
 
-export class SessionTransport extends Duplex {
+export class SessionTransport extends Duplex implements ExchangeOwner {
   readonly id: string
   /** The revision that was agreed on, once the server has answered `initialize`. */
   version: string | undefined
+  readonly #headers: OutgoingHttpHeaders
   readonly #limits: Limits
   readonly #log: Log
   readonly #store: ReplayStore
@@ -49,6 +51,7 @@ export class SessionTransport extends Duplex {
   constructor(options: SessionOptions) {
     super({ objectMode: true })
     this.id = options.id
+    this.#headers = { 'mcp-session-id': options.id }
     this.#limits = withDefaults(options)
     this.#log = options.log ?? silent
     const { maxReplay, sessionTimeout } = this.#limits
@@ -63,10 +66,19 @@ export class SessionTransport extends Duplex {
     this.once('finish', () => this.destroy())
   }
 
+  get streamAfter(): number {
+    return this.#limits.streamAfter
+  }
+
+  /** The client's next frame can be taken. */
+  get hasRoom(): boolean {
+    return !this.#full || this.destroyed
+  }
+
   /** Calls back when the client's next frame can be taken. */
   whenRoom(callback: () => void): void {
-    if (this.#full && !this.destroyed) this.#waitingForRoom.push(callback)
-    else callback()
+    if (this.hasRoom) callback()
+    else this.#waitingForRoom.push(callback)
   }
 
   /**
@@ -81,18 +93,17 @@ export class SessionTransport extends Duplex {
     if (this.#closing && requests.length > 0) {
       throw new ProxyError('ERR_CLOSED', 'the session is about to end')
     }
-    const ids = new Set<Id | undefined>()
-    for (const { id } of requests) {
-      if (this.#byId.has(id as Id) || ids.has(id)) {
-        throw new ProxyError(
-          'ERR_REQUEST',
-          `a request with the id ${JSON.stringify(id)} is in flight`
-        )
-      }
-      ids.add(id)
+    const taken = requests.find(({ id }) => this.#byId.has(id as Id)) ?? findTwin(requests)
+    if (taken !== undefined) {
+      const id = JSON.stringify(taken.id)
+      throw new ProxyError('ERR_REQUEST', `a request with the id ${id} is in flight`)
     }
     this.#idle?.refresh()
-    if (requests.length > 0) this.#exchange(response, { frames: requests, batch }, accept)
+    if (requests.length > 0) {
+      const exchange = new Exchange(this, response, requests, batch, accept)
+      this.#exchanges.add(exchange)
+      for (const { id } of requests) this.#byId.set(id as Id, exchange)
+    }
     for (const frame of frames) {
       if (frame.method === 'initialize') this.#initializeId = frame.id
       this.receive(frame)
@@ -130,6 +141,27 @@ export class SessionTransport extends Duplex {
     if (this.#exchanges.size === 0) this.destroy()
   }
 
+  headOf(): { status: number; headers: OutgoingHttpHeaders } {
+    // An initialization that failed has made no session.
+    return { status: 200, headers: this.version === undefined ? {} : this.#headers }
+  }
+
+  openStream(response: ServerResponse): EventSink {
+    const channel = this.#store.createChannel()
+    const stream = this.#openStream(response)
+    this.#prime(stream, channel)
+    channel.attach(stream)
+    return channel
+  }
+
+  exchangeOnEnd(exchange: Exchange): void {
+    this.#exchanges.delete(exchange)
+    for (const { id } of exchange.requests) {
+      if (this.#byId.get(id as Id) === exchange) this.#byId.delete(id as Id)
+    }
+    if (this.#closing) this.close()
+  }
+
   override _read(): void {
     this.#full = false
     for (const goOn of this.#waitingForRoom.splice(0)) goOn()
@@ -137,9 +169,8 @@ export class SessionTransport extends Duplex {
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
     this.#idle?.refresh()
-    const goOn = (): void => callback()
-    if (frame.kind === 'response') this.#answer(frame, goOn)
-    else (this.#exchangeFor(frame) ?? this.#unasked).send(frame, goOn)
+    if (frame.kind === 'response') this.#answer(frame, callback)
+    else (this.#exchangeFor(frame) ?? this.#unasked).send(frame, callback)
   }
 
   override _final(callback: Callback): void {
@@ -154,34 +185,6 @@ export class SessionTransport extends Duplex {
     )
     this._read()
     callback(error)
-  }
-
-  #exchange(response: ServerResponse, body: Body, accept: Accept): void {
-    let channel: Channel | undefined
-    const exchange = new Exchange({
-      ...body,
-      response,
-      accept,
-      streamAfter: this.#limits.streamAfter,
-      // An initialization that failed has made no session.
-      headers: () => (this.version === undefined ? {} : { 'mcp-session-id': this.id }),
-      openStream: () => {
-        channel = this.#store.createChannel()
-        const stream = this.#openStream(response)
-        this.#prime(stream, channel)
-        channel.attach(stream)
-        return channel
-      },
-      onEnd: () => this.#exchangeOnEnd(exchange)
-    })
-    this.#exchanges.add(exchange)
-    for (const { id } of body.frames) this.#byId.set(id as Id, exchange)
-  }
-
-  #exchangeOnEnd(exchange: Exchange): void {
-    this.#exchanges.delete(exchange)
-    for (const id of exchange.owed) this.#byId.delete(id)
-    if (this.#closing) this.close()
   }
 
   #answer(frame: Frame, callback?: () => void): void {
@@ -228,7 +231,7 @@ export class SessionTransport extends Duplex {
   }
 
   #openStream(response: ServerResponse): EventStream {
-    return new EventStream(response, this.#limits.keepAlive, { 'mcp-session-id': this.id })
+    return new EventStream(response, this.#limits.keepAlive, this.#headers)
   }
 
   // Gives the client an id to come back with before there is any event (2025-11-25).
@@ -246,4 +249,11 @@ export class SessionTransport extends Duplex {
     for (const id of [...this.#byId.keys()]) this.#answer(errorFrame(id, error))
     this.#unasked.end()
   }
+}
+
+/** A request that has the id of one before it. */
+function findTwin(requests: Frame[]): Frame | undefined {
+  if (requests.length === 1) return undefined
+  const ids = new Set<Id | undefined>()
+  return requests.find(({ id }) => ids.size === ids.add(id).size)
 }

@@ -7,9 +7,10 @@ import type { ProxyError } from '../errors.ts'
 import { describe } from '../errors.ts'
 import { errorFrame, refuse } from '../frame.ts'
 import type { Envelope, Frame } from '../frame.ts'
-import { NewlineParser, encodeLine } from '../framing/newline.ts'
+import { NewlineParser } from '../framing/newline.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
+import { LineWriter } from './line-writer.ts'
 import type { Callback, DestroyCallback } from './types.ts'
 
 export interface StdioOptions {
@@ -41,6 +42,7 @@ const readerLeft = new Set<string | undefined>(['EPIPE', 'ERR_STREAM_DESTROYED']
 export class StdioTransport extends Duplex {
   readonly #input: Readable
   readonly #output: Writable
+  readonly #lines: LineWriter
   readonly #log: Log
   readonly #parser: NewlineParser
   #inputEnded = false
@@ -49,6 +51,7 @@ export class StdioTransport extends Duplex {
     super({ objectMode: true })
     this.#input = options.input ?? process.stdin
     this.#output = options.output ?? process.stdout
+    this.#lines = new LineWriter(this.#output)
     this.#log = options.log ?? silent
     this.#parser = new NewlineParser({
       maxMessage: options.maxMessage,
@@ -77,17 +80,21 @@ export class StdioTransport extends Duplex {
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    this.#output.write(encodeLine(frame), this.#unlessFailed(callback))
+    this.#lines.write(frame, callback)
+    if (this.#output.destroyed) this.destroy() // which nobody has told us
   }
 
   override _final(callback: Callback): void {
-    // The process's own stdout cannot be ended, and all that was written has been taken.
-    if (this.#output === process.stdout) callback()
-    else this.#output.end(this.#unlessFailed(callback))
+    this.#lines.whenEmpty(() => {
+      // The process's own stdout cannot be ended.
+      if (this.#output === process.stdout) callback()
+      else this.#output.end(this.#unlessFailed(callback))
+    })
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     this.#inputEnded = true
+    this.#lines.flush()
     // A process must not live on because its input stays open.
     this.#input.off('data', this.#inputOnData).destroy()
     // What has been ended is for its reader to finish with.
@@ -125,6 +132,6 @@ export class StdioTransport extends Duplex {
     const { back, onward } = refuse(error, envelope)
     if (onward !== undefined) return this.#onFrame(onward)
     if (envelope?.kind === 'notification') return
-    this.#output.write(encodeLine(back ?? errorFrame(undefined, error)))
+    this.#lines.write(back ?? errorFrame(undefined, error))
   }
 }

@@ -7,14 +7,15 @@ import { Duplex, addAbortSignal } from 'node:stream'
 import { ProxyError, describe } from '../errors.ts'
 import { refuse } from '../frame.ts'
 import type { Envelope, Frame } from '../frame.ts'
-import { NewlineParser, encodeLine } from '../framing/newline.ts'
+import { NewlineParser } from '../framing/newline.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import { Owed } from '../owed.ts'
 import { findCommand } from './command.ts'
 import { serverEnvironment } from './environment.ts'
-import { failAfterReading } from './fail.ts'
+import { ServerGoneError, failAfterReading } from './fail.ts'
+import { LineWriter } from './line-writer.ts'
 import { ProcessGroup } from './process-group.ts'
 import type { PipedChild } from './process-group.ts'
 import { StderrTail } from './stderr-tail.ts'
@@ -58,14 +59,15 @@ export class ChildTransport extends Duplex {
   readonly #stderr: StderrTail
   readonly #parser: NewlineParser
   #child: PipedChild | undefined
+  #lines: LineWriter | undefined
   #group: ProcessGroup | undefined
   /** Its input has been ended by us: it is expected to leave. */
   #ended = false
   #exited = false
   #gone = false
   #whenGone: (() => void) | undefined
-  /** Of the write under way. An error tells the writer that the child never had the frame. */
-  #writing: Callback | undefined
+  /** Why it left, when it was not told to. */
+  #failure: ServerGoneError | undefined
 
   constructor(options: ChildOptions) {
     super({ objectMode: true })
@@ -107,26 +109,25 @@ export class ChildTransport extends Duplex {
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    this.#owed.sent(frame)
-    this.#writing = callback
-    this.#child?.stdin.write(encodeLine(frame), (error) => {
-      if (error || this.#writing === undefined) return // `_destroy` will tell, or has told
-      this.#writing = undefined
+    if (this.#failure !== undefined) {
+      this.#failure.unseen.push(frame)
       callback()
-    })
+      return
+    }
+    this.#owed.sent(frame)
+    this.#lines?.write(frame, callback)
   }
 
   override _final(callback: Callback): void {
-    this.#owed.whenSettled(() => {
+    const end = (): void => {
       this.#endInput()
       callback()
-    })
+    }
+    this.#owed.whenSettled(() => (this.#lines === undefined ? end() : this.#lines.whenEmpty(end)))
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    const writing = this.#writing
-    this.#writing = undefined
-    writing?.(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
+    this.#lines?.destroy(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
     if (this.#child === undefined || this.#gone) return callback(error)
     this.#whenGone = () => callback(error)
     // What it still says is for nobody, but it must not block on saying it.
@@ -148,7 +149,7 @@ export class ChildTransport extends Duplex {
   #onInvalid(error: ProxyError, envelope?: Envelope): void {
     this.#log.warn(`${this.#options.command} printed what is not a message: ${describe(error)}`)
     const { back, onward } = refuse(error, envelope)
-    if (back !== undefined) this.#child?.stdin.write(encodeLine(back))
+    if (back !== undefined) this.#lines?.write(back)
     if (onward !== undefined) this.#onFrame(onward)
   }
 
@@ -174,6 +175,7 @@ export class ChildTransport extends Duplex {
     this.#log.debug(`started ${this.#options.command} as process ${child.pid}`)
     const group = new ProcessGroup(child, this.#options.closeTimeout ?? limits.closeTimeout)
     this.#child = child
+    this.#lines = new LineWriter(child.stdin)
     this.#group = group
     // A child that stopped reading, or can say no more, is of no use, and mostly about to exit.
     child.stdin.on('error', () => group.leave())
@@ -199,7 +201,7 @@ export class ChildTransport extends Duplex {
     if (this.#whenGone !== undefined) return this.#whenGone()
     this.#parser.end()
     if (this.#ended) this.push(null)
-    else failAfterReading(this, this.#exitError(child))
+    else failAfterReading(this, (this.#failure = this.#exitError(child)))
     this.#owed.take()
   }
 
@@ -208,10 +210,10 @@ export class ChildTransport extends Duplex {
     return new ProxyError('ERR_SERVER_START', message, { cause })
   }
 
-  #exitError({ exitCode, signalCode }: PipedChild): ProxyError {
+  #exitError({ exitCode, signalCode }: PipedChild): ServerGoneError {
     const how = signalCode === null ? `exited with code ${exitCode}` : `was ended by ${signalCode}`
     const said = this.#stderr.lines.join(' | ')
     const message = `the server (${this.#options.command}) ${how}${said && `; it said: ${said}`}`
-    return new ProxyError('ERR_SERVER_EXITED', message)
+    return new ServerGoneError('ERR_SERVER_EXITED', message, this.#lines?.untaken ?? [])
   }
 }

@@ -104,7 +104,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
     if (this.#takesAsModern(frame, callback)) return
     if (this.#forgotten !== undefined) {
-      this.#forgotten.refused.push(frame)
+      this.#forgotten.unseen.push(frame)
       callback()
       return
     }
@@ -263,12 +263,12 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
 
   #forget(frames: Frame[]): void {
     if (this.#forgotten === undefined) {
-      const error = new SessionUnknownError(this.client.name, [])
+      const error = new SessionUnknownError(this.client.name)
       this.#forgotten = error
       this.#get.stop()
       this.#timer = setTimeout(() => this.#fail(error), refusalTime)
     }
-    this.#forgotten.refused.push(...frames)
+    this.#forgotten.unseen.push(...frames)
     this.#settle()
   }
 

@@ -189,8 +189,8 @@ export class SseTransport extends Duplex {
   }
 
   #forget(frame: Frame): void {
-    this.#forgotten ??= new SessionUnknownError(this.#client.name, [])
-    this.#forgotten.refused.push(frame)
+    this.#forgotten ??= new SessionUnknownError(this.#client.name)
+    this.#forgotten.unseen.push(frame)
     this.#underWay.done(frame)
     this.#lost(this.#forgotten)
   }

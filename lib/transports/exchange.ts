@@ -6,22 +6,16 @@ import type { Frame, Id } from '../frame.ts'
 import type { EventSink } from './event-stream.ts'
 import { whenWritable } from './event-stream.ts'
 
-export interface ExchangeOptions {
-  response: ServerResponse
-  /** The requests that came in the POST, one at the least. */
-  frames: Frame[]
-  /** They came as an array. */
-  batch: boolean
-  accept: Accept
+/** The transport that a POST belongs to. */
+export interface ExchangeOwner {
   /** Milliseconds until an event stream is opened (0: not for that reason). */
-  streamAfter: number
-  headers(): OutgoingHttpHeaders
-  /** The status that goes with an answer as JSON (200 for all). */
-  statusOf?: ((answer: Frame) => number) | undefined
+  readonly streamAfter: number
+  /** The status and the headers that go with an answer as JSON, besides those that any has. */
+  headOf(answer: Frame): { status: number; headers?: OutgoingHttpHeaders }
   /** Opens the event stream on the response. */
-  openStream(): EventSink
+  openStream(response: ServerResponse): EventSink
   /** The exchange has come to its end: all is answered, or nobody is there to be answered. */
-  onEnd(): void
+  exchangeOnEnd(exchange: Exchange): void
 }
 
 /** What the client can take as an answer. */
@@ -31,21 +25,33 @@ export interface Accept {
 }
 
 export class Exchange {
-  readonly #options: ExchangeOptions
-  readonly #owed = new Set<Id>()
-  readonly #tokens = new Set<Id>()
-  #answers: Frame[] = []
+  /** What came in the POST: one request at the least, and nothing else. */
+  readonly requests: Frame[]
+  readonly #owner: ExchangeOwner
+  readonly #response: ServerResponse
+  readonly #accept: Accept
+  /** They came as an array. */
+  readonly #batch: boolean
+  #unanswered: number
+  readonly #answers: Frame[] = []
   #stream: EventSink | undefined
   #timer: NodeJS.Timeout | undefined
   #ended = false
 
-  constructor(options: ExchangeOptions) {
-    this.#options = options
-    for (const { id, progressToken } of options.frames) {
-      this.#owed.add(id as Id)
-      if (progressToken !== undefined) this.#tokens.add(progressToken)
-    }
-    const { accept, response, streamAfter } = options
+  constructor(
+    owner: ExchangeOwner,
+    response: ServerResponse,
+    requests: Frame[],
+    batch: boolean,
+    accept: Accept
+  ) {
+    this.#owner = owner
+    this.#response = response
+    this.requests = requests
+    this.#batch = batch
+    this.#accept = accept
+    this.#unanswered = requests.length
+    const { streamAfter } = owner
     if (!accept.json) this.#open()
     else if (accept.events && streamAfter > 0) {
       this.#timer = setTimeout(() => this.#open(), streamAfter)
@@ -53,40 +59,40 @@ export class Exchange {
     response.once('close', this.#responseOnClose)
   }
 
-  get owed(): Iterable<Id> {
-    return this.#owed
-  }
-
-  owes(id: Id): boolean {
-    return this.#owed.has(id)
+  get ended(): boolean {
+    return this.#ended
   }
 
   /** Whether progress under this token belongs here. */
   expects(token: Id): boolean {
-    return this.#tokens.has(token)
+    return this.requests.some(({ progressToken }) => progressToken === token)
   }
 
   /** Whether what is no answer can be sent here. */
   get streams(): boolean {
-    return this.#options.accept.events
+    return this.#accept.events
   }
 
   /** Whether somebody is there to get it, and need not come back first. */
   get connected(): boolean {
-    return this.#stream?.connected ?? !this.#options.response.destroyed
+    return this.#stream?.connected ?? !this.#response.destroyed
   }
 
-  /** Sends a frame on its way; `callback` is called when the client can take more. */
+  /**
+   * Sends a frame on its way: what belongs to the requests, and one answer to each.
+   *
+   * @param callback called when the client can take more
+   */
   send(frame: Frame, callback?: () => void): void {
     if (this.#ended) return callback?.()
     if (frame.kind !== 'response') {
       this.#open().send(frame, callback)
       return
     }
-    this.#owed.delete(frame.id as Id)
+    this.#unanswered--
     if (this.#stream !== undefined) this.#stream.send(frame, callback)
     else this.#answers.push(frame)
-    if (this.#owed.size > 0) {
+    if (this.#unanswered > 0) {
       if (this.#stream === undefined) callback?.()
       return
     }
@@ -97,23 +103,22 @@ export class Exchange {
   #open(): EventSink {
     clearTimeout(this.#timer)
     if (this.#stream !== undefined) return this.#stream
-    this.#stream = this.#options.openStream()
+    this.#stream = this.#owner.openStream(this.#response)
     for (const answer of this.#answers.splice(0)) this.#stream.send(answer)
     return this.#stream
   }
 
   #answerAsJson(callback?: () => void): void {
-    const { response, batch } = this.#options
+    const response = this.#response
     const [first] = this.#answers as [Frame]
-    const status = this.#options.statusOf?.(first) ?? 200
-    const body = batch ? joinArray(this.#answers) : first.bytes
-    this.#answers = []
+    const { status, headers } = this.#owner.headOf(first)
+    const body = this.#batch ? joinArray(this.#answers) : first.bytes
     response.writeHead(status, {
       'content-type': 'application/json',
       'content-length': body.length,
-      ...this.#options.headers()
+      ...headers
     })
-    response.end(body)
+    endWith(response, body)
     if (callback !== undefined) whenWritable(response, callback)
   }
 
@@ -122,13 +127,22 @@ export class Exchange {
     this.#ended = true
     clearTimeout(this.#timer)
     this.#stream?.end()
-    this.#options.onEnd()
+    this.#owner.exchangeOnEnd(this)
   }
 
   // Without a stream there is no way back to what the client asked. With one there is.
   readonly #responseOnClose = (): void => {
     if (this.#stream === undefined) this.#end()
   }
+}
+
+/** Up to here, in bytes, copying a body takes less time than another call to the system. */
+const maxCopy = 64 * 1024
+
+// A string goes out together with the headers. As Latin-1 it stands for any bytes.
+function endWith(response: ServerResponse, body: Buffer): void {
+  if (body.length > maxCopy) response.end(body)
+  else response.end(body.toString('latin1'), 'latin1')
 }
 
 const comma = Buffer.from(',')

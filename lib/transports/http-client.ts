@@ -4,9 +4,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { ProxyError } from '../errors.ts'
-import type { Frame } from '../frame.ts'
 import { createAgent } from './agent.ts'
 import type { AgentOptions } from './agent.ts'
+import { ServerGoneError } from './fail.ts'
 import type { TokenSource } from './oauth.ts'
 
 export interface HttpClientOptions extends Omit<AgentOptions, 'origin'> {
@@ -269,12 +269,9 @@ export class HttpStatusError extends ProxyError {
   }
 }
 
-/** The server has forgotten the session. The frames it refused were never looked at. */
-export class SessionUnknownError extends ProxyError {
-  readonly refused: Frame[]
-
-  constructor(name: string, refused: Frame[]) {
-    super('ERR_SESSION_UNKNOWN', `${name} no longer knows the session`)
-    this.refused = refused
+/** The server has forgotten the session. */
+export class SessionUnknownError extends ServerGoneError {
+  constructor(name: string) {
+    super('ERR_SESSION_UNKNOWN', `${name} no longer knows the session`, [])
   }
 }

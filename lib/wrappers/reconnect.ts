@@ -11,8 +11,7 @@ import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import { Owed } from '../owed.ts'
 import { Around } from '../transports/around.ts'
-import { failAfterReading } from '../transports/fail.ts'
-import { SessionUnknownError } from '../transports/http-client.ts'
+import { ServerGoneError, failAfterReading } from '../transports/fail.ts'
 import type { Callback, DestroyCallback } from '../transports/types.ts'
 import { open } from './open.ts'
 import { Opening } from './opening.ts'
@@ -55,8 +54,10 @@ class ReconnectTransport extends Around {
   readonly #asked = new Owed()
   /** What servers before this one asked: no server waits for those answers. */
   readonly #stale = new Set<Id>()
-  /** What no server has taken yet: what the last one refused, and then the write under way. */
-  #waiting: { frame: Frame; callback: Callback }[] = []
+  /** What no server has taken yet, oldest first. */
+  #waiting: Frame[] = []
+  /** Of the last frame, while there is no room for another. */
+  #callback: Callback | undefined
   /** A server has answered something: from now on one may follow another. */
   #opened = false
   /** Why the first server failed, to be told to a client that has yet to ask something. */
@@ -79,7 +80,10 @@ class ReconnectTransport extends Around {
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
     this.#owed.sent(frame)
-    if (this.#waiting.push({ frame, callback }) === 1) this.#send()
+    if (this.#isStale(frame)) return callback()
+    this.#waiting.push(frame)
+    this.#callback = callback
+    this.#send(frame)
     this.#tellFault()
   }
 
@@ -101,9 +105,7 @@ class ReconnectTransport extends Around {
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     clearTimeout(this.#timer)
-    for (const { callback } of this.#waiting.splice(0)) {
-      callback(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
-    }
+    this.#goOn(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
     this.inner ??= this.#next
     super._destroy(error, callback)
   }
@@ -128,10 +130,10 @@ class ReconnectTransport extends Around {
       this.push(null)
       return
     }
-    const refused = cause instanceof SessionUnknownError ? cause.refused : []
+    const unseen = cause instanceof ServerGoneError ? cause.unseen : []
     // An answer is for the server that asked.
-    const still = refused.filter(({ kind }) => kind !== 'response')
-    this.#waiting.unshift(...still.map((frame) => ({ frame, callback: noop })))
+    const still = unseen.filter(({ kind }) => kind !== 'response')
+    this.#waiting = [...still, ...this.#waiting]
     if (!this.#opened) {
       this.#fault = cause
       if (this.#owed.size > 0) this.#tellFault()
@@ -144,8 +146,8 @@ class ReconnectTransport extends Around {
 
   /** The requests that no server has taken yet. */
   #unsent(): Set<Id | undefined> {
-    const requests = this.#waiting.filter(({ frame }) => frame.kind === 'request')
-    return new Set(requests.map(({ frame }) => frame.id))
+    const requests = this.#waiting.filter(({ kind }) => kind === 'request')
+    return new Set(requests.map(({ id }) => id))
   }
 
   // The last of them may be what `_final` waits for.
@@ -167,22 +169,28 @@ class ReconnectTransport extends Around {
     failAfterReading(this, error)
   }
 
-  #send(): void {
-    const [next] = this.#waiting
-    if (this.inner === undefined || next === undefined || this.#ended) return
-    const { frame, callback } = next
-    const taken = (): void => {
-      if (this.#waiting[0] !== next) return // destroyed meanwhile
-      this.#waiting.shift()
-      this.#asked.answered(frame)
-      this.#send()
-      callback()
-    }
-    const id = frame.id as Id
-    if (frame.kind === 'response' && !this.#asked.has(id) && this.#stale.delete(id)) return taken()
+  #isStale({ kind, id }: Frame): boolean {
+    return kind === 'response' && !this.#asked.has(id as Id) && this.#stale.delete(id as Id)
+  }
+
+  #send(frame: Frame): void {
+    if (this.inner === undefined) return
     this.#opening.note(frame)
-    // An error means that the server never had the frame: it is for the next one.
-    this.inner.write(frame, (error) => error || taken())
+    if (this.inner.write(frame, this.#onTaken)) this.#goOn()
+  }
+
+  // Frames are taken in the order in which they were written. An error means that the server never had
+  // the frame: it is for the next one.
+  readonly #onTaken = (error?: Error | null): void => {
+    if (error) return
+    this.#asked.answered(this.#waiting.shift() as Frame)
+    if (this.inner?.writableNeedDrain === false) this.#goOn()
+  }
+
+  #goOn(error?: Error): void {
+    const callback = this.#callback
+    this.#callback = undefined
+    callback?.(error)
   }
 
   #restartLater(cause: ProxyError): void {
@@ -218,7 +226,8 @@ class ReconnectTransport extends Around {
       return
     }
     this.attach(server)
-    this.#send()
+    this.#waiting = this.#waiting.filter((frame) => !this.#isStale(frame))
+    for (const frame of [...this.#waiting]) this.#send(frame)
   }
 }
 
@@ -227,5 +236,3 @@ function toProxyError(error: Error | undefined): ProxyError {
   const message = 'the connection to the server ended'
   return new ProxyError('ERR_CONNECTION', message, { cause: error })
 }
-
-const noop = (): void => {}

@@ -7,7 +7,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { startHttpServer } from '../../fixtures/servers/http.js'
 import { fixture } from '../helpers.ts'
-import { addition, demo, openShell, rascal } from './run.ts'
+import { addition, demo, messagesIn, openShell, rascal } from './run.ts'
 import type { How, Outcome } from './run.ts'
 
 const shell = openShell(t)
@@ -101,7 +101,8 @@ t.test('a server that is not there, or is none', async (t) => {
     const line = `mcp-proxy ${flag}${url}`
     t.match(await fails(t, 1, line, { input: addition }), /cannot reach http.*ECONNREFUSED/)
     const { stdout } = await shell.run(line, { input: addition })
-    t.match(JSON.parse(stdout), { id: 1, error: { code: -32000, message: /ECONNREFUSED/ } }, line)
+    const error = { code: -32000, message: /ECONNREFUSED/ }
+    t.match(messagesIn(stdout)[0], { id: 1, error }, line)
   }
 })
 

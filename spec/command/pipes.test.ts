@@ -4,13 +4,7 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { startHttpServer } from '../../fixtures/servers/http.js'
 import type { Json } from '../../fixtures/servers/http.js'
-import { addition, demo, openShell, rascal } from './run.ts'
-
-const messagesIn = (stdout: string): Json[] =>
-  stdout
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line))
+import { addition, demo, messagesIn, openShell, rascal } from './run.ts'
 
 const line = (message: object): string => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`
 
@@ -89,6 +83,7 @@ t.test('a reader that has left ends it, though more may be said', async (t) => {
     child.stdin.write(addition + calls.join(''))
     await new Promise((resolve) => child.stdout.once('data', resolve))
     child.stdout.destroy()
+    child.stdin.write(line({ id: 'more', method: 'tools/list' }))
     t.match(await ended, { code: 0, stderr: '' }, proxy)
   }
 })

@@ -9,7 +9,7 @@ import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { Inbox, stdioClient } from '../../fixtures/clients/raw.js'
-import type { StdioClient } from '../../fixtures/clients/raw.js'
+import type { Json, StdioClient } from '../../fixtures/clients/raw.js'
 import { fixture } from '../helpers.ts'
 
 const entry = fileURLToPath(new URL('../../bin/mcp-proxy.js', import.meta.url))
@@ -33,6 +33,13 @@ export const addition = [
 ]
   .map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
   .join('')
+
+/** What was printed, a message a line. */
+export const messagesIn = (stdout: string): Json[] =>
+  stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line))
 
 /** Programs for the PATH: what they are called → what they run, `"$@"` being their arguments. */
 type Programs = Record<string, string>

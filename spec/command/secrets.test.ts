@@ -10,7 +10,7 @@ import type { Test } from 'tap'
 import { startHttpServer } from '../../fixtures/servers/http.js'
 import type { HttpServer, Json } from '../../fixtures/servers/http.js'
 import { fixture } from '../helpers.ts'
-import { addition, demo, openShell } from './run.ts'
+import { addition, demo, messagesIn, openShell } from './run.ts'
 
 t.setTimeout(120_000)
 
@@ -248,7 +248,7 @@ t.test('client credentials that are refused', async (t) => {
   )
   t.equal(code, 1)
   t.match(stderr, /^mcp-proxy: [^\n]*invalid_client[^\n]*\n$/)
-  t.match(JSON.parse(stdout), { id: 1, error: { code: -32000 } })
+  t.match(messagesIn(stdout)[0], { id: 1, error: { code: -32000 } })
   t.notMatch(stdout + stderr, 's3cret')
 })
 

@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { makeFrame } from '../../lib/frame.ts'
-import { NewlineParser, encodeLine, readFrame, tooLarge } from '../../lib/framing/newline.ts'
+import { NewlineParser, encodeLines, readFrame, tooLarge } from '../../lib/framing/newline.ts'
 import { chunks, cuts, response } from '../helpers.ts'
 import { randomFrom, randomObject } from '../interop/random-json.ts'
 
@@ -142,7 +142,7 @@ t.test('a message over the limit is not kept', async (t) => {
 t.test('60 MiB in 64 KiB chunks cost each byte about one look', async (t) => {
   const time = (size: number): number => {
     const { told, feed } = reader()
-    const bytes = encodeLine(response(1, 'x'.repeat(size)))
+    const bytes = encodeLines([response(1, 'x'.repeat(size))])
     const start = performance.now()
     for (const chunk of chunks(bytes)) feed(chunk)
     t.equal((told[0] as string).length, bytes.length - 1)
@@ -165,7 +165,7 @@ t.test('a frame goes out as its line, and comes in as it was', async (t) => {
     t.strictSame(told, [text])
   }
   const frame = makeFrame({ jsonrpc: '2.0', id: 1, result: '\n' })
-  t.equal(String(encodeLine(frame)), `${frame}\n`)
+  t.equal(String(encodeLines([frame])), `${frame}\n`)
 })
 
 t.test('a fault that is no fault of the message is not taken for one', async (t) => {

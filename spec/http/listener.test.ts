@@ -176,14 +176,33 @@ test('what is nowhere is not found', async (t) => {
   t.equal((await ask(t, listener, 'GET', 'servers/one/mcp')).statusCode, 400, 'this is there')
 })
 
-test('a URL that is none is refused', async (t) => {
+test('a URL may be written in full, as to a proxy, and be none', async (t) => {
+  for (const [url, status] of [
+    ['http://localhost/healthz', 200],
+    ['http://localhost/healthz?now', 200],
+    ['http://localhost', 404],
+    ['//', 404],
+    ['*', 404]
+  ] as const) {
+    const { listener } = await serve(t)
+    const { socket, text } = rawConnection(t, listener)
+    socket.write(`GET ${url} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+    t.match(await text.until('}'), `HTTP/1.1 ${status} `, url)
+  }
+})
+
+test('what goes wrong here is told of', async (t) => {
   const logged: string[] = []
   const log = { debug() {}, info() {}, warn() {}, error: (text: string) => logged.push(text) }
-  const { listener } = await serve(t, { log })
-  const { socket, text } = rawConnection(t, listener)
-  socket.write('GET // HTTP/1.1\r\nHost: localhost\r\n\r\n')
-  t.match(await text.until('}}'), /^HTTP\/1\.1 400 [^]*"the request failed: Invalid URL"/)
-  t.match(logged, ['GET //: the request failed: Invalid URL'])
+  const serverStates = (): never => {
+    throw new Error('odd')
+  }
+  const { listener } = await serve(t, { log, serverStates })
+  t.match(await get(t, listener, 'status'), [
+    400,
+    { error: { message: 'the request failed: odd' } }
+  ])
+  t.match(logged, ['GET /status: the request failed: odd'])
 })
 
 test('refusals are logged, without what the client said in confidence', async (t) => {

@@ -12,7 +12,11 @@ const revisions = ['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25']
 
 /** What is exported under which name. Without a definition it is the whole schema. */
 const validators = [
-  { file: 'jsonrpc.json', definition: 'JSONRPCMessage', name: 'envelope' },
+  ...['Request', 'Notification', 'ResultResponse', 'ErrorResponse'].map((kind) => ({
+    file: 'jsonrpc.json',
+    definition: `JSONRPC${kind}`,
+    name: `JSONRPC${kind}`
+  })),
   ...revisions.flatMap((revision) =>
     ['InitializeRequest', 'InitializeResult'].map((definition) => ({
       file: `${revision}.json`,

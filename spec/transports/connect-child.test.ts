@@ -8,6 +8,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import type { Frame } from '../../lib/frame.ts'
 import { connectChild } from '../../lib/transports/connect-child.ts'
+import type { ServerGoneError } from '../../lib/transports/fail.ts'
 import type { ChildOptions, ChildTransport } from '../../lib/transports/connect-child.ts'
 import { KeptLog, ended, fixture, isRunning, notification, rascal } from '../helpers.ts'
 import { request, response, script, watch } from '../helpers.ts'
@@ -386,7 +387,7 @@ t.test('a server that can say no more is ended', async (t) => {
   t.match(await closed, { code: 'ERR_SERVER_EXITED', message: /code 6/ })
 })
 
-t.test('a server that closes its input is ended, and the writer is told', async (t) => {
+t.test('a server that closes its input is ended, and it is told what it never had', async (t) => {
   const deaf = script(`
     require('fs').closeSync(0)
     console.log(JSON.stringify({ jsonrpc: '2.0', method: 'ready' }))
@@ -395,9 +396,11 @@ t.test('a server that closes its input is ended, and the writer is told', async 
   const transport = connect(t, { ...deaf, closeTimeout: 100 })
   const { frames, closed } = watch(transport)
   await frames.until(() => true)
-  const written = new Promise((resolve) => transport.write(response(1), resolve))
-  t.match(await closed, { code: 'ERR_SERVER_EXITED', message: /SIGTERM/ })
-  t.match(await written, { code: 'ERR_SERVER_EXITED' }, 'the server never had it')
+  const frame = response(1)
+  transport.write(frame)
+  const error = await closed
+  t.match(error, { code: 'ERR_SERVER_EXITED', message: /SIGTERM/ })
+  t.strictSame((error as ServerGoneError).unseen, [frame])
 })
 
 t.test('destroyed before it began, nothing is started', async (t) => {
@@ -442,10 +445,9 @@ t.test('destroyed in the middle of a write, it tells the writer what never was',
     const write = (frame: Frame): Promise<unknown> =>
       new Promise((resolve) => transport.write(frame, resolve))
     await write(request(1, 'initialize'))
-    const written = [
-      write(notification('under way', { text: 'x'.repeat(4 * 1024 * 1024) })),
-      write(notification('waiting'))
-    ]
+    const large = { text: 'x'.repeat(4 * 1024 * 1024) }
+    t.notOk(await write(notification('under way', large)), 'there is room for one more')
+    const written = [write(notification('gathered', large)), write(notification('waiting'))]
     for (let i = 0; i < 50; i++) await turn()
     transport.destroy(error)
     const told = error ?? { code: 'ERR_CLOSED' }

@@ -641,7 +641,7 @@ test('a session that the server forgot destroys the transport, with what it refu
   transport.write(frame)
   const error = await closed
   t.match(shown(error), { code: 'ERR_SESSION_UNKNOWN', text: /\/mcp no longer knows the session$/ })
-  t.ok(error instanceof SessionUnknownError && error.refused.includes(frame))
+  t.ok(error instanceof SessionUnknownError && error.unseen.includes(frame))
   t.strictSame(sent(server, 'DELETE'), [], 'there is nothing left to end')
   t.ok(await write(request(2, 'late')))
 })
@@ -665,7 +665,7 @@ test('all that the server refuses for the session is in the error', async (t) =>
   for (const frame of refused) transport.write(frame)
   const error = await closed
   t.ok(error instanceof SessionUnknownError)
-  const ids = (error as SessionUnknownError).refused.map(({ id }) => id)
+  const ids = (error as SessionUnknownError).unseen.map(({ id }) => id)
   t.strictSame(new Set(ids), new Set([1, 2, 3]), 'but not what it had taken before')
   t.ok(await write(request(2, 'late')))
 })
@@ -693,7 +693,7 @@ test('while the rest is refused, what is written is kept with it', async (t) => 
   t.equal(await write(notification('notifications/x')), undefined)
   const error = (await closed) as SessionUnknownError
   t.strictSame(
-    error.refused.map(({ id, method }) => id ?? method),
+    error.unseen.map(({ id, method }) => id ?? method),
     ['forgotten', 'notifications/x']
   )
 })
@@ -704,7 +704,7 @@ test('a notification and an answer of ours that are refused are in the error too
   server.sessions.clear()
   const frame = notification('notifications/x')
   t.equal(await write(frame), undefined)
-  t.strictSame(((await closed) as SessionUnknownError).refused, [frame])
+  t.strictSame(((await closed) as SessionUnknownError).unseen, [frame])
 })
 
 test('a session forgotten between initialize and initialized opens no stream', async (t) => {

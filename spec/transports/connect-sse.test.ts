@@ -261,7 +261,7 @@ test('404 for a POST means that the session is forgotten', async (t) => {
   for (const frame of calls) transport.write(frame)
   const error = await closed
   t.match(shown(error), { code: 'ERR_SESSION_UNKNOWN', text: /\/sse no longer knows the session$/ })
-  t.match((error as SessionUnknownError).refused[0], { method: 'call' })
+  t.match((error as SessionUnknownError).unseen[0], { method: 'call' })
   t.ok(await write(request(3, 'late')))
 })
 
@@ -272,7 +272,7 @@ test('a notification that meets a forgotten session is among what was refused', 
   await initialize()
   const frame = notification('notifications/x')
   await write(frame)
-  t.strictSame(((await closed) as SessionUnknownError).refused, [frame])
+  t.strictSame(((await closed) as SessionUnknownError).unseen, [frame])
 })
 
 test('a server may take its time to acknowledge a request', async (t) => {

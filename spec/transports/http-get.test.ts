@@ -200,7 +200,7 @@ test('404 where there was a stream means that the session is forgotten', async (
   ])
   const error = await closed
   t.type(error, SessionUnknownError)
-  t.strictSame((error as SessionUnknownError).refused, [])
+  t.strictSame((error as SessionUnknownError).unseen, [])
   t.strictSame(sent(server, 'DELETE'), [])
 })
 

@@ -511,7 +511,7 @@ test('a session forgotten while a stream is down is no reason to send the reques
   transport.write(request(1, 'call'))
   const error = await closed
   t.type(error, SessionUnknownError)
-  t.strictSame((error as SessionUnknownError).refused, [], 'it was taken')
+  t.strictSame((error as SessionUnknownError).unseen, [], 'it was taken')
 })
 
 test('a stream is not taken up for what is answered or cancelled', async (t) => {
