@@ -50,6 +50,19 @@ export class Frame implements Envelope {
     this.failure = envelope.failure
   }
 
+  /** The same message as other bytes, in which its id and its token are others. */
+  withBytes(bytes: Buffer, id = this.id, progressToken = this.progressToken): Frame {
+    return new Frame(bytes, {
+      kind: this.kind,
+      id,
+      method: this.method,
+      progressToken,
+      protocolVersion: this.protocolVersion,
+      errorCode: this.errorCode,
+      failure: this.failure
+    })
+  }
+
   /** The whole message, parsed anew at each call. For the few messages that the proxy reads. */
   message(): Message {
     return JSON.parse(this.bytes.toString()) as Message

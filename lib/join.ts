@@ -9,3 +9,25 @@ export function join(client: Duplex, server: Duplex, tap?: Tap): Promise<void> {
   if (tap === undefined) return pipeline(client, server, client)
   return pipeline(client, tap.fromClient, server, tap.fromServer, client)
 }
+
+/**
+ * Joins a client to a port of a shared server: the same as `join`, without what a pipeline takes for
+ * each client (10 KiB, and ten times the time that a request takes). There may be thousands of them,
+ * most of them for one request.
+ */
+export function joinPort(client: Duplex, port: Duplex): void {
+  client
+    .on('data', (frame) => port.write(frame) || client.pause())
+    .on('drain', () => port.resume())
+    .on('end', () => port.end())
+    .on('close', () => port.destroy())
+    .on('error', nothing)
+  port
+    .on('data', (frame) => client.write(frame) || port.pause())
+    .on('drain', () => client.resume())
+    .on('end', () => client.end())
+    .on('close', () => client.destroy(port.errored ?? undefined))
+    .on('error', nothing)
+}
+
+const nothing = (): void => {}

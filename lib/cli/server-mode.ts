@@ -9,7 +9,7 @@ import { ProxyError, describe, isAbort } from '../errors.ts'
 import type { Arrival } from '../http/arrival.ts'
 import { listen } from '../http/listener.ts'
 import type { Listener, ServerState } from '../http/listener.ts'
-import { join } from '../join.ts'
+import { join, joinPort } from '../join.ts'
 import type { Log } from '../log.ts'
 import { latestLegacy } from '../protocol.ts'
 import { findCommand } from '../transports/command.ts'
@@ -28,19 +28,21 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
 
   const onClient = (client: Duplex, { server: name, session, kind }: Arrival): void => {
     const target = targets.get(name) as Target
-    const about = `${target.label}, session ${session.slice(0, 8)}`
+    const about = (): string => `${target.label}, session ${session.slice(0, 8)}`
     const tell = (error: unknown): void => {
       // A client of both eras asks for the modern one first, and understands the refusal.
       const isExpected = error instanceof ProxyError && error.code === 'ERR_LEGACY_SERVER'
-      if (isAbort(error) || isExpected) log.debug(`${about}: closed`)
-      else log.error(`${about}: ${describe(error)}`)
+      if (isAbort(error) || isExpected) log.debug(`${about()}: closed`)
+      else log.error(`${about()}: ${describe(error)}`)
     }
-    log.debug(`${about}: opened`)
+    log.debug(`${about()}: opened`)
     // What fails either end fails the server. It may do so when the client, who knows by then that there
     // is no server, has left.
     const server = target.connect(kind).once('error', tell)
+    const shares = kind !== 'session' || config.shared
+    if (shares && recorder === undefined) return joinPort(client, server)
     join(client, server, recorder?.tap(session)).then(
-      () => log.debug(`${about}: ended`),
+      () => log.debug(`${about()}: ended`),
       () => {}
     )
   }

@@ -69,10 +69,9 @@ export class Target {
    *
    * @throws ProxyError `ERR_LEGACY_SERVER`, and the errors of the server
    */
-  async paramsOf(tool: string): Promise<MirroredParam[]> {
+  paramsOf(tool: string): MirroredParam[] | Promise<MirroredParam[]> {
     const { server, tools } = this.#sharedModern()
-    await server.ready()
-    return tools.paramsOf(tool)
+    return server.isReady ? tools.paramsOf(tool) : server.ready().then(() => tools.paramsOf(tool))
   }
 
   /** Ends all processes. Resolves when they have gone. */

@@ -21,6 +21,11 @@ export interface Replacement {
   text: string
 }
 
+/** The same of a value that has been found. */
+export interface Change extends Span {
+  text: string
+}
+
 /**
  * The message with other values in some places, as new bytes. A path that leads nowhere changes
  * nothing.
@@ -29,26 +34,39 @@ export interface Replacement {
  * @param replacements none of them inside of another
  */
 export function splice(bytes: Buffer, replacements: Replacement[]): Buffer {
-  const found = replacements.flatMap(({ path, text }) => {
+  const changes: Change[] = []
+  for (const { path, text } of replacements) {
     const span = findValue(bytes, path)
-    return span === undefined ? [] : [{ ...span, text }]
-  })
-  found.sort((one, other) => one.start - other.start)
-  const parts: Buffer[] = []
-  let at = 0
-  for (const { start, end, text } of found) {
-    parts.push(bytes.subarray(at, start), Buffer.from(text))
-    at = end
+    if (span !== undefined) changes.push({ start: span.start, end: span.end, text })
   }
-  parts.push(bytes.subarray(at))
-  return Buffer.concat(parts)
+  return spliceAt(bytes, changes)
+}
+
+/** The same for values that have been found. */
+export function spliceAt(bytes: Buffer, changes: Change[]): Buffer {
+  if (changes.length > 1) changes.sort((one, other) => one.start - other.start)
+  let size = bytes.length
+  for (const { start, end, text } of changes) size += Buffer.byteLength(text) - (end - start)
+  const result = Buffer.allocUnsafe(size)
+  let to = 0
+  let from = 0
+  for (const { start, end, text } of changes) {
+    to += bytes.copy(result, to, from, start)
+    to += result.write(text, to)
+    from = end
+  }
+  bytes.copy(result, to, from)
+  return result
 }
 
 /** The text of the value at `path`, as it stands in `bytes`. */
 export function valueText(bytes: Buffer, path: string[]): string | undefined {
   const span = findValue(bytes, path)
-  return span && bytes.toString('utf8', span.start, span.end)
+  return span && textAt(bytes, span)
 }
+
+export const textAt = (bytes: Buffer, { start, end }: Span): string =>
+  bytes.toString('utf8', start, end)
 
 /** Finds the value at `path` in a valid JSON object. Of members with the same name the last counts. */
 export function findValue(bytes: Buffer, path: string[]): Span | undefined {
@@ -76,11 +94,19 @@ function findMember(bytes: Buffer, open: number, name: string): Span | undefined
   return found
 }
 
+/** Whether the string from `start` to `end`, with its quotes, is `name`. */
 function keyIs(bytes: Buffer, start: number, end: number, name: string): boolean {
   // A name of n characters takes n bytes between its quotes, or more if they are escaped.
   if (end - start < name.length + 2) return false
-  const key = bytes.toString('utf8', start, end)
-  return key === `"${name}"` || (key.includes('\\') && JSON.parse(key) === name)
+  let isSame = end - start === name.length + 2
+  for (let at = start + 1; at < end - 1; at++) {
+    const byte = bytes[at] as number
+    if (byte === BACKSLASH || byte > 0x7f) {
+      return JSON.parse(bytes.toString('utf8', start, end)) === name
+    }
+    isSame &&= byte === name.charCodeAt(at - start - 1)
+  }
+  return isSame
 }
 
 /** The index behind the value of a member that starts at `start`. */
@@ -108,9 +134,17 @@ const endsValue = (byte: number): boolean =>
 /** The index behind the string whose opening quote is at `start`. */
 export function stringEnd(bytes: Buffer, start: number): number {
   let quote = start
-  do quote = bytes.indexOf(QUOTE, quote + 1)
+  do quote = nextQuote(bytes, quote + 1)
   while (isEscaped(bytes, quote))
   return quote + 1
+}
+
+/** Up to here, in bytes, a loop finds what it looks for before Node's own search has begun. */
+const near = 64
+
+function nextQuote(bytes: Buffer, start: number): number {
+  for (let at = start; at < start + near; at++) if (bytes[at] === QUOTE) return at
+  return bytes.indexOf(QUOTE, start + near)
 }
 
 // A quote behind an odd number of backslashes is part of the string.

@@ -24,4 +24,7 @@ export type ArrivalKind = 'session' | 'stateless' | 'modern'
 export type OnClient = (client: Duplex, arrival: Arrival) => void
 
 /** Finds the parameters of a server's tool that are mirrored in headers (2026-07-28). */
-export type MirroredParams = (server: string, tool: string) => Promise<MirroredParam[]>
+export type MirroredParams = (
+  server: string,
+  tool: string
+) => MirroredParam[] | Promise<MirroredParam[]>

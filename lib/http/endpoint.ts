@@ -39,7 +39,7 @@ export function allowMethods(
  */
 export function requireJson({ headers }: IncomingMessage): void {
   const type = headers['content-type'] ?? ''
-  if (/^application\/json\s*(;|$)/i.test(type)) return
+  if (type === 'application/json' || /^application\/json\s*(;|$)/i.test(type)) return
   throw new ProxyError('ERR_MEDIA_TYPE', `send application/json, not "${type}"`)
 }
 

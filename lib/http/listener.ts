@@ -187,10 +187,9 @@ export class Listener extends EventEmitter {
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    // A client that goes away has no use for our complaint about it.
-    request.on('error', nothing)
-    response.on('error', nothing)
-    response.on('close', this.#responseOnClose)
+    // A client that goes away has no use for our complaint about it. (The request has an error only for
+    // those who listen.)
+    response.on('error', nothing).on('close', this.#responseOnClose)
     this.#responses++
     const refuse = (error: unknown): void => this.#refuse(request, response, error)
     try {

@@ -38,7 +38,7 @@ export function isModern(headers: IncomingHttpHeaders, { frames, batch }: Body):
 export async function checkModern(
   headers: IncomingHttpHeaders,
   frame: Frame,
-  mirroredParams: (tool: string) => Promise<MirroredParam[]>
+  mirroredParams: (tool: string) => MirroredParam[] | Promise<MirroredParam[]>
 ): Promise<void> {
   const message = frame.message()
   checkMeta(message)

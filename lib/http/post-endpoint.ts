@@ -13,6 +13,7 @@ import { replyError } from './reply.ts'
 export class PostEndpoint {
   readonly #options: EndpointOptions
   readonly #clients = new Set<PostTransport>()
+  #lastId = 0
   #whenEmpty: (() => void) | undefined
 
   constructor(options: EndpointOptions) {
@@ -26,7 +27,7 @@ export class PostEndpoint {
     accept: Accept,
     to: { server: string; kind: 'modern' | 'stateless' }
   ): Promise<void> {
-    const { createId, keepAlive, streamAfter, mirroredParams, onClient } = this.#options
+    const { keepAlive, streamAfter, mirroredParams, onClient } = this.#options
     const [frame] = body.frames
     if (body.batch) throw new ProxyError('ERR_REQUEST', 'batches need a session')
     // Nothing was said before that a notification could be about.
@@ -37,11 +38,7 @@ export class PostEndpoint {
     const isModern = to.kind === 'modern'
     if (isModern) {
       try {
-        await checkModern(
-          request.headers,
-          frame,
-          async (tool) => (await mirroredParams?.(to.server, tool)) ?? []
-        )
+        await checkModern(request.headers, frame, (tool) => mirroredParams?.(to.server, tool) ?? [])
       } catch (error) {
         if (!(error instanceof ProxyError)) throw error
         replyError(response, error, {}, frame.id)
@@ -54,7 +51,7 @@ export class PostEndpoint {
     const client = new PostTransport({ response, body, accept, keepAlive, streamAfter, statusOf })
     this.#clients.add(client)
     client.once('close', () => this.#clientOnClose(client))
-    onClient(client, { ...to, session: createId() })
+    onClient(client, { server: to.server, kind: to.kind, session: `post-${++this.#lastId}` })
   }
 
   /** Ends subscriptions at once, and resolves when no client is left: after `timeout` ms at the latest. */

@@ -114,8 +114,12 @@ export class StreamableEndpoint {
 
 // Who names nothing takes anything. Clients must name both types, and some name one.
 function acceptOf({ headers: { accept = '*/*' } }: IncomingMessage): Accept {
+  // As nearly all do.
+  if (accept === 'application/json, text/event-stream') return both
   return { json: takesJson.test(accept), events: takesEvents.test(accept) }
 }
+
+const both: Accept = { json: true, events: true }
 
 const takesJson = /(^|,)\s*(application\/(json|\*)|\*\/\*)\s*(;|,|$)/i
 const takesEvents = /(^|,)\s*(text\/(event-stream|\*)|\*\/\*)\s*(;|,|$)/i

@@ -81,13 +81,12 @@ export class PostTransport extends Duplex implements ExchangeOwner {
   }
 
   override _final(callback: Callback): void {
-    this.#fail(new ProxyError('ERR_CLOSED', 'the server ended before it answered'))
+    this.#fail()
     callback()
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    const closed = new ProxyError('ERR_CLOSED', 'the server ended before it answered')
-    this.#fail(error instanceof ProxyError ? error : closed)
+    this.#fail(error)
     callback(error)
   }
 
@@ -100,7 +99,12 @@ export class PostTransport extends Duplex implements ExchangeOwner {
     return id === this.#request.id && !this.#exchange.ended
   }
 
-  #fail(error: ProxyError): void {
+  #fail(cause?: Error | null): void {
+    if (this.#exchange.ended) return
+    const error =
+      cause instanceof ProxyError
+        ? cause
+        : new ProxyError('ERR_CLOSED', 'the server ended before it answered')
     this.#answer(errorFrame(0, error))
   }
 

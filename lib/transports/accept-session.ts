@@ -40,8 +40,8 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
   readonly #store: ReplayStore
   /** Carries what belongs to no POST: the stream of a GET. */
   readonly #unasked: Channel
-  readonly #exchanges = new Set<Exchange>()
-  readonly #byId = new Map<Id, Exchange>()
+  /** The exchanges that there are, by the ids of the requests that wait for an answer. */
+  readonly #exchanges = new Map<Id, Exchange>()
   readonly #idle: NodeJS.Timeout | undefined
   #initializeId: Id | undefined
   #waitingForRoom: (() => void)[] = []
@@ -93,7 +93,7 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
     if (this.#closing && requests.length > 0) {
       throw new ProxyError('ERR_CLOSED', 'the session is about to end')
     }
-    const taken = requests.find(({ id }) => this.#byId.has(id as Id)) ?? findTwin(requests)
+    const taken = requests.find(({ id }) => this.#exchanges.has(id as Id)) ?? findTwin(requests)
     if (taken !== undefined) {
       const id = JSON.stringify(taken.id)
       throw new ProxyError('ERR_REQUEST', `a request with the id ${id} is in flight`)
@@ -101,8 +101,7 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
     this.#idle?.refresh()
     if (requests.length > 0) {
       const exchange = new Exchange(this, response, requests, batch, accept)
-      this.#exchanges.add(exchange)
-      for (const { id } of requests) this.#byId.set(id as Id, exchange)
+      for (const { id } of requests) this.#exchanges.set(id as Id, exchange)
     }
     for (const frame of frames) {
       if (frame.method === 'initialize') this.#initializeId = frame.id
@@ -155,9 +154,8 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
   }
 
   exchangeOnEnd(exchange: Exchange): void {
-    this.#exchanges.delete(exchange)
     for (const { id } of exchange.requests) {
-      if (this.#byId.get(id as Id) === exchange) this.#byId.delete(id as Id)
+      if (this.#exchanges.get(id as Id) === exchange) this.#exchanges.delete(id as Id)
     }
     if (this.#closing) this.close()
   }
@@ -188,13 +186,13 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
   }
 
   #answer(frame: Frame, callback?: () => void): void {
-    const exchange = this.#byId.get(frame.id as Id)
+    const exchange = this.#exchanges.get(frame.id as Id)
     if (exchange === undefined) {
       // To what was cancelled, or to a client that went away without a way back.
       this.#log.debug(`an answer came that nobody waits for (id ${frame.id})`)
       return callback?.()
     }
-    this.#byId.delete(frame.id as Id)
+    this.#exchanges.delete(frame.id as Id)
     if (frame.id === this.#initializeId) this.#onInitialized(frame)
     exchange.send(frame, callback)
   }
@@ -212,7 +210,7 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
   // nowhere: what the server asks is perhaps what they all wait for. Where somebody listens now comes
   // before where somebody may come back.
   #exchangeFor(frame: Frame): Exchange | undefined {
-    const open = [...this.#exchanges].filter((exchange) => exchange.streams)
+    const open = [...new Set(this.#exchanges.values())].filter((exchange) => exchange.streams)
     if (frame.progressToken !== undefined && frame.kind === 'notification') {
       const token = frame.progressToken
       return open.find((exchange) => exchange.expects(token))
@@ -224,7 +222,7 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
 
   #cancel(frame: Frame): void {
     const id = frame.message().params?.requestId as Id
-    if (!this.#byId.has(id)) return
+    if (!this.#exchanges.has(id)) return
     // The server need not answer what was cancelled, but the POST needs an end. The client ignores
     // what it says.
     this.#answer(errorFrame(id, new ProxyError('ERR_CANCELLED', 'the call was cancelled')))
@@ -246,7 +244,7 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
   }
 
   #endAll(error: ProxyError): void {
-    for (const id of [...this.#byId.keys()]) this.#answer(errorFrame(id, error))
+    for (const id of [...this.#exchanges.keys()]) this.#answer(errorFrame(id, error))
     this.#unasked.end()
   }
 }

@@ -8,11 +8,11 @@
 
 import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
-import { Frame, errorFrame, makeFrame } from '../frame.ts'
-import type { Id } from '../frame.ts'
-import { answerTo, idText } from '../framing/answer.ts'
-import { splice, valueText } from '../framing/splice.ts'
-import type { Replacement } from '../framing/splice.ts'
+import { errorFrame, makeFrame } from '../frame.ts'
+import type { Frame, Id } from '../frame.ts'
+import { answerTo } from '../framing/answer.ts'
+import { findValue, splice, spliceAt, textAt, valueText } from '../framing/splice.ts'
+import type { Replacement, Span } from '../framing/splice.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
@@ -100,6 +100,11 @@ export class SharedServer {
     await new Promise((resolve) => server.once('close', resolve).destroy())
   }
 
+  /** The server can be used. */
+  get isReady(): boolean {
+    return this.#opened !== undefined
+  }
+
   /** Resolves when the server can be used: starts and opens it, if there is none. */
   ready(): Promise<Duplex> {
     this.#opening ??= this.#start()
@@ -181,14 +186,25 @@ export class SharedServer {
   #called(port: Port, frame: Frame): Frame {
     const { bytes, method = '', progressToken, protocolVersion } = frame
     const id = ++this.#lastId
-    const token = progressToken === undefined ? undefined : valueText(bytes, paths.requestToken)
+    const own = findValue(bytes, paths.id) as Span
+    const token = progressToken === undefined ? undefined : findValue(bytes, paths.requestToken)
     // A legacy request names no revision, and says nothing of logs: that is for its session to do.
-    const logs = protocolVersion !== undefined && valueText(bytes, paths.logLevel) !== undefined
-    this.#calls.set(id, { port, id: idText(frame), token, method, logs })
+    const logs = protocolVersion !== undefined && findValue(bytes, paths.logLevel) !== undefined
+    this.#calls.set(id, {
+      port,
+      id: textAt(bytes, own),
+      token: token && textAt(bytes, token),
+      method,
+      logs
+    })
     port.calls.add(id)
-    const replacements = [{ path: paths.id, text: String(id) }]
-    if (token !== undefined) replacements.push({ path: paths.requestToken, text: String(id) })
-    return rewrite(frame, replacements)
+    const text = String(id)
+    if (token === undefined) return frame.withBytes(spliceAt(bytes, [{ ...own, text }]), id)
+    const changes = [
+      { ...own, text },
+      { ...token, text }
+    ]
+    return frame.withBytes(spliceAt(bytes, changes), id, id)
   }
 
   #cancelled(port: Port, frame: Frame): Frame | undefined {
@@ -196,7 +212,7 @@ export class SharedServer {
     const id = [...port.calls].find((id) => this.#calls.get(id)?.id === text)
     if (id === undefined) return undefined
     this.#end(id)
-    return rewrite(frame, [{ path: paths.requestId, text: String(id) }])
+    return replace(frame, paths.requestId, String(id))
   }
 
   #end(id: number): Call | undefined {
@@ -225,7 +241,7 @@ export class SharedServer {
     if (method === 'subscriptions/listen') {
       replacements.push({ path: paths.endedSubscription, text })
     }
-    port.deliver(rewrite(frame, replacements))
+    port.deliver(frame.withBytes(splice(frame.bytes, replacements), JSON.parse(text) as Id))
   }
 
   #onNotification(frame: Frame): void {
@@ -246,7 +262,7 @@ export class SharedServer {
   #passOn(frame: Frame, path: string[]): void {
     const call = this.#calls.get(idAt(frame, path))
     const text = path === paths.token ? call?.token : call?.id
-    if (text !== undefined) call?.port.deliver(rewrite(frame, [{ path, text }]))
+    if (text !== undefined) call?.port.deliver(replace(frame, path, text))
   }
 
   // The server ends a subscription (2026-07-28, Cancellation). Legacy servers take back a question of
@@ -256,7 +272,7 @@ export class SharedServer {
     const call = this.#calls.get(id)
     if (call?.method !== 'subscriptions/listen') return
     this.#end(id)
-    call.port.deliver(rewrite(frame, [{ path: paths.requestId, text: call.id }]))
+    call.port.deliver(replace(frame, paths.requestId, call.id))
   }
 
   /** Hands out what belongs to no request: to the ports that hear it, and to `port`. */
@@ -350,17 +366,10 @@ class Port extends Duplex {
   }
 }
 
-// The envelope of what is written anew is read anew: ids are not what they were.
-function rewrite(frame: Frame, replacements: Replacement[]): Frame {
-  const valueAt = (...wanted: string[][]): Id | undefined => {
-    const found = replacements.find(({ path }) => wanted.includes(path))
-    return found && (JSON.parse(found.text) as Id)
-  }
-  return new Frame(splice(frame.bytes, replacements), {
-    ...frame,
-    id: valueAt(paths.id),
-    progressToken: valueAt(paths.token, paths.requestToken)
-  })
+/** A notification with another value at `path`. */
+function replace(frame: Frame, path: string[], text: string): Frame {
+  const token = path === paths.token ? (JSON.parse(text) as Id) : frame.progressToken
+  return frame.withBytes(splice(frame.bytes, [{ path, text }]), undefined, token)
 }
 
 function failureOf(server: Duplex): ProxyError {

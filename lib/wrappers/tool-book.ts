@@ -11,10 +11,14 @@ import { open } from './open.ts'
 
 type Book = Map<string, MirroredParam[]>
 
+const none: MirroredParam[] = []
+
 export class ToolBook {
   readonly #connect: () => Duplex
   readonly #timeout: number
   #book: Promise<Book> | undefined
+  /** The same, once it has been read. */
+  #known: Book | undefined
 
   /**
    * @param connect gives a port of the server
@@ -25,10 +29,14 @@ export class ToolBook {
     this.#timeout = timeout
   }
 
-  /** The parameters of a tool that are mirrored in headers. A definition that is invalid has none. */
-  async paramsOf(tool: string): Promise<MirroredParam[]> {
+  /**
+   * The parameters of a tool that are mirrored in headers, at once if it is known. A definition that is
+   * invalid has none.
+   */
+  paramsOf(tool: string): MirroredParam[] | Promise<MirroredParam[]> {
+    if (this.#known !== undefined) return this.#known.get(tool) ?? none
     this.#book ??= this.#open()
-    return (await this.#book).get(tool) ?? []
+    return this.#book.then((book) => book.get(tool) ?? none)
   }
 
   #open(): Promise<Book> {
@@ -38,12 +46,14 @@ export class ToolBook {
     port.write(listen)
     const book = this.#read(port)
     const forget = (): void => {
-      if (this.#book === book) this.#book = undefined
+      if (this.#book === book) this.#book = this.#known = undefined
       // Whoever waits for it still gets it.
       const end = (): void => void port.destroy()
       book.then(end, end)
     }
-    book.catch(forget)
+    book.then((pages) => {
+      if (this.#book === book) this.#known = pages
+    }, forget)
     port.on('close', forget).on('data', (frame: Frame) => {
       // The answer means that the subscription is over: refused, ended, or lost in a crash.
       if (frame.id === listen.id || frame.method === 'notifications/tools/list_changed') forget()

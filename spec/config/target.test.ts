@@ -134,7 +134,7 @@ t.test('a legacy server refuses modern clients, and is not asked twice', async (
     { value: { error: { code: -32600 } } }
   ])
   t.throws(() => target.connect('modern'), refused)
-  await t.rejects(target.paramsOf('tool'), refused)
+  t.throws(() => target.paramsOf('tool'), refused)
   t.equal(children.length, 1)
   t.equal(target.state, 'configured')
   await ended(children[0]?.pid as number)
@@ -162,7 +162,7 @@ t.test('a server that cannot be started is failed until it can', async (t) => {
     t.equal(target.state, 'failed', kind)
   }
   t.equal(children.length, 3)
-  await t.rejects(target.paramsOf('tool'), { code: 'ERR_SERVER_EXITED' })
+  await t.rejects(async () => target.paramsOf('tool'), { code: 'ERR_SERVER_EXITED' })
   args.splice(-flags.length)
   t.match(await initialize(target.connect('session')), { result: {} })
   t.equal(target.state, 'configured')

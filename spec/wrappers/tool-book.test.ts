@@ -114,7 +114,7 @@ t.test('a server that does not answer in time is an error, and asked again', asy
     return port
   }, 20)
   for (let count = 1; count < 3; count++) {
-    await t.rejects(book.paramsOf('one'), { code: 'ERR_TIMEOUT' })
+    await t.rejects(async () => book.paramsOf('one'), { code: 'ERR_TIMEOUT' })
     await turn()
     t.equal(silent.length, count)
     t.ok(silent.at(-1)?.destroyed)
@@ -126,5 +126,8 @@ t.test('a port that fails is an error', async (t) => {
     setImmediate(() => ports[0]?.destroy(new Error('gone')))
     return { method: 'notifications/nothing' }
   })
-  await t.rejects(book.paramsOf('one'), { code: 'ERR_SERVER_START', cause: { message: 'gone' } })
+  await t.rejects(async () => book.paramsOf('one'), {
+    code: 'ERR_SERVER_START',
+    cause: { message: 'gone' }
+  })
 })
