@@ -21,9 +21,7 @@ interface Loaded {
 
 /** Runs node to its end, and resolves to what it printed and loaded. */
 async function run(args: string[], input = ''): Promise<{ output: string; loaded: Loaded }> {
-  // The test runner has itself loaded by every process that is started. The shell takes that back.
-  const node = [process.execPath, '--require', './fixtures/loaded.cjs', ...args]
-  const child = spawn('sh', ['-c', 'unset NODE_OPTIONS; exec "$@"', 'sh', ...node], {
+  const child = spawn(process.execPath, ['--require', './fixtures/loaded.cjs', ...args], {
     cwd: root,
     stdio: ['pipe', 'pipe', 'inherit', 'pipe']
   })

@@ -24,10 +24,8 @@ export function run(t: Test, words: string | string[], env: NodeJS.ProcessEnv = 
   const stdin = new PassThrough()
   const stdout = new PassThrough()
   const stderr = new PassThrough()
-  // And what tap tells the processes that are started from here, or it takes each for a test.
-  const kept = Object.entries(process.env).filter(([name]) => /^PATH$|TAP/.test(name))
-  const all = { ...Object.fromEntries(kept), ...env }
-  for (const [name, value] of Object.entries({ stdin, stdout, stderr, env: all })) {
+  const { PATH } = process.env
+  for (const [name, value] of Object.entries({ stdin, stdout, stderr, env: { PATH, ...env } })) {
     t.intercept(process, name as 'stdin', { value })
   }
   const messages = new Inbox<Json>()

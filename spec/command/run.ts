@@ -96,8 +96,7 @@ export function openShell(t: Test, programs: Programs = {}): Shell {
   })
   for (const [name, line] of Object.entries({ 'mcp-proxy': `node ${entry} "$@"`, ...programs })) {
     const file = join(directory, name)
-    // The test runner has itself loaded by every process that is started: not by these.
-    writeFileSync(file, `#!/bin/sh\nunset NODE_OPTIONS\nexec ${line}\n`)
+    writeFileSync(file, `#!/bin/sh\nexec ${line}\n`)
     chmodSync(file, 0o755)
   }
   const { HOME, PATH = '' } = process.env
