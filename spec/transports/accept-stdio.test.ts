@@ -105,6 +105,23 @@ t.test(
   }
 )
 
+t.test('so does one that is read no longer', async (t) => {
+  const { transport, input, frames } = accept()
+  transport.pause()
+  const frame = line(notification('m', { text: 'x'.repeat(1000) }))
+  let sent = 0
+  while (input.write(frame)) {
+    sent++
+    await turn()
+  }
+  t.ok(sent < 200, `it stopped after ${sent}`)
+  transport.resume()
+  input.end(line(notification('last')))
+  await frames.until(({ method }) => method === 'last')
+  t.equal(frames.length, sent + 2)
+  transport.destroy()
+})
+
 t.test('what is no message is answered, and logged', async (t) => {
   const log = new KeptLog()
   const { transport, input, written, frames } = accept({ log })

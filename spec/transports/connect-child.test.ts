@@ -162,6 +162,22 @@ t.test('all that was printed before a crash waits for a slow reader', async (t) 
   t.equal(ids.at(-1), 'the last, without a newline')
 })
 
+t.test('what is written after a crash, when not all is read yet, was never seen', async (t) => {
+  const crashing = script(`
+    console.log(JSON.stringify({ jsonrpc: '2.0', method: 'last' }))
+    process.stderr.write('gone')
+    process.exitCode = 1
+  `)
+  const log = new KeptLog()
+  const transport = connect(t, { ...crashing, log })
+  await log.lines.until((line) => line === 'info: gone') // a line without an end: it was the last
+  const frame = request(1, 'm')
+  transport.write(frame)
+  const { frames, closed } = watch(transport)
+  t.strictSame(((await closed) as ServerGoneError).unseen, [frame])
+  t.match(frames, [{ method: 'last' }])
+})
+
 t.test('the last words on stderr are in the error, however many there were', async (t) => {
   const said = Array.from({ length: 10 }, (_, index) => `line ${index + 990}`).join(' | ')
   const transport = connect(
