@@ -123,7 +123,7 @@ export class ChildTransport extends Duplex {
       this.#endInput()
       callback()
     }
-    this.#owed.whenSettled(() => (this.#lines === undefined ? end() : this.#lines.whenEmpty(end)))
+    this.#owed.whenSettled(() => this.#lines?.whenEmpty(end))
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
@@ -214,6 +214,6 @@ export class ChildTransport extends Duplex {
     const how = signalCode === null ? `exited with code ${exitCode}` : `was ended by ${signalCode}`
     const said = this.#stderr.lines.join(' | ')
     const message = `the server (${this.#options.command}) ${how}${said && `; it said: ${said}`}`
-    return new ServerGoneError('ERR_SERVER_EXITED', message, this.#lines?.untaken ?? [])
+    return new ServerGoneError('ERR_SERVER_EXITED', message, this.#lines?.untaken)
   }
 }

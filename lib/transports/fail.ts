@@ -11,7 +11,7 @@ export class ServerGoneError extends ProxyError {
   /** What was written to the transport and never looked at by the server, oldest first. */
   readonly unseen: Frame[]
 
-  constructor(code: ErrorCode, message: string, unseen: Frame[]) {
+  constructor(code: ErrorCode, message: string, unseen: Frame[] = []) {
     super(code, message)
     this.unseen = unseen
   }
