@@ -1,7 +1,7 @@
 // A frame is one JSON-RPC message as it travels: the bytes that came, and the envelope read from
 // them. The bytes are what is forwarded, so whatever they say beyond the envelope survives.
 
-import { isUtf8 } from 'node:buffer'
+import { isAscii, isUtf8 } from 'node:buffer'
 import { ProxyError, describe } from './errors.ts'
 import type { ErrorCode } from './errors.ts'
 import { isEnvelope } from './schema/index.ts'
@@ -93,8 +93,7 @@ export interface Message {
  */
 export function parseFrame(bytes: Buffer, text?: string): Frame {
   if (text === undefined) {
-    if (!isUtf8(bytes)) throw new ProxyError('ERR_FRAME_SYNTAX', 'the message is not UTF-8')
-    text = bytes.toString()
+    text = decode(bytes)
   }
   let message: unknown
   try {
@@ -105,6 +104,12 @@ export function parseFrame(bytes: Buffer, text?: string): Frame {
   if (!isEnvelope(message)) throw new EnvelopeError(message)
   unbreak(bytes)
   return new Frame(bytes, envelopeOf(message as Message))
+}
+
+function decode(bytes: Buffer): string {
+  if (isAscii(bytes)) return bytes.toString('latin1') // which takes a fraction of the time
+  if (isUtf8(bytes)) return bytes.toString()
+  throw new ProxyError('ERR_FRAME_SYNTAX', 'the message is not UTF-8')
 }
 
 /** Makes a frame of a message of the proxy's own. */

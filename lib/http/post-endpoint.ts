@@ -4,20 +4,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
+import { limits } from '../limits.ts'
+import { Slots } from '../slots.ts'
 import { PostTransport } from '../transports/accept-post.ts'
 import type { Accept } from '../transports/exchange.ts'
+import { Patience } from '../transports/patience.ts'
 import type { EndpointOptions } from './endpoint.ts'
 import { checkModern, modernStatus } from './modern.ts'
 import { replyError } from './reply.ts'
 
 export class PostEndpoint {
   readonly #options: EndpointOptions
-  readonly #clients = new Set<PostTransport>()
-  #lastId = 0
+  readonly #patience: Patience
+  readonly #clients = new Slots<PostTransport>()
   #whenEmpty: (() => void) | undefined
 
   constructor(options: EndpointOptions) {
     this.#options = options
+    this.#patience = new Patience(options.streamAfter ?? limits.streamAfter)
   }
 
   async serve(
@@ -27,7 +31,7 @@ export class PostEndpoint {
     accept: Accept,
     to: { server: string; kind: 'modern' | 'stateless' }
   ): Promise<void> {
-    const { keepAlive, streamAfter, mirroredParams, onClient } = this.#options
+    const { keepAlive, mirroredParams, onClient } = this.#options
     const [frame] = body.frames
     if (body.batch) throw new ProxyError('ERR_REQUEST', 'batches need a session')
     // Nothing was said before that a notification could be about.
@@ -48,25 +52,36 @@ export class PostEndpoint {
       if (response.destroyed) return
     }
     const statusOf = isModern ? modernStatus : undefined
-    const client = new PostTransport({ response, body, accept, keepAlive, streamAfter, statusOf })
-    this.#clients.add(client)
-    client.once('close', () => this.#clientOnClose(client))
-    onClient(client, { server: to.server, kind: to.kind, session: `post-${++this.#lastId}` })
+    const client = new PostTransport({
+      response,
+      body,
+      accept,
+      keepAlive,
+      patience: this.#patience,
+      statusOf
+    })
+    const number = this.#clients.add(client)
+    client.once('close', () => this.#clientOnClose(number))
+    onClient(client, { server: to.server, kind: to.kind, session: `post-${number}` })
   }
 
   /** Ends subscriptions at once, and resolves when no client is left: after `timeout` ms at the latest. */
   async drain(timeout: number): Promise<void> {
-    if (this.#clients.size === 0) return
+    if (this.#clients.size > 0) await this.#whenGone(timeout)
+    this.#patience.stop()
+  }
+
+  async #whenGone(timeout: number): Promise<void> {
     const timer = setTimeout(() => {
-      for (const client of this.#clients) client.destroy()
+      for (const client of this.#clients.all) client.destroy()
     }, timeout)
-    for (const client of this.#clients) client.endSubscription()
+    for (const client of this.#clients.all) client.endSubscription()
     await new Promise<void>((resolve) => (this.#whenEmpty = resolve))
     clearTimeout(timer)
   }
 
-  #clientOnClose(client: PostTransport): void {
-    this.#clients.delete(client)
+  #clientOnClose(number: number): void {
+    this.#clients.delete(number)
     if (this.#clients.size === 0) this.#whenEmpty?.()
   }
 }

@@ -19,6 +19,7 @@ import { EventStream } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
 import { Exchange } from './exchange.ts'
 import type { Accept, ExchangeOwner } from './exchange.ts'
+import { Patience } from './patience.ts'
 import type { Callback, DestroyCallback } from './types.ts'
 
 export interface SessionOptions extends LimitOptions {
@@ -34,6 +35,7 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
   readonly id: string
   /** The revision that was agreed on, once the server has answered `initialize`. */
   version: string | undefined
+  readonly patience: Patience
   readonly #headers: OutgoingHttpHeaders
   readonly #limits: Limits
   readonly #log: Log
@@ -54,7 +56,8 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
     this.#headers = { 'mcp-session-id': options.id }
     this.#limits = withDefaults(options)
     this.#log = options.log ?? silent
-    const { maxReplay, sessionTimeout } = this.#limits
+    const { maxReplay, sessionTimeout, streamAfter } = this.#limits
+    this.patience = new Patience(streamAfter)
     this.#store = new ReplayStore({
       maxSize: maxReplay,
       log: this.#log,
@@ -64,10 +67,6 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
     if (sessionTimeout > 0) this.#idle = setTimeout(() => this.#timeOut(), sessionTimeout)
     // Without a server there is nothing more to be had here.
     this.once('finish', () => this.destroy())
-  }
-
-  get streamAfter(): number {
-    return this.#limits.streamAfter
   }
 
   /** The client's next frame can be taken. */
@@ -178,6 +177,7 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     clearTimeout(this.#idle)
+    this.patience.stop()
     this.#endAll(
       error instanceof ProxyError ? error : new ProxyError('ERR_CLOSED', 'the session has ended')
     )

@@ -115,7 +115,8 @@ export class ChildTransport extends Duplex {
       return
     }
     this.#owed.sent(frame)
-    this.#lines?.write(frame, callback)
+    // Of one client that waits for its answer nothing more will come so soon.
+    this.#lines?.write(frame, callback, this.#owed.size === 1)
   }
 
   override _final(callback: Callback): void {

@@ -5,11 +5,12 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Frame, Id } from '../frame.ts'
 import type { EventSink } from './event-stream.ts'
 import { whenWritable } from './event-stream.ts'
+import type { Patience, Waiter } from './patience.ts'
 
 /** The transport that a POST belongs to. */
 export interface ExchangeOwner {
-  /** Milliseconds until an event stream is opened (0: not for that reason). */
-  readonly streamAfter: number
+  /** When it is at its end, an event stream is opened. */
+  readonly patience: Patience
   /** The status and the headers that go with an answer as JSON, besides those that any has. */
   headOf(answer: Frame): { status: number; headers?: OutgoingHttpHeaders }
   /** Opens the event stream on the response. */
@@ -24,7 +25,7 @@ export interface Accept {
   events: boolean
 }
 
-export class Exchange {
+export class Exchange implements Waiter {
   /** What came in the POST: one request at the least, and nothing else. */
   readonly requests: Frame[]
   readonly #owner: ExchangeOwner
@@ -35,7 +36,6 @@ export class Exchange {
   #unanswered: number
   readonly #answers: Frame[] = []
   #stream: EventSink | undefined
-  #timer: NodeJS.Timeout | undefined
   #ended = false
 
   constructor(
@@ -51,16 +51,21 @@ export class Exchange {
     this.#batch = batch
     this.#accept = accept
     this.#unanswered = requests.length
-    const { streamAfter } = owner
     if (!accept.json) this.#open()
-    else if (accept.events && streamAfter > 0) {
-      this.#timer = setTimeout(() => this.#open(), streamAfter)
-    }
+    else if (accept.events) owner.patience.add(this)
     response.once('close', this.#responseOnClose)
   }
 
   get ended(): boolean {
     return this.#ended
+  }
+
+  get waits(): boolean {
+    return !this.#ended && this.#stream === undefined
+  }
+
+  tooLong(): void {
+    this.#open()
   }
 
   /** Whether progress under this token belongs here. */
@@ -101,7 +106,6 @@ export class Exchange {
   }
 
   #open(): EventSink {
-    clearTimeout(this.#timer)
     if (this.#stream !== undefined) return this.#stream
     this.#stream = this.#owner.openStream(this.#response)
     for (const answer of this.#answers.splice(0)) this.#stream.send(answer)
@@ -125,7 +129,6 @@ export class Exchange {
   #end(): void {
     if (this.#ended) return
     this.#ended = true
-    clearTimeout(this.#timer)
     this.#stream?.end()
     this.#owner.exchangeOnEnd(this)
   }

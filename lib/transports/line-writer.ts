@@ -35,13 +35,17 @@ export class LineWriter {
     return [...writing, ...this.#gathered]
   }
 
-  /** @param callback called when there is room for another */
-  write(frame: Frame, callback?: Callback): void {
+  /**
+   * @param callback called when there is room for another
+   * @param alone no other is to be expected in this turn: it goes out at once
+   */
+  write(frame: Frame, callback?: Callback, alone = false): void {
     this.#gathered.push(frame)
     this.#size += frame.bytes.length
     if (this.#size < batchSize) callback?.()
     else this.#whenRoom = callback
     if (this.#scheduled || this.#writing.length > 0) return
+    if (alone) return this.#send()
     this.#scheduled = true
     setImmediate(this.#onTurn)
   }

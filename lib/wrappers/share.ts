@@ -16,6 +16,7 @@ import type { Replacement, Span } from '../framing/splice.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
+import { Slots } from '../slots.ts'
 import { failAfterReading } from '../transports/fail.ts'
 import type { Callback, DestroyCallback } from '../transports/types.ts'
 
@@ -63,14 +64,14 @@ export class SharedServer {
   readonly #log: Log
   readonly #maxQueue: number
   /** By the ids that the server has for them. */
-  readonly #calls = new Map<number, Call>()
-  readonly #ports = new Set<Port>()
+  readonly #calls = new Slots<Call>()
+  readonly #ports = new Slots<Port>()
   /** From when it is made until it has gone. */
   #server: Duplex | undefined
   /** The same, once it has been opened; and as a promise, from when it is made. */
   #opened: Duplex | undefined
   #opening: Promise<Duplex> | undefined
-  #lastId = 0
+  #told = 0
 
   /** Use `share`. */
   constructor(connect: () => Duplex, options: ShareOptions) {
@@ -89,7 +90,7 @@ export class SharedServer {
    */
   port(hears: (frame: Frame) => boolean = () => false): Duplex {
     const port = new Port(this, this.#maxQueue, hears)
-    this.#ports.add(port)
+    port.number = this.#ports.add(port)
     return port
   }
 
@@ -113,12 +114,12 @@ export class SharedServer {
 
   /** Asks the server for something on the behalf of nobody: whatever it answers is dropped. */
   tell(method: string, params: Record<string, unknown>): void {
-    this.#opened?.write(makeFrame({ jsonrpc: '2.0', id: ++this.#lastId, method, params }))
+    this.#opened?.write(makeFrame({ jsonrpc: '2.0', id: `told-${++this.#told}`, method, params }))
   }
 
   /** Of a port: takes its frame. `callback` is called when the next one can come. */
   take(port: Port, frame: Frame, callback: Callback): void {
-    const taken = this.#ports.has(port) ? this.#taken(port, frame) : undefined
+    const taken = this.#has(port) ? this.#taken(port, frame) : undefined
     if (taken === undefined) return callback()
     // Of a server that fails the ports hear when it closes.
     const goOn = (): void => callback()
@@ -140,11 +141,15 @@ export class SharedServer {
 
   /** Of a port: nobody is there any more. */
   leave(port: Port): void {
-    this.#ports.delete(port)
+    this.#ports.delete(port.number)
     for (const id of port.calls) {
       this.#calls.delete(id)
       this.#opened?.write(cancellation(id))
     }
+  }
+
+  #has(port: Port): boolean {
+    return this.#ports.get(port.number) === port
   }
 
   async #start(): Promise<Duplex> {
@@ -166,12 +171,12 @@ export class SharedServer {
   #serverOnClose(server: Duplex): void {
     this.#server = this.#opened = this.#opening = undefined
     const error = failureOf(server)
-    for (const port of this.#ports) this.#fail(port, error)
+    for (const port of this.#ports.all) this.#fail(port, error)
   }
 
   /** Gives the error to the requests of a port that are under way, and to whoever reads on. */
   #fail(port: Port, error: ProxyError): void {
-    if (!this.#ports.delete(port)) return
+    if (this.#ports.delete(port.number) === undefined) return
     for (const id of port.calls) this.#onResponse(errorFrame(id, error))
     port.fail(error)
   }
@@ -185,12 +190,11 @@ export class SharedServer {
 
   #called(port: Port, frame: Frame): Frame {
     const { bytes, method = '', progressToken, protocolVersion } = frame
-    const id = ++this.#lastId
     const own = findValue(bytes, paths.id) as Span
     const token = progressToken === undefined ? undefined : findValue(bytes, paths.requestToken)
     // A legacy request names no revision, and says nothing of logs: that is for its session to do.
     const logs = protocolVersion !== undefined && findValue(bytes, paths.logLevel) !== undefined
-    this.#calls.set(id, {
+    const id = this.#calls.add({
       port,
       id: textAt(bytes, own),
       token: token && textAt(bytes, token),
@@ -216,8 +220,7 @@ export class SharedServer {
   }
 
   #end(id: number): Call | undefined {
-    const call = this.#calls.get(id)
-    this.#calls.delete(id)
+    const call = this.#calls.delete(id)
     call?.port.calls.delete(id)
     return call
   }
@@ -277,13 +280,13 @@ export class SharedServer {
 
   /** Hands out what belongs to no request: to the ports that hear it, and to `port`. */
   #spread(frame: Frame, port?: Port): void {
-    for (const each of this.#ports) if (each === port || each.hears(frame)) each.deliver(frame)
+    for (const each of this.#ports.all) if (each === port || each.hears(frame)) each.deliver(frame)
   }
 
   // Nothing in a log message says which request it is about. With one that asked for them it is
   // clear; with several, one client must not read what concerns another.
   #whoLogs(): Port | undefined {
-    const [only, ...others] = [...this.#calls.values()].filter(({ logs }) => logs)
+    const [only, ...others] = this.#calls.all.filter(({ logs }) => logs)
     if (others.length === 0) return only?.port
     this.#log.debug('a log message was dropped: it may be about several calls')
     return undefined
@@ -292,6 +295,8 @@ export class SharedServer {
 
 /** A client's transport to a shared server. */
 class Port extends Duplex {
+  /** The one that the shared server knows it by. */
+  number = 0
   /** Its requests under way, by the ids that the server has for them. */
   readonly calls = new Set<number>()
   readonly hears: (frame: Frame) => boolean
