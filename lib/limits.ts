@@ -11,6 +11,8 @@ export const limits = {
   /** A session without traffic, open stream or call. */
   sessionTimeout: 30 * 60_000,
   maxSessions: 1000,
+  /** A client's connection without a request. Closed too early, it is lost to who sends just then. */
+  idleTimeout: 2 * 60_000,
   /** How long a server may take to leave: after its input ended, and again after SIGTERM. */
   closeTimeout: 5000,
   /** How long calls in flight may still be answered when the proxy is told to stop. */

@@ -74,6 +74,7 @@ const limitFlags: Record<
   keepAlive: ['keep-alive', readTime],
   sessionTimeout: ['session-timeout', readTime],
   maxSessions: ['max-sessions', readWhole],
+  idleTimeout: ['idle-timeout', readTime],
   closeTimeout: ['close-timeout', readTime],
   drainTimeout: ['drain-timeout', readTime],
   restarts: ['restarts', readWhole],
@@ -114,7 +115,7 @@ const serverOnly = [
     'prewarm',
     'base-path'
   ],
-  ...['allow-host', 'tls-cert', 'tls-key', 'session-timeout', 'max-sessions']
+  ...['allow-host', 'tls-cert', 'tls-key', 'session-timeout', 'max-sessions', 'idle-timeout']
 ]
 
 /**

@@ -71,6 +71,8 @@ Limits (sizes: 512k, 64m, 1g; times: 500ms, 30s, 5m, 1h; 0: no limit):
   --max-message SIZE         one message, in either direction (default: 64m)
   --max-sessions N           sessions at a time (default: 1000)
   --session-timeout T        a session without traffic (default: 30m)
+  --idle-timeout T           a client's connection without a request
+                             (default: 2m)
   --connect-timeout T        a connection being made, and a server's first
                              answer (default: 30s)
   --restarts N               of a server that dies, or forgets its session, in

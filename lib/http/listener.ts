@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { ProxyError, describe } from '../errors.ts'
 import { limits } from '../limits.ts'
@@ -16,6 +16,7 @@ import { Access } from './access.ts'
 import type { AccessOptions } from './access.ts'
 import type { Arrival, MirroredParams, OnClient } from './arrival.ts'
 import { Clients } from './clients.ts'
+import { Connections } from './connections.ts'
 import { allowMethods } from './endpoint.ts'
 import { replyError, replyJson } from './reply.ts'
 import { findRoute, pathOf } from './routes.ts'
@@ -101,8 +102,7 @@ export class Listener extends EventEmitter {
   /** How many responses have not gone out. */
   #responses = 0
   #whenQuiet: (() => void) | undefined
-  /** All connections, those too that have yet to agree on TLS: the server does not count them. */
-  readonly #sockets = new Set<Socket>()
+  readonly #connections: Connections
   #lastActivity = Date.now()
   #closing = false
 
@@ -127,10 +127,7 @@ export class Listener extends EventEmitter {
     }
     this.#streamable = new StreamableEndpoint(shared)
     this.#sse = new SseEndpoint(shared)
-    http.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket)
-      socket.once('close', () => this.#sockets.delete(socket))
-    })
+    this.#connections = new Connections(http, options.idleTimeout ?? limits.idleTimeout)
     http.on('request', (request: IncomingMessage, response: ServerResponse) => {
       this.#onRequest(request, response)
     })
@@ -166,9 +163,7 @@ export class Listener extends EventEmitter {
     await Promise.all([this.#clients.drain(drainTimeout), this.#streamable.drain(drainTimeout)])
     const closed = new Promise((resolve) => this.#http.close(resolve))
     // What is left has no request on it, or goes out to one who does not read it.
-    const cutOff = (): void => {
-      for (const socket of this.#sockets) socket.destroy()
-    }
+    const cutOff = (): void => this.#connections.destroy()
     const timer = setTimeout(cutOff, 1000)
     if (this.#responses === 0) cutOff()
     else this.#whenQuiet = cutOff
@@ -189,8 +184,9 @@ export class Listener extends EventEmitter {
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     // A client that goes away has no use for our complaint about it. (The request has an error only for
     // those who listen.)
-    response.on('error', nothing).on('close', this.#responseOnClose)
+    response.on('error', nothing).on('close', () => this.#responseOnClose(request))
     this.#responses++
+    this.#connections.begin(request)
     const refuse = (error: unknown): void => this.#refuse(request, response, error)
     try {
       this.#access.check(request.headers)
@@ -201,7 +197,8 @@ export class Listener extends EventEmitter {
     }
   }
 
-  readonly #responseOnClose = (): void => {
+  #responseOnClose(request: IncomingMessage): void {
+    this.#connections.end(request)
     if (--this.#responses === 0) this.#whenQuiet?.()
   }
 
