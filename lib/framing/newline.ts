@@ -96,9 +96,16 @@ export function tooLarge(size: number, maxMessage: number, envelope?: Envelope):
   return new RefusedError('ERR_FRAME_TOO_LARGE', message, envelope)
 }
 
-const newline = Buffer.from('\n')
-
 /** The lines of frames, ready to be written with one call. */
 export function encodeLines(frames: Frame[]): Buffer {
-  return Buffer.concat(frames.flatMap(({ bytes }) => [bytes, newline]))
+  let size = frames.length
+  for (const { bytes } of frames) size += bytes.length
+  const lines = Buffer.allocUnsafe(size)
+  let at = 0
+  for (const { bytes } of frames) {
+    lines.set(bytes, at)
+    at += bytes.length
+    lines[at++] = LF
+  }
+  return lines
 }

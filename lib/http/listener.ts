@@ -20,6 +20,7 @@ import { Connections } from './connections.ts'
 import { allowMethods } from './endpoint.ts'
 import { replyError, replyJson } from './reply.ts'
 import { findRoute, pathOf } from './routes.ts'
+import type { Route } from './routes.ts'
 import { SseEndpoint } from './sse-endpoint.ts'
 import { StreamableEndpoint } from './streamable-endpoint.ts'
 
@@ -103,6 +104,8 @@ export class Listener extends EventEmitter {
   #responses = 0
   #whenQuiet: (() => void) | undefined
   readonly #connections: Connections
+  #lastPath = '/healthz'
+  #lastRoute: Route = { kind: 'healthz' }
   #lastActivity = Date.now()
   #closing = false
 
@@ -204,10 +207,7 @@ export class Listener extends EventEmitter {
 
   #serve(request: IncomingMessage, response: ServerResponse): Promise<void> | undefined {
     const [pathname, query] = splitUrl(request.url as string)
-    const route = findRoute(pathname, this.#basePath)
-    if (route === undefined || ('server' in route && !this.#servers.has(route.server))) {
-      throw new ProxyError('ERR_NOT_FOUND', `there is nothing at ${pathname}`)
-    }
+    const route = this.#routeOf(pathname)
     if (request.method === 'OPTIONS') {
       response.writeHead(204, this.#access.preflight(request.headers)).end()
       return undefined
@@ -230,6 +230,18 @@ export class Listener extends EventEmitter {
       case 'messages':
         return this.#sse.post(request, response, route.server, posted)
     }
+  }
+
+  // Nearly all requests are for the same.
+  #routeOf(pathname: string): Route {
+    if (pathname === this.#lastPath) return this.#lastRoute
+    const route = findRoute(pathname, this.#basePath)
+    if (route === undefined || ('server' in route && !this.#servers.has(route.server))) {
+      throw new ProxyError('ERR_NOT_FOUND', `there is nothing at ${pathname}`)
+    }
+    this.#lastPath = pathname
+    this.#lastRoute = route
+    return route
   }
 
   #serveState(

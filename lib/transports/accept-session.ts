@@ -44,7 +44,9 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
   readonly #unasked: Channel
   /** The exchanges that there are, by the ids of the requests that wait for an answer. */
   readonly #exchanges = new Map<Id, Exchange>()
-  readonly #idle: NodeJS.Timeout | undefined
+  /** When there was traffic, as `performance.now()` has it. */
+  #lastHeard = performance.now()
+  #idle: NodeJS.Timeout | undefined
   #initializeId: Id | undefined
   #waitingForRoom: (() => void)[] = []
   #full = false
@@ -64,7 +66,7 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
       onRefused: (answer) => this.receive(answer)
     })
     this.#unasked = this.#store.createChannel()
-    if (sessionTimeout > 0) this.#idle = setTimeout(() => this.#timeOut(), sessionTimeout)
+    if (sessionTimeout > 0) this.#idle = setTimeout(this.#timeOut, sessionTimeout)
     // Without a server there is nothing more to be had here.
     this.once('finish', () => this.destroy())
   }
@@ -97,7 +99,7 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
       const id = JSON.stringify(taken.id)
       throw new ProxyError('ERR_REQUEST', `a request with the id ${id} is in flight`)
     }
-    this.#idle?.refresh()
+    this.#lastHeard = performance.now()
     if (requests.length > 0) {
       const exchange = new Exchange(this, response, requests, batch, accept)
       for (const { id } of requests) this.#exchanges.set(id as Id, exchange)
@@ -125,8 +127,8 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
     if (found === undefined && lastEventId !== '') {
       throw new ProxyError('ERR_REQUEST', 'the stream of the event in Last-Event-ID is not kept')
     }
-    this.#idle?.refresh()
-    response.once('close', () => this.#idle?.refresh())
+    this.#lastHeard = performance.now()
+    response.once('close', () => (this.#lastHeard = performance.now()))
     const channel = found?.channel ?? this.#unasked
     const stream = this.#openStream(response)
     if (found === undefined) this.#prime(stream, channel)
@@ -165,7 +167,7 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    this.#idle?.refresh()
+    this.#lastHeard = performance.now()
     if (frame.kind === 'response') this.#answer(frame, callback)
     else (this.#exchangeFor(frame) ?? this.#unasked).send(frame, callback)
   }
@@ -238,9 +240,13 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
     stream.write(encodePriming(channel.lastId, this.#limits.retry))
   }
 
-  #timeOut(): void {
-    if (this.#exchanges.size > 0 || this.#unasked.connected) this.#idle?.refresh()
-    else this.destroy()
+  // To set the timer anew at each message would cost more than to see now and then how long ago it was.
+  readonly #timeOut = (): void => {
+    const now = performance.now()
+    if (this.#exchanges.size > 0 || this.#unasked.connected) this.#lastHeard = now
+    const left = this.#lastHeard + this.#limits.sessionTimeout - now
+    if (left <= 0) this.destroy()
+    else this.#idle = setTimeout(this.#timeOut, left)
   }
 
   #endAll(error: ProxyError): void {
