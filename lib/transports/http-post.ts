@@ -5,7 +5,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import { makeFrame, parseFrame } from '../frame.ts'
 import type { Frame, Id } from '../frame.ts'
-import { parseBody } from '../framing/body.ts'
+import { BodyParser, parseBody } from '../framing/body.ts'
 import { ValueParser } from '../framing/values.ts'
 import { Excerpt, isEventStream } from './http-client.ts'
 import type { Exchange, HttpClient, HttpStatusError, ReplyHandler } from './http-client.ts'
@@ -40,7 +40,9 @@ export class Post implements ReplyHandler, GetOwner {
   readonly #exchange: Exchange
   #status = 0
   #accepted = false
-  #body: ValueParser | undefined
+  /** A JSON answer whose end is known, or one that may be several. */
+  #whole: BodyParser | undefined
+  #values: ValueParser | undefined
   #events: EventReader | undefined
   #excerpt: Excerpt | undefined
   #get: Get | undefined
@@ -82,7 +84,9 @@ export class Post implements ReplyHandler, GetOwner {
       this.#accepted = true
       this.#owner.postOnEnd(this)
     } else if (/^application\/json\b/i.test(headers['content-type'] ?? '')) {
-      this.#body = new ValueParser(this.#owner.maxMessage, (bytes) => this.#onValue(bytes))
+      const { maxMessage } = this.#owner
+      if (headers['content-length'] !== undefined) this.#whole = new BodyParser(maxMessage)
+      else this.#values = this.#valueParser()
     } else {
       this.#excerpt = new Excerpt()
     }
@@ -90,7 +94,8 @@ export class Post implements ReplyHandler, GetOwner {
 
   onData(chunk: Buffer): void {
     try {
-      this.#body?.feed(chunk)
+      this.#whole?.feed(chunk)
+      this.#values?.feed(chunk)
     } catch (error) {
       this.abort()
       this.#fail(error as ProxyError)
@@ -103,11 +108,12 @@ export class Post implements ReplyHandler, GetOwner {
   onEnd(): void {
     if (this.#events !== undefined) this.#eventsOnEnd(this.#events)
     else if (this.#excerpt !== undefined) this.#refusal(this.#excerpt)
-    else if (this.#body !== undefined) this.#bodyOnEnd(this.#body)
+    else if (!this.#accepted) this.#bodyOnEnd()
   }
 
   onError(error: ProxyError): void {
     if (this.#events !== undefined) this.#eventsOnEnd(this.#events, error)
+    else if (this.#whole !== undefined) this.#cutOff(this.#whole, error)
     else if (!this.#accepted) this.#fail(error)
   }
 
@@ -151,16 +157,49 @@ export class Post implements ReplyHandler, GetOwner {
     for (const frame of frames) this.#owner.deliver(frame)
   }
 
-  #bodyOnEnd(body: ValueParser): void {
+  // It is one value, as a rule, and then it need not be looked for.
+  #readWhole(whole: BodyParser): void {
+    const bytes = whole.end()
+    let frames: Frame[]
     try {
-      body.end()
-    } catch (error) {
-      this.#fail(error as ProxyError)
+      ;({ frames } = parseBody(bytes))
+    } catch {
+      const values = this.#valueParser()
+      values.feed(bytes)
+      values.end()
       return
     }
-    if (this.answered) return this.#owner.postOnEnd(this)
+    for (const frame of frames) this.#owner.deliver(frame)
+  }
+
+  // All that was said may have come.
+  #cutOff(whole: BodyParser, error: ProxyError): void {
+    this.#read(() => this.#valueParser().feed(whole.end()), error)
+  }
+
+  #valueParser(): ValueParser {
+    return new ValueParser(this.#owner.maxMessage, (bytes) => this.#onValue(bytes))
+  }
+
+  #bodyOnEnd(): void {
     const message = `${this.client.name} answered without a response to the request`
-    this.#fail(new ProxyError('ERR_HTTP_ANSWER', message))
+    const read = (): void => {
+      if (this.#whole === undefined) this.#values?.end()
+      else this.#readWhole(this.#whole)
+    }
+    this.#read(read, new ProxyError('ERR_HTTP_ANSWER', message))
+  }
+
+  /** @param error what is told if the response is not in what is read */
+  #read(read: () => void, error: ProxyError): void {
+    try {
+      read()
+    } catch (fault) {
+      this.#fail(fault as ProxyError)
+      return
+    }
+    if (this.answered) this.#owner.postOnEnd(this)
+    else this.#fail(error)
   }
 
   // Not served. A server that says why in a JSON-RPC error is given the word.
