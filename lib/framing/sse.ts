@@ -148,14 +148,16 @@ function valueSize(lineSize: number): number {
 }
 
 /** An event that carries a frame, with an id if it is to be resumable. */
-export function encodeEvent(frame: Frame, id?: string): Buffer {
+export function encodeEvent({ bytes }: Frame, id?: string): Buffer {
   const head = id === undefined ? 'event: message\ndata: ' : `id: ${id}\nevent: message\ndata: `
-  return Buffer.concat([Buffer.from(head), frame.bytes, eventEnd])
+  const event = Buffer.allocUnsafe(head.length + bytes.length + 2)
+  event.write(head, 'latin1')
+  event.set(bytes, head.length)
+  event[event.length - 2] = event[event.length - 1] = LF
+  return event
 }
 
 /** An event that carries no message: it gives the client an id to come back with, and when. */
-export function encodePriming(id: string, retry: number): string {
-  return `id: ${id}\nretry: ${retry}\ndata:\n\n`
+export function encodePriming(id: string, retry: number): Buffer {
+  return Buffer.from(`id: ${id}\nretry: ${retry}\ndata:\n\n`)
 }
-
-const eventEnd = Buffer.from('\n\n')

@@ -33,7 +33,7 @@ export class SseConnection extends Duplex {
     super({ objectMode: true })
     this.id = id
     this.#stream = new EventStream(response, keepAlive)
-    this.#stream.write(`event: endpoint\ndata: ${endpoint}\n\n`)
+    this.#stream.write(Buffer.from(`event: endpoint\ndata: ${endpoint}\n\n`))
     response.once('close', () => this.destroy())
   }
 

@@ -15,8 +15,14 @@ export interface EventSink {
   end(): void
 }
 
+/** Up to here, in bytes, events that are sent in one go make one write. */
+const enough = 16 * 1024
+
 export class EventStream implements EventSink {
   readonly #response: ServerResponse
+  /** What has been sent since the event loop came by. */
+  #gathered: Buffer[] = []
+  #size = 0
   readonly #timer: NodeJS.Timeout | undefined
 
   /**
@@ -51,16 +57,29 @@ export class EventStream implements EventSink {
   }
 
   /** Writes events that are encoded already. */
-  write(events: Buffer | string, callback?: () => void): void {
+  write(events: Buffer, callback?: () => void): void {
     if (!this.connected) return callback?.()
     this.#timer?.refresh()
-    this.#response.write(events)
+    this.#size += events.length
+    const isFirst = this.#gathered.push(events) === 1
+    if (this.#size >= enough) this.#flush()
+    else if (isFirst) process.nextTick(this.#flush)
     if (callback !== undefined) whenWritable(this.#response, callback)
   }
 
   end(): void {
     clearInterval(this.#timer)
+    this.#flush()
     this.#response.end()
+  }
+
+  readonly #flush = (): void => {
+    const [only, ...others] = this.#gathered
+    if (only === undefined) return
+    const events = others.length === 0 ? only : Buffer.concat(this.#gathered, this.#size)
+    this.#gathered = []
+    this.#size = 0
+    if (this.connected) this.#response.write(events)
   }
 
   /** Ends for a client that has another connection now. What it does not read it has perhaps lost. */

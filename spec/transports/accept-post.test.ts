@@ -74,7 +74,7 @@ test('clients do not meet, though their ids be the same', async (t) => {
 
 test('a client that goes away takes its server with it', async (t) => {
   const timers = countTimers()
-  const { client, servers, ended } = await serve(t, stateless)
+  const { client, servers, ended } = await serve(t, { ...stateless, streamAfter: 0 })
   const opening = client().openPost(call(1))
   const server = (await servers.until(() => true)) as FakeServer
   await server.notify('notifications/message', { text: 'a' })

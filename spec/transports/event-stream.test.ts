@@ -27,7 +27,7 @@ test('frames go out as events', async (t) => {
   const { response, text } = await exchangeOver(t)
   const stream = new EventStream(response, 0)
   await new Promise<void>((resolve) => stream.send(frame('a'), resolve))
-  stream.write('id: 1\ndata:\n\n')
+  stream.write(Buffer.from('id: 1\ndata:\n\n'))
   // In one chunk or in two, as Node has it.
   t.match(
     await text.until('data:\n\n'),
@@ -60,7 +60,7 @@ test('a client that does not read gets no comments', async (t) => {
   socket.pause()
   const stream = new EventStream(response, 5)
   let isWritable = false
-  stream.write(`data: ${large}\n\n`, () => (isWritable = true))
+  stream.write(Buffer.from(`data: ${large}\n\n`), () => (isWritable = true))
   const size = response.writableLength
   await new Promise((resolve) => setTimeout(resolve, 100))
   t.ok(response.writableLength <= size, 'nothing was added')
@@ -86,7 +86,7 @@ test('who waits for a client that goes away waits no longer', async (t) => {
   const { response, socket } = await exchangeOver(t)
   socket.pause()
   const stream = new EventStream(response, 0)
-  const written = new Promise<void>((resolve) => stream.write(large, resolve))
+  const written = new Promise<void>((resolve) => stream.write(Buffer.from(large), resolve))
   socket.destroy()
   await written
   t.equal(response.listenerCount('drain'), 0)
@@ -100,7 +100,7 @@ test('a stream that gives way ends, or breaks off when its client does not read'
   const unread = await exchangeOver(t)
   unread.socket.pause()
   const stream = new EventStream(unread.response, 0)
-  const written = new Promise<void>((resolve) => stream.write(large, resolve))
+  const written = new Promise<void>((resolve) => stream.write(Buffer.from(large), resolve))
   stream.giveWay()
   await written
   t.ok(unread.response.destroyed)
