@@ -5,6 +5,7 @@ import { isAscii, isUtf8 } from 'node:buffer'
 import { ProxyError, describe } from './errors.ts'
 import type { ErrorCode } from './errors.ts'
 import { isEnvelope } from './schema/index.ts'
+import { withoutLongStrings } from './strings.ts'
 
 export type Id = string | number
 
@@ -92,29 +93,45 @@ export interface Message {
  * JSON that is not a JSON-RPC 2.0 message as MCP has it
  */
 export function parseFrame(bytes: Buffer, text?: string): Frame {
-  if (text === undefined) {
-    text = decode(bytes)
-  }
-  let message: unknown
-  try {
-    message = JSON.parse(text)
-  } catch (cause) {
-    throw new ProxyError('ERR_FRAME_SYNTAX', `the message is not JSON (${describe(cause)})`)
-  }
+  const message = parse(text ?? decode(bytes))
   if (!isEnvelope(message)) throw new EnvelopeError(message)
+  let envelope = envelopeOf(message as Message)
+  // A long string was left out where it matters.
+  const isCut = bytes.length >= large && text === undefined && hasEmpty(envelope)
+  if (isCut) envelope = envelopeOf(parse(bytes.toString()) as Message)
   unbreak(bytes)
-  return new Frame(bytes, envelopeOf(message as Message))
+  return new Frame(bytes, envelope)
 }
 
-/** From here on, in bytes, Node keeps a Latin-1 string outside of the heap, where it is let go late. */
-const outside = 1_000_000
+/** A message is large from here on, in bytes. */
+const large = 1_000_000
 
+/** What the bytes say; of a large message without its long strings. */
 function decode(bytes: Buffer): string {
-  // It is the same, and takes a fraction of the time.
-  if (bytes.length < outside && isAscii(bytes)) return bytes.toString('latin1')
-  if (isUtf8(bytes)) return bytes.toString()
-  throw new ProxyError('ERR_FRAME_SYNTAX', 'the message is not UTF-8')
+  // As Latin-1 it is the same, and takes a fraction of the time.
+  if (bytes.length < large && isAscii(bytes)) return bytes.toString('latin1')
+  if (!isUtf8(bytes)) throw new ProxyError('ERR_FRAME_SYNTAX', 'the message is not UTF-8')
+  if (bytes.length < large) return bytes.toString()
+  try {
+    return withoutLongStrings(bytes)
+  } catch (cause) {
+    throw notJson(cause)
+  }
 }
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw notJson(cause)
+  }
+}
+
+const notJson = (cause: unknown): ProxyError =>
+  new ProxyError('ERR_FRAME_SYNTAX', `the message is not JSON (${describe(cause)})`)
+
+const hasEmpty = ({ id, method, progressToken, protocolVersion }: Envelope): boolean =>
+  id === '' || method === '' || progressToken === '' || protocolVersion === ''
 
 /** Makes a frame of a message of the proxy's own. */
 export function makeFrame(message: Message): Frame {

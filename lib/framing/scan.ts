@@ -2,7 +2,7 @@
 // of a batch's elements, whose bytes must stay as they are.
 
 import type { Envelope } from '../frame.ts'
-import { stringEnd } from './splice.ts'
+import { stringEnd } from '../strings.ts'
 
 const QUOTE = 0x22
 const COMMA = 0x2c

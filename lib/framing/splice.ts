@@ -1,6 +1,8 @@
 // Changing single values in the bytes of a message, and no byte beside them: what is parsed and
 // written anew loses big integers, the order of keys, and everything else that travels unseen.
 
+import { stringEnd } from '../strings.ts'
+
 const QUOTE = 0x22
 const COMMA = 0x2c
 const OPEN_BRACKET = 0x5b
@@ -130,29 +132,6 @@ function valueEnd(bytes: Buffer, start: number): number {
 
 const endsValue = (byte: number): boolean =>
   byte <= 0x20 || byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET
-
-/** The index behind the string whose opening quote is at `start`. */
-export function stringEnd(bytes: Buffer, start: number): number {
-  let quote = start
-  do quote = nextQuote(bytes, quote + 1)
-  while (isEscaped(bytes, quote))
-  return quote + 1
-}
-
-/** Up to here, in bytes, a loop finds what it looks for before Node's own search has begun. */
-const near = 64
-
-function nextQuote(bytes: Buffer, start: number): number {
-  for (let at = start; at < start + near; at++) if (bytes[at] === QUOTE) return at
-  return bytes.indexOf(QUOTE, start + near)
-}
-
-// A quote behind an odd number of backslashes is part of the string.
-function isEscaped(bytes: Buffer, at: number): boolean {
-  let count = 0
-  while (bytes[at - 1 - count] === BACKSLASH) count++
-  return count % 2 === 1
-}
 
 function skipBlank(bytes: Buffer, at: number): number {
   while ((bytes[at] as number) <= 0x20) at++
