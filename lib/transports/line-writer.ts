@@ -43,7 +43,8 @@ export class LineWriter {
     this.#gathered.push(frame)
     this.#size += frame.bytes.length
     if (this.#size < batchSize) callback?.()
-    else this.#whenRoom = callback
+    // What an owner says of its own waits for nothing, nor takes the place of a frame that does.
+    else if (callback !== undefined) this.#whenRoom = callback
     if (this.#scheduled || this.#writing.length > 0) return
     if (alone) return this.#send()
     this.#scheduled = true
