@@ -60,12 +60,12 @@ export class LineWriter {
   /** Gives the stream all that there is, for an owner who is about to let go of it. */
   flush(): void {
     if (this.#gathered.length > 0) this.#output.write(encodeLines(this.#gathered.splice(0)))
+    this.#goOn()
   }
 
   /** Nothing more will be written. */
   destroy(error: Error): void {
-    this.#whenRoom?.(error)
-    this.#whenRoom = undefined
+    this.#goOn(error)
   }
 
   readonly #onTurn = (): void => {
@@ -88,14 +88,16 @@ export class LineWriter {
     if (error) return // the stream's owner hears of it
     this.#writing = []
     this.#send()
-    if (this.#size < batchSize) {
-      const goOn = this.#whenRoom
-      this.#whenRoom = undefined
-      goOn?.()
-    }
+    if (this.#size < batchSize) this.#goOn()
     if (this.#writing.length > 0 || this.#gathered.length > 0) return
     const tell = this.#whenEmpty
     this.#whenEmpty = undefined
     tell?.()
+  }
+
+  #goOn(error?: Error): void {
+    const goOn = this.#whenRoom
+    this.#whenRoom = undefined
+    goOn?.(error)
   }
 }

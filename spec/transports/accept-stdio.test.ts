@@ -176,6 +176,24 @@ t.test(
   }
 )
 
+t.test('who waits for the reader goes on, though nonsense is answered meanwhile', async (t) => {
+  const { transport, input, output, written, closed } = accept()
+  output.pause()
+  const large = { text: 'x'.repeat(64 * 1024) }
+  for (const id of [1, 2, 3]) transport.write(response(id, large))
+  await turn()
+  t.ok(transport.writableLength > 0, 'it waits')
+  input.end('nonsense\n')
+  await once(transport, 'end')
+  output.resume()
+  transport.end(response(4))
+  t.strictSame(
+    (await written).map(({ id }) => id),
+    [1, 2, null, 3, 4]
+  )
+  t.equal(await closed, undefined)
+})
+
 t.test('a reader that leaves ends it quietly', async (t) => {
   const leaving = accept()
   leaving.output.destroy()
@@ -258,15 +276,64 @@ t.test('destroyed, it lets both streams go', async (t) => {
   }
 })
 
-t.test('destroyed in the middle of a write, it closes', async (t) => {
-  const output = new Writable({ write() {} })
+t.test('destroyed in the middle of a write, it closes, and calls back whoever waits', async (t) => {
+  for (const error of [undefined, new Error('enough')]) {
+    const output = new Writable({ write() {} })
+    const { transport, closed } = accept({ output })
+    transport.write(response(1))
+    await turn()
+    const write = (id: number): Promise<unknown> =>
+      new Promise((resolve) =>
+        transport.write(response(id, 'x'.repeat(64 * 1024)), (error) => resolve(error ?? undefined))
+      )
+    const waiting = write(2)
+    const behind = write(3)
+    await turn()
+    transport.destroy(error)
+    t.equal(await waiting, undefined, 'it was given to the output')
+    t.match(await behind, error ?? { code: 'ERR_STREAM_DESTROYED' })
+    t.equal(await closed, error)
+    t.ok(output.destroyed)
+  }
+})
+
+t.test('what was written in the turn in which it is destroyed is not lost', async (t) => {
+  const given: string[] = []
+  const output = new Writable({
+    write(chunk, _encoding, callback) {
+      given.push(String(chunk))
+      callback()
+    }
+  })
   const { transport, closed } = accept({ output })
   transport.write(response(1))
   transport.write(response(2))
-  await turn()
   transport.destroy()
   t.equal(await closed, undefined)
-  t.ok(output.destroyed)
+  t.strictSame(given, [line(response(1)) + line(response(2))])
+})
+
+t.test('it ends when all that was said has been taken', async (t) => {
+  let take: (() => void) | undefined
+  let isEnded = false
+  const output = new Writable({
+    write: (_chunk, _encoding, callback) => void (take = () => callback()),
+    final(callback) {
+      isEnded = true
+      callback()
+    }
+  })
+  const { transport, closed } = accept({ output })
+  const taken = new Promise((resolve) => transport.write(response(1), resolve))
+  t.equal(await taken, null, 'which it may be only later')
+  transport.end(response(2))
+  await turn()
+  t.notOk(isEnded)
+  take?.()
+  await turn()
+  t.ok(isEnded)
+  transport.resume().endInput()
+  t.equal(await closed, undefined)
 })
 
 t.test('a signal destroys it, also one that was given already', async (t) => {
