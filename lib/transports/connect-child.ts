@@ -202,7 +202,12 @@ export class ChildTransport extends Duplex {
     if (this.#whenGone !== undefined) return this.#whenGone()
     this.#parser.end()
     if (this.#ended) this.push(null)
-    else failAfterReading(this, (this.#failure = this.#exitError(child)))
+    else {
+      this.#failure = this.#exitError(child)
+      // What waits for room is told of as never seen: its writer must not also keep it as never sent.
+      this.#lines?.destroy()
+      failAfterReading(this, this.#failure)
+    }
     this.#owed.take()
   }
 

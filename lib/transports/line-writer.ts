@@ -64,7 +64,7 @@ export class LineWriter {
   }
 
   /** Nothing more will be written. */
-  destroy(error: Error): void {
+  destroy(error?: Error): void {
     this.#goOn(error)
   }
 

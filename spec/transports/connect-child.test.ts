@@ -178,6 +178,31 @@ t.test('what is written after a crash, when not all is read yet, was never seen'
   t.match(frames, [{ method: 'last' }])
 })
 
+t.test('what waits for room when the server dies was never seen, each frame once', async (t) => {
+  const { transport, pid, closed } = await open(t, rascal('--deaf'))
+  const write = (frame: Frame): Promise<unknown> =>
+    new Promise((resolve) => transport.write(frame, (error) => resolve(error?.message ?? 'taken')))
+  await write(request(1, 'initialize'))
+  await turn()
+  // Under way; gathered behind it; and in the transport itself.
+  const frames = ['under way', 'gathered', 'waiting', 'behind'].map((method) =>
+    notification(method, { text: 'x'.repeat(1024 * 1024) })
+  )
+  const written = frames.map(write)
+  for (let i = 0; i < 20; i++) await turn()
+  process.kill(pid, 'SIGKILL')
+  t.strictSame(
+    await Promise.all(written),
+    frames.map(() => 'taken'),
+    'so that none is told never to have been written'
+  )
+  const { unseen } = (await closed) as ServerGoneError
+  t.strictSame(
+    unseen.map(({ method }) => method),
+    frames.map(({ method }) => method)
+  )
+})
+
 t.test('the last words on stderr are in the error, however many there were', async (t) => {
   const said = Array.from({ length: 10 }, (_, index) => `line ${index + 990}`).join(' | ')
   const transport = connect(

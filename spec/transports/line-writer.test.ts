@@ -267,19 +267,22 @@ t.test('what nobody can have read is known', async (t) => {
   t.strictSame(writer.untaken, [])
 })
 
-t.test('a stream that fails is written to no more, and what it did not take is known', async (t) => {
-  for (const frames of [[one], [one, two]]) {
-    const { output, writer, write } = start()
-    write(...frames)
-    await turn()
-    const before = output.given.length
-    await output.take(new Error('broken'))
-    write(three)
-    await turn()
-    t.equal(output.given.length, before)
-    t.strictSame(writer.untaken, frames.length === 1 ? [one, three] : [three])
+t.test(
+  'a stream that fails is written to no more, and what it did not take is known',
+  async (t) => {
+    for (const frames of [[one], [one, two]]) {
+      const { output, writer, write } = start()
+      write(...frames)
+      await turn()
+      const before = output.given.length
+      await output.take(new Error('broken'))
+      write(three)
+      await turn()
+      t.equal(output.given.length, before)
+      t.strictSame(writer.untaken, frames.length === 1 ? [one, three] : [three])
+    }
   }
-})
+)
 
 t.test('a stream that has ended or gone is not written to', async (t) => {
   for (const end of ['end', 'destroy'] as const) {
