@@ -83,7 +83,7 @@ class ReconnectTransport extends Around {
     if (this.#isStale(frame)) return callback()
     this.#waiting.push(frame)
     this.#callback = callback
-    this.#send(frame)
+    if (this.#send(frame)) this.#goOn()
     this.#tellFault()
   }
 
@@ -132,8 +132,7 @@ class ReconnectTransport extends Around {
     }
     const unseen = cause instanceof ServerGoneError ? cause.unseen : []
     // An answer is for the server that asked.
-    const still = unseen.filter(({ kind }) => kind !== 'response')
-    this.#waiting = [...still, ...this.#waiting]
+    this.#waiting = [...unseen, ...this.#waiting].filter(({ kind }) => kind !== 'response')
     if (!this.#opened) {
       this.#fault = cause
       if (this.#owed.size > 0) this.#tellFault()
@@ -173,10 +172,11 @@ class ReconnectTransport extends Around {
     return kind === 'response' && !this.#asked.has(id as Id) && this.#stale.delete(id as Id)
   }
 
-  #send(frame: Frame): void {
-    if (this.inner === undefined) return
+  /** Returns whether there is room for another. */
+  #send(frame: Frame): boolean {
+    if (this.inner === undefined) return false
     this.#opening.note(frame)
-    if (this.inner.write(frame, this.#onTaken)) this.#goOn()
+    return this.inner.write(frame, this.#onTaken)
   }
 
   // Frames are taken in the order in which they were written. An error means that the server never had
@@ -226,8 +226,10 @@ class ReconnectTransport extends Around {
       return
     }
     this.attach(server)
-    this.#waiting = this.#waiting.filter((frame) => !this.#isStale(frame))
-    for (const frame of [...this.#waiting]) this.#send(frame)
+    // What the client says next comes after all of them.
+    let hasRoom = true
+    for (const frame of this.#waiting) hasRoom = this.#send(frame)
+    if (hasRoom) this.#goOn()
   }
 }
 

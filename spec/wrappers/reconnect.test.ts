@@ -1,6 +1,7 @@
 // Servers that die, and servers that forget, behind the transport that outlives them.
 
 import { Duplex } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import { answer, startHttpServer } from '../../fixtures/servers/http.js'
@@ -13,7 +14,7 @@ import type { ChildTransport } from '../../lib/transports/connect-child.ts'
 import { connectHttp } from '../../lib/transports/connect-http.ts'
 import { reconnect } from '../../lib/wrappers/reconnect.ts'
 import type { ReconnectOptions } from '../../lib/wrappers/reconnect.ts'
-import { KeptLog, isRunning, rascal } from '../helpers.ts'
+import { KeptLog, isRunning, rascal, request, response } from '../helpers.ts'
 import { Peer, initializeParams, until } from './peer.ts'
 
 interface Rascal extends Peer {
@@ -144,6 +145,76 @@ t.test('what was never sent is sent after, once', async (t) => {
   ])
 })
 
+/** The numbers in what the process that runs now was told after the opening, in order. */
+const numbersIn = (told: unknown[]): unknown[] =>
+  told.slice(2, -1).map((each) => ((each as unknown[])[1] as Json)?.n)
+
+t.test(
+  'small and large, all that a deaf server never had is sent after, once, in order',
+  async (t) => {
+    const peer = startRascal(t, {}, (n) => (n === 0 ? ['--deaf'] : []))
+    await peer.initialize()
+    await turn() // which is under way, and not with what follows
+    // The first fills the pipe, and those after it all that there is to wait in.
+    const sizes = Array<number[]>(5).fill([500_000, 10, 20, 100_000, 30, 70_000, 40, 50, 60]).flat()
+    const text = (size: number): string => 'x'.repeat(size)
+    const all = sizes.map((size, n) => peer.request('test/echo', { n, text: text(size) }))
+    for (let n = 0; n < 20; n++) await turn()
+    t.ok(peer.transport.writableNeedDrain, 'who writes has to wait')
+    process.kill(peer.children[0]?.pid as number)
+    for (const [n, answer] of all.entries()) {
+      t.match(await answer, { result: { params: { n, text: text(sizes[n] as number) } } })
+    }
+    const told = await received(peer)
+    t.strictSame(withoutParams(told).slice(0, 2), ['initialize', 'notifications/initialized'])
+    t.strictSame(numbersIn(told), [...sizes.keys()])
+  }
+)
+
+t.test(
+  'what is written while the next server is opened comes after what waits for it',
+  async (t) => {
+    const peer = startRascal(t, {}, (n) => (n === 0 ? ['--deaf'] : ['--start-delay', '100']))
+    await peer.initialize()
+    await turn()
+    const fill = 'x'.repeat(500_000)
+    const ask = (n: number, text = ''): Promise<Json> => peer.request('test/echo', { n, text })
+    const first = [ask(0, fill), ask(1), ask(2)]
+    await turn()
+    process.kill(peer.children[0]?.pid as number)
+    await until(() => peer.children.length === 2)
+    const later = [ask(3), ask(4), ask(5)]
+    for (const [n, answer] of [...first, ...later].entries()) {
+      t.match(await answer, { result: { params: { n } } })
+    }
+    t.strictSame(numbersIn(await received(peer)), [0, 1, 2, 3, 4, 5])
+  }
+)
+
+t.test('of several that were under way together none is sent twice', async (t) => {
+  const peer = startRascal(t, {}, (n) => (n === 0 ? ['--deaf'] : []))
+  await peer.initialize()
+  await turn()
+  // More than the server's pipe holds, in pieces that go out together: the last are stuck in it.
+  const text = 'x'.repeat(30_000)
+  const all = Array.from({ length: 40 }, (_, n) => peer.request('test/echo', { n, text }))
+  for (let n = 0; n < 20; n++) await turn()
+  process.kill(peer.children[0]?.pid as number)
+  const failed: number[] = []
+  for (const [n, answer] of all.entries()) {
+    const { result, error } = await answer
+    if (error === undefined) t.equal(result.params.n, n)
+    else failed.push(n)
+    if (error !== undefined) t.match(error, { code: -32000, message: /was ended by SIGTERM/ })
+  }
+  const count = failed.length
+  t.ok(count > 0 && count < 40, `${count} may have been read`)
+  t.strictSame(failed, [...failed.keys()], 'the first of all')
+  const sent = [...all.keys()].slice(count)
+  t.strictSame(numbersIn(await received(peer)), sent, 'and the others are sent, once, in order')
+  t.equal(peer.messages.filter(({ id }) => id !== undefined).length, 42, 'each has one answer')
+})
+
 t.test('the answers to what a dead server asked are dropped, and the client is told', async (t) => {
   const peer = startRascal(t)
   await peer.initialize()
@@ -188,6 +259,41 @@ t.test('an answer that was under way when the server died is dropped as well', a
     'notifications/initialized',
     'test/received'
   ])
+})
+
+t.test('an answer that waits for room when the server dies is for no other server', async (t) => {
+  const servers: Duplex[] = []
+  const told: unknown[] = []
+  const connect = (): Duplex => {
+    const isFirst = servers.length === 0
+    const server = new Duplex({
+      objectMode: true,
+      writableHighWaterMark: 1,
+      read() {},
+      write(frame: Frame, _encoding, callback) {
+        if (!isFirst) {
+          told.push(frame.method ?? `answer ${frame.id}`)
+          // What the next one asks has the same id.
+          if (frame.method === 'initialize') this.push(request('q', 'roots/list'))
+        }
+        if (frame.kind === 'request') this.push(response(frame.id as Id))
+        // The first takes no answers, and never says so.
+        if (frame.kind !== 'response' || !isFirst) callback()
+      }
+    })
+    servers.push(server)
+    return server
+  }
+  const peer = new Peer(reconnect(connect))
+  await peer.initialize()
+  servers[0]?.push(request('q', 'roots/list'))
+  await peer.messages.until(({ method }) => method === 'roots/list')
+  const answered = peer.send({ id: 'q', result: {} })
+  const pinged = peer.request('ping')
+  servers[0]?.destroy()
+  t.equal(await answered, true, 'and keeps nobody waiting')
+  t.match(await pinged, { result: {} })
+  t.strictSame(told, ['initialize', 'notifications/initialized', 'ping'])
 })
 
 t.test('a request in flight fails though an answer of its id was under way', async (t) => {
