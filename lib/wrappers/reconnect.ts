@@ -209,8 +209,9 @@ class ReconnectTransport extends Around {
   async #restart(): Promise<void> {
     const server = this.#connect()
     this.#next = server
-    const unsent = this.#unsent()
-    const frames = this.#opening.frames.filter(({ id }) => id === undefined || !unsent.has(id))
+    const isWaiting = ({ id, method }: Frame): boolean =>
+      this.#waiting.some((frame) => frame.id === id && frame.method === method)
+    const frames = this.#opening.frames.filter((frame) => !isWaiting(frame))
     const failure = await open(server, frames, {
       timeout: this.#connectTimeout,
       onFrame: (frame) => this.innerOnFrame(frame)

@@ -215,6 +215,25 @@ t.test('of several that were under way together none is sent twice', async (t) =
   t.equal(peer.messages.filter(({ id }) => id !== undefined).length, 42, 'each has one answer')
 })
 
+t.test('`initialized` is said once, though the server that should have had it died', async (t) => {
+  const peer = startRascal(t, {}, (n) => (n === 0 ? ['--deaf'] : []))
+  await peer.request('initialize', initializeParams)
+  const text = 'x'.repeat(500_000)
+  const first = peer.request('test/echo', { n: 0, text })
+  void peer.notify('notifications/initialized')
+  void peer.request('logging/setLevel', { n: 1, level: 'error' })
+  for (let n = 0; n < 20; n++) await turn()
+  process.kill(peer.children[0]?.pid as number)
+  t.match(await first, { result: {} })
+  t.strictSame(withoutParams(await received(peer)), [
+    'initialize',
+    'test/echo',
+    'notifications/initialized',
+    'logging/setLevel',
+    'test/received'
+  ])
+})
+
 t.test('the answers to what a dead server asked are dropped, and the client is told', async (t) => {
   const peer = startRascal(t)
   await peer.initialize()
