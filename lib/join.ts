@@ -26,8 +26,12 @@ export function joinPort(client: Duplex, port: Duplex): void {
     .on('data', (frame) => client.write(frame) || port.pause())
     .on('drain', () => client.resume())
     .on('end', () => client.end())
-    .on('close', () => client.destroy(port.errored ?? undefined))
+    .on('close', () => hasEnded(port) || client.destroy(port.errored ?? undefined))
     .on('error', nothing)
 }
+
+/** It has come to its end by itself: a client that takes its time can still take what it said. */
+const hasEnded = ({ readableEnded, writableFinished, errored }: Duplex): boolean =>
+  readableEnded && writableFinished && errored === null
 
 const nothing = (): void => {}
