@@ -40,7 +40,10 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
     // is no server, has left.
     const server = target.connect(kind).once('error', tell)
     const shares = kind !== 'session' || config.shared
-    if (shares && recorder === undefined) return joinPort(client, server)
+    if (shares && recorder === undefined) {
+      client.once('close', () => log.debug(`${about()}: ended`))
+      return joinPort(client, server)
+    }
     join(client, server, recorder?.tap(session)).then(
       () => log.debug(`${about()}: ended`),
       () => {}
