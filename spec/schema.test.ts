@@ -5,6 +5,7 @@ import { isLegacyVersion, latestLegacy, legacyVersions } from '../lib/protocol.t
 import type { LegacyVersion } from '../lib/protocol.ts'
 import * as compiled from '../lib/schema/compiled.js'
 import { checkInitialize, checkInitializeResult, isEnvelope } from '../lib/schema/index.ts'
+import { randomFrom } from './interop/random-json.ts'
 
 // Every definition, whether it is compiled for the library or not.
 const ajv = new Ajv2020({ allowUnionTypes: true })
@@ -469,6 +470,49 @@ test('every kind of message is an envelope, and nothing else is', (t) => {
     t.notOk(isEnvelope(data), JSON.stringify(data))
     t.notOk(isValid('jsonrpc', 'JSONRPCMessage', data))
   }
+  t.end()
+})
+
+test('each sample, and whatever becomes of it by chance, is an envelope if it is a message', (t) => {
+  const random = randomFrom(2025)
+  const pick = <Item>(from: readonly Item[]): Item =>
+    from[Math.floor(random() * from.length)] as Item
+  const samples = Object.values(envelopes).flatMap(({ valid = [], invalid = [] }) => [
+    ...valid,
+    ...invalid
+  ])
+  const values: Record<string, unknown[]> = {
+    jsonrpc: ['2.0', '2.0', '2.0', '1.0', 2, null],
+    id: [1, 0, -1, 1.5, 1e300, 'a', '', null, true, [], {}],
+    method: ['ping', '', null, 1, {}],
+    params: [{}, [], null, 'x', { id: 1 }],
+    result: [{}, null, 0],
+    error: [{ code: 1, message: 'no' }, { code: 1.5, message: 'no' }, { code: 1 }, {}, null],
+    ['__proto__']: [{ method: 'x' }, null]
+  }
+  const keys = Object.keys(values)
+  const counts = { yes: 0, no: 0 }
+  const check = (data: unknown): void => {
+    const expected = isValid('jsonrpc', 'JSONRPCMessage', data)
+    if (isEnvelope(data) !== expected) t.fail(`${JSON.stringify(data)}: ${expected}`)
+    counts[expected ? 'yes' : 'no']++
+  }
+  for (const sample of samples) check(sample)
+  for (let round = 0; round < 20_000; round++) {
+    const sample = pick(samples)
+    const members = new Map<string, unknown>(Object.entries(Object(sample) as object))
+    for (let count = 0; count < 1 + random() * 3; count++) {
+      const key = pick(keys)
+      if (random() < 0.4) members.delete(key)
+      else members.set(key, pick(values[key] as unknown[]))
+    }
+    // As it comes: `__proto__` is a member like any other.
+    const texts = [...members].map(
+      ([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`
+    )
+    check(JSON.parse(`{${texts.join(',')}}`))
+  }
+  t.ok(counts.yes > 1000 && counts.no > 1000, JSON.stringify(counts))
   t.end()
 })
 

@@ -1,7 +1,8 @@
 // Changing single values in the bytes of a message.
 
 import t from 'tap'
-import { findValue, splice, valueText } from '../../lib/framing/splice.ts'
+import { findValue, splice, spliceAt, stringEnd, valueText } from '../../lib/framing/splice.ts'
+import type { Span } from '../../lib/framing/splice.ts'
 import { deepObject, randomFrom, randomObject } from '../interop/random-json.ts'
 
 const at = (text: string, ...path: string[]): string | undefined =>
@@ -40,6 +41,56 @@ t.test('a name is the same however it is escaped', async (t) => {
   t.equal(at('{"io.x\\/y":7}', 'io.x/y'), '7', 'as PHP writes a slash')
   t.equal(at('{"id\\"":7,"\\\\id":8,"idx":9,"xid":10}', 'id'), undefined)
   t.equal(at('{"id\\\\":7,"id":8}', 'id'), '8')
+})
+
+t.test('a name is none that is longer, shorter or only looks alike', async (t) => {
+  const names = [
+    'id',
+    'i',
+    '',
+    'idea',
+    'é',
+    '日本',
+    '😀',
+    'a"b',
+    'a\\',
+    'a/b',
+    '\u0001',
+    'x'.repeat(100)
+  ]
+  const written = (name: string): string[] => [
+    JSON.stringify(name),
+    `"${[...Array(name.length).keys()].map((at) => unicodeEscape(name, at)).join('')}"`,
+    JSON.stringify(name).replaceAll('/', '\\/')
+  ]
+  for (const name of names) {
+    const others = names.filter((other) => other !== name)
+    for (const key of written(name)) {
+      const before = others.flatMap(written).map((other) => `${other}:"no"`)
+      const text = `{${before.join(',')},${key}:"yes",${before.join(',')}}`
+      t.equal(at(text, name), '"yes"', key)
+      t.equal(at(`{${before.join(',')}}`, name), undefined, key)
+    }
+  }
+  // As many bytes, and the same at the beginning.
+  t.equal(at('{"io":1,"xd":2,"ic":3}', 'id'), undefined)
+  t.equal(at('{"é":1}', 'id'), undefined)
+  t.equal(at('{"\\n":1}', 'id'), undefined)
+  t.equal(at('{"e\u0301":1}', 'é'), undefined, 'it is not normalised')
+})
+
+t.test('a string ends at its quote, however far that is and whatever is before it', async (t) => {
+  // Where the search goes on in another way is among these lengths.
+  for (let length = 0; length < 200; length++) {
+    for (const end of ['', '\\"', '\\\\', '\\\\\\"', '\\"\\"', 'é', '}', '":"']) {
+      const inside = 'x'.repeat(length) + (end === '":"' ? '\\":\\"' : end)
+      const text = `{"${inside}k":"${inside}","v":["${inside}"],"w":"last"}`
+      const key = JSON.parse(`"${inside}k"`) as string
+      if (at(text, key) !== `"${inside}"`) t.fail(`${text}: ${key}`)
+      if (at(text, 'v') !== `["${inside}"]`) t.fail(`${text}: v`)
+      if (at(text, 'w') !== '"last"') t.fail(`${text}: w`)
+    }
+  }
 })
 
 t.test('each kind of value ends where it ends', async (t) => {
@@ -93,6 +144,25 @@ t.test('several values are changed at once, in whatever order they are asked for
   t.equal(splice(text, [{ path: ['x'], text: '1' }]).toString(), text.toString())
 })
 
+t.test('values that have been found are changed where they are', async (t) => {
+  const bytes = Buffer.from('{"a":1,"b":"é","c":[]}')
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => findValue(bytes, [name])) as [Span, Span, Span]
+  const changes = [
+    { ...c, text: '' },
+    { ...a, text: '"日本"' },
+    { ...b, text: '2' }
+  ]
+  t.equal(spliceAt(bytes, changes).toString(), '{"a":"日本","b":2,"c":}')
+  t.equal(spliceAt(bytes, []).toString(), bytes.toString())
+  t.not(spliceAt(bytes, []), bytes, 'as new bytes')
+  t.equal(bytes.toString(), '{"a":1,"b":"é","c":[]}')
+  t.equal(stringEnd(bytes, b.start), b.end)
+})
+
+/** One UTF-16 unit of a name, escaped. */
+const unicodeEscape = (name: string, at: number): string =>
+  `\\u${name.charCodeAt(at).toString(16).padStart(4, '0')}`
+
 /** The paths to all members, by way of objects alone. */
 function* pathsIn(value: unknown, path: string[] = []): Generator<string[]> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return
@@ -107,6 +177,9 @@ const valueAt = (value: unknown, path: string[]): unknown =>
 
 /** The same text for the same values. (Two texts with one name twice could only differ there.) */
 const normal = (text: string): string => JSON.stringify(JSON.parse(text))
+
+/** Names that are nearly, or at times, those of members. */
+const strangers = ['a', 'id', 'i', 'ids', 'idea', 'é', 'é/', 'methods', '', '日本', 'x'.repeat(90)]
 
 t.test('whatever the JSON, the values asked for change and nothing else', async (t) => {
   const random = randomFrom(2026)
@@ -124,6 +197,11 @@ t.test('whatever the JSON, the values asked for change and nothing else', async 
       if (valueAt(JSON.parse(changed.toString()), path) !== '\0 new') t.fail(`not changed: ${text}`)
       if (!back.equals(bytes)) t.fail(`something else has changed: ${text}`)
       checked++
+    }
+    for (const name of strangers) {
+      if (!Object.hasOwn(parsed as object, name) && valueText(bytes, [name]) !== undefined) {
+        t.fail(`found ${name} in ${text}`)
+      }
     }
   }
   t.ok(checked > 2000, `${checked} values`)

@@ -73,6 +73,28 @@ test('a request without Host comes from no browser, but is not served where Host
   t.ok(passes(new Access({ host: '::' }), {}))
 })
 
+test('who was served before makes no difference to who comes after', async (t) => {
+  const access = new Access({ host: '127.0.0.1', allowHosts: ['proxy.example.com'] })
+  const hosts = [
+    'localhost:8080',
+    'example.com',
+    'localhost:8080',
+    'example.com',
+    'proxy.example.com'
+  ]
+  t.strictSame(
+    [...hosts, ...hosts].map((host) => passes(access, { host })),
+    [true, false, true, false, true, true, false, true, false, true]
+  )
+  const host = 'localhost:8080'
+  for (const name of [host, 'proxy.example.com']) {
+    t.ok(passes(access, { host: name, origin: `http://${name}` }))
+    t.notOk(passes(access, { host: name, origin: 'http://example.com' }), 'nor to their pages')
+    t.equal(passes(access, { host: name, origin: `http://${host}` }), name === host)
+  }
+  t.notOk(passes(access, {}))
+})
+
 test('the pages of strangers are refused', async (t) => {
   const access = new Access({ host: '127.0.0.1', allowOrigins: ['https://App.example.com'] })
   const host = 'localhost:8080'

@@ -180,7 +180,16 @@ test('a URL may be written in full, as to a proxy, and be none', async (t) => {
   for (const [url, status] of [
     ['http://localhost/healthz', 200],
     ['http://localhost/healthz?now', 200],
+    ['HTTPS://user@localhost:8080/healthz', 200],
+    ['http://[::1]:8080/healthz/', 200],
+    ['http://localhost/servers/none/mcp', 404],
+    ['http://localhost/?/healthz', 404],
+    ['http://localhost?/healthz', 404],
     ['http://localhost', 404],
+    ['/healthz?http://localhost/nothing', 200],
+    ['/nothing?/healthz', 404],
+    ['/http://localhost/healthz', 404],
+    ['//localhost/healthz', 404],
     ['//', 404],
     ['*', 404]
   ] as const) {
@@ -189,6 +198,21 @@ test('a URL may be written in full, as to a proxy, and be none', async (t) => {
     socket.write(`GET ${url} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
     t.match(await text.until('}'), `HTTP/1.1 ${status} `, url)
   }
+})
+
+test('what is posted to a URL written in full arrives, and so does its query', async (t) => {
+  const { listener, servers, sse } = await serve(t)
+  const { socket, text } = rawConnection(t, listener)
+  const post = (url: string, body: string): void => {
+    socket.write(`POST ${url} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`)
+    socket.write(`Content-Length: ${body.length}\r\n\r\n${body}`)
+  }
+  post('http://localhost/mcp?any=1', json(initialize))
+  t.match(await text.until('}}'), /^HTTP\/1\.1 200 /)
+  const { client } = await sse()
+  const { pathname, search } = new URL(client.endpoint)
+  post(`http://localhost${pathname}${search}&more=%20`, json({ method: 'notifications/posted' }))
+  t.ok(await servers[1]?.received.until(({ method }) => method === 'notifications/posted'))
 })
 
 test('what goes wrong here is told of', async (t) => {

@@ -134,7 +134,13 @@ test('a client names the types that it takes; one will do, and so will silence',
   }
   for (const accept of [
     'application/json, text/event-stream',
+    'application/json,text/event-stream',
+    'text/event-stream, application/json',
+    'Application/JSON, Text/Event-Stream',
+    'application/json;q=0.9 , text/event-stream;q=0.1',
     'text/event-stream;q=0.5,Application/JSON',
+    'text/html,\tapplication/json ; charset=utf-8',
+    'text/*, application/*',
     'application/json',
     'application/*',
     '*/*',
@@ -143,15 +149,38 @@ test('a client names the types that it takes; one will do, and so will silence',
   ]) {
     t.equal(await typeFor(accept), 'application/json', accept ?? 'no header')
   }
-  for (const accept of ['text/event-stream', 'text/*', 'Text/Event-Stream; q=1']) {
+  for (const accept of [
+    'text/event-stream',
+    'text/*',
+    'Text/Event-Stream; q=1',
+    'application/jsonp, text/event-stream',
+    'application/json-seq,text/*;q=0.1'
+  ]) {
     t.equal(await typeFor(accept), 'text/event-stream', accept)
   }
-  for (const accept of ['text/html', 'application/jsonp', 'x/application/json', '']) {
+  for (const accept of [
+    'text/html',
+    'application/jsonp',
+    'x/application/json',
+    'application/json/x',
+    'text/event-streams, *',
+    'x;y="application/json"',
+    ' , ;',
+    ''
+  ]) {
     t.strictSame(await refusal(client.post(ping, { accept })), [406, -32600], accept)
     t.strictSame(await refusal(client.post(json(initialize), { accept })), [406, -32600])
   }
-  t.equal((await client.openGet({ headers: { accept: 'application/json' } })).status, 406)
-  t.equal((await client.openGet({ headers: { accept: undefined } })).status, 200)
+  for (const [accept, status] of [
+    ['application/json', 406],
+    ['application/*', 406],
+    ['application/json, text/event-stream', 200],
+    ['text/*', 200],
+    ['*/*', 200],
+    [undefined, 200]
+  ] as const) {
+    t.equal((await client.openGet({ headers: { accept } })).status, status, accept ?? 'none')
+  }
 })
 
 test('only JSON is taken', async (t) => {

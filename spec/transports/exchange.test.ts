@@ -1,5 +1,8 @@
 // One POST with requests, and how it is answered.
 
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { makeFrame } from '../../lib/frame.ts'
@@ -26,6 +29,8 @@ interface Opened {
   /** Breaks the connection; resolves when that has been noticed. */
   breakOff(): Promise<void>
   stall(): void
+  socket: Socket
+  response: ServerResponse
 }
 
 async function open(
@@ -48,7 +53,15 @@ async function open(
     socket.destroy()
     await closed
   }
-  return { exchange, text, ends: () => ends, breakOff, stall: () => socket.pause() }
+  return {
+    exchange,
+    text,
+    ends: () => ends,
+    breakOff,
+    stall: () => socket.pause(),
+    socket,
+    response
+  }
 }
 
 test('a response that comes first is the answer, as JSON', async (t) => {
@@ -61,6 +74,34 @@ test('a response that comes first is the answer, as JSON', async (t) => {
   const all = await text.until(/\}$/)
   t.match(all, /^HTTP\/1\.1 200 [^]*content-type: application\/json\r\n[^]*x-more: yes\r\n/)
   t.ok(all?.endsWith(`\r\n\r\n${result(1)}`))
+})
+
+test('an answer as JSON is whole, however large and whatever its bytes', async (t) => {
+  const limit = 64 * 1024 // up to here it goes out as one string with its headers
+  const letters = '\u0080\u00ff é – 日本 😀 \\"\u2028\u0000\n'
+  for (const size of [100, limit - 1, limit, limit + 1, 5 * limit]) {
+    for (const batch of [false, true]) {
+      const sample = makeFrame({ jsonrpc: '2.0', id: 1, result: letters })
+      const left = size - sample.bytes.length - (batch ? 2 : 0)
+      const frame = makeFrame({ jsonrpc: '2.0', id: 1, result: letters + 'x'.repeat(left) })
+      const body = batch ? `[${frame}]` : String(frame)
+      const { exchange, text } = await open(t, [request(1)], { batch })
+      await new Promise<void>((resolve) => exchange.send(frame, resolve))
+      await text.until(batch ? /\}\]$/ : /\}$/)
+      const [head = '', ...rest] = text.all.split('\r\n\r\n')
+      t.match(head, new RegExp(`\r\ncontent-length: ${size}(\r|$)`))
+      t.notMatch(head, /transfer-encoding/i)
+      t.ok(rest.join('') === body, `${size} bytes${batch ? ' of a batch' : ''}`)
+    }
+  }
+})
+
+test('a small answer comes together with its headers', async (t) => {
+  const { exchange, socket, text } = await open(t, [request(1)])
+  const first = once(socket, 'data')
+  exchange.send(result(1))
+  await first
+  t.ok(text.all.endsWith(`\r\n\r\n${result(1)}`))
 })
 
 test('a message that comes first opens a stream, which ends after the response', async (t) => {
@@ -171,6 +212,35 @@ test('a connection that breaks after there is one does not: the client can come 
   t.notOk(exchange.connected)
   exchange.send(result(1))
   t.equal(ends(), 1)
+})
+
+test('a connection that breaks while an answer goes out is no matter', async (t) => {
+  const large = makeFrame({ jsonrpc: '2.0', id: 1, result: 'x'.repeat(16 * 1024 * 1024) })
+  for (const batch of [false, true]) {
+    const { exchange, ends, breakOff, stall } = await open(t, [request(1)], { batch })
+    stall()
+    const taken = new Promise<void>((resolve) => exchange.send(large, resolve))
+    t.ok(exchange.ended)
+    await breakOff()
+    await taken
+    t.equal(ends(), 1)
+  }
+})
+
+test('a response that was destroyed a moment ago takes what is said all the same', async (t) => {
+  for (const frames of [[result(1)], [note(), result(1)]]) {
+    const before = countTimers()
+    const { exchange, ends, response } = await open(t, [request(1)])
+    const closed = once(response, 'close')
+    response.destroy()
+    t.notOk(exchange.connected)
+    let calls = 0
+    for (const frame of frames) exchange.send(frame, () => calls++)
+    await closed
+    t.equal(calls, frames.length)
+    t.equal(ends(), 1)
+    t.equal(countTimers(), before)
+  }
 })
 
 test('who answers waits for the client to read', async (t) => {

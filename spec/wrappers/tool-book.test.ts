@@ -34,7 +34,7 @@ t.test('the server is asked once, by all who want to know', async (t) => {
     list(tool('one', 'x'), tool('bad', 'b a d'), { name: 'none' })
   )
   const answers = await Promise.all(
-    ['one', 'bad', 'none', 'unknown'].map((name) => book.paramsOf(name))
+    ['one', 'bad', 'none', 'unknown'].map(async (name) => book.paramsOf(name))
   )
   t.strictSame(answers, [mirrored('x'), [], [], []])
   t.strictSame(await book.paramsOf('one'), mirrored('x'))
@@ -45,6 +45,27 @@ t.test('the server is asked once, by all who want to know', async (t) => {
     'it listens before it asks, so that no change is missed'
   )
   t.match(ports[0]?.received[0]?.message().params, { notifications: { toolsListChanged: true } })
+})
+
+t.test('what is known is said at once, and what may have changed is not', async (t) => {
+  let header = 'x'
+  const { ports, book } = bookOf(() => list(tool('one', header)))
+  const before = book.paramsOf('one')
+  t.type(before, Promise, 'it has yet to be asked for')
+  t.type(book.paramsOf('one'), Promise)
+  await before
+  t.strictSame(book.paramsOf('one'), mirrored('x'))
+  t.strictSame(book.paramsOf('unknown'), [])
+  header = 'y'
+  ports[0]?.say({ method: 'notifications/tools/list_changed' })
+  await turn()
+  const after = book.paramsOf('one')
+  t.type(after, Promise)
+  t.strictSame(await after, mirrored('y'))
+  t.strictSame(book.paramsOf('one'), mirrored('y'))
+  ports[1]?.destroy()
+  await turn()
+  t.type(book.paramsOf('one'), Promise, 'nobody would have told of a change')
 })
 
 t.test('all pages are read', async (t) => {
@@ -94,6 +115,7 @@ t.test('a change while the tools are being read concerns those who ask later', a
   ports[0]?.say({ method: 'notifications/tools/list_changed' })
   t.strictSame(await first, mirrored('x'))
   await turn()
+  t.type(book.paramsOf('one'), Promise)
   await book.paramsOf('one')
   t.equal(ports.length, 2)
 })
