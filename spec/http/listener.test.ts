@@ -1,9 +1,10 @@
 // The listener as a whole: who may come in, what is told of it, and how it closes.
 
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
 import type { Test } from 'tap'
@@ -213,6 +214,21 @@ test('what is posted to a URL written in full arrives, and so does its query', a
   const { pathname, search } = new URL(client.endpoint)
   post(`http://localhost${pathname}${search}&more=%20`, json({ method: 'notifications/posted' }))
   t.ok(await servers[1]?.received.until(({ method }) => method === 'notifications/posted'))
+})
+
+test('a response that fails when it has been given is no matter to anybody', async (t) => {
+  const { listener } = await serve(t)
+  const failed = new Promise((resolve) => {
+    const onStart = (message: unknown): void => {
+      const { response } = message as { response: ServerResponse }
+      unsubscribe('http.server.request.start', onStart)
+      response.once('prefinish', () => response.write('too late')).once('error', resolve)
+    }
+    subscribe('http.server.request.start', onStart)
+  })
+  t.match(await get(t, listener, 'healthz'), [200, { ok: true }])
+  t.match(await failed, { code: 'ERR_STREAM_WRITE_AFTER_END' })
+  t.match(await get(t, listener, 'healthz'), [200, { ok: true }])
 })
 
 test('what goes wrong here is told of', async (t) => {

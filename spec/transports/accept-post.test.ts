@@ -150,10 +150,22 @@ test('a subscription that the server cancels ends with its answer, any other cal
     }
   })
 
-  const ordinary = client().openPost(call(1))
+  const twice = client().openPost(json({ id: 't', method: 'subscriptions/listen' }))
   await servers.until(() => servers.length === 2)
-  await servers[1]?.notify('notifications/cancelled', { requestId: 1 })
-  await servers[1]?.say({ id: 1, result: 'done' })
+  void servers[1]?.notify('notifications/cancelled', { requestId: 't' })
+  void servers[1]?.notify('notifications/cancelled', { requestId: 't' })
+  const ended = await twice
+  await ended.closed
+  t.strictSame(
+    ended.events.map(({ message }) => message.method ?? message.id),
+    ['notifications/cancelled', 't'],
+    'and with no other'
+  )
+
+  const ordinary = client().openPost(call(1))
+  await servers.until(() => servers.length === 3)
+  await servers[2]?.notify('notifications/cancelled', { requestId: 1 })
+  await servers[2]?.say({ id: 1, result: 'done' })
   const other = await ordinary
   await other.closed
   t.match(other.events.at(-1)?.message, { id: 1, result: 'done' })
