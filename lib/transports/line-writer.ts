@@ -82,13 +82,13 @@ export class LineWriter {
     this.#writing = this.#gathered.splice(0, count)
     for (const { bytes } of this.#writing) this.#size -= bytes.length
     this.#output.write(encodeLines(this.#writing), this.#onTaken)
+    if (this.#size < batchSize) this.#goOn()
   }
 
   readonly #onTaken = (error?: Error | null): void => {
     if (error) return // the stream's owner hears of it
     this.#writing = []
     this.#send()
-    if (this.#size < batchSize) this.#goOn()
     if (this.#writing.length > 0 || this.#gathered.length > 0) return
     const tell = this.#whenEmpty
     this.#whenEmpty = undefined

@@ -84,6 +84,37 @@ t.test('the frames of one turn go out in one write, in their order', async (t) =
   t.strictSame(output.given, [lines(one, two, three), lines(two)])
 })
 
+t.test('one that others will not follow need not wait for the end of the turn', async (t) => {
+  const { output, writer, write, calledBack } = start()
+  writer.write(one, () => calledBack.push('one'), true)
+  t.strictSame(output.given, [lines(one)])
+  writer.write(two, undefined, true)
+  t.strictSame(output.given, [lines(one)], 'but for what the stream is taking')
+  await output.take()
+  t.strictSame(output.given, [lines(one), lines(two)])
+  await output.take()
+  write(three)
+  writer.write(one, undefined, true)
+  t.equal(output.given.length, 2, 'and for what was gathered before')
+  await turn()
+  t.equal(output.given.at(-1), lines(three, one))
+})
+
+t.test('a large one leaves room for another as soon as it is given to the stream', async (t) => {
+  for (const alone of [true, false]) {
+    const { output, writer, write, calledBack } = start()
+    writer.write(frameOf(2 * limit), () => calledBack.push('large'), alone)
+    t.strictSame(calledBack, alone ? ['large'] : [])
+    await turn()
+    t.strictSame(calledBack, ['large'])
+    write(frameOf(limit))
+    await turn()
+    t.strictSame(calledBack, ['large'], 'for one')
+    await output.take()
+    t.strictSame(calledBack, ['large', 1])
+  }
+})
+
 t.test('while the stream takes some, others are gathered, and follow at once', async (t) => {
   const { output, write } = start()
   write(one)
