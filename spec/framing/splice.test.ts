@@ -1,7 +1,8 @@
 // Changing single values in the bytes of a message.
 
 import t from 'tap'
-import { findValue, splice, spliceAt, stringEnd, valueText } from '../../lib/framing/splice.ts'
+import { findValue, splice, spliceAt, valueText } from '../../lib/framing/splice.ts'
+import { stringEnd } from '../../lib/strings.ts'
 import type { Span } from '../../lib/framing/splice.ts'
 import { deepObject, randomFrom, randomObject } from '../interop/random-json.ts'
 
