@@ -15,7 +15,7 @@ import { EventStream } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
 import { Exchange } from './exchange.ts'
 import type { Accept, ExchangeOwner } from './exchange.ts'
-import { Patience } from './patience.ts'
+import type { Patience } from './patience.ts'
 import type { Callback, DestroyCallback } from './types.ts'
 
 export interface PostOptions {
@@ -28,7 +28,7 @@ export interface PostOptions {
   /** Milliseconds; see `limits`. */
   keepAlive?: number | undefined
   /** Whose end opens an event stream. Many may have the same. */
-  patience?: Patience | undefined
+  patience: Patience
 }
 
 export class PostTransport extends Duplex implements ExchangeOwner {
@@ -41,7 +41,7 @@ export class PostTransport extends Duplex implements ExchangeOwner {
   constructor({ response, body, accept, ...options }: PostOptions) {
     super({ objectMode: true })
     this.#request = body.frames[0] as Frame
-    this.patience = options.patience ?? new Patience(limits.streamAfter)
+    this.patience = options.patience
     this.#keepAlive = options.keepAlive ?? limits.keepAlive
     this.#statusOf = options.statusOf ?? (() => 200)
     this.#exchange = new Exchange(this, response, body.frames, body.batch, accept)
