@@ -62,6 +62,23 @@ test('a call that is refused for headers that the tools do not explain gets the 
   t.equal(server.requests.length, 3, 'which only tools can be asked about')
 })
 
+test('an answer that was whole when the connection broke is the only one', async (t) => {
+  let broken: Exchange['res'] | undefined
+  const { frames, ask } = await overHttp(t, {
+    onPost: ({ id, method }, { res, json }) => {
+      if (method === 'ping') return json({ jsonrpc: '2.0', id, result: {} })
+      broken = res
+      res.writeHead(200, { 'content-type': 'application/json' })
+      res.write(JSON.stringify({ jsonrpc: '2.0', id, result: { whole: true } }))
+    }
+  })
+  t.match(await ask('tools/list', { _meta }), { result: { whole: true } })
+  broken?.destroy()
+  // What comes on another connection comes after the news of the end of this one.
+  for (let count = 0; count < 3; count++) await ask('ping', { _meta })
+  t.equal(frames.length, 4)
+})
+
 test('tools that cannot be asked are no help, and hurt nothing', async (t) => {
   const { ask } = await overHttp(t, {
     onPost: ({ id, method }, { json, status }) => {

@@ -112,6 +112,70 @@ test('a batch in an answer is taken apart (2025-03-26)', async (t) => {
   ])
 })
 
+test('a JSON answer is the same whether its length is told or not', async (t) => {
+  const note = '{"jsonrpc":"2.0","method":"n","params":{"é":"😀"}}'
+  const result = '{"jsonrpc":"2.0","id":1,"result":{"n":12345678901234567890}}'
+  const noMessage = 'answered with what is not a message'
+  const bodies: [body: string, said: string[], error?: string][] = [
+    [result, [result]],
+    [`\n${result} \n`, [result]],
+    [`[${note},${result}]`, [note, result]],
+    [`${note}\n${result}`, [note, result]],
+    [`${note}[${note} , ${result}]${note}`, [note, note, result, note]],
+    [`${result} and more`, [result]],
+    [`${note}{}`, [note], noMessage],
+    [note, [note], 'answered without a response to the request'],
+    ['{"jsonrpc":', [], noMessage],
+    ['[]', [], noMessage],
+    ['"\xff"', [], noMessage],
+    ['', [], 'answered without a response to the request']
+  ]
+  const {
+    transport,
+    answer: to,
+    frames
+  } = await withCall(t, ({ res }, { params }) => {
+    const body = bodies[params.index as number]?.[0] ?? ''
+    const length = params.isTold === true ? { 'content-length': Buffer.byteLength(body) } : {}
+    res.writeHead(200, { 'content-type': 'application/json', ...length })
+    res.flushHeaders()
+    res.end(body)
+  })
+  for (const [index, [body, said, error]] of bodies.entries()) {
+    for (const isTold of [true, false]) {
+      frames.length = 0
+      transport.write(request(1, 'call', { index, isTold }))
+      const last = await to(1)
+      const all = error === undefined ? frames : frames.slice(0, -1)
+      t.strictSame(text(all), said, `${body} (${isTold ? 'told' : 'not told'})`)
+      if (error !== undefined) t.match(last, { error: { message: error } })
+    }
+  }
+})
+
+test('a JSON answer that is cut off is one if all of it has come', async (t) => {
+  const result = '{"jsonrpc":"2.0","id":1,"result":{}}'
+  const {
+    transport,
+    answer: to,
+    frames
+  } = await withCall(t, ({ res }, { params }) => {
+    const length = params.isTold === true ? { 'content-length': 1000 } : {}
+    res.writeHead(200, { 'content-type': 'application/json', ...length })
+    res.write(result.slice(0, params.sent as number), () => setImmediate(() => res.destroy()))
+  })
+  for (const isTold of [true, false]) {
+    for (const sent of [result.length, result.length - 1, 1]) {
+      frames.length = 0
+      transport.write(request(1, 'call', { sent, isTold }))
+      const { error } = await to(1)
+      const isWhole = sent === result.length
+      t.equal(error === undefined, isWhole, `${sent} bytes (${isTold ? 'told' : 'not told'})`)
+      if (!isWhole) t.match(error?.message, /cannot reach|is not a message/)
+    }
+  }
+})
+
 test('answers that are none get one, and the session goes on', async (t) => {
   const answers: Record<string, [(exchange: Exchange, message: Json) => unknown, number, RegExp]> =
     {
