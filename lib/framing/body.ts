@@ -59,6 +59,7 @@ export function parseBody(bytes: Buffer): Body {
 }
 
 function isArray(bytes: Buffer): boolean {
-  const first = bytes.find((byte) => byte > 0x20)
-  return first === 0x5b
+  let at = 0
+  while ((bytes[at] as number) <= 0x20) at++
+  return bytes[at] === 0x5b
 }

@@ -67,7 +67,7 @@ export class StreamableEndpoint {
     if (stateless) {
       return this.#posts.serve(request, response, body, accept, { server, kind: 'stateless' })
     }
-    const initialize = body.frames.find(({ method }) => method === 'initialize')
+    const initialize = body.frames.find(initializes)
     if (session !== undefined) {
       if (initialize !== undefined) throw badRequest('the session is initialized already')
       if (body.batch && session.version !== batchVersion) throw noBatches()
@@ -123,6 +123,8 @@ const both: Accept = { json: true, events: true }
 
 const takesJson = /(^|,)\s*(application\/(json|\*)|\*\/\*)\s*(;|,|$)/i
 const takesEvents = /(^|,)\s*(text\/(event-stream|\*)|\*\/\*)\s*(;|,|$)/i
+
+const initializes = ({ method }: Frame): boolean => method === 'initialize'
 
 const badRequest = (message: string): ProxyError => new ProxyError('ERR_REQUEST', message)
 

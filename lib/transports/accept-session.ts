@@ -90,7 +90,7 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
    * after `close()`
    */
   post(response: ServerResponse, { frames, batch }: Body, accept: Accept): void {
-    const requests = frames.filter((frame) => frame.kind === 'request')
+    const requests = frames.every(isRequest) ? frames : frames.filter(isRequest)
     if (this.#closing && requests.length > 0) {
       throw new ProxyError('ERR_CLOSED', 'the session is about to end')
     }
@@ -254,6 +254,8 @@ export class SessionTransport extends Duplex implements ExchangeOwner {
     this.#unasked.end()
   }
 }
+
+const isRequest = ({ kind }: Frame): boolean => kind === 'request'
 
 /** A request that has the id of one before it. */
 function findTwin(requests: Frame[]): Frame | undefined {
