@@ -8,7 +8,7 @@ import type { Socket } from 'node:net'
 interface Connection {
   /** Requests under way. */
   active: number
-  /** When the last of them ended. */
+  /** When the last of them ended, as `performance.now()` has it. */
   since: number
 }
 
@@ -47,7 +47,7 @@ export class Connections {
     const connection = this.#used.get(socket)
     if (connection === undefined) return
     connection.active--
-    connection.since = Date.now()
+    connection.since = performance.now()
   }
 
   /** Closes all of them. */
@@ -57,7 +57,7 @@ export class Connections {
   }
 
   #closeIdle(): void {
-    const before = Date.now() - this.#idleTimeout
+    const before = performance.now() - this.#idleTimeout
     for (const [socket, { active, since }] of this.#used) {
       if (active === 0 && since <= before) socket.destroy()
     }

@@ -272,6 +272,6 @@ export class HttpStatusError extends ProxyError {
 /** The server has forgotten the session. */
 export class SessionUnknownError extends ServerGoneError {
   constructor(name: string) {
-    super('ERR_SESSION_UNKNOWN', `${name} no longer knows the session`, [])
+    super('ERR_SESSION_UNKNOWN', `${name} no longer knows the session`)
   }
 }
