@@ -19,7 +19,7 @@ const unused = { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }
 const subtests = [{ from: 'package', package: '@tapjs/core', name: 'PromiseWithSubtest' }]
 
 export default defineConfig(
-  globalIgnores(['dist', '.tap', 'lib/schema/compiled.js']),
+  globalIgnores(['dist', '.tap', 'lib/*/compiled.js']),
   {
     files: ['**/*.{js,cjs,ts}'],
     extends: [js.configs.recommended],

@@ -17,7 +17,7 @@ const failures = {
   ERR_CONNECTION: { status: 502, rpc: -32000 },
   ERR_HTTP_STATUS: { status: 502, rpc: -32000 },
   ERR_HTTP_ANSWER: { status: 502, rpc: -32000 },
-  ERR_AUTHORIZATION: { status: 502, rpc: -32000 },
+  ERR_TOKEN: { status: 502, rpc: -32000 },
   ERR_TIMEOUT: { status: 504, rpc: -32000 },
 
   // The request cannot be served here.

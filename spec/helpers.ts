@@ -5,8 +5,8 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Inbox } from '../fixtures/clients/raw.js'
-import { makeFrame } from '../lib/frame.ts'
-import type { Frame, Id, Message } from '../lib/frame.ts'
+import { makeFrame } from '../lib/message/frame.ts'
+import type { Frame, Id, Message } from '../lib/message/frame.ts'
 import type { Log } from '../lib/log.ts'
 
 export const fixture = (path: string): string =>

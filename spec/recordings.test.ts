@@ -169,8 +169,8 @@ t.test('the player', async (t) => {
       const { result } = recorded.find((message) => message.id === id && !message.method)
       t.same(answer.result, result, method)
     }
-    t.match(await client.request('unheard/of'), { error: { code: -32601 } })
-    t.match(await client.end(), { code: 1, stderr: /came, and was not recorded: .*unheard/ })
+    t.match(await client.request('unacknowledged/of'), { error: { code: -32601 } })
+    t.match(await client.end(), { code: 1, stderr: /came, and was not recorded: .*unacknowledged/ })
   })
 })
 

@@ -4,7 +4,7 @@
 
 import { existsSync, statSync } from 'node:fs'
 import minimist from 'minimist'
-import { serverEnvironment } from '../transports/environment.ts'
+import { serverEnvironment } from '../stdio/environment.ts'
 import type { MakeEnvironment } from '../config/file.ts'
 import {
   isHeaderName,
@@ -12,7 +12,7 @@ import {
   isServerName,
   parseHttpUrl,
   toUrlConfig
-} from '../config/types.ts'
+} from '../config/config.ts'
 import type {
   ChildConfig,
   ClientConfig,
@@ -22,8 +22,8 @@ import type {
   ServeConfig,
   ServerConfig,
   UrlConfig,
-  UrlTransport
-} from '../config/types.ts'
+  TransportName
+} from '../config/config.ts'
 import { ProxyError } from '../errors.ts'
 import { limits as defaults } from '../limits.ts'
 import type { Limits } from '../limits.ts'
@@ -405,12 +405,12 @@ function readCommon(options: Options): Omit<ClientConfig, 'mode' | 'server' | 'o
   }
 }
 
-type Request = Pick<UrlConfig, 'transport'> & {
+type RequestConfig = Pick<UrlConfig, 'transport'> & {
   headers: [string, string][]
   oauth: OAuthConfig | undefined
 }
 
-function readRequest(options: Options, env: NodeJS.ProcessEnv): Request {
+function readRequest(options: Options, env: NodeJS.ProcessEnv): RequestConfig {
   const headers = [...options.pairs('headers')]
   for (const [name, value] of headers) {
     // "Authorization: Bearer …" as one word is curl's way; its text must not be told.
@@ -433,7 +433,7 @@ function readChild(options: Options): { cwd?: string; variables: [string, string
   return { variables, ...(cwd && { cwd }) }
 }
 
-type Listener = Pick<
+type ListenConfig = Pick<
   ServeConfig,
   | 'port'
   | 'host'
@@ -447,7 +447,7 @@ type Listener = Pick<
   | 'prewarm'
 >
 
-function readListener(options: Options): Listener {
+function readListener(options: Options): ListenConfig {
   const old = { port: options.read('sse-port', readPort), host: options.read('sse-host', readHost) }
   const exposed = options.all('expose-header').map(readExposed)
   const tls = together(options, 'tls-cert', 'tls-key')
@@ -537,7 +537,7 @@ function readOAuth(options: Options): OAuthConfig | undefined {
 // Values --------------------------------------------------------------------------------------------
 
 const logLevels: LogLevel[] = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']
-const transports: UrlTransport[] = ['auto', 'sse', 'streamablehttp']
+const transports: TransportName[] = ['auto', 'sse', 'streamablehttp']
 
 const usage = (message: string): ProxyError => new ProxyError('ERR_USAGE', message)
 const quote = (text: string): string => JSON.stringify(text)

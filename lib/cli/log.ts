@@ -1,6 +1,6 @@
 // The command's log: one line a message, on stderr, in the form that the Python mcp-proxy's has.
 
-import type { LogLevel } from '../config/types.ts'
+import type { LogLevel } from '../config/config.ts'
 import type { Log } from '../log.ts'
 
 const ranks: Record<LogLevel, number> = { DEBUG: 0, INFO: 1, WARNING: 2, ERROR: 3, CRITICAL: 4 }

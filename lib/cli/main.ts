@@ -1,7 +1,7 @@
 // The command: reads its arguments, loads the mode that they ask for, and tells what went wrong in
 // one line.
 
-import type { ClientConfig, ServeConfig } from '../config/types.ts'
+import type { ClientConfig, ServeConfig } from '../config/config.ts'
 import { ProxyError, describe } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { parseArguments } from './arguments.ts'

@@ -2,18 +2,18 @@
 
 import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
-import { urlConnector } from '../config/connect.ts'
-import { Target } from '../config/target.ts'
-import type { ChildConfig, ServeConfig, ServerConfig } from '../config/types.ts'
+import { urlConnector } from '../proxy/connect-server.ts'
+import { Upstream } from '../proxy/upstream.ts'
+import type { ChildConfig, ServeConfig, ServerConfig } from '../config/config.ts'
 import { ProxyError, describe, isAbort } from '../errors.ts'
-import type { Arrival } from '../http/arrival.ts'
-import { listen } from '../http/listener.ts'
-import type { Listener, ServerState } from '../http/listener.ts'
-import { join, joinPort } from '../join.ts'
+import type { ClientContext } from '../http-server/client-context.ts'
+import { listen } from '../http-server/listener.ts'
+import type { Listener, ServerState } from '../http-server/listener.ts'
+import { join, joinPort } from '../proxy/join.ts'
 import type { Log } from '../log.ts'
-import { latestLegacy } from '../protocol.ts'
-import { findCommand } from '../transports/command.ts'
-import { connectChild } from '../transports/connect-child.ts'
+import { latestLegacy } from '../protocol/revisions.ts'
+import { findCommand } from '../stdio/find-command.ts'
+import { connectChild } from '../stdio/connect-child.ts'
 import { openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
@@ -24,11 +24,11 @@ const forever = 2 ** 31 - 1
 export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   const { limits } = config
   const recorder = await openRecorder(config.record)
-  const targets = await openTargets(config, log)
+  const upstreams = await openUpstreams(config, log)
 
-  const onClient = (client: Duplex, { server: name, session, kind }: Arrival): void => {
-    const target = targets.get(name) as Target
-    const about = (): string => `${target.label}, session ${session.slice(0, 8)}`
+  const onClient = (client: Duplex, { server: name, session, kind }: ClientContext): void => {
+    const upstream = upstreams.get(name) as Upstream
+    const about = (): string => `${upstream.label}, session ${session.slice(0, 8)}`
     const tell = (error: unknown): void => {
       // A client of both eras asks for the modern one first, and understands the refusal.
       const isExpected = error instanceof ProxyError && error.code === 'ERR_LEGACY_SERVER'
@@ -38,7 +38,7 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
     log.debug(`${about()}: opened`)
     // What fails either end fails the server. It may do so when the client, who knows by then that there
     // is no server, has left.
-    const server = target.connect(kind).once('error', tell)
+    const server = upstream.connect(kind).once('error', tell)
     const shares = kind !== 'session' || config.shared
     if (shares && recorder === undefined) {
       client.once('close', () => log.debug(`${about()}: ended`))
@@ -56,9 +56,9 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
         ...config,
         ...limits,
         tls: readTls(config),
-        servers: [...targets.keys()],
-        serverStates: () => statesOf(targets),
-        mirroredParams: (name, tool) => (targets.get(name) as Target).paramsOf(tool),
+        servers: [...upstreams.keys()],
+        serverStates: () => statesOf(upstreams),
+        mirroredParams: (name, tool) => (upstreams.get(name) as Upstream).paramsOf(tool),
         log
       },
       onClient
@@ -69,16 +69,16 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
         listener.close(again ? 0 : limits.drainTimeout || forever).then(resolve, reject)
       })
       listener.once('close', release)
-      announce(listener, targets, log)
+      announce(listener, upstreams, log)
     })
   } finally {
-    await Promise.all([...targets.values()].map((target) => target.destroy()))
+    await Promise.all([...upstreams.values()].map((upstream) => upstream.destroy()))
     await recorder?.close()
   }
 }
 
-async function openTargets(config: ServeConfig, log: Log): Promise<Map<string, Target>> {
-  const targets = new Map<string, Target>()
+async function openUpstreams(config: ServeConfig, log: Log): Promise<Map<string, Upstream>> {
+  const upstreams = new Map<string, Upstream>()
   const failures: unknown[] = []
   const servers: [string, ServerConfig][] = [...config.named]
   if (config.default !== undefined) servers.unshift(['', config.default])
@@ -91,16 +91,16 @@ async function openTargets(config: ServeConfig, log: Log): Promise<Map<string, T
         : () => connectChild({ ...server, ...config.limits, log: prefixed(log, label) })
     // What cannot be started, or is there already, is not started ahead.
     const ahead = failure === undefined && server.kind === 'command' ? config.prewarm : 0
-    const target = new Target({ ...config, prewarm: ahead, label, connect, log })
-    targets.set(name, target)
+    const upstream = new Upstream({ ...config, prewarm: ahead, label, connect, log })
+    upstreams.set(name, upstream)
     if (failure === undefined) continue
     failures.push(failure)
-    target.state = 'failed'
+    upstream.state = 'failed'
   }
   // One that cannot start is no reason for the others not to.
-  if (failures.length === targets.size) throw failures[0]
+  if (failures.length === upstreams.size) throw failures[0]
   for (const failure of failures) log.warn(describe(failure))
-  return targets
+  return upstreams
 }
 
 function failureToFind({ command, args, ...options }: ChildConfig): unknown {
@@ -118,8 +118,8 @@ function prefixed(log: Log, label: string): Log {
   return { debug: of('debug'), info: of('info'), warn: of('warn'), error: of('error') }
 }
 
-function statesOf(targets: Map<string, Target>): Record<string, ServerState> {
-  return Object.fromEntries([...targets.values()].map(({ label, state }) => [label, state]))
+function statesOf(upstreams: Map<string, Upstream>): Record<string, ServerState> {
+  return Object.fromEntries([...upstreams.values()].map(({ label, state }) => [label, state]))
 }
 
 function readTls({ tls }: ServeConfig): { cert: Buffer; key: Buffer } | undefined {
@@ -136,13 +136,13 @@ function readPem(flag: string, file: string): Buffer {
 }
 
 // What a person needs next: the URLs, what to paste into a client, and a first request to try.
-function announce(listener: Listener, targets: Map<string, Target>, log: Log): void {
+function announce(listener: Listener, upstreams: Map<string, Upstream>, log: Log): void {
   log.info('Serving MCP servers over Streamable HTTP and HTTP+SSE:')
-  for (const [name, { label }] of targets) {
+  for (const [name, { label }] of upstreams) {
     const { mcp, sse } = listener.urlsOf(name)
     log.info(`  - ${label}: ${mcp} and ${sse}`)
   }
-  const [[name, { label }]] = [...targets] as [[string, Target]]
+  const [[name, { label }]] = [...upstreams] as [[string, Upstream]]
   const url = listener.urlsOf(name).mcp
   log.info(`client config: ${JSON.stringify({ mcpServers: { [label]: { type: 'http', url } } })}`)
   log.info(`try it: ${curlLine(url)}`)

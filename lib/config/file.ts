@@ -3,10 +3,10 @@
 
 import { readFile } from 'node:fs/promises'
 import { ProxyError } from '../errors.ts'
-import { config as isConfigFile } from '../schema/compiled.js'
-import type { Fault } from '../schema/compiled.js'
-import { isHeaderName, isHeaderValue, isServerName, parseHttpUrl, toUrlConfig } from './types.ts'
-import type { ServerConfig, UrlTransport } from './types.ts'
+import { configFile as isConfigFile } from './compiled.js'
+import type { Fault } from './compiled.js'
+import { isHeaderName, isHeaderValue, isServerName, parseHttpUrl, toUrlConfig } from './config.ts'
+import type { ServerConfig, TransportName } from './config.ts'
 
 /** An entry that the schema has found no fault with. */
 interface Entry {
@@ -172,7 +172,7 @@ function toServer(entry: Entry, environment: MakeEnvironment): ServerConfig {
 const urlOf = ({ url, serverUrl }: Entry): string => url ?? (serverUrl as string)
 
 // Clients that write "http" fall back to HTTP+SSE themselves.
-function transportOf({ transport, type, transportType }: Entry): UrlTransport {
+function transportOf({ transport, type, transportType }: Entry): TransportName {
   const word = transport ?? type ?? transportType ?? 'auto'
   if (word === 'sse') return 'sse'
   return word.startsWith('streamable') ? 'streamablehttp' : 'auto'

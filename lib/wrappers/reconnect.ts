@@ -4,17 +4,17 @@
 
 import type { Duplex } from 'node:stream'
 import { ProxyError, describe } from '../errors.ts'
-import { errorFrame, makeFrame } from '../frame.ts'
-import type { Frame, Id } from '../frame.ts'
+import { errorFrame, makeFrame } from '../message/frame.ts'
+import type { Frame, Id } from '../message/frame.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
-import { Owed } from '../owed.ts'
-import { Around } from '../transports/around.ts'
-import { ServerGoneError, failAfterReading } from '../transports/fail.ts'
-import type { Callback, DestroyCallback } from '../transports/types.ts'
-import { open } from './open.ts'
-import { Opening } from './opening.ts'
+import { PendingRequests } from '../message/pending-requests.ts'
+import { OuterTransport } from '../streams/outer-transport.ts'
+import { ServerGoneError, failAfterReading } from '../streams/fail-after-reading.ts'
+import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { open } from '../conversation/ask.ts'
+import { SessionState } from '../conversation/session-state.ts'
 
 export interface ReconnectOptions {
   /** Restarts within a minute before the transport fails (5; 0: any number). */
@@ -34,7 +34,7 @@ export interface ReconnectOptions {
  *
  * @param connect makes the transport to a server: `() => connectChild({ command })`
  */
-export function reconnect(connect: () => Duplex, options: ReconnectOptions = {}): Around {
+export function reconnect(connect: () => Duplex, options: ReconnectOptions = {}): OuterTransport {
   return new ReconnectTransport(connect, options)
 }
 
@@ -42,16 +42,16 @@ const minute = 60_000
 /** The pause before the second restart in a minute; it doubles with each, in milliseconds. */
 const firstPause = 100
 
-class ReconnectTransport extends Around {
+class ReconnectTransport extends OuterTransport {
   readonly #connect: () => Duplex
   readonly #restarts: number
   readonly #connectTimeout: number
   readonly #log: Log
-  readonly #opening = new Opening()
+  readonly #opening = new SessionState()
   /** What the client asked of the server. */
-  readonly #owed = new Owed()
+  readonly #owed = new PendingRequests()
   /** What the server asked of the client. */
-  readonly #asked = new Owed()
+  readonly #asked = new PendingRequests()
   /** What servers before this one asked: no server waits for those answers. */
   readonly #stale = new Set<Id>()
   /** What no server has taken yet, oldest first. */
@@ -130,9 +130,9 @@ class ReconnectTransport extends Around {
       this.push(null)
       return
     }
-    const unseen = cause instanceof ServerGoneError ? cause.unseen : []
+    const undelivered = cause instanceof ServerGoneError ? cause.undelivered : []
     // An answer is for the server that asked.
-    this.#waiting = [...unseen, ...this.#waiting].filter(({ kind }) => kind !== 'response')
+    this.#waiting = [...undelivered, ...this.#waiting].filter(({ kind }) => kind !== 'response')
     if (!this.#opened) {
       this.#fault = cause
       if (this.#owed.size > 0) this.#tellFault()

@@ -4,7 +4,7 @@
 import { open } from 'node:fs/promises'
 import { Transform } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import type { Frame } from '../frame.ts'
+import type { Frame } from '../message/frame.ts'
 import { ProxyError } from '../errors.ts'
 
 /** A line of a recording. */

@@ -5,15 +5,15 @@
 
 import type { Duplex } from 'node:stream'
 import type { ProxyError } from '../errors.ts'
-import { Frame, makeFrame } from '../frame.ts'
-import { answerTo } from '../framing/answer.ts'
-import { splice } from '../framing/splice.ts'
+import { Frame, makeFrame } from '../message/frame.ts'
+import { answerTo } from '../message/answer.ts'
+import { splice } from '../json/splice.ts'
 import { limits } from '../limits.ts'
-import { isLegacyVersion } from '../protocol.ts'
-import { Around } from '../transports/around.ts'
-import { failAfterReading } from '../transports/fail.ts'
-import type { Callback, DestroyCallback } from '../transports/types.ts'
-import { open, openingOfProxy } from './open.ts'
+import { isLegacyVersion } from '../protocol/revisions.ts'
+import { OuterTransport } from '../streams/outer-transport.ts'
+import { failAfterReading } from '../streams/fail-after-reading.ts'
+import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { open, openingOfProxy } from '../conversation/ask.ts'
 import { share } from './share.ts'
 import type { ShareOptions, SharedServer } from './share.ts'
 
@@ -80,7 +80,7 @@ export class SharedSessions {
   }
 }
 
-class SessionPort extends Around {
+class SessionPort extends OuterTransport {
   /** The resources that the client is subscribed to. */
   readonly uris = new Set<string>()
   /** The least level of log messages that the client wants: none, until it says so. */

@@ -8,17 +8,17 @@
 
 import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
-import { errorFrame, makeFrame } from '../frame.ts'
-import type { Frame, Id } from '../frame.ts'
-import { answerTo } from '../framing/answer.ts'
-import { findValue, splice, spliceAt, textAt, valueText } from '../framing/splice.ts'
-import type { Replacement, Span } from '../framing/splice.ts'
+import { errorFrame, makeFrame } from '../message/frame.ts'
+import type { Frame, Id } from '../message/frame.ts'
+import { answerTo } from '../message/answer.ts'
+import { findValue, splice, spliceAt, textAt, valueText } from '../json/splice.ts'
+import type { Replacement, Span } from '../json/splice.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
-import { Slots } from '../slots.ts'
-import { failAfterReading } from '../transports/fail.ts'
-import type { Callback, DestroyCallback } from '../transports/types.ts'
+import { Slots } from '../streams/slots.ts'
+import { failAfterReading } from '../streams/fail-after-reading.ts'
+import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 
 export interface ShareOptions {
   /** Says to the server what it must hear before a port can use it (nothing). */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { parseArguments } from '../../lib/cli/arguments.ts'
-import type { ClientConfig, ServeConfig } from '../../lib/config/types.ts'
+import type { ClientConfig, ServeConfig } from '../../lib/config/config.ts'
 import { limits } from '../../lib/limits.ts'
 
 const around = { PATH: '/bin', SECRET: 'hidden' }

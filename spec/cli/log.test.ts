@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { createLog } from '../../lib/cli/log.ts'
-import type { LogLevel } from '../../lib/config/types.ts'
+import type { LogLevel } from '../../lib/config/config.ts'
 
 function linesAt(level: LogLevel): string[] {
   const lines: string[] = []

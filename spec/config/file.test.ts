@@ -6,7 +6,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { loadConfigFile } from '../../lib/config/file.ts'
 import type { MakeEnvironment } from '../../lib/config/file.ts'
-import type { ServerConfig } from '../../lib/config/types.ts'
+import type { ServerConfig } from '../../lib/config/config.ts'
 
 const environment: MakeEnvironment = (own) => ({ PATH: '/bin', ...Object.fromEntries(own) })
 

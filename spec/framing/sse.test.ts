@@ -1,7 +1,7 @@
 // One message an event.
 
 import t from 'tap'
-import { parseFrame } from '../../lib/frame.ts'
+import { parseFrame } from '../../lib/message/frame.ts'
 import { SseParser, encodeEvent, encodePriming } from '../../lib/framing/sse.ts'
 import { chunks, cuts, response } from '../helpers.ts'
 import { randomFrom, randomObject } from '../interop/random-json.ts'

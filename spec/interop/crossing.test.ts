@@ -173,9 +173,9 @@ async function withRascal(t: Test, way: Way): Promise<void> {
   await t.test('unknown methods, fields and _meta reach the server', async (t) => {
     const params = { _meta: { 'example.com/trace': ['a', 1] }, unknown: { deep: [null, {}] } }
     t.same(await request('test/echo', params), { params })
-    await t.rejects(request('test/unheard-of', {}), {
+    await t.rejects(request('test/unacknowledged-of', {}), {
       code: -32601,
-      data: { method: 'test/unheard-of' }
+      data: { method: 'test/unacknowledged-of' }
     })
     await client.notification({ method: 'test/told', params })
     await until(async () => (await heard()).some(hasMethod('test/told')))
@@ -184,7 +184,7 @@ async function withRascal(t: Test, way: Way): Promise<void> {
   await t.test('unknown fields and _meta reach the client', async (t) => {
     const result = { _meta: { 'example.com/trace': 1 }, resultType: 'complete', unknown: [{}] }
     t.same(await request('test/mirror', result), result)
-    const method = 'notifications/unheard-of'
+    const method = 'notifications/unacknowledged-of'
     const params = { _meta: { x: 1 }, unknown: true }
     await request('test/notify', { method, params })
     const notification = await came.until(hasMethod(method))
@@ -256,7 +256,7 @@ async function withRascal(t: Test, way: Way): Promise<void> {
     t.match(await asked('elicitation/create', { message: 'refuse', requestedSchema }), {
       error: { code: -32042, message: /no form/, data: { why: ['busy'] } }
     })
-    t.match(await asked('test/unheard-of'), { error: { code: -32601 } })
+    t.match(await asked('test/unacknowledged-of'), { error: { code: -32601 } })
   })
 
   await t.test('questions in several calls at once each get their own answer', async (t) => {

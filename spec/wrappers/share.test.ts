@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import t from 'tap'
 import type { Test } from 'tap'
-import type { Frame } from '../../lib/frame.ts'
+import type { Frame } from '../../lib/message/frame.ts'
 import { share } from '../../lib/wrappers/share.ts'
 import type { ShareOptions, SharedServer } from '../../lib/wrappers/share.ts'
 import { KeptLog } from '../helpers.ts'

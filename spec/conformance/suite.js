@@ -1,0 +1,86 @@
+// The official suite. It needs Node 22, this project doesn't, so neither the suite nor, where it is
+// needed, a later Node is a dependency: they are installed into a cache when they are first used.
+
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const suite = { name: '@modelcontextprotocol/conformance', version: '0.2.0-alpha.12' }
+const os = process.platform === 'win32' ? 'win' : process.platform
+const laterNode = { name: `node-${os}-${process.arch}`, version: '24' }
+const needsNode = 22
+
+const cache = fileURLToPath(new URL('../../node_modules/.cache/conformance', import.meta.url))
+const modules = join(cache, 'node_modules')
+const run = promisify(execFile)
+
+/** Resolves to the suite, once it is there. */
+export async function prepareSuite() {
+  const isLate = Number(process.versions.node.split('.')[0]) >= needsNode
+  const wanted = isLate ? [suite] : [suite, laterNode]
+  const missing = wanted.filter(({ name }) => !existsSync(join(modules, name)))
+  if (missing.length > 0) {
+    const names = missing.map(({ name, version }) => `${name}@${version}`)
+    console.error(`Installing ${names.join(' and ')}`)
+    await mkdir(cache, { recursive: true })
+    const npm = ['install', '--no-save', '--no-audit', '--no-fund', '--prefix', cache, ...names]
+    await run('npm', npm, { shell: process.platform === 'win32' })
+  }
+  return new Suite(isLate ? process.execPath : join(modules, laterNode.name, 'bin', 'node'))
+}
+
+class Suite {
+  #node
+
+  constructor(node) {
+    this.#node = node
+  }
+
+  /** What the revision requires: { server: [scenario…], client: [scenario…] } */
+  async requirements(revision) {
+    const { parse } = createRequire(join(modules, suite.name, 'dist', 'index.js'))('yaml')
+    const file = join(modules, suite.name, 'requirements', `${revision}.yaml`)
+    return parse(await readFile(file, 'utf8'))
+  }
+
+  /** All that there is for the revision, against a server: scenario → checks. */
+  runServer(url, revision) {
+    return this.#run(['server', '--url', url, '--requirements', revision], 'server-')
+  }
+
+  /** One scenario against a client, which is called with the suite's URL: checks, and its exit. */
+  async runClient(command, scenario, revision) {
+    const args = ['--command', command, '--scenario', scenario, '--spec-version', revision]
+    const { checks, failed } = await this.#run(['client', ...args], '')
+    return { checks: checks.get(scenario) ?? [], failed }
+  }
+
+  // Its exit code says that something failed, and what it wrote says what.
+  async #run(args, prefix) {
+    const results = await mkdtemp(join(tmpdir(), 'conformance-'))
+    try {
+      const main = join(modules, suite.name, 'dist', 'index.js')
+      const options = { maxBuffer: Infinity }
+      const ended = run(this.#node, [main, ...args, '-o', results], options)
+      const failed = await ended.then(
+        () => false,
+        () => true
+      )
+      const checks = new Map()
+      for (const directory of await readdir(results)) {
+        const name = directory.slice(prefix.length).replace(/-\d{4}-\d{2}-\d{2}T.*$/, '')
+        const file = join(results, directory, 'checks.json')
+        // A scenario that broke has none.
+        if (existsSync(file)) checks.set(name, JSON.parse(await readFile(file, 'utf8')))
+      }
+      return { checks, failed }
+    } finally {
+      await rm(results, { recursive: true, force: true })
+    }
+  }
+}

@@ -1,0 +1,372 @@
+// OAuth client credentials, against token endpoints of every temper.
+
+import { once } from 'node:events'
+import http from 'node:http'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import { test } from 'tap'
+import type { Test } from 'tap'
+import { ProxyError, describe } from '../../../lib/errors.ts'
+import { createAgent } from '../../../lib/http-client/agent.ts'
+import { clientCredentials } from '../../../lib/http-client/auth/client-credentials.ts'
+import type {
+  ClientCredentialsOptions,
+  TokenSource
+} from '../../../lib/http-client/auth/client-credentials.ts'
+
+interface Asked {
+  path: string
+  headers: http.IncomingHttpHeaders
+  /** What the body says, and the user and password of the header, as they were encoded. */
+  body: Record<string, string>
+  basic: string | undefined
+}
+
+type Answer = (asked: Asked, response: http.ServerResponse, count: number) => void
+
+interface Endpoint {
+  url: URL
+  asked: Asked[]
+  source(options?: Partial<ClientCredentialsOptions>): TokenSource
+}
+
+/** A token endpoint on a port of its own. */
+async function serve(t: Test, answer: Answer): Promise<Endpoint> {
+  const asked: Asked[] = []
+  const server = http.createServer((request, response) => {
+    let text = ''
+    request.on('data', (chunk: Buffer) => (text += chunk.toString()))
+    request.on('end', () => {
+      const { url = '', headers } = request
+      const [scheme, encoded = ''] = headers.authorization?.split(' ') ?? []
+      const basic = scheme === 'Basic' ? Buffer.from(encoded, 'base64').toString() : undefined
+      const body = Object.fromEntries(new URLSearchParams(text))
+      asked.push({ path: url, headers, body, basic })
+      answer({ path: url, headers, body, basic }, response, asked.length)
+    })
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/token?a=b`)
+  const dispatcher = await createAgent({ origin: url, env: {} })
+  t.teardown(async () => {
+    await dispatcher.destroy()
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  })
+  return {
+    url,
+    asked,
+    source: (options) =>
+      clientCredentials({
+        clientId: 'client-1',
+        clientSecret: 's3cret',
+        tokenUrl: url,
+        dispatcher,
+        ...options
+      })
+  }
+}
+
+const json = (response: http.ServerResponse, body: unknown, status = 200): void => {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}
+
+const bearer = (access_token: string, more = {}): object => {
+  return { access_token, token_type: 'Bearer', ...more }
+}
+
+/** Gives out token 1, 2, 3… for an hour each. */
+const numbered: Answer = (_asked, response, count) => {
+  json(response, bearer(`token ${count}`, { expires_in: 3600 }))
+}
+
+/** The one line that tells of the failure. Every one has its code, and the secret in nothing. */
+async function failure(t: Test, promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => undefined,
+    (error: unknown) => error
+  )
+  if (!(error instanceof ProxyError)) throw new Error('not an error of ours', { cause: error })
+  t.equal(error.code, 'ERR_TOKEN')
+  const text = describe(error)
+  t.notMatch(text, /s3cret|\n/)
+  return text
+}
+
+test('nothing is loaded before a token is asked for', async (t) => {
+  const isLoaded = (): boolean =>
+    Object.keys(createRequire(import.meta.url).cache).some((file) =>
+      file.endsWith('api-request.js')
+    )
+  const { source, asked } = await serve(t, numbered)
+  const tokens = source()
+  t.notOk(isLoaded())
+  t.equal(asked.length, 0)
+  await tokens.token()
+  t.ok(isLoaded())
+})
+
+test('the token endpoint is asked as RFC 6749 says', async (t) => {
+  const { source, asked } = await serve(t, numbered)
+  t.equal(await source().token(), 'token 1')
+  t.match(asked, [
+    {
+      path: '/token?a=b',
+      headers: {
+        accept: 'application/json',
+        'content-type': /^application\/x-www-form-urlencoded/
+      },
+      basic: 'client-1:s3cret'
+    }
+  ])
+  t.strictSame(asked[0]?.body, { grant_type: 'client_credentials' })
+})
+
+test('id and secret are encoded as in a form, so that a UUID stays as it is', async (t) => {
+  const { source, asked } = await serve(t, numbered)
+  await source({ clientId: 'a-b_c.d', clientSecret: 'x:y +/=é' }).token()
+  t.equal(asked[0]?.basic, 'a-b_c.d:x%3Ay+%2B%2F%3D%C3%A9')
+})
+
+test('all who ask share one token and one request', async (t) => {
+  const { source, asked } = await serve(t, numbered)
+  const tokens = source()
+  const { signal } = new AbortController()
+  const three = await Promise.all([tokens.token(), tokens.token(signal), tokens.token()])
+  t.strictSame(three, ['token 1', 'token 1', 'token 1'])
+  t.equal(await tokens.token(), 'token 1')
+  t.equal(asked.length, 1)
+})
+
+test('a token is replaced half a minute before it expires', async (t) => {
+  const { source } = await serve(t, numbered)
+  let now = 1e12
+  const tokens = source({ now: () => now })
+  t.equal(await tokens.token(), 'token 1')
+  now += 3_569_999
+  t.equal(await tokens.token(), 'token 1')
+  now += 1
+  t.equal(await tokens.token(), 'token 2')
+  now += 3_569_999
+  t.equal(await tokens.token(), 'token 2')
+})
+
+test('a short-lived token is kept for nine tenths of its life', async (t) => {
+  const { source } = await serve(t, (_asked, response, count) => {
+    json(response, bearer(`token ${count}`, { expires_in: 10 }))
+  })
+  let now = 0
+  const tokens = source({ now: () => now })
+  t.equal(await tokens.token(), 'token 1')
+  now = 8999
+  t.equal(await tokens.token(), 'token 1')
+  now = 9000
+  t.equal(await tokens.token(), 'token 2')
+})
+
+test('a token of unknown lifetime is kept until it is refused', async (t) => {
+  const { source } = await serve(t, (_asked, response, count) => {
+    json(response, bearer(`token ${count}`))
+  })
+  let now = 0
+  const tokens = source({ now: () => now })
+  await tokens.token()
+  now = 1e15
+  t.equal(await tokens.token(), 'token 1')
+})
+
+test('a refused token is replaced once, however many were refused it', async (t) => {
+  const { source, asked } = await serve(t, numbered)
+  const tokens = source()
+  const ask = async (): Promise<string> => {
+    const first = await tokens.token()
+    tokens.refused(first)
+    return tokens.token()
+  }
+  t.strictSame(await Promise.all([ask(), ask(), ask()]), ['token 2', 'token 2', 'token 2'])
+  tokens.refused('token 1')
+  t.equal(await tokens.token(), 'token 2', 'a late refusal of the old one changes nothing')
+  t.equal(asked.length, 2)
+})
+
+test('an endpoint that wants the credentials in the body gets them there, and from then on', async (t) => {
+  const refusals: Answer[] = [
+    (_asked, response) => json(response, { error: 'invalid_client' }, 401),
+    (_asked, response) => json(response, { error: 'invalid_client' }, 400),
+    (_asked, response) => json(response, { error: 'invalid_request' }, 400),
+    (_asked, response) => response.writeHead(401, { 'www-authenticate': 'Basic' }).end()
+  ]
+  for (const refuse of refusals) {
+    const { source, asked } = await serve(t, (request, response, count) => {
+      if (request.body.client_secret === undefined) refuse(request, response, count)
+      else numbered(request, response, count)
+    })
+    const tokens = source()
+    t.equal(await tokens.token(), 'token 2')
+    const grant_type = 'client_credentials'
+    t.strictSame(
+      asked.map(({ basic, body }) => ({ basic, body })),
+      [
+        { basic: 'client-1:s3cret', body: { grant_type } },
+        { basic: undefined, body: { grant_type, client_id: 'client-1', client_secret: 's3cret' } }
+      ]
+    )
+    tokens.refused('token 2')
+    t.equal(await tokens.token(), 'token 3')
+    t.equal(asked[2]?.basic, undefined)
+  }
+})
+
+test('a failure says what the endpoint said', async (t) => {
+  const cases: [Answer, RegExp][] = [
+    [
+      (_asked, response) => {
+        response.setHeader('www-authenticate', 'Basic realm="x"')
+        json(response, { error: 'invalid_client', error_description: 'Who\nis that?' }, 401)
+      },
+      /: invalid_client \(Who is that\?\)$/
+    ],
+    [(_asked, response) => json(response, { error: 'invalid_scope' }, 400), /: invalid_scope$/],
+    [
+      (_asked, response) => json(response, { error: 'x', error_description: 'not s3cret' }, 400),
+      /: x \(not …\)$/
+    ],
+    [
+      (_asked, response) =>
+        json(response, { error: 'x', error_description: 'y'.repeat(5000) }, 400),
+      /: x \(y{297}$/
+    ],
+    [
+      (_asked, response) => response.writeHead(500).end('<html>s3cret</html>'),
+      /: it answered 500$/
+    ],
+    [(_asked, response) => response.writeHead(404).end('nothing'), /: it answered 404$/],
+    [(_asked, response) => response.writeHead(204).end(), /: it answered 204$/],
+    [
+      (_asked, response) => response.writeHead(302, { location: 'http://example.com' }).end(),
+      /: it answered 302$/
+    ],
+    [(_asked, response) => response.end('s3cret'), /: its answer has no token: .* as JSON$/],
+    [
+      (_asked, response) => json(response, { access_token: 's3cret' }),
+      /: its answer has no token: .*"token_type".*/
+    ],
+    [
+      (_asked, response) => json(response, { access_token: 's3cret', token_type: 'mac' }),
+      /: its answer has no token: .*token_type/
+    ],
+    [
+      (_asked, response) => response.end('s3cret'.repeat(200_000)),
+      /: its answer is over 1048576 bytes$/
+    ],
+    [(_asked, response) => response.destroy(), /: it cannot be reached: other side closed$/]
+  ]
+  for (const [answer, expected] of cases) {
+    const { source, url } = await serve(t, answer)
+    const text = await failure(t, source().token())
+    t.match(text, expected)
+    t.ok(text.startsWith(`no access token from ${url.host}: `))
+  }
+})
+
+test('an empty secret is no reason to blot out the message', async (t) => {
+  const { source, url } = await serve(t, (_asked, response) => response.writeHead(500).end())
+  const text = await failure(t, source({ clientSecret: '' }).token())
+  t.equal(text, `no access token from ${url.host}: it answered 500`)
+})
+
+test('an endpoint that cannot be reached is told of with the reason', async (t) => {
+  const { source, url } = await serve(t, numbered)
+  const refusing = { HTTP_PROXY: 'http://ann:s3cret@127.0.0.1:1' }
+  const dispatcher = await createAgent({ origin: url, env: refusing })
+  t.teardown(() => dispatcher.destroy())
+  const text = await failure(t, source({ dispatcher }).token())
+  t.match(
+    text,
+    /: it cannot be reached: cannot reach the proxy 127\.0\.0\.1:1 \(HTTP_PROXY\): conn/
+  )
+})
+
+test('a failure is not kept', async (t) => {
+  const { source } = await serve(t, (asked, response, count) => {
+    if (count === 1) response.writeHead(503).end()
+    else numbered(asked, response, count)
+  })
+  const tokens = source()
+  await Promise.all([
+    t.rejects(tokens.token(), { code: 'ERR_TOKEN' }),
+    t.rejects(tokens.token(), { code: 'ERR_TOKEN' })
+  ])
+  t.equal(await tokens.token(), 'token 2')
+})
+
+test('the dispatcher is made when it is first needed, once', async (t) => {
+  const { source, url } = await serve(t, numbered)
+  let made = 0
+  const agent = await createAgent({ origin: url, env: {} })
+  t.teardown(() => agent.destroy())
+  const tokens = source({
+    dispatcher: async () => {
+      if (++made === 1) throw new ProxyError('ERR_CONFIG', 'no such file')
+      return agent
+    }
+  })
+  t.equal(made, 0)
+  await t.rejects(tokens.token(), { code: 'ERR_CONFIG', message: 'no such file' })
+  tokens.refused(await tokens.token())
+  await tokens.token()
+  t.equal(made, 2)
+})
+
+test('an endpoint that does not answer in time is given up', async (t) => {
+  const { source } = await serve(t, () => {})
+  const text = await failure(t, source({ timeout: 50 }).token())
+  t.match(text, /: no answer within 0\.05 s$/)
+})
+
+test('an answer that does not come to an end in time is given up', async (t) => {
+  const { source } = await serve(t, (_asked, response) => response.write('{"access_token":'))
+  const text = await failure(t, source({ timeout: 50 }).token())
+  t.match(text, /: no answer within 0\.05 s$/)
+})
+
+test('with a limit of 0 there is none', async (t) => {
+  const { source } = await serve(t, (asked, response, count) => {
+    setTimeout(numbered, 50, asked, response, count)
+  })
+  t.equal(await source({ timeout: 0 }).token(), 'token 1')
+})
+
+test('who gives up waiting takes nothing from the others', async (t) => {
+  let go = (): void => {}
+  const { source, asked } = await serve(t, (...args) => {
+    go = () => numbered(...args)
+    impatient.abort(new Error('enough'))
+  })
+  const impatient = new AbortController()
+  const tokens = source()
+  const first = tokens.token(impatient.signal)
+  const second = tokens.token()
+  await t.rejects(first, { message: 'enough' })
+  go()
+  t.equal(await second, 'token 1')
+  t.equal(asked.length, 1)
+})
+
+test('when all have given up, so is the request, and the next one asks anew', async (t) => {
+  const closed: Promise<unknown>[] = []
+  const { source } = await serve(t, (asked, response, count) => {
+    if (count > 1) return numbered(asked, response, count)
+    closed.push(once(response, 'close'))
+    impatient.abort(new Error('enough'))
+  })
+  const impatient = new AbortController()
+  const tokens = source()
+  const first = tokens.token(impatient.signal)
+  const second = tokens.token(impatient.signal)
+  await t.rejects(first, { message: 'enough' })
+  await t.rejects(second, { message: 'enough' })
+  t.equal(await tokens.token(), 'token 2')
+  await Promise.all(closed)
+  await t.rejects(tokens.token(impatient.signal), { message: 'enough' }, 'aborted before')
+})

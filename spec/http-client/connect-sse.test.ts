@@ -1,0 +1,456 @@
+// The transport to a server over HTTP+SSE (2024-11-05).
+
+import { once } from 'node:events'
+import tap, { test } from 'tap'
+import { answer } from '../../fixtures/servers/http.js'
+import type { Exchange, Json, ServerStream } from '../../fixtures/servers/http.js'
+import { parseFrame } from '../../lib/message/frame.ts'
+import type { Frame } from '../../lib/message/frame.ts'
+import { connectSse } from '../../lib/http-client/connect-sse.ts'
+import type { SessionUnknownError } from '../../lib/http-client/http-client.ts'
+import { KeptLog, notification, request, response } from '../helpers.ts'
+import {
+  byMethod,
+  gate,
+  hold,
+  initialized,
+  opening,
+  overSse,
+  parsed,
+  sent,
+  serve,
+  shown
+} from './helpers.ts'
+
+tap.setTimeout(120_000)
+
+/** The stream of the only session of a server. */
+const streamOf = ({ server }: { server: { streams: ServerStream[] } }): ServerStream =>
+  server.streams[0] as ServerStream
+
+test('what is said goes by POST to the endpoint, and all that comes, on the stream', async (t) => {
+  const headers = { 'X-Api-Key': 'k' }
+  const session = await overSse(t, {}, { headers })
+  const { server, initialize, ask, frames, transport, closed } = session
+  t.match(await initialize('2024-11-05'), { result: { protocolVersion: '2024-11-05' } })
+  t.match(await ask('tools/list', { a: 1 }), { result: { params: { a: 1 } } })
+  const question = { jsonrpc: '2.0', id: 'q', method: 'sampling/createMessage' }
+  streamOf(session).send(question)
+  t.strictSame(parsed(await frames.until(({ kind }) => kind === 'request')), question)
+  transport.end(response('q', { a: 1 }))
+  t.equal(await closed, undefined)
+  const [get, ...posts] = server.received
+  t.match(get, { method: 'GET', url: '/sse', headers: { accept: 'text/event-stream' } })
+  t.strictSame(
+    posts.map(({ message }) => message.method ?? message.id),
+    ['initialize', 'notifications/initialized', 'tools/list', 'q']
+  )
+  for (const { url, headers } of posts) {
+    t.match(url, /^\/messages\?session_id=[\da-f-]{36}$/)
+    t.match(headers, { 'content-type': 'application/json', 'x-api-key': 'k' })
+  }
+  t.equal(get?.headers['x-api-key'], 'k')
+})
+
+test('nothing but a URL is needed, and nothing need be said', async (t) => {
+  const server = await serve(t)
+  const transport = connectSse({ url: server.sseUrl })
+  const session = hold(t, transport, server, new KeptLog())
+  await server.received.until(({ method }) => method === 'GET')
+  streamOf(session).send('{')
+  streamOf(session).send({ jsonrpc: '2.0', method: 'n' })
+  t.equal((await session.frames.until(() => true))?.method, 'n')
+  t.match(await session.ask('tools/list'), { result: {} })
+  transport.end()
+  t.equal(await session.closed, undefined)
+})
+
+test('frames go out, and come in, as the bytes that they are', async (t) => {
+  const text = '{"jsonrpc":"2.0",  "id":7,"result":{"n":12345678901234567890,"n":1}}'
+  const session = await overSse(t, { onMessage: (_message, { status }) => status(202) })
+  const { server, write, frames } = session
+  await write(parseFrame(Buffer.from(text)))
+  t.equal(sent(server, 'POST')[0]?.body, text)
+  streamOf(session).send(text)
+  t.equal(String(await frames.until(() => true)), text)
+})
+
+test('the endpoint is found from where the stream is', async (t) => {
+  const endpoints: Record<string, string> = {
+    '/messages?a=1': '/messages?a=1',
+    'messages?b=%20': '/messages?b=%20',
+    '?c': '/sse?c',
+    '[origin]/messages?d#e': '/messages?d'
+  }
+  for (const [endpoint, url] of Object.entries(endpoints)) {
+    const { server, transport } = await overSse(t, {
+      onSse: ({ req, sse }) => {
+        const data = endpoint.replace('[origin]', `http://${req.headers.host}`)
+        sse().send(data, { event: 'endpoint' })
+      }
+    })
+    transport.write(opening())
+    const post = await server.requests.until(({ method }) => method === 'POST')
+    t.equal(post?.url, url)
+  }
+})
+
+test('a stream that was redirected is where the endpoint is found from', async (t) => {
+  const { server, transport } = await overSse(t, {
+    onSse: ({ entry, sse, status }) => {
+      if (entry.url === '/sse') return status(307, '', { location: '/sse?moved' })
+      sse().send('?id=1', { event: 'endpoint' })
+    }
+  })
+  transport.write(opening())
+  const post = await server.requests.until(({ method }) => method === 'POST')
+  t.equal(post?.url, '/sse?id=1')
+})
+
+test('an endpoint of another origin is refused', async (t) => {
+  for (const endpoint of ['http://127.0.0.1:1/messages?secret', '//example.com/', 'http://']) {
+    const { server, transport, closed, write } = await overSse(t, {
+      onSse: ({ sse }) => sse().send(endpoint, { event: 'endpoint' })
+    })
+    const written = write(opening())
+    t.strictSame(shown(await closed), {
+      code: 'ERR_HTTP_ANSWER',
+      text: `${server.sseUrl} names an endpoint of another origin`
+    })
+    t.ok(await written)
+    t.ok(transport.destroyed)
+    t.equal(server.requests.length, 1)
+  }
+})
+
+test('what is written waits for the endpoint, and other events tell nothing', async (t) => {
+  const streams: ServerStream[] = []
+  const asked = gate()
+  const { server, transport, ask } = await overSse(t, {
+    onSse: ({ sse }) => {
+      streams.push(sse())
+      asked.open()
+    },
+    onMessage: ({ id }: Json, { status }) => {
+      status(202)
+      streams[0]?.send(answer({ id, method: 'x' }))
+    }
+  })
+  const asking = ask('tools/list')
+  await asked.opened
+  t.equal(transport.writableLength, 1)
+  streams[0]?.send('hello', { event: 'greeting' })
+  streams[0]?.send('/messages?1', { event: 'endpoint' })
+  streams[0]?.send('/messages?2', { event: 'endpoint' })
+  t.match(await asking, { result: {} })
+  await ask('tools/list')
+  t.strictSame(
+    sent(server, 'POST').map(({ url }) => url),
+    ['/messages?1', '/messages?1'],
+    'nor does a second endpoint'
+  )
+})
+
+test('a server that names no endpoint is not waited for', async (t) => {
+  const { server, closed } = await overSse(t, { onSse: ({ sse }) => sse() }, { connectTimeout: 50 })
+  t.strictSame(shown(await closed), {
+    code: 'ERR_TIMEOUT',
+    text: `${server.sseUrl} named no endpoint in time (see --connect-timeout)`
+  })
+  const patient = await overSse(t, {}, { connectTimeout: 0 })
+  t.match(await patient.ask('tools/list'), { result: {} })
+})
+
+test('a server without such a stream is told by what it answers', async (t) => {
+  const answers: Record<string, [(exchange: Exchange) => unknown, string]> = {
+    'answered 404: no page': [({ status }) => status(404, 'no page'), 'ERR_HTTP_STATUS'],
+    'answered 204': [({ status }) => status(204), 'ERR_HTTP_STATUS'],
+    'answered 200: <html>': [
+      ({ res }) => res.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
+      'ERR_HTTP_STATUS'
+    ],
+    'ended its event stream': [({ sse }) => sse().end(), 'ERR_CONNECTION']
+  }
+  for (const [text, [onSse, code]] of Object.entries(answers)) {
+    const { server, closed, write } = await overSse(t, { onSse })
+    const written = write(opening())
+    t.strictSame(shown(await closed), { code, text: `${server.sseUrl} ${text}` })
+    t.ok(await written, 'the writer knows that it was not sent')
+  }
+})
+
+test('the end of the stream is that of the session, after all that came on it', async (t) => {
+  for (const how of ['end', 'destroy'] as const) {
+    const session = await overSse(t, { onMessage: (_message, { status }) => status(202) })
+    const { transport, frames, closed, write } = session
+    transport.write(request(1, 'unanswered'))
+    await write(notification('notifications/x'))
+    const stream = streamOf(session)
+    transport.pause()
+    for (let n = 0; n < 10; n++) stream.send({ jsonrpc: '2.0', method: 'n', params: { n } })
+    await new Promise((resolve) => stream.comment() && setImmediate(resolve))
+    stream[how]()
+    while (transport.readableLength < 10) await new Promise(setImmediate)
+    t.notOk(transport.destroyed)
+    transport.resume()
+    const { code, text } = shown(await closed)
+    t.equal(code, 'ERR_CONNECTION')
+    t.match(text, how === 'end' ? /ended its event stream$/ : /cannot reach .*other side closed$/)
+    t.strictSame(
+      frames.map((frame) => parsed(frame)?.params?.n),
+      [...Array(10).keys()]
+    )
+  }
+})
+
+test('a request that the server does not take gets an error, and the session goes on', async (t) => {
+  const { ask, write, initialize, log } = await overSse(t, {
+    onMessage: byMethod({
+      status: ({ status }) => status(500, 'broken\ndown'),
+      connection: ({ res }) => res.destroy(),
+      'notifications/x': ({ status }) => status(403),
+      undefined: ({ status }) => status(400)
+    })
+  })
+  await initialize()
+  const status = await ask('status')
+  t.match(status.error, { code: -32000, message: /\/sse answered 500: broken down$/ })
+  t.match((await ask('connection')).error?.message, /^cannot reach .*: other side closed$/)
+  t.equal(await write(notification('notifications/x')), undefined)
+  t.equal(await write(response(1)), undefined)
+  t.match(
+    [...log.lines],
+    [
+      /^warn: a request was not taken: .* answered 500/,
+      /^warn: a request was not taken: /,
+      /^warn: a notification was not taken: .* answered 403$/,
+      /^warn: a response was not taken: .* answered 400$/
+    ]
+  )
+  t.match(await ask('tools/list'), { result: {} })
+})
+
+test('an answer that has come stands, whatever becomes of the POST', async (t) => {
+  const session = await overSse(t, {
+    onMessage: byMethod({
+      call: ({ status }, message) => {
+        streamOf(session).send(answer(message))
+        setTimeout(() => status(500), 20)
+      },
+      taken: ({ res }) => {
+        res.writeHead(202).write('...')
+        setImmediate(() => res.destroy())
+      }
+    })
+  })
+  const { ask, frames, log, write } = session
+  t.match(await ask('call'), { result: {} })
+  await log.lines.until((line) => line.includes('answered 500'))
+  await write(notification('taken'))
+  await ask('tools/list')
+  t.equal(frames.length, 2)
+  t.equal(log.lines.length, 1)
+})
+
+test('404 for a POST means that the session is forgotten', async (t) => {
+  const { initialize, transport, closed, write } = await overSse(t, {
+    onMessage: byMethod({ call: ({ status }) => status(404) })
+  })
+  await initialize()
+  const calls = [request(1, 'call'), request(2, 'call')]
+  for (const frame of calls) transport.write(frame)
+  const error = await closed
+  t.match(shown(error), { code: 'ERR_SESSION_UNKNOWN', text: /\/sse no longer knows the session$/ })
+  t.match((error as SessionUnknownError).undelivered[0], { method: 'call' })
+  t.ok(await write(request(3, 'late')))
+})
+
+test('a notification that meets a forgotten session is among what was refused', async (t) => {
+  const { initialize, closed, write } = await overSse(t, {
+    onMessage: byMethod({ 'notifications/x': ({ status }) => status(404) })
+  })
+  await initialize()
+  const frame = notification('notifications/x')
+  await write(frame)
+  t.strictSame(((await closed) as SessionUnknownError).undelivered, [frame])
+})
+
+test('a server may take its time to acknowledge a request', async (t) => {
+  // As servers do that handle a message before they answer its POST.
+  const held = new Map<string, Exchange>()
+  const session = await overSse(t, {
+    onMessage: (message: Json, exchange) => {
+      if (message.method === 'initialize') {
+        streamOf(session).send(answer(message)) // and 202 never comes
+      } else if (message.method === 'call') {
+        held.set('call', exchange)
+        streamOf(session).send({ jsonrpc: '2.0', id: 'q', method: 'roots/list' })
+      } else if (message.id === 'q') {
+        exchange.status(202)
+        held.get('call')?.status(202)
+        streamOf(session).send({ jsonrpc: '2.0', id: 1, result: message.result })
+      } else {
+        exchange.byDefault()
+      }
+    }
+  })
+  const { initialize, transport, frames, answer: to, closed } = session
+  await initialize()
+  transport.write(request(1, 'call'))
+  await frames.until(({ id }) => id === 'q')
+  transport.end(response('q', { roots: [] }))
+  t.match(await to(1), { result: { roots: [] } }, 'what it asks meanwhile can be answered')
+  t.equal(await closed, undefined)
+})
+
+test('what opens the session, and what is no request, is taken before the next is sent', async (t) => {
+  const order: string[] = []
+  const session = await overSse(t, {
+    onMessage: async ({ method, id }: Json, { status }) => {
+      order.push(`> ${method}`)
+      if (method !== 'call') await new Promise((resolve) => setTimeout(resolve, 30))
+      order.push(`< ${method}`)
+      status(202)
+      if (method === 'call') streamOf(session).send(answer({ id, method }))
+    }
+  })
+  const { transport, answer: to } = session
+  for (const frame of [opening(), initialized, request(1, 'call')]) transport.write(frame)
+  await to(1)
+  t.strictSame(order, [
+    '> initialize',
+    '< initialize',
+    '> notifications/initialized',
+    '< notifications/initialized',
+    '> call',
+    '< call'
+  ])
+})
+
+test('acknowledgements come through while nobody reads', async (t) => {
+  const session = await overSse(t)
+  const { initialize, transport, write, frames } = session
+  await initialize()
+  transport.pause()
+  for (let n = 0; n < 100; n++) streamOf(session).send({ jsonrpc: '2.0', method: 'n' })
+  while (transport.readableLength < transport.readableHighWaterMark) {
+    await new Promise(setImmediate)
+  }
+  t.equal(await write(notification('notifications/x')), undefined)
+  transport.resume()
+  while (frames.length < 101) await frames.until((frame) => frame === frames[100])
+  t.equal(frames.length, 101)
+})
+
+test('a slow reader stops the server', async (t) => {
+  const session = await overSse(t)
+  const { initialize, transport, closed } = session
+  await initialize()
+  transport.removeAllListeners('data').pause()
+  const count = 300
+  const pad = 'x'.repeat(256 * 1024)
+  let written = 0
+  const stream = streamOf(session)
+  const writing = (async (): Promise<void> => {
+    for (; written < count; written++) {
+      const params = { n: written, pad }
+      if (!stream.send({ jsonrpc: '2.0', method: 'n', params })) await once(stream.res, 'drain')
+    }
+    stream.end()
+  })()
+  for (let before = -1; before !== written;) {
+    before = written
+    await new Promise((resolve) => setTimeout(resolve, 300))
+  }
+  t.ok(written < count / 2, `it stopped after ${written} events`)
+  let n = 0
+  transport.on('data', (frame: Frame) => {
+    if (parsed(frame)?.params?.n !== n++) t.fail('out of order')
+  })
+  transport.resume()
+  t.match(await closed, { code: 'ERR_CONNECTION' })
+  t.equal(n, count)
+  await writing
+})
+
+test('what is no message is told, and answered where it asks', async (t) => {
+  const session = await overSse(t, {}, { maxMessage: 10_000 })
+  const { initialize, frames, log, server } = session
+  await initialize()
+  const stream = streamOf(session)
+  stream.send('{')
+  stream.send('{"id":"bad"}')
+  stream.send({ jsonrpc: '2.0', id: 'big', result: { pad: 'x'.repeat(20_000) } })
+  t.match(parsed(await frames.until(({ id }) => id === 'big')), { error: { code: -32600 } })
+  const back = await server.received.until(({ message }) => message?.id === 'bad')
+  t.match(back?.message, { error: { code: -32600 } })
+  t.equal(log.lines.filter((line) => line.includes('sent what is not a message: ')).length, 3)
+})
+
+test('end waits for the answers that are owed', async (t) => {
+  const asked = gate()
+  const session = await overSse(t, {
+    onMessage: byMethod({
+      call: ({ status }) => {
+        status(202)
+        asked.open()
+      }
+    })
+  })
+  const { initialize, transport, frames, closed, write } = session
+  await initialize()
+  transport.write(request(1, 'call'))
+  transport.write(request(2, 'call'))
+  await write(notification('notifications/cancelled', { requestId: 2 }))
+  transport.end()
+  await asked.opened
+  t.notOk(transport.destroyed)
+  const stream = streamOf(session)
+  stream.send({ jsonrpc: '2.0', id: 1, result: {} })
+  t.equal(await closed, undefined)
+  t.equal(frames.at(-1)?.id, 1)
+  await stream.closed
+})
+
+test('destroy frees everything at every stage', async (t) => {
+  const early = await overSse(t)
+  const unsent = early.write(opening())
+  early.transport.destroy()
+  early.transport.destroy(new Error('again'))
+  t.equal(await early.closed, undefined)
+  t.match(await unsent, { code: 'ERR_CLOSED' })
+
+  const asked = gate()
+  const waiting = await overSse(t, { onSse: asked.open })
+  const unnamed = waiting.write(opening())
+  await asked.opened
+  waiting.transport.destroy(new Error('enough'))
+  t.match(await waiting.closed, { message: 'enough' })
+  t.match(await unnamed, { message: 'enough' })
+
+  const open = await overSse(t, { onMessage: () => {} })
+  const unacknowledged = open.write(opening())
+  await open.server.received.until(({ method }) => method === 'POST')
+  const stream = streamOf(open)
+  open.transport.destroy()
+  t.equal(await open.closed, undefined)
+  t.equal(await unacknowledged, undefined, 'nobody knows whether it was taken')
+  await stream.closed
+
+  const ending = await overSse(t, { onMessage: (_message, { status }) => status(202) })
+  ending.transport.end(request(1, 'call'))
+  await ending.server.received.until(({ method }) => method === 'POST')
+  ending.transport.destroy()
+  t.equal(await ending.closed, undefined)
+})
+
+test('an AbortSignal destroys the transport, early or late', async (t) => {
+  const controller = new AbortController()
+  const late = await overSse(t, {}, { signal: controller.signal })
+  await late.initialize()
+  controller.abort()
+  t.match(await late.closed, { name: 'AbortError' })
+  const early = await overSse(t, {}, { signal: AbortSignal.abort() })
+  t.match(await early.closed, { name: 'AbortError' })
+  t.strictSame([...early.server.requests], [])
+})

@@ -1,0 +1,286 @@
+// The transport to a server that may speak Streamable HTTP or HTTP+SSE.
+
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { test } from 'tap'
+import type { Test } from 'tap'
+import type { Exchange, Script } from '../../fixtures/servers/http.js'
+import { connectUrl } from '../../lib/http-client/connect-url.ts'
+import { reconnect } from '../../lib/wrappers/reconnect.ts'
+import { KeptLog, notification, request } from '../helpers.ts'
+import {
+  byMethod,
+  gate,
+  hold,
+  initialized,
+  opening,
+  overUrl,
+  sent,
+  serve,
+  shown
+} from './helpers.ts'
+import type { Connected } from './helpers.ts'
+
+/** A server of HTTP+SSE that is given by the URL of its stream, and refuses a POST there as told. */
+const oldServer = (refuse: (exchange: Exchange) => unknown): Script => ({
+  onPost: (_message, exchange) => refuse(exchange),
+  onGet: ({ sse }) => {
+    sse().send('/mcp/messages', { event: 'endpoint' })
+  }
+})
+
+/** The transport to the stream of a server that has both, so that the stream refuses a POST (405). */
+async function overOld(t: Test, script?: Script): Promise<Connected> {
+  const server = await serve(t, script)
+  const log = new KeptLog()
+  return hold(t, connectUrl({ url: server.sseUrl, log }), server, log)
+}
+
+test('a server of Streamable HTTP is spoken to as one', async (t) => {
+  const { server, initialize, ask, transport, closed } = await overUrl(t)
+  await initialize()
+  t.match(await ask('tools/list'), { result: {} })
+  transport.end()
+  t.equal(await closed, undefined)
+  t.equal(sent(server, 'DELETE').length, 1)
+  t.notOk(server.requests.some(({ path }) => path !== '/mcp'))
+})
+
+test('a server of HTTP+SSE is found out by its refusal, and nothing is lost', async (t) => {
+  const { server, initialize, ask, transport, closed, log } = await overOld(t)
+  const answer = await initialize('2024-11-05')
+  t.match(answer, { result: { protocolVersion: '2024-11-05' } })
+  t.match(await ask('tools/list'), { result: {} })
+  transport.end()
+  t.equal(await closed, undefined)
+  t.strictSame(
+    server.received.map(({ method, path }) => `${method} ${path}`),
+    ['POST /sse', 'GET /sse', ...Array<string>(3).fill('POST /messages')]
+  )
+  t.strictSame([...log.lines], [])
+})
+
+test('what is piped in at once gets to a server of HTTP+SSE in order', async (t) => {
+  const { server, transport, frames, closed } = await overOld(t)
+  for (const frame of [opening(), initialized, request(1, 'tools/list')]) transport.write(frame)
+  transport.end()
+  t.equal(await closed, undefined)
+  t.strictSame(
+    frames.map(({ id }) => id),
+    ['init', 1]
+  )
+  const posts = server.received.filter(({ path }) => path === '/messages')
+  t.strictSame(
+    posts.map(({ message }) => message.method),
+    ['initialize', 'notifications/initialized', 'tools/list']
+  )
+})
+
+test('400, 404 and 405 lead to the older transport, other failures do not', async (t) => {
+  for (const status of [400, 404, 405]) {
+    const { server, transport } = await overUrl(
+      t,
+      oldServer((exchange) => exchange.status(status))
+    )
+    transport.write(opening())
+    const get = await server.requests.until(({ method }) => method === 'GET')
+    t.equal(get?.headers.accept, 'text/event-stream', String(status))
+  }
+  const failures: Record<string, (exchange: Exchange) => unknown> = {
+    'answered 401': ({ status }) => status(401),
+    'answered 403': ({ status }) => status(403),
+    'answered 500': ({ status }) => status(500),
+    'answered 200': ({ status }) => status(200),
+    'redirects to': ({ status }) => status(307, '', { location: 'http://127.0.0.1:1' }),
+    'cannot reach': ({ res }) => res.destroy()
+  }
+  for (const [text, failure] of Object.entries(failures)) {
+    const { server, transport, closed, write } = await overUrl(t, oldServer(failure))
+    const written = write(opening())
+    const error = shown(await closed)
+    t.match(error.text, text)
+    t.notMatch(error.text, 'HTTP+SSE')
+    t.ok(await written)
+    t.ok(transport.destroyed)
+    t.strictSame(sent(server, 'GET'), [], text)
+  }
+})
+
+test('400 in the words of a server of Streamable HTTP is its answer', async (t) => {
+  const error = { code: -32602, message: 'Unsupported protocol version' }
+  const {
+    server,
+    transport,
+    answer: to
+  } = await overUrl(t, {
+    onPost: (_message, { status }) => status(400, { jsonrpc: '2.0', id: null, error })
+  })
+  transport.write(opening())
+  t.match(await to('init'), { error })
+  t.strictSame(sent(server, 'GET'), [])
+})
+
+test('a server that is neither is told as such, in one line', async (t) => {
+  const neither = 'no MCP server answers there: not over Streamable HTTP'
+  const { server, transport, closed } = await overUrl(t, {
+    onPost: (_message, { status }) => status(404, 'Not\nFound'),
+    onGet: ({ status }) => status(403, 'Go away')
+  })
+  transport.write(opening())
+  t.strictSame(shown(await closed), {
+    code: 'ERR_HTTP_STATUS',
+    text:
+      `${neither} (${server.url} answered 404: Not Found), ` +
+      `and not over HTTP+SSE: ${server.url} answered 403: Go away`
+  })
+
+  const silent = await overUrl(
+    t,
+    { onPost: (_message, { status }) => status(405), onGet: ({ sse }) => sse() },
+    { connectTimeout: 100 }
+  )
+  silent.transport.write(opening())
+  const { code, text } = shown(await silent.closed)
+  t.equal(code, 'ERR_TIMEOUT')
+  t.match(text, / answered 405\), and not over HTTP\+SSE: .* named no endpoint in time/)
+})
+
+test('once the server is known, its failures are what they are', async (t) => {
+  const { initialize, ask, server } = await overUrl(t, {
+    onPost: byMethod({ call: ({ status }) => status(405) })
+  })
+  await initialize()
+  t.match((await ask('call')).error?.message, /answered 405$/)
+  t.equal(sent(server, 'GET').length, 1, 'but for that of the session')
+
+  const old = await overOld(t)
+  await old.initialize()
+  old.server.streams[0]?.end()
+  t.match(shown(await old.closed), { text: `${old.server.sseUrl} ended its event stream` })
+})
+
+test('the older transport is found again after a lost connection', async (t) => {
+  const server = await serve(t)
+  const log = new KeptLog()
+  const transport = reconnect(() => connectUrl({ url: server.sseUrl, log }), { log })
+  const { initialize, ask } = hold(t, transport, server, log)
+  await initialize()
+  t.match(await ask('tools/list'), { result: {} })
+  for (let round = 2; round <= 3; round++) {
+    server.streams[0]?.destroy()
+    await log.lines.until((line) => line.startsWith('warn: starting again'))
+    log.lines.length = 0
+    t.match(await ask('tools/list'), { result: {} })
+    const methods = server.received.map(({ method, path }) => `${method} ${path}`)
+    t.equal(methods.filter((text) => text === 'POST /sse').length, round)
+    t.equal(methods.filter((text) => text === 'GET /sse').length, round)
+  }
+})
+
+test('nobody there at all is told without a detour', async (t) => {
+  const listener = createServer()
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  const { port } = listener.address() as AddressInfo
+  await new Promise((resolve) => listener.close(resolve))
+  const server = await serve(t)
+  const url = `http://127.0.0.1:${port}/mcp`
+  const { transport, closed } = hold(t, connectUrl({ url }), server, new KeptLog())
+  transport.write(opening())
+  t.match(shown(await closed).text, /^cannot reach http:.*: connect ECONNREFUSED/)
+})
+
+test('end with nothing said, and destroy at every stage', async (t) => {
+  const unused = await overUrl(t)
+  unused.transport.end()
+  t.equal(await unused.closed, undefined)
+  t.strictSame([...unused.server.requests], [])
+
+  const early = await overUrl(t)
+  const unsent = early.write(opening())
+  early.transport.destroy(new Error('enough'))
+  t.match(await early.closed, { message: 'enough' })
+  t.match(await unsent, { message: 'enough' })
+
+  const asked = gate()
+  const between = await overUrl(t, {
+    onPost: (_message, { status }) => status(405),
+    onGet: asked.open
+  })
+  const waiting = between.write(opening())
+  await asked.opened
+  between.transport.destroy()
+  t.equal(await between.closed, undefined)
+  t.match(await waiting, { code: 'ERR_CLOSED' })
+
+  const open = await overUrl(t)
+  await open.initialize()
+  open.transport.destroy()
+  t.equal(await open.closed, undefined)
+  t.equal(sent(open.server, 'DELETE').length, 1)
+})
+
+test('a session that is lost while the end waits for answers fails after what was said', async (t) => {
+  const asked = gate()
+  const { server, initialize, transport, closed, frames } = await overUrl(t, {
+    onPost: byMethod({
+      call: ({ sse }) => {
+        sse().send({ jsonrpc: '2.0', method: 'started' })
+        asked.open()
+      },
+      forgotten: ({ status }) => status(404)
+    })
+  })
+  await initialize()
+  transport.write(request(1, 'call'))
+  await asked.opened
+  transport.write(notification('notifications/x'))
+  transport.end(request(2, 'forgotten'))
+  t.match(shown(await closed), { code: 'ERR_SESSION_UNKNOWN' })
+  t.equal(frames.at(-1)?.method, 'started')
+  t.strictSame(sent(server, 'DELETE'), [])
+})
+
+test('the end of a transport whose server is gone waits for the reader alone', async (t) => {
+  const { initialize, transport, server, frames, closed } = await overOld(t)
+  await initialize()
+  transport.pause()
+  const listeners = transport.listenerCount('end')
+  server.streams[0]?.send({ jsonrpc: '2.0', method: 'n' })
+  server.streams[0]?.end()
+  // It will fail when all has been read.
+  while (transport.listenerCount('end') === listeners) await new Promise(setImmediate)
+  transport.end()
+  await once(transport, 'finish')
+  transport.resume()
+  t.match(await closed, { code: 'ERR_CONNECTION' })
+  t.equal(frames.at(-1)?.method, 'n')
+})
+
+test('a slow reader stops the server', async (t) => {
+  const { initialize, transport, write, server } = await overUrl(t)
+  await initialize()
+  await server.received.until(({ method }) => method === 'GET')
+  transport.pause()
+  const pad = 'x'.repeat(256 * 1024)
+  let full = false
+  for (let n = 0; n < 300 && !full; n++) {
+    full = server.streams[0]?.send({ jsonrpc: '2.0', method: 'n', params: { n, pad } }) === false
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  t.ok(full)
+  t.equal(await write(notification('notifications/x')), undefined)
+  transport.resume()
+})
+
+test('an AbortSignal destroys the transport, early or late', async (t) => {
+  const controller = new AbortController()
+  const late = await overUrl(t, {}, { signal: controller.signal })
+  await late.initialize()
+  controller.abort()
+  t.match(await late.closed, { name: 'AbortError' })
+  t.equal(sent(late.server, 'DELETE').length, 1)
+  const early = await overUrl(t, {}, { signal: AbortSignal.abort() })
+  t.match(await early.closed, { name: 'AbortError' })
+  t.strictSame([...early.server.requests], [])
+})

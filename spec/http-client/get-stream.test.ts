@@ -1,0 +1,240 @@
+// The event stream that is asked for with GET: what a server says unasked.
+
+import { test } from 'tap'
+import type { Test } from 'tap'
+import type { Exchange, Script } from '../../fixtures/servers/http.js'
+import type { HttpOptions } from '../../lib/http-client/connect-http.ts'
+import { SessionUnknownError } from '../../lib/http-client/http-client.ts'
+import { response } from '../helpers.ts'
+import { gate, overHttp, parsed, sent } from './helpers.ts'
+import type { Connected } from './helpers.ts'
+
+/** An open session whose server answers one GET after another as given, and the last for ever. */
+async function withGets(
+  t: Test,
+  answers: ((exchange: Exchange) => unknown)[],
+  options: Partial<HttpOptions> & { server?: { sessions: boolean } } = {}
+): Promise<Connected> {
+  let count = 0
+  const last = answers.length - 1
+  const script: Script = { onGet: (exchange) => answers[Math.min(count++, last)]?.(exchange) }
+  const session = await overHttp(t, script, options)
+  await session.initialize()
+  return session
+}
+
+const notice = (n: number): object => ({ jsonrpc: '2.0', method: 'notifications/x', params: { n } })
+
+test('what the server says unasked is read, and what it asks is answered by POST', async (t) => {
+  const question = { jsonrpc: '2.0', id: 'q', method: 'roots/list' }
+  const { server, frames, write } = await withGets(t, [
+    ({ sse }) => {
+      const stream = sse()
+      stream.comment()
+      stream.send(notice(1))
+      stream.send(question)
+    }
+  ])
+  await frames.until(({ kind }) => kind === 'request')
+  t.strictSame(frames.slice(1).map(parsed), [notice(1), question])
+  await write(response('q', { roots: [] }))
+  t.match(sent(server, 'POST').at(-1)?.message, { id: 'q', result: { roots: [] } })
+})
+
+test('a server that offers no stream is not asked again, and nobody is alarmed', async (t) => {
+  const refusals: Record<string, (exchange: Exchange) => unknown> = {
+    'answered 405': ({ status }) => status(405, '', { allow: 'POST' }),
+    'answered 404: Cannot GET /mcp': ({ status }) => status(404, 'Cannot GET /mcp'),
+    'answered 200: <html>': ({ res }) =>
+      res.writeHead(200, { 'content-type': 'text/html' }).end('<html>')
+  }
+  for (const [message, refusal] of Object.entries(refusals)) {
+    const { server, log, ask, transport, closed } = await withGets(t, [refusal])
+    const line = await log.lines.until((text) => text.includes('no stream'))
+    t.equal(line, `debug: no stream on GET: ${server.url} ${message}`)
+    t.match(await ask('tools/list'), { result: {} })
+    transport.end()
+    t.equal(await closed, undefined)
+    t.equal(sent(server, 'GET').length, 1)
+    t.strictSame([...log.lines], [line])
+  }
+})
+
+test('a stream that ends, or breaks, is opened again after its last event', async (t) => {
+  const { server, frames } = await withGets(t, [
+    ({ sse }) => {
+      const stream = sse()
+      stream.retry(10)
+      stream.end()
+    },
+    ({ sse }) => {
+      const stream = sse()
+      stream.send(notice(1), { id: 'é😀' })
+      stream.raw('id: 2\ndata: {"half')
+      setImmediate(stream.destroy)
+    },
+    ({ sse }) => {
+      const stream = sse()
+      stream.send(notice(2), { id: 2 })
+      stream.raw('id:\ndata:\n\n')
+      stream.end()
+    },
+    ({ sse }) => sse().send(notice(3))
+  ])
+  await frames.until((frame) => parsed(frame)?.params?.n === 3)
+  t.strictSame(frames.slice(1).map(parsed), [1, 2, 3].map(notice))
+  const ids = sent(server, 'GET').map(({ headers }) => headers['last-event-id'])
+  const utf8 = Buffer.from('é😀').toString('latin1')
+  t.strictSame(ids, [undefined, undefined, utf8, undefined], 'an empty id takes the last back')
+  for (const { headers } of sent(server, 'GET')) {
+    t.equal(headers.accept, 'text/event-stream')
+    t.ok(headers['mcp-session-id'])
+    t.equal(headers['mcp-protocol-version'], '2025-11-25')
+  }
+})
+
+test('the server says how long to wait before the stream is opened again', async (t) => {
+  let ended = 0
+  const came = gate()
+  await withGets(t, [
+    ({ sse }) => {
+      const stream = sse()
+      stream.retry(500)
+      stream.res.end(() => (ended = Date.now()))
+    },
+    () => came.open()
+  ])
+  await came.opened
+  const waited = Date.now() - ended
+  t.ok(waited >= 450 && waited < 900, `waited ${waited} ms`)
+})
+
+test('the pauses grow while the stream cannot be had', async (t) => {
+  const times: number[] = []
+  const failing = ({ status }: Exchange): void => {
+    times.push(Date.now())
+    status(times.length % 2 === 0 ? 429 : 503)
+  }
+  const { frames, log } = await withGets(t, [
+    ({ sse }) => {
+      const stream = sse()
+      stream.retry(20)
+      stream.end()
+    },
+    failing,
+    failing,
+    ({ res }) => {
+      times.push(Date.now())
+      res.destroy()
+    },
+    ({ sse }) => {
+      times.push(Date.now())
+      sse().send(notice(1))
+    }
+  ])
+  await frames.until(({ kind }) => kind === 'notification')
+  const [a = 0, b = 0, c = 0, d = 0] = times
+  t.ok(b - a >= 38, '20 ms, doubled')
+  t.ok(c - b >= 78)
+  t.ok(d - c >= 158)
+  t.match([...log.lines], [/debug: .*503/, /debug: .*429/, /debug: cannot reach/])
+})
+
+test('however long the server wants us to stay away, a timer is set for it', async (t) => {
+  const ended = gate()
+  const { server, transport, closed, ask } = await withGets(t, [
+    ({ sse }) => {
+      const stream = sse()
+      stream.raw(`retry: ${'9'.repeat(20)}\n\n`)
+      stream.end()
+      void stream.closed.then(ended.open)
+    }
+  ])
+  await ended.opened
+  await ask('tools/list')
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.equal(sent(server, 'GET').length, 1, 'not at once, as timers do that are set too far')
+  transport.destroy()
+  t.equal(await closed, undefined)
+})
+
+test('what is no message on the stream is told, and answered where it asks', async (t) => {
+  const { server, frames, log } = await withGets(t, [
+    ({ sse }) => {
+      const stream = sse()
+      stream.send('{')
+      stream.send('{"id":"bad"}')
+      stream.send(notice(1))
+    }
+  ])
+  await frames.until(({ kind }) => kind === 'notification')
+  const back = await server.received.until(({ message }) => message?.id === 'bad')
+  t.match(back?.message, { error: { code: -32600 } })
+  t.equal(log.lines.filter((line) => /^warn: .* sent what is not a message/.test(line)).length, 2)
+})
+
+test('a message over the limit on the stream harms no other', async (t) => {
+  const { frames } = await withGets(
+    t,
+    [
+      ({ sse }) => {
+        const stream = sse()
+        stream.send({ jsonrpc: '2.0', method: 'n', params: { pad: 'x'.repeat(100_000) } })
+        stream.send(notice(1))
+      }
+    ],
+    { maxMessage: 50_000 }
+  )
+  await frames.until(({ kind }) => kind === 'notification')
+  t.strictSame(frames.slice(1).map(parsed), [notice(1)])
+})
+
+test('404 where there was a stream means that the session is forgotten', async (t) => {
+  const { closed, server } = await withGets(t, [
+    ({ sse }) => {
+      const stream = sse()
+      stream.retry(1)
+      stream.end()
+    },
+    ({ status }) => status(404)
+  ])
+  const error = await closed
+  t.type(error, SessionUnknownError)
+  t.strictSame((error as SessionUnknownError).undelivered, [])
+  t.strictSame(sent(server, 'DELETE'), [])
+})
+
+test('404 without a session means nothing', async (t) => {
+  const { log, ask } = await withGets(
+    t,
+    [
+      ({ sse }) => {
+        const stream = sse()
+        stream.retry(1)
+        stream.end()
+      },
+      ({ status }) => status(404)
+    ],
+    { server: { sessions: false } }
+  )
+  await log.lines.until((line) => line.includes('answered 404'))
+  t.match(await ask('tools/list'), { result: {} })
+})
+
+test('the stream is closed when the session ends, and opened once', async (t) => {
+  const asked = gate()
+  const gone = gate()
+  const { server, initialize, transport, closed } = await overHttp(t, {
+    onGet: ({ sse }) => {
+      void sse().closed.then(gone.open)
+      asked.open()
+    }
+  })
+  await initialize()
+  await initialize()
+  await asked.opened
+  transport.end()
+  await gone.opened
+  t.equal(await closed, undefined)
+  t.equal(sent(server, 'GET').length, 1)
+})

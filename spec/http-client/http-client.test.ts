@@ -1,0 +1,413 @@
+// HTTP as the transports to servers use it: headers, redirects, tokens, and answers that can be held.
+
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import tap, { test } from 'tap'
+import type { Test } from 'tap'
+import type { Exchange, Json } from '../../fixtures/servers/http.js'
+import { ProxyError } from '../../lib/errors.ts'
+import { HttpClient } from '../../lib/http-client/http-client.ts'
+import type { ReplyHandler } from '../../lib/http-client/http-client.ts'
+import type { TokenSource } from '../../lib/http-client/auth/client-credentials.ts'
+import type { notification } from '../helpers.ts'
+import { request } from '../helpers.ts'
+import { byMethod, gate, opening, overHttp, overSse, sent, serve, shown } from './helpers.ts'
+
+tap.setTimeout(120_000)
+
+test('the headers of the caller go with every request, but for those that must be', async (t) => {
+  const headers = {
+    'X-Api-Key': 'k',
+    Accept: 'nothing',
+    'CONTENT-TYPE': 'text/plain',
+    'Mcp-Session-Id': 'mine'
+  }
+  const { server, initialize, transport, closed } = await overHttp(t, {}, { headers })
+  await initialize()
+  await server.received.until(({ method }) => method === 'GET')
+  transport.end()
+  t.equal(await closed, undefined)
+  const methods = server.received.map(({ method }) => method)
+  t.strictSame(methods, ['POST', 'POST', 'GET', 'DELETE'])
+  for (const { headers } of server.received) t.equal(headers['x-api-key'], 'k')
+  const [post, second] = server.received
+  t.equal(post?.headers.accept, 'application/json, text/event-stream')
+  t.equal(post?.headers['content-type'], 'application/json')
+  t.equal(post?.headers['mcp-session-id'], 'mine')
+  t.match(second?.headers['mcp-session-id'], /^[\da-f-]{36}$/)
+})
+
+test('redirects within the origin are followed with all that was sent', async (t) => {
+  const headers = { 'x-api-key': 'k' }
+  const { server, initialize, ask, transport, closed } = await overHttp(t, {}, { headers })
+  const move =
+    (status: number) =>
+    (...args: [Json, Exchange] | [Exchange]): unknown => {
+      const exchange = args.at(-1) as Exchange
+      if (exchange.entry.url === '/mcp') return exchange.status(307, 'x', { location: '?once' })
+      if (exchange.entry.url !== '/mcp?once') return exchange.byDefault()
+      return exchange.status(status, 'moved', { location: `${server.url}?twice` })
+    }
+  Object.assign(server.script, { onPost: move(308), onGet: move(302), onDelete: move(307) })
+  await initialize()
+  await server.received.until(({ method, url }) => method === 'GET' && url === '/mcp?twice')
+  t.match(await ask('tools/list', { a: 1 }), { result: { params: { a: 1 } } })
+  transport.end()
+  t.equal(await closed, undefined)
+  t.equal(server.sessions.size, 0)
+  for (const { headers } of server.received) t.equal(headers['x-api-key'], 'k')
+  const posts = sent(server, 'POST')
+  t.equal(posts.length, 9)
+  t.equal(posts[0]?.body, posts[2]?.body)
+})
+
+test('redirects elsewhere are refused with a word on where to, and no queries', async (t) => {
+  const other = await serve(t)
+  const redirects: [number, string, string][] = [
+    [307, `${other.url}?key=secret`, other.url],
+    [308, 'https://user:secret@example.com/mcp#secret', 'https://example.com/mcp'],
+    [301, '/other', '[self]/other'],
+    [302, '/other', '[self]/other'],
+    [303, '/other', '[self]/other'],
+    [307, 'http://', 'nowhere']
+  ]
+  for (const [status, location, to] of redirects) {
+    const { server, transport, closed } = await overHttp(t, {
+      onPost: (_message, exchange) => exchange.status(status, 'moved', { location })
+    })
+    transport.write(opening())
+    const origin = `http://127.0.0.1:${server.port}`
+    t.strictSame(shown(await closed), {
+      code: 'ERR_HTTP_STATUS',
+      text:
+        `${server.url} redirects to ${to.replace('[self]', origin)} (${status}): ` +
+        'use that URL if you trust it'
+    })
+    t.equal(server.requests.length, 1)
+  }
+  t.strictSame([...other.requests], [])
+})
+
+test('redirects in a circle come to an end', async (t) => {
+  const { server, transport, closed } = await overHttp(t, {
+    onPost: (_message, { status }) => status(307, '', { location: '/mcp' })
+  })
+  transport.write(opening())
+  t.match(shown(await closed), { text: /redirects to .*\/mcp \(307\)/ })
+  t.equal(server.requests.length, 6)
+})
+
+test('a status that only looks like a redirect is one like others', async (t) => {
+  const { transport, closed } = await overHttp(t, {
+    onPost: (_message, { status }) => status(302, 'no location')
+  })
+  transport.write(opening())
+  t.match(shown(await closed), { text: /answered 302: no location$/ })
+})
+
+test('what is said before the answer proper is passed over', async (t) => {
+  const { initialize, ask } = await overHttp(t, {
+    onPost: (_message, { res, byDefault }) => {
+      res.writeProcessing()
+      res.writeEarlyHints({ link: '</style.css>; rel=preload' }, byDefault)
+    }
+  })
+  await initialize()
+  t.match(await ask('tools/list'), { result: {} })
+})
+
+/** Tokens that count up with each that is refused. */
+class Tokens implements TokenSource {
+  readonly refusals: string[] = []
+
+  token(): Promise<string> {
+    return Promise.resolve(`token-${this.refusals.length + 1}`)
+  }
+
+  refused(token: string): void {
+    this.refusals.push(token)
+  }
+}
+
+test('a token that is refused is fetched once more, and the request made again', async (t) => {
+  const tokens = new Tokens()
+  const headers = { Authorization: 'Basic of-the-caller' }
+  const { server, initialize, ask } = await overHttp(t, {}, { tokens, headers })
+  await initialize()
+  server.script.onPost = (_message, { req, status, byDefault }) =>
+    req.headers.authorization === 'Bearer token-1' ? status(401, 'expired') : byDefault()
+  t.match(await ask('tools/list'), { result: {} })
+  t.match(await ask('tools/list'), { result: {} })
+  t.strictSame(tokens.refusals, ['token-1'])
+  t.strictSame(
+    sent(server, 'POST').map(({ headers }) => headers.authorization),
+    [1, 1, 1, 2, 2].map((n) => `Bearer token-${n}`)
+  )
+})
+
+test('a token that is refused twice is the end of the request', async (t) => {
+  const tokens = new Tokens()
+  const { server, initialize, ask } = await overHttp(t, {}, { tokens })
+  await initialize()
+  server.script.onPost = (_message, { status }) => status(401, 'who are you?')
+  const { error } = await ask('tools/list')
+  t.equal(error?.message, `${server.url} answered 401: who are you?`)
+  t.strictSame(tokens.refusals, ['token-1'])
+})
+
+test('without tokens 401 is the answer', async (t) => {
+  const headers = { Authorization: 'Bearer secret' }
+  const { server, transport, closed } = await overHttp(
+    t,
+    { onPost: (_message, { status }) => status(401) },
+    { headers }
+  )
+  transport.write(opening())
+  const error = shown(await closed)
+  t.equal(error.text, `${server.url} answered 401`)
+  t.equal(server.requests.length, 1)
+})
+
+test('a token that cannot be had fails the request, with the reason', async (t) => {
+  const reason = new ProxyError('ERR_TOKEN', 'no token for you')
+  const tokens = { token: () => Promise.reject(reason), refused() {} }
+  const { server, transport, closed } = await overHttp(t, {}, { tokens })
+  transport.write(opening())
+  t.equal(await closed, reason)
+  t.strictSame([...server.requests], [])
+})
+
+test('waiting for a token ends with the transport', async (t) => {
+  const asked = gate()
+  const tokens: TokenSource = {
+    token: (signal) =>
+      new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason as Error))
+        asked.open()
+      }),
+    refused() {}
+  }
+  const { server, transport, closed } = await overHttp(t, {}, { tokens })
+  transport.write(opening())
+  await asked.opened
+  transport.destroy()
+  t.equal(await closed, undefined)
+  t.strictSame([...server.requests], [])
+})
+
+test('connections that cannot be set up fail the request, with the reason', async (t) => {
+  const { transport, closed } = await overHttp(
+    t,
+    {},
+    { url: 'https://127.0.0.1/mcp', ca: '/nowhere/ca.pem' }
+  )
+  transport.write(opening())
+  t.match(shown(await closed), {
+    code: 'ERR_CONFIG',
+    text: /^--ca \/nowhere\/ca.pem cannot be read: /
+  })
+})
+
+test('what cannot be put into a header fails the request, and does not show it', async (t) => {
+  const headers = { 'x-api-key': 'secret\n' }
+  const { transport, closed, server } = await overHttp(t, {}, { headers })
+  transport.write(opening())
+  const { code, text } = shown(await closed)
+  t.equal(code, 'ERR_CONNECTION')
+  t.equal(text, `cannot reach ${server.url}: invalid x-api-key header`)
+})
+
+test('a revision that cannot be put into a header fails the requests after it', async (t) => {
+  const {
+    transport,
+    ask,
+    answer: to
+  } = await overHttp(t, {
+    onPost: byMethod({
+      initialize: ({ json }, { id }) =>
+        json({ jsonrpc: '2.0', id, result: { protocolVersion: 'draft…' } })
+    })
+  })
+  transport.write(opening())
+  await to('init')
+  const { error } = await ask('tools/list')
+  t.match(error?.message, /invalid mcp-protocol-version header$/)
+})
+
+test('no error shows what is secret in the URL, the headers or the token', async (t) => {
+  const secret = 'xyzzy'
+  const answers: ((exchange: Exchange) => unknown)[] = [
+    ({ status }) => status(500, 'no'),
+    ({ status }) => status(401, 'no'),
+    ({ status }) => status(307, '', { location: `http://127.0.0.1:1/?${secret}` }),
+    ({ res }) => res.destroy(),
+    ({ json }) => json('{'),
+    ({ sse }) => sse().end(),
+    () => {}
+  ]
+  for (const connect of [overHttp, overSse]) {
+    for (const [index, answer] of answers.entries()) {
+      const session = await connect(t)
+      const path = connect === overHttp ? '/mcp' : '/sse'
+      const url = new URL(`http://127.0.0.1:${session.server.port}${path}?key=${secret}`)
+      Object.assign(session.server.script, { onPost: atAll(answer), onSse: answer })
+      const tried = await connect(
+        t,
+        {},
+        {
+          url,
+          headers: { 'x-api-key': secret },
+          tokens: { token: () => Promise.resolve(secret), refused() {} },
+          connectTimeout: 200
+        }
+      )
+      tried.transport.write(opening())
+      const { text } = shown(await tried.closed)
+      t.notMatch(text, secret, `${path} ${index}: ${text}`)
+      t.match(text, `127.0.0.1:${session.server.port}${path}`)
+      t.notMatch(tried.log.lines.join('\n'), secret)
+    }
+  }
+})
+
+const atAll =
+  (answer: (exchange: Exchange) => unknown) =>
+  (_message: Json, exchange: Exchange): unknown =>
+    answer(exchange)
+
+/** A server that streams as fast as it is read, and counts what it got rid of. */
+async function flood(t: Test): Promise<{ url: URL; state: { written: number } }> {
+  const state = { written: 0 }
+  const chunk = Buffer.alloc(64 * 1024, 'x')
+  const server = createServer((incoming, outgoing) => {
+    incoming.resume()
+    outgoing.writeHead(200)
+    let left = total
+    const pour = (): void => {
+      while (!outgoing.destroyed && left > 0) {
+        left -= chunk.length
+        state.written += chunk.length
+        if (!outgoing.write(chunk)) {
+          outgoing.once('drain', pour)
+          return
+        }
+      }
+      outgoing.end()
+    }
+    pour()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(async () => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  })
+  return { url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`), state }
+}
+const total = 64 * 1024 * 1024
+
+test('answers are held while the client is paused, also those that come then', async (t) => {
+  const { url, state } = await flood(t)
+  const client = new HttpClient({ url })
+  t.teardown(() => client.destroy())
+  const ended = gate()
+  let size = 0
+  let replied = 0
+  const handler: ReplyHandler = {
+    onReply: () => replied++,
+    onData: (chunk) => {
+      size += chunk.length
+      // In the middle of what comes.
+      if (size === chunk.length) client.pause()
+    },
+    onEnd: () => ended.open(),
+    onError: (error) => t.fail(error.message)
+  }
+  client.resume()
+  client.send({ method: 'GET', headers: {} }, handler)
+  const stands = async (): Promise<number> => {
+    for (let before = -1; before !== state.written;) {
+      before = state.written
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
+    return state.written
+  }
+  const held = await stands()
+  t.ok(client.paused)
+  const seen = size
+  t.ok(seen > 0)
+  t.ok(held < total / 2, `the server stopped at ${held} bytes`)
+  client.send({ method: 'GET', headers: {} }, { ...handler, onEnd() {} })
+  await stands()
+  t.equal(replied, 2, 'what is held has begun')
+  t.equal(size, seen, 'and brings nothing')
+  client.resume()
+  await ended.opened
+  t.ok(size >= total)
+})
+
+test('a slow reader of a large stream stops the server, and then gets all of it', async (t) => {
+  const count = 300
+  const pad = 'x'.repeat(256 * 1024)
+  let written = 0
+  const { transport, initialize, write } = await overHttp(t, {
+    onPost: byMethod({
+      call: async ({ sse }, { id }) => {
+        const stream = sse()
+        for (; written < count; written++) {
+          const params = { n: written, pad }
+          if (stream.send({ jsonrpc: '2.0', method: 'n', params })) continue
+          await new Promise((resolve) => stream.res.once('drain', resolve))
+        }
+        stream.send({ jsonrpc: '2.0', id, result: {} })
+        stream.end()
+      }
+    })
+  })
+  await initialize()
+  transport.removeAllListeners('data').pause()
+  await write(request(1, 'call'))
+  for (let before = -1; before !== written;) {
+    before = written
+    await new Promise((resolve) => setTimeout(resolve, 300))
+  }
+  t.ok(written > 0 && written < count / 2, `the server stopped after ${written} events`)
+  t.ok(transport.readableLength < 64, `${transport.readableLength} frames are held`)
+  let n = 0
+  for await (const frame of transport.iterator({ destroyOnReturn: false })) {
+    const message = (frame as ReturnType<typeof notification>).message()
+    if (message.id === 1) break
+    if (message.params?.n !== n++) t.fail('out of order')
+  }
+  t.equal(n, count)
+})
+
+test('an exchange can be aborted at any time', async (t) => {
+  const { url } = await flood(t)
+  const client = new HttpClient({ url })
+  t.teardown(() => client.destroy())
+  const silent: ReplyHandler = {
+    onReply: () => t.fail('a reply'),
+    onData: () => t.fail('data'),
+    onEnd: () => t.fail('an end'),
+    onError: () => t.fail('an error')
+  }
+  client.send({ method: 'GET', headers: {} }, silent).abort()
+  const early = client.send({ method: 'GET', headers: {} }, silent)
+  // As soon as it is dispatched, and waits for a connection.
+  await new Promise(setImmediate)
+  early.abort()
+  early.fail(new Error('too late'))
+  const replied = gate()
+  const late = client.send(
+    { method: 'GET', headers: {} },
+    { ...silent, onReply: replied.open, onData() {} }
+  )
+  await replied.opened
+  late.abort()
+  late.abort()
+  t.ok(early.ended && late.ended)
+})
+
+test('a client that made no request has nothing to free', async () => {
+  await new HttpClient({ url: new URL('http://127.0.0.1:1') }).destroy()
+})

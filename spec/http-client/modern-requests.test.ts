@@ -1,0 +1,201 @@
+// Requests of the modern revision over HTTP: headers, tools, ends.
+
+import { test } from 'tap'
+import type { Exchange, Json, ServerStream } from '../../fixtures/servers/http.js'
+import { versionKey } from '../../lib/message/frame.ts'
+import { notification, request } from '../helpers.ts'
+import { overHttp } from './helpers.ts'
+
+const _meta = { [versionKey]: '2026-07-28' }
+const region = { type: 'string', 'x-mcp-header': 'Region' }
+const tool = (name: string, properties: Json = {}): Json => ({
+  name,
+  inputSchema: { type: 'object', properties }
+})
+
+/** A server whose tools are on pages of one, and which wants the headers that they ask for. */
+function withTools(pages: Json[]): (message: Json, exchange: Exchange) => void {
+  return (message, { json, entry }) => {
+    const { id, method, params } = message
+    if (method === 'tools/list') {
+      const page = Number(params.cursor ?? 0)
+      const nextCursor = page + 1 < pages.length ? { nextCursor: String(page + 1) } : {}
+      json({ jsonrpc: '2.0', id, result: { tools: [pages[page]], ...nextCursor } })
+    } else if (entry.headers['mcp-param-region'] === params.arguments?.region) {
+      json({ jsonrpc: '2.0', id, result: { content: [] } })
+    } else {
+      json({ jsonrpc: '2.0', id, error: { code: -32020, message: 'Header mismatch' } }, {}, 400)
+    }
+  }
+}
+
+test('a call says in its headers what its tool wants to be said there', async (t) => {
+  const { server, ask } = await overHttp(t, { onPost: withTools([tool('sql', { region })]) })
+  await ask('tools/list', { _meta })
+  const params = { name: 'sql', arguments: { region: 'eu' }, _meta }
+  t.match(await ask('tools/call', params), { result: {} })
+  t.match(server.requests.at(-1)?.headers, {
+    'mcp-method': 'tools/call',
+    'mcp-name': 'sql',
+    'mcp-param-region': 'eu'
+  })
+  t.equal(server.requests.length, 2)
+})
+
+test('a call that lacks headers is made again with those that the tools, asked anew, want', async (t) => {
+  const { server, ask } = await overHttp(t, {
+    onPost: withTools([tool('other'), tool('sql', { region })])
+  })
+  const params = { name: 'sql', arguments: { region: 'eu' }, _meta }
+  t.match(await ask('tools/call', params), { result: {} })
+  const methods = server.requests.map(({ message }) => message.method as string)
+  t.strictSame(methods, ['tools/call', 'tools/list', 'tools/list', 'tools/call'])
+  t.match(server.requests[1]?.message.params, { _meta }, 'on the behalf of the same client')
+})
+
+test('a call that is refused for headers that the tools do not explain gets the refusal', async (t) => {
+  const { server, ask } = await overHttp(t, { onPost: withTools([tool('sql')]) })
+  const params = { name: 'sql', arguments: { region: 'eu' }, _meta }
+  t.match(await ask('tools/call', params), { error: { code: -32020 } })
+  t.equal(server.requests.length, 2)
+  t.match(await ask('prompts/get', { ...params, name: 'p' }), { error: { code: -32020 } })
+  t.equal(server.requests.length, 3, 'which only tools can be asked about')
+})
+
+test('an answer that was whole when the connection broke is the only one', async (t) => {
+  let broken: Exchange['res'] | undefined
+  const { frames, ask } = await overHttp(t, {
+    onPost: ({ id, method }, { res, json }) => {
+      if (method === 'ping') return json({ jsonrpc: '2.0', id, result: {} })
+      broken = res
+      res.writeHead(200, { 'content-type': 'application/json' })
+      res.write(JSON.stringify({ jsonrpc: '2.0', id, result: { whole: true } }))
+    }
+  })
+  t.match(await ask('tools/list', { _meta }), { result: { whole: true } })
+  broken?.destroy()
+  // What comes on another connection comes after the news of the end of this one.
+  for (let count = 0; count < 3; count++) await ask('ping', { _meta })
+  t.equal(frames.length, 4)
+})
+
+test('tools that cannot be asked are no help, and hurt nothing', async (t) => {
+  const { ask } = await overHttp(t, {
+    onPost: ({ id, method }, { json, status }) => {
+      if (method === 'tools/list') return status(500, 'broken')
+      json({ jsonrpc: '2.0', id, error: { code: -32020, message: 'Header mismatch' } }, {}, 400)
+    }
+  })
+  const params = { name: 'sql', arguments: {}, _meta }
+  t.match(await ask('tools/call', params), { error: { code: -32020 } })
+})
+
+test('a call that is cancelled while the tools are asked is not made again', async (t) => {
+  let onList: (exchange: Exchange) => void = () => {}
+  const listed = new Promise<Exchange>((resolve) => (onList = resolve))
+  const { server, transport, write, ask } = await overHttp(t, {
+    onPost: ({ id, method }, exchange) => {
+      if (method === 'tools/list') onList(exchange)
+      else if (method === 'ping') exchange.json({ jsonrpc: '2.0', id, result: {} })
+      else exchange.json({ jsonrpc: '2.0', id, error: { code: -32020, message: '' } }, {}, 400)
+    }
+  })
+  transport.write(request(1, 'tools/call', { name: 'sql', arguments: { region: 'eu' }, _meta }))
+  const list = await listed
+  await write(notification('notifications/cancelled', { requestId: 1 }))
+  list.json({
+    jsonrpc: '2.0',
+    id: list.entry.message.id,
+    result: { tools: [tool('sql', { region })] }
+  })
+  t.match(await ask('ping', { _meta }), { result: {} })
+  t.strictSame(
+    server.requests.map(({ message }) => message.method as string),
+    ['tools/call', 'tools/list', 'ping']
+  )
+})
+
+test('tools whose definitions are invalid are left out, and the others are left as they are', async (t) => {
+  const good = '{"name":"good",  "inputSchema":{},"n":12345678901234567890}'
+  const bad = JSON.stringify(tool('bad', { a: { type: 'number', 'x-mcp-header': 'A' } }))
+  const { frames, transport, answer, log } = await overHttp(t, {
+    onPost: ({ id }, { json }) => {
+      json(`{"jsonrpc":"2.0","id":${id},"result":{"tools":[${bad}, ${good} ,${bad}],"ttlMs":1.0}}`)
+    }
+  })
+  transport.write(request(1, 'tools/list', { _meta }))
+  await answer(1)
+  t.equal(
+    String(frames.at(-1)),
+    `{"jsonrpc":"2.0","id":1,"result":{"tools":[ ${good} ],"ttlMs":1.0}}`
+  )
+  t.match(log.lines, [/^warn: the tool "bad" is left out: a: only/])
+})
+
+test('an answer to tools/list that lists nothing passes', async (t) => {
+  const { ask } = await overHttp(t, {
+    onPost: ({ id }, { json }) => json({ jsonrpc: '2.0', id, result: { tools: 'none' } })
+  })
+  t.match(await ask('tools/list', { _meta }), { result: { tools: 'none' } })
+})
+
+test('a stream that breaks is an error for its request, ids or not: nothing is resumed', async (t) => {
+  const { server, ask } = await overHttp(t, {
+    onPost: (_message, { sse }) => {
+      const stream = sse()
+      stream.send({ jsonrpc: '2.0', method: 'notifications/message' }, { id: 'a-1' })
+      stream.end()
+    }
+  })
+  t.match(await ask('tools/call', { name: 'x', _meta }), {
+    error: { message: /before the answer/ }
+  })
+  t.equal(server.requests.length, 1)
+})
+
+test('a question that is no message is passed over: this revision has none to answer', async (t) => {
+  const { server, ask } = await overHttp(t, {
+    onPost: ({ id }, { sse }) => {
+      const stream = sse()
+      stream.send('{"jsonrpc":"2.0","id":9,"method":7}')
+      stream.send({ jsonrpc: '2.0', id, result: {} })
+      stream.end()
+    }
+  })
+  t.match(await ask('tools/call', { name: 'x', _meta }), { result: {} })
+  t.equal(server.requests.length, 1)
+})
+
+test('what is destroyed closes what it has asked', async (t) => {
+  let onStream: (stream: ServerStream) => void = () => {}
+  const opened = new Promise<ServerStream>((resolve) => (onStream = resolve))
+  const { transport } = await overHttp(t, { onPost: (_message, { sse }) => onStream(sse()) })
+  transport.write(request(1, 'subscriptions/listen', { _meta }))
+  const stream = await opened
+  transport.destroy()
+  await stream.closed
+  t.pass('the server sees the connection close')
+})
+
+test('a request that is not served gets an error, and the next one is made as ever', async (t) => {
+  const { ask } = await overHttp(t, {
+    onPost: ({ id, method }, { json, status }) => {
+      if (method === 'ping') json({ jsonrpc: '2.0', id, result: {} })
+      else status(404, 'no such page')
+    }
+  })
+  t.match(await ask('tools/call', { _meta }), { error: { message: /404: no such page/ } })
+  t.match(await ask('ping', { _meta }), { result: {} })
+})
+
+test('what comes after the answer is nobody’s fault', async (t) => {
+  const { frames, ask } = await overHttp(t, {
+    onPost: ({ id }, { res }) => {
+      res.writeHead(200, { 'content-type': 'application/json', 'content-length': 1000 })
+      res.write(`${JSON.stringify({ jsonrpc: '2.0', id, result: {} })}\n`, () => res.destroy())
+    }
+  })
+  t.match(await ask('tools/call', { name: 7, _meta }), { result: {} })
+  t.match(await ask('tools/call', { name: 7, _meta }), { result: {} })
+  t.equal(frames.length, 2)
+})

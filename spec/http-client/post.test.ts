@@ -1,0 +1,622 @@
+// What comes back for a POST: JSON, an event stream, or one that breaks and is taken up again.
+
+import tap, { test } from 'tap'
+import type { Test } from 'tap'
+import { answer } from '../../fixtures/servers/http.js'
+import type { Exchange, Json, Script } from '../../fixtures/servers/http.js'
+import type { HttpOptions } from '../../lib/http-client/connect-http.ts'
+import { SessionUnknownError } from '../../lib/http-client/http-client.ts'
+import { notification, request, response } from '../helpers.ts'
+import { byMethod, gate, overHttp, parsed, sent } from './helpers.ts'
+import type { Connected } from './helpers.ts'
+
+tap.setTimeout(120_000)
+
+/** An open session whose server answers calls of `call` as given. */
+async function withCall(
+  t: Test,
+  call: (exchange: Exchange, message: Json) => unknown,
+  script: Script = {},
+  options: Partial<HttpOptions> = {}
+): Promise<Connected> {
+  const onGet: Script['onGet'] = ({ status }) => status(405)
+  const session = await overHttp(t, { onGet, ...script, onPost: byMethod({ call }) }, options)
+  await session.initialize()
+  // The stream that is opened with the session is not what is looked at here.
+  await session.server.received.until(({ method }) => method === 'GET')
+  session.server.received.length = 0
+  return session
+}
+
+const progress = (n: number): object => ({
+  jsonrpc: '2.0',
+  method: 'notifications/progress',
+  params: { progressToken: 'p', progress: n }
+})
+
+const text = (frames: { toString(): string }[]): string[] =>
+  frames.map((frame) => String(frame).trim())
+
+test('an answer in JSON comes as the bytes that it is', async (t) => {
+  const body = '\n{"jsonrpc":"2.0",\r\n "id":1,"result":{"n":12345678901234567890,"n":1e400}} '
+  const { transport, answer: to, frames } = await withCall(t, ({ json }) => json(body))
+  transport.write(request(1, 'call'))
+  await to(1)
+  t.equal(String(frames.at(-1)).trim(), body.replace(/[\r\n]/g, ' ').trim())
+})
+
+test('an answer on a stream comes after what was said before it', async (t) => {
+  const events = [progress(1), { jsonrpc: '2.0', id: 'asked', method: 'roots/list' }, progress(2)]
+  const {
+    server,
+    transport,
+    answer: to,
+    frames,
+    write
+  } = await withCall(t, ({ sse }, { id }) => {
+    const stream = sse({ 'content-type': 'Text/Event-Stream; charset=utf-8' })
+    stream.comment('keep-alive')
+    for (const event of events) stream.send(event, { event: 'message' })
+    // The last progress and the result in one write.
+    const last = [progress(3), { jsonrpc: '2.0', id, result: {} }]
+    stream.raw(last.map((message) => `data: ${JSON.stringify(message)}\n\n`).join(''))
+    stream.end()
+  })
+  transport.write(request(1, 'call', { _meta: { progressToken: 'p' } }))
+  t.match(await to(1), { result: {} })
+  t.strictSame(frames.slice(1).map(parsed), [
+    ...events,
+    progress(3),
+    { jsonrpc: '2.0', id: 1, result: {} }
+  ])
+  await write(response('asked', { roots: [] }))
+  t.match(sent(server, 'POST')[1]?.message, { id: 'asked', result: { roots: [] } })
+})
+
+test('the same events give the same frames wherever they are cut', async (t) => {
+  const message = '{"jsonrpc":"2.0","method":"n","params":{"s":"é😀"}}'
+  const bytes = Buffer.from(`id: 1\r\ndata: ${message}\r\n\r\nevent: message\ndata: ${message}\n\n`)
+  const {
+    transport,
+    answer: to,
+    frames
+  } = await withCall(t, async ({ sse }, { id, params }) => {
+    const stream = sse()
+    stream.raw(bytes.subarray(0, params.cut as number))
+    await new Promise(setImmediate)
+    stream.raw(bytes.subarray(params.cut as number))
+    stream.send(answer({ id, method: 'call' }))
+    stream.end()
+  })
+  for (let cut = 0; cut <= bytes.length; cut++) {
+    frames.length = 0
+    transport.write(request(cut, 'call', { cut }))
+    await to(cut)
+    t.strictSame(text(frames.slice(0, 2)), [message, message], `cut at ${cut}`)
+  }
+})
+
+test('a batch in an answer is taken apart (2025-03-26)', async (t) => {
+  const {
+    transport,
+    answer: to,
+    frames
+  } = await withCall(t, ({ json }) =>
+    json('[{"jsonrpc":"2.0","method":"n"} , {"jsonrpc":"2.0","id":1,"result":{"n":1.0}}]')
+  )
+  transport.write(request(1, 'call'))
+  await to(1)
+  t.strictSame(text(frames.slice(1)), [
+    '{"jsonrpc":"2.0","method":"n"}',
+    '{"jsonrpc":"2.0","id":1,"result":{"n":1.0}}'
+  ])
+})
+
+test('a JSON answer is the same whether its length is told or not', async (t) => {
+  const note = '{"jsonrpc":"2.0","method":"n","params":{"é":"😀"}}'
+  const result = '{"jsonrpc":"2.0","id":1,"result":{"n":12345678901234567890}}'
+  const noMessage = 'answered with what is not a message'
+  const bodies: [body: string, said: string[], error?: string][] = [
+    [result, [result]],
+    [`\n${result} \n`, [result]],
+    [`[${note},${result}]`, [note, result]],
+    [`${note}\n${result}`, [note, result]],
+    [`${note}[${note} , ${result}]${note}`, [note, note, result, note]],
+    [`${result} and more`, [result]],
+    [`${note}{}`, [note], noMessage],
+    [note, [note], 'answered without a response to the request'],
+    ['{"jsonrpc":', [], noMessage],
+    ['[]', [], noMessage],
+    ['"\xff"', [], noMessage],
+    ['', [], 'answered without a response to the request']
+  ]
+  const {
+    transport,
+    answer: to,
+    frames
+  } = await withCall(t, ({ res }, { params }) => {
+    const body = bodies[params.index as number]?.[0] ?? ''
+    const length = params.isTold === true ? { 'content-length': Buffer.byteLength(body) } : {}
+    res.writeHead(200, { 'content-type': 'application/json', ...length })
+    res.flushHeaders()
+    res.end(body)
+  })
+  for (const [index, [body, said, error]] of bodies.entries()) {
+    for (const isTold of [true, false]) {
+      frames.length = 0
+      transport.write(request(1, 'call', { index, isTold }))
+      const last = await to(1)
+      const all = error === undefined ? frames : frames.slice(0, -1)
+      t.strictSame(text(all), said, `${body} (${isTold ? 'told' : 'not told'})`)
+      if (error !== undefined) t.match(last, { error: { message: error } })
+    }
+  }
+})
+
+test('a JSON answer that is cut off is one if all of it has come', async (t) => {
+  const result = '{"jsonrpc":"2.0","id":1,"result":{}}'
+  const {
+    transport,
+    answer: to,
+    frames
+  } = await withCall(t, ({ res }, { params }) => {
+    const length = params.isTold === true ? { 'content-length': 1000 } : {}
+    res.writeHead(200, { 'content-type': 'application/json', ...length })
+    res.write(result.slice(0, params.sent as number), () => setImmediate(() => res.destroy()))
+  })
+  for (const isTold of [true, false]) {
+    for (const sent of [result.length, result.length - 1, 1]) {
+      frames.length = 0
+      transport.write(request(1, 'call', { sent, isTold }))
+      const { error } = await to(1)
+      const isWhole = sent === result.length
+      t.equal(error === undefined, isWhole, `${sent} bytes (${isTold ? 'told' : 'not told'})`)
+      if (!isWhole) t.match(error?.message, /cannot reach|is not a message/)
+    }
+  }
+})
+
+test('answers that are none get one, and the session goes on', async (t) => {
+  const answers: Record<string, [(exchange: Exchange, message: Json) => unknown, number, RegExp]> =
+    {
+      'no JSON': [
+        ({ json }) => json('{"jsonrpc":'),
+        -32000,
+        /\/mcp answered with what is not a message: the message is not JSON/
+      ],
+      'no UTF-8': [
+        ({ res }) => {
+          res.writeHead(200, { 'content-type': 'application/json' })
+          res.end(Buffer.from('{"jsonrpc":"2.0","id":1,"result":"\xff"}', 'latin1'))
+        },
+        -32000,
+        /\/mcp answered with what is not a message: the message is not UTF-8$/
+      ],
+      'no message': [
+        ({ json }) => json('{"id":1}'),
+        -32000,
+        /\/mcp answered with what is not a message: the message is not a JSON-RPC 2.0/
+      ],
+      'an empty body': [
+        ({ json }) => json(''),
+        -32000,
+        /\/mcp answered without a response to the request$/
+      ],
+      'an empty batch': [
+        ({ json }) => json('[]'),
+        -32000,
+        /\/mcp answered with what is not a message: the batch is empty$/
+      ],
+      'the answer to another request': [
+        ({ json }) => json({ jsonrpc: '2.0', id: 'x', result: {} }),
+        -32000,
+        /\/mcp answered without a response to the request$/
+      ],
+      'a page': [
+        ({ res }) => res.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
+        -32000,
+        /\/mcp answered 200: <html>$/
+      ],
+      'nothing at all': [({ status }) => status(204), -32000, /\/mcp answered 204$/],
+      'a status': [
+        ({ status }) => status(502, 'Bad\tGateway'),
+        -32000,
+        /answered 502: Bad Gateway$/
+      ],
+      'a broken connection': [
+        ({ res }) => res.destroy(),
+        -32000,
+        /cannot reach .*: other side closed$/
+      ],
+      'a stream without it': [
+        ({ sse }) => sse().end(),
+        -32000,
+        /\/mcp ended the stream before the answer came$/
+      ],
+      'a broken stream': [
+        ({ sse }) => sse().destroy(),
+        -32000,
+        /\/mcp ended the stream before the answer came: cannot reach .*: other side closed$/
+      ]
+    }
+  const { ask } = await withCall(t, (exchange, message) =>
+    answers[message.params.name]?.[0](exchange, message)
+  )
+  for (const [name, [, code, message]] of Object.entries(answers)) {
+    t.match((await ask('call', { name })).error, { code, message }, name)
+  }
+})
+
+test('a refusal in the server’s own words is passed on under the id of the caller', async (t) => {
+  const {
+    transport,
+    answer: to,
+    frames
+  } = await withCall(t, async ({ res, status }, { id }) => {
+    const error = { code: -32602, message: 'é😀', data: { n: [1] } }
+    if (id === 1) return status(400, { jsonrpc: '2.0', error })
+    if (id === 2) return status(401, { jsonrpc: '2.0', id: 'x', error })
+    if (id === 3) return status(400, '{"jsonrpc":"2.0","id":3,"error":{"code":1e0,"message":"m"}}')
+    if (id === 4) return status(400, { jsonrpc: '2.0', id, result: {} })
+    // In two parts, with a character cut in two.
+    const bytes = Buffer.from(JSON.stringify({ jsonrpc: '2.0', error }))
+    const cut = bytes.indexOf(Buffer.from('é')) + 1
+    res.writeHead(400).write(bytes.subarray(0, cut))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    res.end(bytes.subarray(cut))
+  })
+  const error = { code: -32602, message: 'é😀', data: { n: [1] } }
+  for (const id of [1, 2, 'cut']) {
+    transport.write(request(id, 'call'))
+    t.strictSame(await to(id), { jsonrpc: '2.0', id, error })
+  }
+  transport.write(request(3, 'call'))
+  await to(3)
+  t.match(String(frames.at(-1)), '"code":1e0', 'byte for byte, where the id is right')
+  transport.write(request(4, 'call'))
+  t.match(await to(4), { error: { message: /answered 400: / } }, 'a result is no refusal')
+})
+
+test('a message over the limit costs its request the answer, and nothing else', async (t) => {
+  const maxMessage = 10_000
+  const of = (id: number, size: number): string => {
+    const frame = (pad: string): string => JSON.stringify({ jsonrpc: '2.0', id, result: { pad } })
+    return frame('x'.repeat(size - frame('').length))
+  }
+  const {
+    transport,
+    answer: to,
+    frames
+  } = await withCall(
+    t,
+    ({ json, sse }, { id, params }) => {
+      const body = of(id as number, params.size as number)
+      if (params.as === 'json') return json(body)
+      const stream = sse()
+      stream.send(body)
+      stream.send(progress(id as number))
+      stream.end()
+    },
+    {},
+    { maxMessage }
+  )
+  let id = 0
+  for (const as of ['json', 'sse']) {
+    transport.write(request(++id, 'call', { as, size: maxMessage }))
+    t.match(await to(id), { result: {} }, `${as}: the limit itself passes`)
+    transport.write(request(++id, 'call', { as, size: maxMessage + 1 }))
+    const { error } = await to(id)
+    t.match(
+      error,
+      { code: -32600, message: /^a message of \d+ bytes is over the limit of 10000 / },
+      as
+    )
+  }
+  const after = await frames.until((frame) => parsed(frame)?.params?.progress === id)
+  t.ok(after, 'what comes after it on the stream is read')
+})
+
+test('results of 60 MiB come through, as JSON and on a stream', async (t) => {
+  const pad = 'x'.repeat(60 * 1024 * 1024)
+  const {
+    transport,
+    answer: to,
+    frames
+  } = await withCall(t, ({ json, sse }, { id }) => {
+    const body = `{"jsonrpc":"2.0","id":${id},"result":{"pad":"${pad}"}}`
+    if (id === 1) return json(body)
+    const stream = sse()
+    stream.send(body)
+    stream.end()
+  })
+  for (const id of [1, 2]) {
+    transport.write(request(id, 'call'))
+    await to(id)
+    t.ok((frames.at(-1)?.bytes.length ?? 0) > pad.length)
+    frames.length = 0
+  }
+})
+
+test('a request of 60 MiB goes out whole', async (t) => {
+  const {
+    transport,
+    server,
+    answer: to
+  } = await withCall(t, ({ json }, { id, params }) =>
+    json({ jsonrpc: '2.0', id, result: { size: params.pad.length } })
+  )
+  const size = 60 * 1024 * 1024
+  transport.write(request(1, 'call', { pad: 'x'.repeat(size) }))
+  t.match(await to(1), { result: { size } })
+  server.received.length = server.requests.length = 0
+})
+
+test('a request that is only accepted is answered on another stream', async (t) => {
+  const {
+    server,
+    transport,
+    initialize,
+    answer: to,
+    closed
+  } = await overHttp(t, {
+    onPost: byMethod({
+      call: ({ status }, message) => {
+        status(202, '', { 'content-type': 'application/json' })
+        server.streams[0]?.send(answer(message))
+      }
+    })
+  })
+  await initialize()
+  await server.received.until(({ method }) => method === 'GET')
+  transport.end(request(1, 'call'))
+  t.match(await to(1), { result: { method: 'call' } })
+  t.equal(await closed, undefined)
+})
+
+test('what is no message on the stream is told, and passed over', async (t) => {
+  const {
+    server,
+    transport,
+    answer: to,
+    frames,
+    log
+  } = await withCall(t, ({ sse }, { id }) => {
+    const stream = sse()
+    stream.send('{')
+    stream.send('{"id":"bad"}')
+    stream.send({ id: 'other', result: {} })
+    stream.send(answer({ id, method: 'call' }))
+    stream.end()
+  })
+  transport.write(request(1, 'call'))
+  t.match(await to(1), { result: {} })
+  t.match(
+    log.lines.filter((line) => line.startsWith('warn')),
+    [
+      /sent what is not a message: the message is not JSON/,
+      /sent what is not a message: the message is not a JSON-RPC/,
+      /sent what is not a message: the message is not a JSON-RPC/
+    ]
+  )
+  t.match(parsed(frames.at(-2)), { id: 'other', error: { code: -32600 } })
+  // Whoever asked badly is told so, too.
+  const back = await server.received.until(({ message }) => message?.id === 'bad')
+  t.match(back?.message, { id: 'bad', error: { code: -32600 } })
+  t.ok(back?.headers['mcp-session-id'])
+})
+
+test('a stream whose unreadable event may have been the answer is its end', async (t) => {
+  const { ask, server } = await withCall(t, ({ sse }) => {
+    const stream = sse()
+    stream.send(progress(1), { id: 1 })
+    stream.raw(Buffer.from('data: {"jsonrpc":"2.0","id":1,"result":"\xff"}\n\n', 'latin1'))
+    stream.end()
+  })
+  const { error } = await ask('call')
+  t.match(error?.message, /ended the stream before the answer came: the event is not UTF-8$/)
+  t.strictSame(sent(server, 'GET'), [], 'to read it again would not help')
+})
+
+/** Calls that are answered in parts: the first by POST, the others by GET. */
+function inParts(...parts: ((exchange: Exchange, id: Json) => unknown)[]): {
+  call: (exchange: Exchange, message: Json) => unknown
+  script: Script
+} {
+  let id: Json
+  const next = (exchange: Exchange): unknown => parts.shift()?.(exchange, id)
+  return {
+    call: (exchange, message) => {
+      id = message.id
+      return next(exchange)
+    },
+    script: {
+      onGet: (exchange) =>
+        exchange.req.headers['last-event-id'] === undefined ? exchange.status(405) : next(exchange)
+    }
+  }
+}
+
+const result = (id: Json): object => ({ jsonrpc: '2.0', id, result: 'done' })
+
+test('a stream that ends, or breaks, is taken up after its last event', async (t) => {
+  for (const how of ['end', 'destroy'] as const) {
+    const { call, script } = inParts(
+      ({ sse }) => {
+        const stream = sse()
+        stream.raw('id: a-0\nretry: 10\ndata:\n\n')
+        stream.send(progress(1), { id: 'a-1' })
+        // Broken off in mid-event: it is void.
+        stream.raw('id: a-2\ndata: {"jsonrpc":"2.0","method":"half')
+        setImmediate(() => stream[how]())
+      },
+      ({ sse }) => {
+        const stream = sse()
+        stream.send(progress(2), { id: 'a-2' })
+        stream.end()
+      },
+      ({ sse }, id) => {
+        const stream = sse()
+        stream.send(progress(3))
+        stream.send(result(id))
+        stream.end()
+      }
+    )
+    const { server, transport, answer: to, frames, log } = await withCall(t, call, script)
+    transport.write(request(1, 'call'))
+    t.match(await to(1), { result: 'done' }, how)
+    t.strictSame(frames.slice(1).map(parsed), [...[1, 2, 3].map(progress), result(1)])
+    const gets = sent(server, 'GET')
+    t.strictSame(
+      gets.map(({ headers }) => headers['last-event-id']),
+      ['a-1', 'a-2']
+    )
+    for (const { headers } of gets) {
+      t.equal(headers.accept, 'text/event-stream')
+      t.ok(headers['mcp-session-id'])
+      t.equal(headers['mcp-protocol-version'], '2025-11-25')
+    }
+    t.strictSame(
+      log.lines.filter((line) => line.startsWith('warn')),
+      []
+    )
+  }
+})
+
+test('a stream that was only primed is taken up', async (t) => {
+  const { call, script } = inParts(
+    ({ sse }) => {
+      const stream = sse()
+      stream.raw('id: p\nretry: 5\ndata: \n\n')
+      stream.end()
+    },
+    ({ sse }, id) => sse().send(result(id))
+  )
+  const { ask, log } = await withCall(t, call, script)
+  t.match(await ask('call'), { result: 'done' })
+  t.strictSame(
+    log.lines.filter((line) => line.startsWith('warn')),
+    []
+  )
+})
+
+test('the server says how long to wait before its stream is taken up', async (t) => {
+  let ended = 0
+  let came = 0
+  const { call, script } = inParts(
+    ({ sse }) => {
+      const stream = sse()
+      stream.raw('id: 1\nretry: 500\ndata:\n\n')
+      stream.res.end(() => (ended = Date.now()))
+    },
+    ({ sse }, id) => {
+      came = Date.now()
+      sse().send(result(id))
+    }
+  )
+  const { ask } = await withCall(t, call, script)
+  t.match(await ask('call'), { result: 'done' })
+  const waited = came - ended
+  t.ok(waited >= 450 && waited < 900, `waited ${waited} ms`)
+})
+
+test('a stream is taken up as often as the server gives it', async (t) => {
+  const { call, script } = inParts(
+    ...Array.from({ length: 10 }, () => ({ sse }: Exchange) => {
+      const stream = sse()
+      stream.raw('id: same\nretry: 1\ndata:\n\n')
+      stream.end()
+    }),
+    ({ sse }, id) => sse().send(result(id))
+  )
+  const { ask } = await withCall(t, call, script)
+  t.match(await ask('call'), { result: 'done' })
+})
+
+const primed = ({ sse }: Exchange): void => {
+  const stream = sse()
+  stream.raw('id: 1\nretry: 1\ndata:\n\n')
+  stream.end()
+}
+
+test('a stream that cannot be had is given up after five attempts in a row', async (t) => {
+  const failing = ({ status }: Exchange): void => status(503, 'busy')
+  const breaking = ({ res }: Exchange): void => void res.destroy()
+  const { call, script } = inParts(
+    primed,
+    failing,
+    breaking,
+    primed,
+    ...[failing, breaking, failing, breaking, failing]
+  )
+  const { ask, server } = await withCall(t, call, script)
+  const { error } = await ask('call')
+  t.match(error?.message, /ended the stream before the answer came: http.*answered 503: busy$/)
+  t.equal(sent(server, 'GET').length, 8)
+})
+
+test('a server that will not give the stream any more fails the request at once', async (t) => {
+  const refusals: Record<string, (exchange: Exchange) => unknown> = {
+    'answered 405': ({ status }) => status(405),
+    'answered 400: Unknown event': ({ status }) => status(400, 'Unknown event'),
+    'answered 200: <html>': ({ res }) => res.writeHead(200).end('<html>')
+  }
+  for (const [message, refusal] of Object.entries(refusals)) {
+    const { call, script } = inParts(primed, refusal)
+    const { ask, server } = await withCall(t, call, script)
+    t.equal((await ask('call')).error?.message, `${server.url} ${message}`)
+    t.equal(sent(server, 'GET').length, 1)
+    t.match(await ask('tools/list'), { result: {} })
+  }
+})
+
+test('a session forgotten while a stream is down is no reason to send the request again', async (t) => {
+  const { call, script } = inParts(primed, ({ status }) => status(404))
+  const { transport, closed } = await withCall(t, call, script)
+  transport.write(request(1, 'call'))
+  const error = await closed
+  t.type(error, SessionUnknownError)
+  t.strictSame((error as SessionUnknownError).undelivered, [], 'it was taken')
+})
+
+test('a stream is not taken up for what is answered or cancelled', async (t) => {
+  const answered = gate()
+  const { call, script } = inParts(({ sse }, id) => {
+    const stream = sse()
+    stream.raw('id: 1\nretry: 1\ndata:\n\n')
+    stream.send(result(id))
+    stream.end()
+    void stream.closed.then(answered.open)
+  }, primed)
+  const { ask, server, transport, write, closed } = await withCall(t, call, script)
+  await ask('call')
+  await answered.opened
+  // Now one that is down when it is cancelled.
+  transport.write(request(2, 'call'))
+  await server.received.until(({ message }) => message?.id === 2)
+  await write(notification('notifications/cancelled', { requestId: 2 }))
+  transport.end()
+  t.equal(await closed, undefined)
+  t.ok(sent(server, 'GET').length <= 1)
+})
+
+test('a response that comes on the stream of another request counts', async (t) => {
+  const held: Exchange[] = []
+  const {
+    transport,
+    answer: to,
+    closed
+  } = await withCall(t, (exchange, { id }) => {
+    if (held.push(exchange) < 2) return
+    const [first] = held
+    const stream = exchange.sse()
+    stream.send(result(1))
+    stream.send(result(id))
+    stream.end()
+    first?.sse().end()
+  })
+  transport.write(request(1, 'call'))
+  transport.end(request(2, 'call'))
+  t.match(await to(1), { result: 'done' })
+  t.match(await to(2), { result: 'done' })
+  t.equal(await closed, undefined)
+})

@@ -1,0 +1,75 @@
+// When a frame may follow another.
+
+import { test } from 'tap'
+import type { Frame } from '../../lib/message/frame.ts'
+import { SendWindow } from '../../lib/http-client/send-window.ts'
+import { notification, request } from '../helpers.ts'
+
+class Writer {
+  readonly sendWindow: SendWindow
+  ready = false
+  error: Error | null | undefined
+
+  constructor(maxBytes: number) {
+    this.sendWindow = new SendWindow(maxBytes)
+  }
+
+  send(frame: Frame, awaited = false): boolean {
+    this.ready = false
+    this.sendWindow.sent(frame, awaited, (error) => {
+      this.ready = true
+      this.error = error
+    })
+    return this.ready
+  }
+}
+
+test('a frame follows a request at once', async (t) => {
+  const writer = new Writer(0)
+  t.ok(writer.send(request(1, 'a')))
+  t.ok(writer.send(request(2, 'b')))
+  t.notOk(writer.sendWindow.allHeard)
+})
+
+test('a frame that is awaited holds the next until it is done', async (t) => {
+  const writer = new Writer(0)
+  const awaited = notification('a')
+  t.notOk(writer.send(awaited, true))
+  writer.sendWindow.done(request(1, 'another'))
+  t.notOk(writer.ready, 'another does not let it go')
+  writer.sendWindow.heard(awaited)
+  t.notOk(writer.ready, 'nor is it enough that it was heard')
+  t.ok(writer.sendWindow.allHeard)
+  writer.sendWindow.done(awaited)
+  t.ok(writer.ready)
+  t.equal(writer.error, undefined)
+})
+
+test('frames that nothing is heard of hold the next when they are too many bytes', async (t) => {
+  const frame = request(1, 'a')
+  const writer = new Writer(2 * frame.bytes.length)
+  t.ok(writer.send(frame))
+  const second = request(2, 'a')
+  t.ok(writer.send(second), 'as many as the limit are let go')
+  const third = request(3, 'a')
+  t.notOk(writer.send(third), 'more are not')
+  writer.sendWindow.heard(frame)
+  t.ok(writer.ready, 'until one of them is heard')
+  writer.sendWindow.heard(frame)
+  t.notOk(writer.send(request(4, 'a')), 'and it counts once')
+  writer.sendWindow.done(second)
+  t.ok(writer.ready)
+  t.notOk(writer.sendWindow.allHeard)
+})
+
+test('the end lets the writer go, with an error if there is one', async (t) => {
+  const writer = new Writer(0)
+  writer.send(notification('a'), true)
+  const error = new Error('ended')
+  writer.sendWindow.stop(error)
+  t.ok(writer.ready)
+  t.equal(writer.error, error)
+  writer.ready = false
+  writer.sendWindow.stop()
+  t.notOk(writer.ready, 'once')
+})

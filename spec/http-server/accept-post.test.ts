@@ -1,0 +1,172 @@
+// A client that is one POST, without a session.
+
+import { test } from 'tap'
+import { ProxyError } from '../../lib/errors.ts'
+import type { FakeServer } from './helpers.ts'
+import { countTimers, json, serve, settled } from './helpers.ts'
+
+const call = (id: number | string): string =>
+  json({ id, method: 'tools/call', params: { _meta: { progressToken: 7 } } })
+const stateless = { stateless: true }
+
+test('the request goes to a server, and its response is the answer', async (t) => {
+  const { client, servers, ended } = await serve(t, stateless)
+  const { status, headers, text } = await client().post(json({ id: 'x', method: 'ping' }))
+  t.equal(status, 200)
+  t.equal(headers['content-type'], 'application/json')
+  t.notOk('mcp-session-id' in headers)
+  t.strictSame(JSON.parse(text), { jsonrpc: '2.0', id: 'x', result: {} })
+  await ended.until(() => true)
+  t.ok(servers[0]?.destroyed, 'and that was all')
+})
+
+test('notifications come before the response, on a stream', async (t) => {
+  const { client, servers } = await serve(t, stateless)
+  const opening = client().openPost(call(1))
+  const server = (await servers.until(() => true)) as FakeServer
+  await server.notify('notifications/progress', { progressToken: 7, progress: 1 })
+  await server.notify('notifications/message', { text: 'a' })
+  await server.say({ id: 'q', method: 'roots/list' })
+  await server.say({ id: 2, result: {} })
+  await server.say({ id: 1, result: {} })
+  const stream = await opening
+  await stream.closed
+  t.strictSame(
+    stream.events.map(({ id, message }) => [id, message.id ?? message.method]),
+    [
+      [undefined, 'notifications/progress'],
+      [undefined, 'notifications/message'],
+      [undefined, 1]
+    ],
+    'without ids, since there is no way back; and without what has no answer here'
+  )
+})
+
+test('a client that takes no events gets the response alone', async (t) => {
+  const { client, servers } = await serve(t, stateless)
+  const post = client().post(call(1), { accept: 'application/json' })
+  const server = (await servers.until(() => true)) as FakeServer
+  await server.notify('notifications/message', { text: 'a' })
+  await server.say({ id: 1, result: {} })
+  t.match(JSON.parse((await post).text), { id: 1, result: {} })
+})
+
+test('silence opens the stream in time', async (t) => {
+  const { client, servers } = await serve(t, { ...stateless, streamAfter: 10, keepAlive: 10 })
+  const stream = await client().openPost(call(1))
+  await stream.comments.until(() => true)
+  await servers[0]?.say({ id: 1, result: {} })
+  await stream.closed
+  t.match(stream.events[0]?.message, { id: 1, result: {} })
+})
+
+test('clients do not meet, though their ids be the same', async (t) => {
+  const { client, servers } = await serve(t, stateless)
+  const posts = [client().post(call(1)), client().post(call(1))]
+  await servers.until(() => servers.length === 2)
+  for (const [n, server] of servers.entries()) {
+    const request = await server.got('tools/call')
+    await server.answer(request, { n })
+  }
+  const results = await Promise.all(posts)
+  t.strictSame(results.map(({ text }) => JSON.parse(text).result.n).sort(), [0, 1])
+})
+
+test('a client that goes away takes its server with it', async (t) => {
+  const timers = countTimers()
+  const { client, servers, ended } = await serve(t, { ...stateless, streamAfter: 0 })
+  const opening = client().openPost(call(1))
+  const server = (await servers.until(() => true)) as FakeServer
+  await server.notify('notifications/message', { text: 'a' })
+  const stream = await opening
+  stream.close()
+  await ended.until(() => true)
+  t.ok(server.destroyed)
+
+  const silent = client()
+  silent.post(call(2)).catch(() => {})
+  await servers.until(() => servers.length === 2)
+  silent.close()
+  await ended.until(() => ended.length === 2)
+  t.ok(servers[1]?.destroyed)
+  t.equal(countTimers(), timers)
+})
+
+test('a server that ends before it has answered is told of, and one that fails', async (t) => {
+  const { client, servers } = await serve(t, stateless)
+  const first = client().post(call(1))
+  const server = (await servers.until(() => true)) as FakeServer
+  server.push(null)
+  t.match(JSON.parse((await first).text), {
+    id: 1,
+    error: { code: -32000, message: 'the server ended before it answered' }
+  })
+
+  const second = client().post(call('2'))
+  await servers.until(() => servers.length === 2)
+  servers[1]?.destroy(new ProxyError('ERR_SERVER_EXITED', 'it exited with code 3'))
+  t.match(JSON.parse((await second).text), { id: '2', error: { message: 'it exited with code 3' } })
+
+  const third = client().post(call(3))
+  await servers.until(() => servers.length === 3)
+  servers[2]?.destroy(new Error('secret'))
+  t.match(JSON.parse((await third).text), {
+    error: { message: 'the server ended before it answered' }
+  })
+})
+
+test('a client that does not read stops its server', async (t) => {
+  const { client, servers } = await serve(t, stateless)
+  const opening = client().openPost(call(1))
+  const server = (await servers.until(() => true)) as FakeServer
+  const text = 'x'.repeat(64 * 1024)
+  let said = 0
+  const flood = async (): Promise<void> => {
+    for (; said < 600; said++) await server.notify('notifications/message', { text })
+  }
+  const flooded = flood()
+  const stream = await opening
+  stream.response.pause()
+  t.ok((await settled(() => said)) < 500)
+  stream.response.resume()
+  await flooded
+  await server.say({ id: 1, result: {} })
+  await stream.closed
+  t.equal(stream.events.length, 601)
+})
+
+test('a subscription that the server cancels ends with its answer, any other call goes on', async (t) => {
+  const { client, servers } = await serve(t, stateless)
+  const subscription = client().openPost(json({ id: 's', method: 'subscriptions/listen' }))
+  const first = (await servers.until(() => true)) as FakeServer
+  await first.notify('notifications/cancelled', { requestId: 's' })
+  const stream = await subscription
+  await stream.closed
+  t.match(stream.events.at(-1)?.message, {
+    id: 's',
+    result: {
+      resultType: 'complete',
+      _meta: { 'io.modelcontextprotocol/subscriptionId': 's' }
+    }
+  })
+
+  const twice = client().openPost(json({ id: 't', method: 'subscriptions/listen' }))
+  await servers.until(() => servers.length === 2)
+  void servers[1]?.notify('notifications/cancelled', { requestId: 't' })
+  void servers[1]?.notify('notifications/cancelled', { requestId: 't' })
+  const ended = await twice
+  await ended.closed
+  t.strictSame(
+    ended.events.map(({ message }) => message.method ?? message.id),
+    ['notifications/cancelled', 't'],
+    'and with no other'
+  )
+
+  const ordinary = client().openPost(call(1))
+  await servers.until(() => servers.length === 3)
+  await servers[2]?.notify('notifications/cancelled', { requestId: 1 })
+  await servers[2]?.say({ id: 1, result: 'done' })
+  const other = await ordinary
+  await other.closed
+  t.match(other.events.at(-1)?.message, { id: 1, result: 'done' })
+})

@@ -1,0 +1,259 @@
+// A client that loses the connection to a stream and comes back with the id of the last event it has.
+
+import { test } from 'tap'
+import type { ClientStream } from '../../fixtures/clients/raw.js'
+import { breakOff, json, serve, until } from './helpers.ts'
+
+const call = (id: number | string, progressToken?: number): string =>
+  json({ id, method: 'tools/call', params: { _meta: { progressToken } } })
+const note = (text: string): [string, object] => ['notifications/message', { text }]
+const progress = (progressToken: number, progress: number): [string, object] => [
+  'notifications/progress',
+  { progressToken, progress }
+]
+
+const cameOn = (stream: ClientStream): unknown[] =>
+  stream.events.flatMap(({ message }) => {
+    if (message === undefined) return []
+    return [message.id ?? message.params.text ?? message.params.progress]
+  })
+
+test('a stream begins with an id to come back with, and when, since 2025-11-25', async (t) => {
+  const { session } = await serve(t, { streamAfter: 1 })
+  for (const version of ['2025-11-25', '2025-06-18', '2025-03-26']) {
+    const { client, server } = await session(version)
+    const post = await client.openPost(call(1))
+    const get = await client.openGet()
+    await server.notify(...note('a'))
+    await server.say({ id: 1, result: {} })
+    await post.closed
+    const [first] = post.events
+    if (version === '2025-11-25') {
+      t.match(first, { event: 'message', id: /^\d+-0$/, data: '', retry: 1000 })
+      t.match(await get.events.until(() => true), { id: '0-0', data: '', retry: 1000 })
+    } else {
+      t.match(first?.message, { params: { text: 'a' } })
+      t.equal(get.events.length, 0)
+    }
+  }
+})
+
+test('the stream that answers initialize has no such event: no revision is agreed on yet', async (t) => {
+  const { client } = await serve(t)
+  const raw = client({ headers: { accept: 'text/event-stream' } })
+  await raw.initialize()
+  t.strictSame(
+    [...raw.messages].map(({ id }) => id),
+    [1]
+  )
+  t.type(raw.sessionId, 'string')
+})
+
+test('no two events of a session have the same id', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const ids: unknown[] = []
+  const get = await client.openGet()
+  for (let n = 1; n < 10; n++) {
+    const post = client.openPost(call(n, n))
+    await server.got('tools/call', n)
+    await server.notify(...progress(n, n))
+    await server.say({ id: n, result: {} })
+    const stream = await post
+    await stream.closed
+    await server.notify(...note('a'))
+    ids.push(...stream.events.map(({ id }) => id))
+  }
+  await until(() => cameOn(get).length === 9)
+  ids.push(...get.events.map(({ id }) => id))
+  t.equal(new Set(ids).size, ids.length)
+  t.equal(ids.length, 9 * 3 + 10)
+})
+
+test('the stream of a call goes on where it broke, in the middle of the call', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const get = await client.openGet()
+  const post = client.openPost(call(1, 10))
+  const request = await server.got('tools/call')
+  await server.notify(...progress(10, 1))
+  const broken = await post
+  await until(() => cameOn(broken).length === 1)
+  await breakOff(broken)
+  await server.notify(...progress(10, 2))
+  const stream = await client.openGet({ lastEventId: broken.lastEventId })
+  await server.notify(...progress(10, 3))
+  await server.notify(...note('a'))
+  await server.say({ id: 'q', method: 'roots/list' })
+  t.ok(await server.received.until(({ id }) => id === 'q'))
+  await server.answer(request)
+  await stream.closed
+  t.strictSame(cameOn(stream), [2, 3, 'a', 'q', 1], 'it alone has all the rest')
+  t.strictSame(cameOn(get), [])
+})
+
+test('a client that has only the first id, and no message yet, misses nothing', async (t) => {
+  const { session } = await serve(t, { streamAfter: 1 })
+  const { client, server } = await session()
+  const broken = await client.openPost(call(1))
+  await broken.events.until(({ id }) => id !== undefined)
+  await breakOff(broken)
+  await server.say({ id: 1, result: {} })
+  const stream = await client.openGet({ lastEventId: broken.lastEventId })
+  await stream.closed
+  t.strictSame(cameOn(stream), [1])
+})
+
+test('what the server says while nobody is connected waits on the stream of its call', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const post = client.openPost(call(1, 10))
+  await server.got('tools/call')
+  await server.notify(...progress(10, 1))
+  const broken = await post
+  await until(() => cameOn(broken).length === 1)
+  await breakOff(broken)
+  await server.say({ id: 'q', method: 'roots/list' })
+  const stream = await client.openGet({ lastEventId: broken.lastEventId })
+  t.ok(await server.received.until(({ id }) => id === 'q'), 'and is answered')
+  await server.say({ id: 1, result: {} })
+  await stream.closed
+  t.strictSame(cameOn(stream), ['q', 1])
+})
+
+test('while a call is cut off, what belongs to no call goes where somebody listens', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const get = await client.openGet()
+  const post = client.openPost(call(1, 10))
+  await server.got('tools/call')
+  await server.notify(...progress(10, 1))
+  const broken = await post
+  await breakOff(broken)
+  await server.notify(...note('a'))
+  await get.events.until(({ message }) => message?.params.text === 'a')
+  t.strictSame(cameOn(get), ['a'])
+  await server.say({ id: 1, result: {} })
+})
+
+test('a stream that is complete is replayed and ends', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const post = client.openPost(call(1, 10))
+  await server.got('tools/call')
+  await server.notify(...progress(10, 1))
+  await server.say({ id: 1, result: {} })
+  const stream = await post
+  await stream.closed
+  const [, first] = stream.events
+  const again = await client.openGet({ lastEventId: first?.id })
+  await again.closed
+  t.strictSame(cameOn(again), [1])
+  const all = await client.openGet({ lastEventId: stream.events[0]?.id })
+  await all.closed
+  t.strictSame(cameOn(all), [1, 1])
+  t.strictSame(
+    all.events.map(({ id }) => id),
+    stream.events.slice(1).map(({ id }) => id),
+    'with the same ids'
+  )
+  const nothing = await client.openGet({ lastEventId: stream.lastEventId })
+  await nothing.closed
+  t.strictSame([...nothing.events], [])
+})
+
+test('the stream of a GET goes on where it broke, and shows nothing of other streams', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const get = await client.openGet()
+  await server.notify(...note('a'))
+  await get.events.until(({ message }) => message !== undefined)
+  const post = client.openPost(call(1, 10))
+  await server.got('tools/call')
+  await server.notify(...progress(10, 1))
+  await server.say({ id: 1, result: {} })
+  await (
+    await post
+  ).closed
+  await breakOff(get)
+  await server.notify(...note('b'))
+  const again = await client.openGet({ lastEventId: get.lastEventId })
+  await again.events.until(({ message }) => message?.params.text === 'b')
+  t.strictSame(cameOn(again), ['b'])
+  const old = await client.openGet({ lastEventId: '0-0' })
+  await old.events.until(({ message }) => message?.params.text === 'b')
+  t.strictSame(cameOn(old), ['a', 'b'])
+})
+
+test('a new GET replaces the old one, also one whose client has stopped reading', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const first = await client.openGet()
+  const second = await client.openGet()
+  await first.closed
+  await server.notify(...note('a'))
+  await second.events.until(({ message }) => message !== undefined)
+  t.strictSame(cameOn(first), [])
+
+  second.response.pause()
+  const said = server.notify(...note('x'.repeat(16 * 1024 * 1024)))
+  const more = Promise.all(Array.from({ length: 40 }, (_, n) => server.notify(...note(`${n}`))))
+  await said
+  const third = await client.openGet()
+  await more
+  await third.events.until(({ message }) => message?.params.text === '39')
+  t.strictSame(cameOn(third).at(-1), '39')
+})
+
+test('a GET without an id goes on after what has been sent', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const get = await client.openGet()
+  await server.notify(...note('a'))
+  await get.events.until(({ message }) => message !== undefined)
+  await breakOff(get)
+  await server.notify(...note('b'))
+  const next = await client.openGet()
+  await next.events.until(({ message }) => message?.params.text === 'b')
+  t.strictSame(cameOn(next), ['b'])
+  t.match(next.events[0], { id: '0-1', data: '' }, 'which it has the id of')
+})
+
+test('an id of which nothing is known is refused', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const get = await client.openGet()
+  for (const id of ['9-0', 'x', '0', '1-1']) {
+    const { status } = await client.openGet({ lastEventId: id })
+    t.equal(status, 400, id)
+  }
+  await server.notify(...note('a'))
+  await get.events.until(({ message }) => message?.params.text === 'a')
+  const empty = await client.openGet({ lastEventId: '' })
+  t.equal(empty.status, 200, 'an empty one is none')
+})
+
+test('what nobody comes for is dropped in the end: answers become errors', async (t) => {
+  const warnings: string[] = []
+  const noop = (): void => {}
+  const log = { debug: noop, info: noop, warn: (text: string) => warnings.push(text), error: noop }
+  const { session } = await serve(t, { maxReplay: 4096, streamAfter: 1, log })
+  const { client, server } = await session()
+  const broken = await client.openPost(call(1))
+  await broken.events.until(({ id }) => id !== undefined)
+  await breakOff(broken)
+  await server.say({ id: 1, result: 'x'.repeat(3000) })
+  await server.say({ id: 'q', method: 'roots/list' })
+  for (let n = 0; n < 100; n++) await server.notify(...note(`${n}`))
+  t.match(await server.received.until(({ id }) => id === 'q'), {
+    error: { message: 'the message was not fetched in time' }
+  })
+  const stream = await client.openGet({ lastEventId: broken.lastEventId })
+  await stream.closed
+  t.match(stream.events.at(-1)?.message, { id: 1, error: { code: -32000 } })
+  const get = await client.openGet()
+  await get.events.until(({ message }) => message?.params.text === '99')
+  const texts = cameOn(get)
+  t.ok(texts.length > 5 && texts.length < 50)
+  t.ok(warnings.length > 50)
+})

@@ -1,0 +1,364 @@
+// A client of Streamable HTTP with a session: which message goes where, and how the session ends.
+
+import { test } from 'tap'
+import type { ClientStream } from '../../fixtures/clients/raw.js'
+import { ProxyError } from '../../lib/errors.ts'
+import { parseFrame } from '../../lib/message/frame.ts'
+import { SessionTransport } from '../../lib/http-server/accept-session.ts'
+import { FakeServer, countTimers, exchangeOver, json, serve, until } from './helpers.ts'
+
+const call = (id: number | string, progressToken?: number): string =>
+  json({ id, method: 'tools/call', params: { _meta: { progressToken } } })
+const note = (text: string): [string, object] => ['notifications/message', { text }]
+
+/** What came on a stream so far: the texts of notifications, and the ids of requests and responses. */
+const cameOn = (stream: ClientStream): unknown[] =>
+  stream.events.flatMap(({ message }) => {
+    if (message === undefined) return []
+    return [message.id ?? message.params.text ?? message.params.progress]
+  })
+
+test('a response is the answer to its POST, as JSON', async (t) => {
+  const { session } = await serve(t)
+  const { client } = await session()
+  const { status, headers, text } = await client.post(json({ id: 'p', method: 'ping' }))
+  t.equal(status, 200)
+  t.equal(headers['content-type'], 'application/json')
+  t.equal(headers['mcp-session-id'], client.sessionId)
+  t.strictSame(JSON.parse(text), { jsonrpc: '2.0', id: 'p', result: {} })
+})
+
+test('what belongs to no call goes to the stream of a GET', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const get = await client.openGet()
+  t.equal(get.headers['content-type'], 'text/event-stream')
+  t.equal(get.headers['mcp-session-id'], client.sessionId)
+  await server.notify(...note('a'))
+  await get.events.until(({ message }) => message?.params.text === 'a')
+})
+
+test('what comes before there is a GET waits for one', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  await server.notify(...note('a'))
+  await server.say({ id: 'q', method: 'roots/list' })
+  const get = await client.openGet()
+  await get.events.until(({ message }) => message?.id === 'q')
+  t.strictSame(cameOn(get), ['a', 'q'])
+})
+
+test('during a call all goes to its POST, then the response, and the stream ends', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const get = await client.openGet()
+  const post = client.openPost(call(5, 1))
+  const request = await server.got('tools/call')
+  await server.notify('notifications/progress', { progressToken: 1, progress: 0.5 })
+  await server.notify(...note('a'))
+  await server.say({ id: 'q', method: 'sampling/createMessage' })
+  const stream = await post
+  t.equal(stream.headers['content-type'], 'text/event-stream')
+  t.ok(await server.received.until(({ id, error }) => id === 'q' && error), 'the answer comes back')
+  await server.answer(request)
+  await stream.closed
+  t.strictSame(cameOn(stream), [0.5, 'a', 'q', 5])
+  t.strictSame(cameOn(get), [])
+})
+
+test('of several calls each has its progress and its response to itself', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const get = await client.openGet()
+  const posts = [client.openPost(call(1, 10)), client.openPost(call(2, 20))]
+  const requests = [await server.got('tools/call', 1), await server.got('tools/call', 2)]
+  await server.notify('notifications/progress', { progressToken: 20, progress: 2 })
+  await server.notify('notifications/progress', { progressToken: 10, progress: 1 })
+  await server.notify(...note('whose?'))
+  await server.notify('notifications/progress', { progressToken: 30, progress: 3 })
+  for (const request of requests.reverse()) await server.answer(request)
+  const [one, two] = (await Promise.all(posts)) as [ClientStream, ClientStream]
+  await Promise.all([one.closed, two.closed])
+  t.strictSame(cameOn(one), [1, 1])
+  t.strictSame(cameOn(two), [2, 2])
+  await get.events.until(({ message }) => message?.params.progress === 3)
+  t.strictSame(cameOn(get), ['whose?', 3])
+})
+
+test('without a GET what nobody knows the call of goes to the latest', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const first = client.post(call(1))
+  await server.got('tools/call', 1)
+  const second = client.openPost(call(2))
+  await server.got('tools/call', 2)
+  await server.say({ id: 'q', method: 'roots/list' })
+  const stream = await second
+  await stream.events.until(({ message }) => message?.id === 'q')
+  await server.say({ id: 2, result: {} })
+  await server.say({ id: 1, result: {} })
+  await stream.closed
+  t.strictSame(cameOn(stream), ['q', 2])
+  t.match((await first).headers, { 'content-type': 'application/json' })
+})
+
+test('a POST that takes no events gets none', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const post = client.post(call(1, 10), { accept: 'application/json' })
+  await server.got('tools/call')
+  await server.notify('notifications/progress', { progressToken: 10, progress: 1 })
+  await server.say({ id: 1, result: {} })
+  t.match(await post, { status: 200, headers: { 'content-type': 'application/json' } })
+  const get = await client.openGet()
+  await get.events.until(({ message }) => message !== undefined)
+  t.strictSame(cameOn(get), [1], 'the GET stream has it')
+})
+
+test('silence opens the stream of a POST, so that the client hears something', async (t) => {
+  const { session } = await serve(t, { streamAfter: 20, keepAlive: 10 })
+  const { client, server } = await session()
+  const stream = await client.openPost(call(1))
+  await stream.comments.until(() => true)
+  await server.say({ id: 1, result: {} })
+  await stream.closed
+  t.strictSame(cameOn(stream), [1])
+})
+
+test('an id that is in flight cannot be used again', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session('2025-03-26')
+  const first = client.post(call('x'))
+  await server.got('tools/call')
+  t.match(await client.post(call('x')), { status: 400, text: /\\"x\\" is in flight/ })
+  t.match(await client.post(`[${call('y')},${call('x')}]`), { status: 400 })
+  t.match(await client.post(`[${call('y')},${call('y')}]`), { status: 400 }, 'twice in a batch')
+  const second = client.post(call(1))
+  await server.got('tools/call', 1)
+  const third = client.post(call('1'))
+  await server.got('tools/call', '1')
+  t.strictSame(
+    server.received.flatMap(({ method, id }) => (method === 'tools/call' ? [id] : [])),
+    ['x', 1, '1'],
+    'numbers and strings are different ids'
+  )
+  for (const id of ['1', 1, 'x']) await server.say({ id, result: typeof id })
+  t.match(JSON.parse((await third).text), { id: '1', result: 'string' })
+  t.match(JSON.parse((await second).text), { id: 1, result: 'number' })
+  t.equal((await first).status, 200)
+  const again = client.post(call('x'))
+  await server.received.until(() => server.received.filter(({ id }) => id === 'x').length === 2)
+  await server.say({ id: 'x', result: {} })
+  t.equal((await again).status, 200, 'after the answer it can')
+})
+
+test('a cancelled call needs no answer: its POST ends, and a late one is dropped', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const first = client.post(call(1))
+  const request = await server.got('tools/call')
+  const cancelled = await client.notify('notifications/cancelled', { requestId: 1 })
+  t.equal(cancelled.status, 202)
+  t.match(JSON.parse((await first).text), { id: 1, error: { message: 'the call was cancelled' } })
+  t.match(await server.got('notifications/cancelled'), { params: { requestId: 1 } })
+  await server.answer(request)
+  const nothing = await client.notify('notifications/cancelled', { requestId: 1 })
+  t.equal(nothing.status, 202, 'once more means nothing')
+  t.equal((await client.notify('notifications/cancelled')).status, 202, 'nor does no id')
+  t.match(await client.request('ping'), { result: {} })
+})
+
+test('a connection that breaks is no cancellation', async (t) => {
+  const { session, listener } = await serve(t)
+  const { client, server } = await session()
+  const breaking = client.openPost(call(1))
+  await server.got('tools/call')
+  await server.notify(...note('a'))
+  ;(await breaking).close()
+  const silent = new AbortController()
+  const never = fetch(new URL('mcp', listener.url), {
+    method: 'POST',
+    body: call(2),
+    signal: silent.signal,
+    headers: { 'content-type': 'application/json', 'mcp-session-id': client.sessionId ?? '' }
+  })
+  await server.got('tools/call', 2)
+  silent.abort()
+  await t.rejects(never)
+  t.match(await client.request('ping'), { result: {} })
+  t.notOk(server.received.some(({ method }) => method === 'notifications/cancelled'))
+})
+
+test('a batch is answered as JSON, or on a stream when something comes before', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session('2025-03-26')
+  const batch = `[${call(1)},${json({ method: 'x' })}, ${call(2)}]`
+  const first = client.post(batch)
+  await server.got('tools/call', 2)
+  for (const id of [2, 1]) await server.say({ id, result: {} })
+  const { headers, text } = await first
+  t.equal(headers['content-type'], 'application/json')
+  t.match(JSON.parse(text), [{ id: 2 }, { id: 1 }])
+  t.strictSame(
+    server.received.slice(-3).map(({ id, method }) => id ?? method),
+    [1, 'x', 2],
+    'the server gets them one by one'
+  )
+
+  const second = client.openPost(batch)
+  await server.received.until(() => server.received.filter(({ id }) => id === 2).length === 2)
+  await server.say({ id: 1, result: {} })
+  await server.notify(...note('a'))
+  await server.say({ id: 2, result: {} })
+  const stream = await second
+  await stream.closed
+  t.strictSame(cameOn(stream), [1, 'a', 2])
+})
+
+test('a batch without requests is accepted', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session('2025-03-26')
+  const batch = `[${json({ method: 'a' })},${json({ id: 7, result: {} })}]`
+  t.match(await client.post(batch), { status: 202, text: '' })
+  await server.received.until(({ id }) => id === 7)
+})
+
+test('an idle session ends, and its server with it', async (t) => {
+  const { session, listener } = await serve(t, { sessionTimeout: 50 })
+  const { client, server } = await session()
+  await until(() => server.destroyed)
+  t.equal(listener.sessions, 0)
+  t.equal((await client.post(json({ id: 1, method: 'ping' }))).status, 404)
+})
+
+test('a session with a call or a GET open is not idle, nor one with traffic', async (t) => {
+  const { session, listener } = await serve(t, { sessionTimeout: 1000 })
+  const { client, server } = await session()
+  const isOpen = async (time: number): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, time))
+    t.equal(listener.sessions, 1)
+  }
+  const post = client.post(call(1))
+  await isOpen(1500)
+  await server.say({ id: 1, result: {} })
+  await post
+  const get = await client.openGet()
+  await isOpen(1500)
+  get.close()
+  await get.closed
+  await isOpen(500)
+  await client.request('ping')
+  await isOpen(500)
+  await server.notify(...note('a'))
+  await isOpen(500)
+  await until(() => listener.sessions === 0)
+})
+
+test('a session may be idle for ever', async (t) => {
+  const before = countTimers()
+  const transport = new SessionTransport({ id: 'x', sessionTimeout: 0 })
+  t.equal(countTimers(), before)
+  transport.destroy()
+})
+
+test('the client ends the session: calls get an error, the server is gone', async (t) => {
+  const { session, ended } = await serve(t)
+  const { client, server } = await session()
+  const get = await client.openGet()
+  const json = client.post(call(1))
+  await server.got('tools/call', 1)
+  const other = client.openPost(call(2), { accept: 'text/event-stream' })
+  await server.got('tools/call', 2)
+  t.match(await client.delete(), { status: 204, text: '' })
+  t.match(JSON.parse((await json).text), { id: 1, error: { message: 'the session has ended' } })
+  const stream = await other
+  await stream.closed
+  t.match(stream.events.at(-1)?.message, { id: 2, error: { code: -32000 } })
+  await get.closed
+  await ended.until(() => true)
+  t.ok(server.destroyed)
+})
+
+test('the server ends the session: so it is told, and the session is gone', async (t) => {
+  const { session, listener } = await serve(t)
+  const { client, server } = await session()
+  const get = await client.openGet()
+  const post = client.post(call(1))
+  await server.got('tools/call')
+  server.push(null)
+  t.match(JSON.parse((await post).text), {
+    id: 1,
+    error: { message: 'the server has ended the session' }
+  })
+  await get.closed
+  await until(() => listener.sessions === 0)
+  t.equal((await client.post(call(2))).status, 404)
+})
+
+test('the server fails: calls get its error', async (t) => {
+  const { session, listener } = await serve(t)
+  const { client, server } = await session()
+  const post = client.post(call(1))
+  await server.got('tools/call')
+  server.destroy(new ProxyError('ERR_SERVER_EXITED', 'it exited with code 3'))
+  t.match(JSON.parse((await post).text), { id: 1, error: { message: 'it exited with code 3' } })
+  await until(() => listener.sessions === 0)
+})
+
+test('an initialization that fails brings no session', async (t) => {
+  const { client, listener } = await serve(t, {}, () => {
+    return new FakeServer((message, server) => {
+      const error = { code: -32602, message: 'no such version', data: { supported: ['x'] } }
+      void server.say({ id: message.id, error })
+    })
+  })
+  const { status, headers, text } = await client().post(
+    json({
+      id: 1,
+      method: 'initialize',
+      params: {
+        protocolVersion: '1',
+        capabilities: {},
+        clientInfo: { name: 'test', version: '1' }
+      }
+    })
+  )
+  t.equal(status, 200)
+  t.match(JSON.parse(text), { id: 1, error: { data: { supported: ['x'] } } })
+  t.notOk('mcp-session-id' in headers)
+  await until(() => listener.sessions === 0)
+})
+
+test('a closing session takes no more calls, and all that those in flight need', async (t) => {
+  const transport = new SessionTransport({ id: 'x' })
+  const post = async (...messages: string[]) => {
+    const { response, text } = await exchangeOver(t)
+    const frames = messages.map((message) => parseFrame(Buffer.from(message)))
+    transport.post(response, { frames, batch: false }, { json: true, events: true })
+    return text
+  }
+  const first = await post(call(1))
+  transport.close()
+  t.notOk(transport.destroyed)
+  await t.rejects(post(call(2)), { code: 'ERR_CLOSED' })
+  t.ok(await (await post(json({ id: 'q', result: {} }))).until(' 202 '))
+  transport.write(parseFrame(Buffer.from(json({ id: 1, result: {} }))))
+  t.ok(await first.until('"id":1'))
+  t.ok(transport.destroyed)
+})
+
+test('a session ends in any state, once, and what comes after does nothing', async (t) => {
+  const before = countTimers()
+  const transport = new SessionTransport({ id: 'x' })
+  const { response, text } = await exchangeOver(t)
+  transport.destroy()
+  transport.destroy()
+  transport.whenRoom(() => t.pass('there is room for what goes nowhere'))
+  transport.post(
+    response,
+    { frames: [parseFrame(Buffer.from(json({ method: 'x' })))], batch: false },
+    { json: true, events: true }
+  )
+  t.ok(await text.until(' 202 '))
+  t.equal(countTimers(), before)
+})

@@ -1,0 +1,160 @@
+// A client over HTTP+SSE.
+
+import { test } from 'tap'
+import { ProxyError } from '../../lib/errors.ts'
+import { parseFrame } from '../../lib/message/frame.ts'
+import type { Frame } from '../../lib/message/frame.ts'
+import { SseConnection } from '../../lib/http-server/accept-sse.ts'
+import { breakOff, countTimers, exchangeOver, json, serve, settled, until } from './helpers.ts'
+
+const frameOf = (text: string): Frame => parseFrame(Buffer.from(text))
+
+test('the stream names its endpoint first, and carries all that the server says', async (t) => {
+  const { sse } = await serve(t, { keepAlive: 10 })
+  const { client, server } = await sse()
+  const [first] = client.connection.events
+  t.match(first, { event: 'endpoint', data: /^messages\/\?session_id=[0-9a-f]{32}$/ })
+  t.match(await client.initialize({ protocolVersion: '2024-11-05' }), {
+    result: { protocolVersion: '2024-11-05' }
+  })
+  const first202 = await client.post(json({ id: 5, method: 'tools/call' }))
+  t.match(first202, { status: 202, text: 'Accepted' })
+  await server.notify('notifications/message', { text: 'a' })
+  await server.say({ id: 'q', method: 'roots/list' })
+  t.ok(await server.received.until(({ id, error }) => id === 'q' && error))
+  await server.say({ id: 5, result: {} })
+  await client.messages.until(({ id }) => id === 5)
+  t.strictSame(
+    client.messages.map(({ id, params }) => id ?? params.text),
+    [1, 'a', 'q', 5]
+  )
+  t.ok(
+    client.connection.events.every(({ id }) => id === undefined),
+    'this revision has no ids'
+  )
+  await client.connection.comments.until(() => true)
+})
+
+test('the client goes: its server goes too', async (t) => {
+  const { sse, ended, listener } = await serve(t)
+  const { client, server } = await sse()
+  await breakOff(client.connection)
+  await ended.until(() => true)
+  t.ok(server.destroyed)
+  t.equal(listener.sessions, 0)
+  t.equal((await client.post(json({ id: 1, method: 'ping' }))).status, 404)
+})
+
+test('the server ends: calls get an error, then the stream ends', async (t) => {
+  const { sse, listener } = await serve(t)
+  const { client, server } = await sse()
+  await client.post(json({ id: 1, method: 'tools/call' }))
+  await server.got('tools/call')
+  server.push(null)
+  await client.closed
+  t.match(client.messages.at(-1), { id: 1, error: { message: 'the server has ended the session' } })
+  await until(() => listener.sessions === 0)
+})
+
+test('the server fails: calls get its error, then the stream ends', async (t) => {
+  const { sse } = await serve(t)
+  const { client, server } = await sse()
+  await client.post(json({ id: 1, method: 'tools/call' }))
+  await server.got('tools/call')
+  server.destroy(new ProxyError('ERR_SERVER_EXITED', 'it exited with code 3'))
+  await client.closed
+  t.match(client.messages.at(-1), { id: 1, error: { message: 'it exited with code 3' } })
+})
+
+test('a client that does not read stops its own server, and no other', async (t) => {
+  const { sse } = await serve(t)
+  const { client, server } = await sse()
+  const other = await sse()
+  client.connection.response.pause()
+  const text = 'x'.repeat(64 * 1024)
+  let said = 0
+  const flood = async (): Promise<void> => {
+    for (; said < 600; said++) await server.notify('notifications/message', { text })
+  }
+  const flooded = flood()
+  t.ok((await settled(() => said)) < 500)
+  t.match(await other.client.request('ping'), { result: {} })
+  client.connection.response.resume()
+  await flooded
+  await client.messages.until(() => client.messages.length === 600)
+})
+
+test('a server that does not read stops its client', async (t) => {
+  const { sse } = await serve(t)
+  const { client, server } = await sse()
+  server.stop()
+  let accepted = 0
+  const posts = Array.from({ length: 100 }, async () => {
+    const { status } = await client.notify('notifications/x')
+    t.equal(status, 202)
+    accepted++
+  })
+  t.ok((await settled(() => accepted)) < 100)
+  server.goOn()
+  await Promise.all(posts)
+  await server.received.until(
+    () => server.received.filter(({ method }) => method === 'notifications/x').length === 100
+  )
+})
+
+test('POSTs that wait for a server get their answer when the connection ends', async (t) => {
+  const { sse } = await serve(t)
+  const { client, server } = await sse()
+  server.stop()
+  let answered = 0
+  const posts = Array.from({ length: 100 }, async () => {
+    const { status } = await client.post(json({ method: 'notifications/x' }))
+    t.ok(status === 202 || status === 404, `${status}`)
+    answered++
+  })
+  await settled(() => answered)
+  client.connection.close()
+  await Promise.all(posts)
+})
+
+test('a closing connection takes no more calls, and ends when those in flight are answered', async (t) => {
+  const timers = countTimers()
+  const { response, text } = await exchangeOver(t)
+  const connection = new SseConnection({ id: 'x', response, endpoint: 'messages/' })
+  const post = async (message: string) => {
+    const { response, text } = await exchangeOver(t)
+    connection.post(response, frameOf(message))
+    return text
+  }
+  await post(json({ id: 1, method: 'tools/call' }))
+  connection.close()
+  await t.rejects(post(json({ id: 2, method: 'ping' })), { code: 'ERR_CLOSED' })
+  t.ok(await (await post(json({ id: 'q', result: {} }))).until(' 202 '))
+  t.notOk(connection.destroyed)
+  connection.write(frameOf(json({ id: 1, result: 'answer' })))
+  t.ok(connection.destroyed)
+  t.ok(await text.until(/"answer"[^]*\r\n0\r\n\r\n$/), 'after they have gone out')
+  await until(() => countTimers() === timers)
+})
+
+test('a cancelled call is waited for no longer', async (t) => {
+  const { response } = await exchangeOver(t)
+  const connection = new SseConnection({ id: 'x', response, endpoint: 'messages/' })
+  for (const message of [
+    { id: 1, method: 'tools/call' },
+    { method: 'notifications/cancelled', params: { requestId: 1 } }
+  ]) {
+    connection.post((await exchangeOver(t)).response, frameOf(json(message)))
+  }
+  connection.close()
+  t.ok(connection.destroyed)
+})
+
+test('a connection ends in any state, once', async (t) => {
+  const { response, text } = await exchangeOver(t)
+  const connection = new SseConnection({ id: 'x', response, endpoint: 'messages/' })
+  connection.destroy()
+  connection.destroy()
+  connection.whenRoom(() => t.pass('there is room for what goes nowhere'))
+  t.ok(await text.until('\r\n0\r\n\r\n'))
+})

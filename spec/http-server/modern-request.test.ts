@@ -1,0 +1,126 @@
+// What the modern revision asks of an HTTP request.
+
+import t from 'tap'
+import { makeFrame, parseFrame } from '../../lib/message/frame.ts'
+import type { Frame } from '../../lib/message/frame.ts'
+import {
+  checkModern,
+  isModern,
+  modernStatus,
+  namesModern
+} from '../../lib/http-server/modern-request.ts'
+import type { MirroredParam } from '../../lib/protocol/mirrored-headers.ts'
+import { bodyOf, headersOf, meta } from '../modern.ts'
+import type { Params } from '../modern.ts'
+
+const frameOf = (method: string, params?: Params): Frame =>
+  parseFrame(Buffer.from(bodyOf('1', method, params)))
+const bodyWith = (...frames: Frame[]) => ({ frames, batch: false })
+const none = (): Promise<MirroredParam[]> => Promise.resolve([])
+const legacy = { 'mcp-protocol-version': '2025-11-25' }
+const modern = { 'mcp-protocol-version': '2026-07-28' }
+const unknown = { 'mcp-protocol-version': '2031-01-01' }
+
+t.test('headers name a modern revision when they name none of the legacy ones', async (t) => {
+  t.ok(namesModern(modern))
+  t.ok(namesModern(unknown))
+  t.notOk(namesModern(legacy))
+  t.notOk(namesModern({}))
+})
+
+t.test(
+  'a request is of the era that it says itself, and else of that of its headers',
+  async (t) => {
+    const plain = makeFrame({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
+    const notification = makeFrame({ jsonrpc: '2.0', method: 'notifications/cancelled' })
+    const old = frameOf('tools/list', {
+      _meta: { 'io.modelcontextprotocol/protocolVersion': '2025-11-25' }
+    })
+    for (const headers of [{}, legacy, modern]) {
+      t.ok(isModern(headers, bodyWith(frameOf('tools/list'))))
+      t.notOk(isModern(headers, bodyWith(old)))
+    }
+    for (const frame of [plain, notification]) {
+      t.ok(isModern(modern, bodyWith(frame)))
+      t.ok(isModern(unknown, bodyWith(frame)))
+      t.notOk(isModern(legacy, bodyWith(frame)))
+      t.notOk(isModern({}, bodyWith(frame)))
+    }
+  }
+)
+
+t.test('answers, batches and nothing at all are not modern', async (t) => {
+  const answer = makeFrame({ jsonrpc: '2.0', id: 1, result: {} })
+  t.notOk(isModern(modern, bodyWith(answer)))
+  t.notOk(isModern(modern, { frames: [frameOf('tools/list')], batch: true }))
+  t.notOk(isModern(modern, bodyWith()))
+})
+
+t.test('a request that says all, twice, is right', async (t) => {
+  const asked: string[] = []
+  const mirroredParams = async (tool: string): Promise<MirroredParam[]> => {
+    asked.push(tool)
+    return [{ header: 'mcp-param-a', path: ['a'], type: 'string' }]
+  }
+  const call = { name: 'tool', arguments: { a: 'x' } }
+  const headers = { ...headersOf('tools/call', call), 'mcp-param-a': 'x' }
+  await checkModern(headers, frameOf('tools/call', call), mirroredParams)
+  await checkModern(headersOf('tools/list'), frameOf('tools/list'), mirroredParams)
+  const prompt = { name: 'tool' }
+  await checkModern(
+    headersOf('prompts/get', prompt),
+    frameOf('prompts/get', prompt),
+    mirroredParams
+  )
+  await checkModern(headersOf('tools/call'), frameOf('tools/call', { name: 5 }), mirroredParams)
+  t.strictSame(asked, ['tool'], 'and of calls alone it has to be known what is mirrored')
+  await t.rejects(
+    checkModern({ ...headers, 'mcp-param-a': 'y' }, frameOf('tools/call', call), mirroredParams),
+    { code: 'ERR_HEADER_MISMATCH' }
+  )
+})
+
+t.test(
+  'a request that does not say enough of its client is malformed, whatever its headers',
+  async (t) => {
+    const { 'io.modelcontextprotocol/protocolVersion': version, ...rest } = meta
+    const capabilities = 'io.modelcontextprotocol/clientCapabilities'
+    const faults = [
+      undefined,
+      {},
+      { _meta: null },
+      { _meta: 'text' },
+      { _meta: rest },
+      { _meta: { ...meta, 'io.modelcontextprotocol/protocolVersion': 1 } },
+      { _meta: { ...meta, [capabilities]: undefined } },
+      { _meta: { ...meta, [capabilities]: null } },
+      { _meta: { ...meta, [capabilities]: 'all' } },
+      { _meta: { ...meta, [capabilities]: [] } }
+    ]
+    for (const params of faults) {
+      const frame = makeFrame({
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'tools/list',
+        ...(params && { params })
+      })
+      const rejection = { code: 'ERR_PARAMS', rpc: -32602, status: 400 }
+      await t.rejects(checkModern({}, frame, none), rejection, JSON.stringify(params))
+    }
+    t.equal(version, '2026-07-28')
+  }
+)
+
+t.test('there is nothing to initialize', async (t) => {
+  const rejection = { code: 'ERR_METHOD_NOT_FOUND', rpc: -32601, status: 404 }
+  await t.rejects(checkModern(headersOf('initialize'), frameOf('initialize'), none), rejection)
+})
+
+t.test('answers that tell of a fault have its status', async (t) => {
+  const statusOf = (code: number): number =>
+    modernStatus(makeFrame({ jsonrpc: '2.0', id: 1, error: { code, message: '' } }))
+  for (const code of [-32700, -32600, -32602, -32020, -32021, -32022]) t.equal(statusOf(code), 400)
+  t.equal(statusOf(-32601), 404)
+  for (const code of [-32603, -32000, 1]) t.equal(statusOf(code), 200)
+  t.equal(modernStatus(makeFrame({ jsonrpc: '2.0', id: 1, result: {} })), 200)
+})

@@ -1,0 +1,330 @@
+// Sessions that are one POST.
+
+import t from 'tap'
+import { ProxyError } from '../../lib/errors.ts'
+import { listen } from '../../lib/http-server/listener.ts'
+import type { MirroredParam } from '../../lib/protocol/mirrored-headers.ts'
+import { ask, bodyOf, headersOf, parsed, post } from '../modern.ts'
+import { FakeServer, initialize, json, rawConnection, serve } from './helpers.ts'
+
+const subscriptionKey = 'io.modelcontextprotocol/subscriptionId'
+
+/** Answers every request with its own params. */
+const echo = (): FakeServer =>
+  new FakeServer((message, server) => void server.answer(message, { params: message.params }))
+
+t.test('each request has a transport of its own, which says what it is', async (t) => {
+  const { listener, arrivals, ended } = await serve(t, {}, echo)
+  const { mcp } = listener.urlsOf('')
+  for (const n of [1, 2]) {
+    const { status, messages } = await ask(mcp, '1', 'tools/call', { name: 'x', n })
+    t.equal(status, 200)
+    t.match(messages, [{ id: 1, result: { params: { n } } }])
+  }
+  t.match(arrivals, [
+    { server: '', kind: 'modern' },
+    { server: '', kind: 'modern' }
+  ])
+  t.not(arrivals[0]?.session, arrivals[1]?.session)
+  await ended.until(() => ended.length === 2)
+})
+
+t.test('without sessions, a legacy request is a client of its own too', async (t) => {
+  const { listener, arrivals, servers, client } = await serve(t, { stateless: true }, echo)
+  const answer = parsed(
+    await client().post(json({ id: 'a', method: 'tools/list', params: { n: 1 } }))
+  )
+  t.match(answer, { status: 200, message: { id: 'a', result: { params: { n: 1 } } } })
+  const named = { 'mcp-session-id': 'of another proxy', 'mcp-protocol-version': '2025-06-18' }
+  t.equal((await client().post(json(initialize), named)).status, 200)
+  t.strictSame(
+    arrivals.map(({ kind }) => kind),
+    ['stateless', 'stateless']
+  )
+
+  const error = { code: -32601, message: 'no' }
+  const message = json({ id: 1, error })
+  for (const body of [json({ method: 'notifications/initialized' }), message]) {
+    t.match(await client().post(body), { status: 202, text: '' })
+  }
+  t.equal(servers.length, 2, 'what expects no answer has nobody to go to')
+  t.equal((await client().post(`[${json({ id: 1, method: 'ping' })}]`)).status, 400)
+  for (const method of ['GET', 'DELETE']) {
+    const response = await client().open(method)
+    t.equal(response.statusCode, 405)
+    t.equal(response.headers.allow, 'POST')
+    response.resume()
+  }
+  t.match((await ask(listener.urlsOf('').mcp, '1', 'x')).status, 200)
+  t.equal(arrivals.at(-1)?.kind, 'modern')
+})
+
+t.test('a notification of the modern revision is taken, and is about nothing', async (t) => {
+  const { servers, client } = await serve(t)
+  const body = json({ method: 'notifications/cancelled', params: { requestId: 1 } })
+  t.match(await client().post(body, headersOf('notifications/cancelled')), {
+    status: 202,
+    text: ''
+  })
+  t.equal(servers.length, 0)
+})
+
+t.test('the answer to a legacy request has the status 200, whatever it says', async (t) => {
+  const refusing = (): FakeServer =>
+    new FakeServer((message, server) => {
+      void server.say({ id: message.id, error: { code: -32601, message: 'no' } })
+    })
+  const { client } = await serve(t, { stateless: true }, refusing)
+  const answer = parsed(await client().post(json({ id: 1, method: 'x' })))
+  t.match(answer, { status: 200, message: { error: { code: -32601 } } })
+})
+
+t.test("the server's refusals have the statuses that the revision gives them", async (t) => {
+  const refusing = (): FakeServer =>
+    new FakeServer((message, server) => {
+      void server.say({ id: message.id, error: { code: message.params.code, message: 'no' } })
+    })
+  const { listener } = await serve(t, {}, refusing)
+  const { mcp } = listener.urlsOf('')
+  const statuses = { '-32601': 404, '-32602': 400, '-32021': 400, '-32022': 400, '-32603': 200 }
+  for (const [code, status] of Object.entries(statuses)) {
+    const answer = await ask(mcp, '"i d"', 'x', { code: Number(code) })
+    t.equal(answer.status, status)
+    t.match(answer.messages, [{ id: 'i d', error: { code: Number(code) } }])
+  }
+})
+
+t.test(
+  'a request is checked before it reaches a server, and its id is in the refusal',
+  async (t) => {
+    const { servers, client, listener } = await serve(t, {}, echo)
+    const http = client()
+    const refusals: [string, Record<string, string | undefined>, number, number][] = [
+      [bodyOf('7', 'x'), { 'mcp-method': undefined }, 400, -32020],
+      [bodyOf('7', 'x'), { 'mcp-protocol-version': undefined }, 400, -32020],
+      [bodyOf('7', 'x'), { 'mcp-protocol-version': '2031-01-01' }, 400, -32020],
+      [bodyOf('7', 'x'), { 'mcp-method': 'X' }, 400, -32020],
+      [bodyOf('7', 'tools/call', { name: 'n' }), { 'mcp-method': 'tools/call' }, 400, -32020],
+      [json({ id: 7, method: 'x', params: {} }), { 'mcp-method': 'X' }, 400, -32602],
+      [bodyOf('7', 'initialize'), { 'mcp-method': 'initialize' }, 404, -32601]
+    ]
+    for (const [body, headers, status, code] of refusals) {
+      const answer = parsed(await http.post(body, { ...headersOf('x'), ...headers }))
+      t.match(answer, { status, message: { id: 7, error: { code } } }, body)
+    }
+    t.equal(servers.length, 0)
+
+    // White space around values, and the case of names, are nobody's business but HTTP's.
+    const { socket, text } = rawConnection(t, listener)
+    const body = bodyOf('7', 'x')
+    socket.write(
+      [
+        'POST /mcp HTTP/1.1',
+        'Host: localhost',
+        'CONTENT-TYPE: application/json',
+        'mCp-MeThOd: \t x \t',
+        'MCP-PROTOCOL-VERSION:2026-07-28   ',
+        `Content-Length: ${body.length}`,
+        '',
+        body
+      ].join('\r\n')
+    )
+    t.match(await text.until('"params"'), /^HTTP\/1\.1 200 OK/)
+  }
+)
+
+const region: MirroredParam = { header: 'mcp-param-region', path: ['region'], type: 'string' }
+
+t.test("the arguments that a tool's definition names are checked", async (t) => {
+  const asked: [string, string][] = []
+  const { listener } = await serve(
+    t,
+    {
+      servers: ['a b'],
+      mirroredParams: async (server, tool) => {
+        asked.push([server, tool])
+        return [region]
+      }
+    },
+    echo
+  )
+  const call = { name: 'tool', arguments: { region: 'é' } }
+  const { mcp } = listener.urlsOf('a b')
+  const right = await ask(mcp, '1', 'tools/call', call, { 'Mcp-Param-Region': '=?base64?w6k=?=' })
+  t.equal(right.status, 200)
+  const wrong = await ask(mcp, '1', 'tools/call', call)
+  t.match(wrong, { status: 400, messages: [{ id: 1, error: { code: -32020 } }] })
+  t.strictSame(asked, [
+    ['a b', 'tool'],
+    ['a b', 'tool']
+  ])
+})
+
+t.test('what cannot be checked is refused', async (t) => {
+  const faults: [Error, number, number, number | null][] = [
+    [new ProxyError('ERR_LEGACY_SERVER', 'not here'), 400, -32600, 1],
+    [new ProxyError('ERR_TIMEOUT', 'too slow'), 504, -32000, 1],
+    [new Error('a surprise'), 400, -32600, null]
+  ]
+  let fault: Error
+  const { listener, servers } = await serve(
+    t,
+    { mirroredParams: () => Promise.reject(fault) },
+    echo
+  )
+  for (const [error, status, code, id] of faults) {
+    fault = error
+    const answer = await ask(listener.urlsOf('').mcp, '1', 'tools/call', { name: 'x' })
+    t.match(answer, { status, messages: [{ id, error: { code } }] })
+  }
+  t.equal(servers.length, 0)
+})
+
+t.test('a client that leaves while it is being checked reaches no server', async (t) => {
+  let find = (_params: MirroredParam[]): void => {}
+  let ask = (): void => {}
+  const asked = new Promise<void>((resolve) => (ask = resolve))
+  const { servers, listener } = await serve(t, {
+    mirroredParams: () => {
+      ask()
+      return new Promise((resolve) => (find = resolve))
+    }
+  })
+  const { socket, text } = rawConnection(t, listener)
+  const call = { name: 'tool' }
+  const body = bodyOf('1', 'tools/call', call)
+  const headers = {
+    ...headersOf('tools/call', call),
+    host: 'localhost',
+    'content-length': body.length
+  }
+  const head = Object.entries(headers).map((header) => header.join(': '))
+  socket.write(['POST /mcp HTTP/1.1', ...head, '', body].join('\r\n'))
+  await asked
+  socket.destroy()
+  await text.ended
+  await new Promise((resolve) => setTimeout(resolve, 50)) // until the listener has heard of it
+  find([])
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal(servers.length, 0)
+})
+
+t.test('who refuses a client says why, to the client too', async (t) => {
+  const listener = await listen({}, () => {
+    throw new ProxyError('ERR_LEGACY_SERVER', 'not here')
+  })
+  t.teardown(() => listener.close(0))
+  const answer = await ask(listener.urlsOf('').mcp, '"x"', 'tools/list')
+  t.match(answer, {
+    status: 400,
+    messages: [{ id: 'x', error: { code: -32600, message: 'not here' } }]
+  })
+})
+
+t.test('a client that closes its connection is gone', async (t) => {
+  const { listener, servers, ended } = await serve(
+    t,
+    { streamAfter: 1 },
+    () => new FakeServer(() => {})
+  )
+  const { response } = await post(listener.urlsOf('').mcp, bodyOf('1', 'x'), headersOf('x'))
+  const closed = new Promise((resolve) => servers[0]?.once('close', resolve))
+  response.destroy()
+  await closed
+  t.ok(await ended.until(() => true))
+})
+
+t.test(
+  'a subscription is acknowledged at once, and ends with an answer when the proxy stops',
+  async (t) => {
+    const { listener, servers } = await serve(t, { keepAlive: 0 }, () => new FakeServer(() => {}))
+    const { mcp } = listener.urlsOf('')
+    const texts: string[] = []
+    const calling = ask(mcp, '2', 'x')
+    const other = (await servers.until(() => true)) as FakeServer
+    const listen = 'subscriptions/listen'
+    const listening = post(mcp, bodyOf('1.0', listen), headersOf(listen), (_, text) =>
+      texts.push(text)
+    )
+    const server = (await servers.until((server) => server !== other)) as FakeServer
+    await server.got(listen)
+    await server.notify('notifications/subscriptions/acknowledged', {
+      _meta: { [subscriptionKey]: 1 }
+    })
+    const { response, ended } = await listening
+    t.match(response.headers, { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
+
+    const closed = listener.close(60_000)
+    await ended
+    t.match(JSON.parse(texts[0] as string), { method: 'notifications/subscriptions/acknowledged' })
+    t.equal(
+      texts[1],
+      `{"jsonrpc":"2.0","id":1.0,"result":{"resultType":"complete","_meta":{"${subscriptionKey}":1.0}}}`
+    )
+    t.equal(texts.length, 2)
+    await other.answer(other.received[0], { late: true })
+    t.match((await calling).messages, [{ result: { late: true } }], 'calls may still be answered')
+    await closed
+  }
+)
+
+t.test('a subscription that the server takes back ends with an answer', async (t) => {
+  const { listener } = await serve(
+    t,
+    {},
+    () =>
+      new FakeServer((message, server) => {
+        const requestId = message.id
+        void server.notify('notifications/subscriptions/acknowledged')
+        void server.notify('notifications/cancelled', { requestId })
+      })
+  )
+  const { messages } = await ask(listener.urlsOf('').mcp, '"s"', 'subscriptions/listen')
+  t.match(messages.at(-1), {
+    id: 's',
+    result: { resultType: 'complete', _meta: { [subscriptionKey]: 's' } }
+  })
+  t.equal(messages.filter(({ method }) => method === undefined).length, 1)
+})
+
+t.test('calls that are not answered in time are ended when the proxy stops', async (t) => {
+  const { listener, servers } = await serve(t, {}, () => new FakeServer(() => {}))
+  const call = ask(listener.urlsOf('').mcp, '9007199254740993', 'x')
+  await servers.until(() => true)
+  await listener.close(20)
+  const { texts } = await call
+  t.equal(texts.length, 1)
+  t.match(texts[0], /^\{"jsonrpc":"2.0","id":9007199254740993,"error":\{"code":-32000,/)
+})
+
+t.test('what has nothing to do with the request does not reach the client', async (t) => {
+  const { listener, client } = await serve(
+    t,
+    { stateless: true },
+    () =>
+      new FakeServer((message, server) => {
+        void server.say({ id: 'q', method: 'roots/list' })
+        void server.say({ id: 'another', result: {} })
+        void server.notify('notifications/progress', { progressToken: 1 })
+        void server.answer(message, { own: true })
+      })
+  )
+  const { messages } = await ask(listener.urlsOf('').mcp, '1', 'x')
+  t.match(messages, [{ method: 'notifications/progress' }, { id: 1, result: { own: true } }])
+  t.equal(messages.length, 2)
+  const body = json({ id: 1, method: 'x' })
+  const answer = parsed(await client().post(body, { accept: 'application/json' }))
+  t.match(
+    answer.message,
+    { id: 1, result: { own: true } },
+    'who takes JSON gets nothing but the answer'
+  )
+})
+
+t.test('a server that ends without an answer is told of in one', async (t) => {
+  const { listener } = await serve(t, {}, () => new FakeServer((_, server) => server.push(null)))
+  t.match(await ask(listener.urlsOf('').mcp, '1', 'x'), {
+    status: 200,
+    messages: [{ id: 1, error: { code: -32000, message: 'the server ended before it answered' } }]
+  })
+})

@@ -1,0 +1,261 @@
+// The proxy itself.
+
+import { once } from 'node:events'
+import { Duplex, PassThrough, Transform } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { setImmediate as turn } from 'node:timers/promises'
+import t from 'tap'
+import type { Frame, Id } from '../../lib/message/frame.ts'
+import { join, joinPort } from '../../lib/proxy/join.ts'
+import { acceptStdio } from '../../lib/stdio/accept-stdio.ts'
+import type { StdioTransport } from '../../lib/stdio/accept-stdio.ts'
+import { connectChild } from '../../lib/stdio/connect-child.ts'
+import type { Callback } from '../../lib/streams/callbacks.ts'
+import { share } from '../../lib/wrappers/share.ts'
+import { rascal, request, response } from '../helpers.ts'
+import { TextServer } from '../wrappers/text-server.ts'
+
+interface Client {
+  transport: StdioTransport
+  input: PassThrough
+  /** All that it was told. */
+  output: Promise<string>
+}
+
+function client(): Client {
+  const [input, output] = [new PassThrough(), new PassThrough()]
+  const all = text(output)
+  all.catch(() => {}) // some are destroyed
+  return { transport: acceptStdio({ input, output }), input, output: all }
+}
+
+t.test('a client is joined to a server until both have ended', async (t) => {
+  const { transport, input, output } = client()
+  input.write(`${request(1, 'test/sleep', { ms: 50 })}\n`)
+  input.end(`${request(2, 'test/echo', { big: 1 })}\n`)
+  const server = connectChild(rascal('--exit-on-eof-without-answering'))
+  await join(transport, server)
+  t.strictSame(
+    (await output)
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).id)
+      .sort(),
+    [1, 2]
+  )
+  t.ok(server.closed, 'and its process has gone')
+})
+
+t.test('a tap sees all that passes, each way', async (t) => {
+  const { transport, input, output } = client()
+  const seen: string[] = []
+  const see = (who: string): Transform =>
+    new Transform({
+      objectMode: true,
+      transform(frame, _encoding, callback) {
+        seen.push(`${who}: ${frame.id}`)
+        callback(null, frame)
+      }
+    })
+  input.end(`${request(1, 'ping')}\n`)
+  await join(transport, connectChild(rascal()), {
+    fromClient: see('client'),
+    fromServer: see('server')
+  })
+  t.strictSame(seen, ['client: 1', 'server: 1'])
+  t.match(await output, /"id":1/)
+})
+
+t.test('when either fails it fails, and lets the other go', async (t) => {
+  const one = client()
+  one.input.write(`${request(1, 'test/crash')}\n`)
+  await t.rejects(join(one.transport, connectChild(rascal())), { code: 'ERR_SERVER_EXITED' })
+  t.ok(one.transport.destroyed)
+
+  const two = client()
+  const server = new Duplex({ objectMode: true, read() {}, write() {} })
+  const joined = join(two.transport, server)
+  two.input.destroy(new Error('broken'))
+  await t.rejects(joined, { message: 'broken' })
+  t.ok(server.destroyed)
+})
+
+// A client and a port of a shared server.
+
+/** Either end, in memory: it takes a frame when it is told to, if it has been stopped. */
+class End extends Duplex {
+  readonly taken: (Id | undefined)[] = []
+  /** What was wrong when it closed. */
+  readonly done: Promise<unknown>
+  #held: Callback | undefined
+  #isStopped = false
+
+  constructor() {
+    super({ objectMode: true, highWaterMark: 2 })
+    this.done = once(this, 'close').then(
+      () => this.errored ?? undefined,
+      (error: unknown) => error
+    )
+  }
+
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  goOn(): void {
+    this.#isStopped = false
+    this.#held?.()
+  }
+
+  override _read(): void {}
+
+  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+    this.taken.push(frame.id)
+    if (this.#isStopped) this.#held = callback
+    else callback()
+  }
+}
+
+function joined(): { client: End; port: End } {
+  const [client, port] = [new End(), new End()]
+  joinPort(client, port)
+  return { client, port }
+}
+
+const turns = async (): Promise<void> => {
+  for (let count = 0; count < 10; count++) await turn()
+}
+
+t.test('what either end says is told to the other, in order', async (t) => {
+  const { client, port } = joined()
+  for (const id of [1, 2, 3]) {
+    client.push(request(id, 'ping'))
+    port.push(response(id))
+  }
+  await turns()
+  t.strictSame(port.taken, [1, 2, 3])
+  t.strictSame(client.taken, [1, 2, 3])
+})
+
+t.test('an end that says no more can still be told, until the other says no more', async (t) => {
+  for (const isClientFirst of [true, false]) {
+    const { client, port } = joined()
+    const [first, second] = isClientFirst ? [client, port] : [port, client]
+    first.push(response(1))
+    first.push(null)
+    await turns()
+    t.ok(second.writableFinished)
+    t.notOk(first.destroyed || second.destroyed)
+    second.push(response(2))
+    await turns()
+    t.strictSame(first.taken, [2])
+    second.push(null)
+    t.strictSame(await Promise.all([first.done, second.done]), [undefined, undefined])
+    t.strictSame([first.taken, second.taken], [[2], [1]])
+  }
+})
+
+t.test(
+  'an end that does not take what it is told stops the other, and lets it go on',
+  async (t) => {
+    for (const isClientSlow of [true, false]) {
+      const { client, port } = joined()
+      const [slow, other] = isClientSlow ? [client, port] : [port, client]
+      slow.stop()
+      for (let id = 0; id < 20; id++) other.push(response(id))
+      await turns()
+      t.ok(other.isPaused())
+      t.strictSame(slow.taken, [0])
+      t.ok(slow.writableLength + other.readableLength === 20, 'nothing is lost')
+      t.ok(slow.writableLength <= 2, 'nor kept by who does not take it')
+      slow.push(request(1, 'ping'))
+      await turns()
+      t.strictSame(other.taken, [1], 'the other way nothing is stopped')
+      slow.goOn()
+      await turns()
+      t.strictSame(slow.taken, [...Array(20).keys()])
+    }
+  }
+)
+
+t.test('a client that takes its time gets all that was said before the port ended', async (t) => {
+  const { client, port } = joined()
+  client.stop()
+  client.push(null)
+  for (const id of [1, 2]) port.push(response(id))
+  port.push(null)
+  t.equal(await port.done, undefined)
+  await turns()
+  t.notOk(client.destroyed)
+  client.goOn()
+  t.equal(await client.done, undefined)
+  t.strictSame(client.taken, [1, 2])
+})
+
+t.test('a client that fails, or goes, lets the port go', async (t) => {
+  for (const error of [undefined, new Error('broken')]) {
+    const { client, port } = joined()
+    port.stop()
+    for (const id of [1, 2, 3, 4]) client.push(request(id, 'ping'))
+    await turns()
+    client.destroy(error)
+    t.equal(await port.done, undefined, 'which has done nothing wrong')
+    t.equal(await client.done, error)
+    t.equal(port.taken.length, 1)
+  }
+})
+
+t.test('a port that fails, or goes, lets the client go, and tells it why', async (t) => {
+  for (const error of [undefined, new Error('broken')]) {
+    const { client, port } = joined()
+    client.stop()
+    for (const id of [1, 2, 3, 4]) port.push(response(id))
+    await turns()
+    port.destroy(error)
+    t.equal(await client.done, error)
+    t.equal(client.taken.length, 1)
+  }
+})
+
+t.test('a port that fails after its last word tells the client why', async (t) => {
+  const { client, port } = joined()
+  const error = new Error('broken')
+  client.stop()
+  client.push(null)
+  port.push(response(1))
+  port.push(null)
+  port.once('end', () => port.destroy(error))
+  t.equal(await client.done, error)
+})
+
+t.test('whichever end has gone before they are joined, the other goes too', async (t) => {
+  for (const isClientFirst of [true, false]) {
+    const [client, port] = [new End(), new End()]
+    ;(isClientFirst ? client : port).destroy()
+    joinPort(client, port)
+    await Promise.all([client.done, port.done])
+    t.ok(client.destroyed && port.destroyed)
+  }
+})
+
+t.test('of a client that has gone nothing is left at a shared server', async (t) => {
+  const server = new TextServer()
+  const shared = share(() => server)
+  const leaving = new End()
+  joinPort(leaving, shared.port())
+  leaving.push(request('a', 'test/slow'))
+  const { id } = (await server.got('test/slow')).message()
+  leaving.destroy()
+  const { params } = (await server.got('notifications/cancelled')).message()
+  t.match(params, { requestId: id })
+
+  const client = new End()
+  joinPort(client, shared.port())
+  client.push(request('a', 'ping'))
+  server.say({ id: (await server.got('ping')).message().id, result: {} })
+  client.push(null)
+  t.equal(await client.done, undefined)
+  t.strictSame(client.taken, ['a'])
+  t.strictSame(leaving.taken, [])
+  t.equal(server.received.filter(({ method }) => method?.endsWith('cancelled')).length, 1)
+})

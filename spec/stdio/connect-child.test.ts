@@ -1,0 +1,529 @@
+// The transport to a server that is a child process, joined to real ones, good and bad.
+
+import { once } from 'node:events'
+import { chmodSync } from 'node:fs'
+import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
+import t from 'tap'
+import type { Test } from 'tap'
+import type { Frame } from '../../lib/message/frame.ts'
+import { connectChild } from '../../lib/stdio/connect-child.ts'
+import type { ServerGoneError } from '../../lib/streams/fail-after-reading.ts'
+import type { ChildOptions, ChildTransport } from '../../lib/stdio/connect-child.ts'
+import { KeptLog, ended, fixture, isRunning, notification, rascal } from '../helpers.ts'
+import { request, response, script, watch } from '../helpers.ts'
+import type { Watched } from '../helpers.ts'
+
+t.setTimeout(120_000)
+
+/** A transport that leaves with its test, however that ends. */
+function connect(t: Test, options: ChildOptions): ChildTransport {
+  const transport = connectChild(options)
+  t.teardown(async () => {
+    if (!transport.closed) await new Promise((resolve) => transport.on('close', resolve).destroy())
+  })
+  return transport
+}
+
+/** One that is read, and whose server has answered already. */
+async function open(
+  t: Test,
+  options: ChildOptions
+): Promise<Watched & { transport: ChildTransport; pid: number }> {
+  const transport = connect(t, options)
+  const watched = watch(transport)
+  await watched.ask('ping')
+  return { transport, pid: transport.pid as number, ...watched }
+}
+
+/** Resolves when writing has come to a stop: nothing is taken any more. Returns how much was. */
+async function fill(transport: ChildTransport, size: number): Promise<number> {
+  let taken = 0
+  const frame = notification('filler', { text: 'x'.repeat(size) })
+  const written = (error: unknown): void => {
+    if (!error) taken++
+  }
+  while (transport.write(frame, written)) await turn()
+  for (let before = -1; taken !== before;) {
+    before = taken
+    for (let i = 0; i < 50; i++) await turn()
+  }
+  return taken
+}
+
+t.test('what is written goes to the server, and what it says is read, byte for byte', async (t) => {
+  const { transport, answer } = await open(t, rascal())
+  const params = { big: 1e21, text: '\u2028é😀\n"' }
+  transport.write(request('a', 'test/echo', params))
+  t.strictSame((await answer('a')).result, { params })
+  transport.write(request(7, 'test/split', params))
+  t.match(await answer(7), { result: { params, text: 'é–😀' } })
+})
+
+t.test('all that comes in one write is read in order', async (t) => {
+  const { frames, ask } = await open(t, rascal())
+  await ask('test/burst', { count: 100, _meta: { progressToken: 'p' } })
+  const kinds = frames.slice(1).map(({ kind, progressToken }) => progressToken ?? kind)
+  t.strictSame(kinds, [...Array.from({ length: 100 }, () => 'p'), 'response'])
+})
+
+t.test('a server gets the environment and the directory that it is to have', async (t) => {
+  const report = script(`
+    const result = { A: process.env.A, cwd: process.cwd(), names: Object.keys(process.env) }
+    console.log(JSON.stringify({ jsonrpc: '2.0', id: 1, result }))
+  `)
+  const cwd = t.testdir()
+  const own = watch(connect(t, { ...report, cwd, env: { A: '1' } }))
+  t.match((await own.answer(1)).result, { A: '1', cwd })
+  process.env.SECRET_OF_OURS = 'x'
+  t.teardown(() => delete process.env.SECRET_OF_OURS)
+  const safe = watch(connect(t, report))
+  const { names } = (await safe.answer(1)).result as { names: string[] }
+  t.ok(names.includes('PATH'))
+  t.notOk(names.includes('SECRET_OF_OURS'))
+})
+
+t.test('a command that is not found is told before anything is started', async (t) => {
+  const { closed } = watch(connect(t, { command: 'no-such-command', env: { PATH: '/none' } }))
+  t.match(await closed, {
+    code: 'ERR_COMMAND_NOT_FOUND',
+    message: 'cannot start "no-such-command": not found; PATH is /none'
+  })
+})
+
+t.test('a program that cannot be started is told', async (t) => {
+  const directory = t.testdir({ program: '#!/no/such/interpreter\n' })
+  const program = join(directory, 'program')
+  chmodSync(program, 0o755)
+  const late = watch(connect(t, { command: program }))
+  t.match(await late.closed, { code: 'ERR_SERVER_START', cause: { code: 'ENOENT' } })
+  const early = watch(connect(t, { command: process.execPath, args: ['a\0b'] }))
+  t.match(await early.closed, {
+    code: 'ERR_SERVER_START',
+    message: `cannot start "${process.execPath}"`,
+    cause: { code: 'ERR_INVALID_ARG_VALUE' }
+  })
+})
+
+t.test('a server that leaves unasked fails the transport, with its last words', async (t) => {
+  const crashing = watch(connect(t, rascal('--crash-on-start', '3')))
+  t.match(await crashing.closed, {
+    code: 'ERR_SERVER_EXITED',
+    message: `the server (${process.execPath}) exited with code 3; it said: rascal: crashing on start, as told`
+  })
+
+  const { transport, closed } = await open(t, rascal())
+  transport.write(request(2, 'test/crash', { code: 4, stderr: 'one\n\ntwo' }))
+  t.match(await closed, { message: /exited with code 4; it said: one \| two$/ })
+})
+
+t.test('a server that is killed, or says nothing, is told of all the same', async (t) => {
+  const killed = await open(t, rascal())
+  killed.transport.write(request(2, 'test/kill-self'))
+  t.match(await killed.closed, { message: /was ended by SIGKILL$/ })
+
+  const left = await open(t, rascal())
+  left.transport.write(request(2, 'test/exit-clean'))
+  t.match(await left.closed, { code: 'ERR_SERVER_EXITED', message: /exited with code 0$/ })
+})
+
+t.test('answers printed before a crash are delivered before the error', async (t) => {
+  const { transport, frames, closed, ask } = await open(t, rascal())
+  transport.write(request(2, 'test/exit-clean', { answer: true }))
+  t.match(await closed, { code: 'ERR_SERVER_EXITED' })
+  t.equal(frames.at(-1)?.id, 2)
+  await t.rejects(ask('ping'), { code: 'ERR_SERVER_EXITED' })
+})
+
+t.test('all that was printed before a crash waits for a slow reader', async (t) => {
+  const count = 500
+  const transport = connect(
+    t,
+    script(`
+      const line = (id) => JSON.stringify({ jsonrpc: '2.0', id, result: 'x'.repeat(100) })
+      let text = ''
+      for (let id = 1; id <= ${count}; id++) text += line(id) + '\\n'
+      require('fs').writeSync(1, text + line('the last, without a newline'))
+      process.stderr.write('gone\\n')
+      process.exit(1)
+    `)
+  )
+  const failed = once(transport, 'error')
+  const ids: unknown[] = []
+  for await (const frame of transport as AsyncIterable<Frame>) {
+    if (ids.push(frame.id) === 1) await ended(transport.pid as number)
+    await turn()
+  }
+  t.match(await failed, [{ code: 'ERR_SERVER_EXITED', message: /code 1; it said: gone$/ }])
+  t.strictSame(
+    ids.slice(0, -1),
+    Array.from({ length: count }, (_, index) => index + 1)
+  )
+  t.equal(ids.at(-1), 'the last, without a newline')
+})
+
+t.test('what is written after a crash, when not all is read yet, was never seen', async (t) => {
+  const crashing = script(`
+    console.log(JSON.stringify({ jsonrpc: '2.0', method: 'last' }))
+    process.stderr.write('gone')
+    process.exitCode = 1
+  `)
+  const log = new KeptLog()
+  const transport = connect(t, { ...crashing, log })
+  await log.lines.until((line) => line === 'info: gone') // a line without an end: it was the last
+  const frame = request(1, 'm')
+  transport.write(frame)
+  const { frames, closed } = watch(transport)
+  t.strictSame(((await closed) as ServerGoneError).undelivered, [frame])
+  t.match(frames, [{ method: 'last' }])
+})
+
+t.test('what waits for room when the server dies was never seen, each frame once', async (t) => {
+  const { transport, pid, closed } = await open(t, rascal('--deaf'))
+  const write = (frame: Frame): Promise<unknown> =>
+    new Promise((resolve) => transport.write(frame, (error) => resolve(error?.message ?? 'taken')))
+  await write(request(1, 'initialize'))
+  await turn()
+  // Under way; gathered behind it; and in the transport itself.
+  const frames = ['under way', 'gathered', 'waiting', 'behind'].map((method) =>
+    notification(method, { text: 'x'.repeat(1024 * 1024) })
+  )
+  const written = frames.map(write)
+  for (let i = 0; i < 20; i++) await turn()
+  process.kill(pid, 'SIGKILL')
+  t.strictSame(
+    await Promise.all(written),
+    frames.map(() => 'taken'),
+    'so that none is told never to have been written'
+  )
+  const { undelivered } = (await closed) as ServerGoneError
+  t.strictSame(
+    undelivered.map(({ method }) => method),
+    frames.map(({ method }) => method)
+  )
+})
+
+t.test('the last words on stderr are in the error, however many there were', async (t) => {
+  const said = Array.from({ length: 10 }, (_, index) => `line ${index + 990}`).join(' | ')
+  const transport = connect(
+    t,
+    script(`
+      let text = ''
+      for (let i = 0; i < 1000; i++) text += 'line ' + i + '\\n'
+      require('fs').writeSync(2, text)
+      process.exit(1)
+    `)
+  )
+  const { closed } = watch(transport)
+  t.match(await closed, { message: new RegExp(`it said: ${said.replaceAll('|', '\\|')}$`) })
+})
+
+t.test('what a crashed server leaves behind is ended, and delays the news little', async (t) => {
+  const { transport, closed, ask } = await open(t, { ...rascal(), closeTimeout: 600_000 })
+  const forked = await ask('test/fork', { stubborn: true, inherit: true })
+  const { pid } = forked.result as { pid: number }
+  transport.write(request(2, 'test/crash'))
+  t.match(await closed, { code: 'ERR_SERVER_EXITED' })
+  await ended(pid)
+})
+
+t.test('stderr goes to the log as it comes, and does not block the server', async (t) => {
+  const log = new KeptLog()
+  const { pid } = await open(t, { ...rascal('--chatty-stderr', '1000000'), log })
+  t.ok(log.lines.includes(`debug: started ${process.execPath} as process ${pid}`))
+  t.match(log.lines.at(-2), /^info: chatter/)
+})
+
+t.test('noise on stdout is logged, and harms nothing', async (t) => {
+  const log = new KeptLog()
+  const { frames, ask } = await open(t, { ...rascal(), log })
+  t.strictSame((await ask('test/noise')).result, {})
+  t.equal(frames.length, 2, 'none of it is a frame')
+  const warned = log.lines.filter((line) => line.startsWith('warn: '))
+  t.equal(warned.length, 5)
+  for (const line of warned) t.match(line, `${process.execPath} printed what is not a message: `)
+})
+
+t.test('a batch is noise', async (t) => {
+  const { transport, frames, ask } = await open(t, rascal())
+  transport.write(request(2, 'test/batch'))
+  await ask('ping')
+  t.strictSame(
+    frames.map(({ id }) => id),
+    ['watched-1', 'watched-2']
+  )
+})
+
+t.test(
+  'a result over the limit becomes an error for who asked, and harms nothing else',
+  async (t) => {
+    const { ask } = await open(t, { ...rascal(), maxMessage: 1000 })
+    t.match(await ask('test/big', { bytes: 2000 }), {
+      result: undefined,
+      error: { code: -32600, message: /is over the limit of 1000 \(see --max-message\)$/ }
+    })
+    t.match(await ask('test/big', { bytes: 2000, where: 'notification' }), { result: {} })
+    t.match(await ask('test/big', { bytes: 100 }), { result: { text: 'x'.repeat(100) } })
+  }
+)
+
+t.test('a request of the server over the limit is answered, and goes nowhere', async (t) => {
+  const { frames, ask } = await open(t, { ...rascal(), maxMessage: 1000 })
+  const params = { text: 'x'.repeat(2000) }
+  const { result } = await ask('test/ask', { method: 'roots/list', params })
+  t.match(result, { answer: { error: { code: -32600, message: /over the limit/ } } })
+  t.strictSame(
+    frames.slice(1).map(({ kind }) => kind),
+    ['response']
+  )
+})
+
+t.test('a request of the server that is none is answered too', async (t) => {
+  const { transport, answer } = await open(
+    t,
+    script(`
+      const lines = require('readline').createInterface(process.stdin)
+      lines.on('line', (line) => {
+        const { id, error } = JSON.parse(line)
+        if (error) console.log(JSON.stringify({ jsonrpc: '2.0', id: 'told', result: { id, error } }))
+        else console.log(JSON.stringify({ jsonrpc: '2.0', id, result: {} }))
+        if (id === 'go') console.log(JSON.stringify({ id: 9, method: 'roots/list' }))
+      })
+    `)
+  )
+  transport.write(request('go', 'ping'))
+  t.match((await answer('told')).result, { id: 9, error: { code: -32600 } })
+})
+
+t.test('big messages pass both ways', async (t) => {
+  const { transport, answer } = await open(t, rascal())
+  const text = 'x'.repeat(20 * 1024 * 1024)
+  transport.write(request(2, 'test/mirror', { text }))
+  t.ok((await answer(2)).result, { text })
+})
+
+t.test(
+  'a server that does not read stops the writer, and one that reads again lets it go on',
+  async (t) => {
+    const slow = script(`
+    process.stdin.pause()
+    process.on('SIGUSR2', () => process.stdin.on('data', () => {}).resume())
+    console.log(JSON.stringify({ jsonrpc: '2.0', method: 'ready' }))
+    setInterval(() => {}, 3600e3)
+  `)
+    const transport = connect(t, { ...slow, closeTimeout: 100 })
+    await watch(transport).frames.until(() => true)
+    const taken = await fill(transport, 64 * 1024)
+    t.ok(taken < 16, `${taken} of 64 KiB each were taken`)
+    t.ok(transport.writableNeedDrain)
+    process.kill(transport.pid as number, 'SIGUSR2')
+    await new Promise((resolve) => transport.once('drain', resolve))
+    t.equal(transport.writableLength, 0)
+  }
+)
+
+t.test(
+  'a reader that stops stops the server, and one that reads again lets it go on',
+  async (t) => {
+    const talkative = script(`
+    const line = JSON.stringify({ jsonrpc: '2.0', method: 'x'.repeat(64 * 1024) }) + '\\n'
+    let count = 0
+    const talk = () => { count++; process.stdout.write(line, talk) }
+    process.stdin.on('data', () => process.stderr.write(count + '\\n'))
+    process.stdin.on('end', () => process.exit())
+    talk()
+  `)
+    const log = new KeptLog()
+    const transport = connect(t, { ...talkative, log })
+    const countOf = async (): Promise<number> => {
+      const asked = log.lines.length
+      transport.write(notification('how many?'))
+      const line = await log.lines.until((line) => log.lines.indexOf(line, asked) >= asked)
+      return Number(line?.replace('info: ', ''))
+    }
+    await new Promise((resolve) => transport.once('readable', resolve))
+    let before = -1
+    let count = await countOf()
+    while (count !== before) [before, count] = [count, await countOf()]
+    t.ok(count < 200, `it stopped after ${count}`)
+    for (let read = 0; read <= count;) {
+      if (transport.read() === null)
+        await new Promise((resolve) => transport.once('readable', resolve))
+      else read++
+    }
+    t.pass('it went on')
+  }
+)
+
+t.test('end waits for the answers that are owed, then the server is let go', async (t) => {
+  const { transport, pid, frames, closed } = await open(
+    t,
+    rascal('--exit-on-eof-without-answering')
+  )
+  transport.write(request(2, 'test/sleep', { ms: 200 }))
+  transport.write(request(3, 'test/sleep', { ms: 100 }))
+  transport.end(request(4, 'ping'))
+  t.equal(await closed, undefined)
+  t.strictSame(new Set(frames.map(({ id }) => id)), new Set(['watched-1', 2, 3, 4]))
+  t.notOk(isRunning(pid))
+})
+
+t.test('what is cancelled is not waited for', async (t) => {
+  const { transport, closed } = await open(t, rascal())
+  transport.write(request(2, 'test/silence'))
+  transport.end(notification('notifications/cancelled', { requestId: 2 }))
+  t.equal(await closed, undefined)
+})
+
+t.test('what the server still says after the end is read', async (t) => {
+  const farewell = script(`
+    process.stdin.resume().on('end', () => {
+      console.log(JSON.stringify({ jsonrpc: '2.0', method: 'farewell' }))
+    })
+  `)
+  const transport = connect(t, farewell)
+  const { frames, closed } = watch(transport)
+  transport.end()
+  t.equal(await closed, undefined)
+  t.equal(frames[0]?.method, 'farewell')
+})
+
+t.test('a server that crashes while answers are waited for fails the transport', async (t) => {
+  const { transport, closed } = await open(t, { ...rascal(), closeTimeout: 600_000 })
+  transport.end(request(2, 'test/crash', { code: 5 }))
+  t.match(await closed, { code: 'ERR_SERVER_EXITED', message: /code 5/ })
+})
+
+t.test('a server that ignores the end is told to leave, then forced', async (t) => {
+  for (const flags of [['--ignore-eof'], ['--ignore-eof', '--ignore-sigterm']]) {
+    const { transport, pid, closed } = await open(t, { ...rascal(...flags), closeTimeout: 100 })
+    transport.end()
+    t.equal(await closed, undefined)
+    t.notOk(isRunning(pid))
+  }
+})
+
+t.test('no descendant is left, however the server was started', async (t) => {
+  const shell = {
+    command: 'sh',
+    args: ['-c', '"$@"; exit $?', 'sh', process.execPath, fixture('servers/rascal.js')]
+  }
+  for (const ending of ['end', 'destroy'] as const) {
+    const { transport, ask, closed } = await open(t, { ...shell, closeTimeout: 200 })
+    const { result } = await ask('test/fork', { stubborn: true })
+    const { pid, ppid } = (await ask('test/pids')).result as { pid: number; ppid: number }
+    t.equal(ppid, transport.pid)
+    transport[ending]()
+    t.equal(await closed, undefined)
+    for (const one of [pid, ppid, (result as { pid: number }).pid]) await ended(one)
+  }
+})
+
+t.test('a server that can say no more is ended', async (t) => {
+  const mute = script(`
+    process.stdin.resume().on('end', () => process.exit(6))
+    require('fs').closeSync(1)
+  `)
+  const { closed } = watch(connect(t, { ...mute, closeTimeout: 600_000 }))
+  t.match(await closed, { code: 'ERR_SERVER_EXITED', message: /code 6/ })
+})
+
+t.test('a server that closes its input is ended, and it is told what it never had', async (t) => {
+  const deaf = script(`
+    require('fs').closeSync(0)
+    console.log(JSON.stringify({ jsonrpc: '2.0', method: 'ready' }))
+    setInterval(() => {}, 3600e3)
+  `)
+  const transport = connect(t, { ...deaf, closeTimeout: 100 })
+  const { frames, closed } = watch(transport)
+  await frames.until(() => true)
+  const frame = response(1)
+  transport.write(frame)
+  const error = await closed
+  t.match(error, { code: 'ERR_SERVER_EXITED', message: /SIGTERM/ })
+  t.strictSame((error as ServerGoneError).undelivered, [frame])
+})
+
+t.test('destroyed before it began, nothing is started', async (t) => {
+  const log = new KeptLog()
+  const transport = connect(t, { ...rascal(), log })
+  const { closed } = watch(transport)
+  transport.destroy()
+  transport.destroy()
+  t.equal(await closed, undefined)
+  t.equal(transport.pid, undefined)
+  t.equal(log.lines.length, 0)
+})
+
+t.test('destroyed while the server starts, it is ended', async (t) => {
+  const log = new KeptLog()
+  const transport = connect(t, { ...rascal(), log })
+  const { closed } = watch(transport)
+  process.nextTick(() => transport.destroy())
+  t.equal(await closed, undefined)
+  t.ok(transport.pid)
+  t.notOk(isRunning(transport.pid as number))
+})
+
+t.test(
+  'destroyed with an error, it closes with that error, when the server has gone',
+  async (t) => {
+    const { transport, pid, closed } = await open(t, {
+      ...rascal('--ignore-eof'),
+      closeTimeout: 100
+    })
+    const error = new Error('enough')
+    transport.destroy(error)
+    transport.destroy(new Error('too late'))
+    t.equal(await closed, error)
+    t.notOk(isRunning(pid))
+  }
+)
+
+t.test('destroyed in the middle of a write, it tells the writer what never was', async (t) => {
+  for (const error of [undefined, new Error('enough')]) {
+    const { transport, closed } = await open(t, { ...rascal('--deaf'), closeTimeout: 100 })
+    const write = (frame: Frame): Promise<unknown> =>
+      new Promise((resolve) => transport.write(frame, resolve))
+    await write(request(1, 'initialize'))
+    const large = { text: 'x'.repeat(4 * 1024 * 1024) }
+    t.notOk(await write(notification('under way', large)), 'there is room for one more')
+    const written = [write(notification('gathered', large)), write(notification('waiting'))]
+    for (let i = 0; i < 50; i++) await turn()
+    transport.destroy(error)
+    const told = error ?? { code: 'ERR_CLOSED' }
+    t.match(await Promise.all(written), [told, told])
+    t.equal(await closed, error)
+  }
+})
+
+t.test('destroyed while the server talks, it does not block the server', async (t) => {
+  const talkative = script(`
+    process.stdin.resume().on('end', () => {
+      const line = JSON.stringify({ jsonrpc: '2.0', method: 'x'.repeat(1000) }) + '\\n'
+      for (let i = 0; i < 1000; i++) require('fs').writeSync(1, line)
+    })
+    console.log(JSON.stringify({ jsonrpc: '2.0', method: 'ready' }))
+  `)
+  const transport = connect(t, { ...talkative, closeTimeout: 600_000 })
+  const { frames, closed } = watch(transport)
+  await frames.until(() => true)
+  transport.pause().destroy()
+  t.equal(await closed, undefined, 'it left by itself')
+  t.equal(frames.length, 1)
+})
+
+t.test('a signal destroys it', async (t) => {
+  const controller = new AbortController()
+  const { pid, closed } = await open(t, { ...rascal(), signal: controller.signal })
+  controller.abort()
+  t.match(await closed, { name: 'AbortError' })
+  t.notOk(isRunning(pid))
+})
+
+t.test('with a signal that was given already nothing is started', async (t) => {
+  const transport = connect(t, { ...rascal(), signal: AbortSignal.abort() })
+  const { closed } = watch(transport)
+  t.match(await closed, { name: 'AbortError' })
+  t.equal(transport.pid, undefined)
+})
