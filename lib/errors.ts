@@ -1,43 +1,45 @@
 // Every error this package makes, and how each is told to the peers it concerns: an HTTP status
 // for whoever sent the request, a JSON-RPC code for whoever waits for an answer.
 
+import { errorCodes } from './protocol/error-codes.ts'
+
 const failures = {
   // What came is not a frame.
-  ERR_FRAME_SYNTAX: { status: 400, rpc: -32700 },
-  ERR_FRAME_ENVELOPE: { status: 400, rpc: -32600 },
-  ERR_FRAME_TOO_LARGE: { status: 413, rpc: -32600 },
-  ERR_PARAMS: { status: 400, rpc: -32602 },
-  ERR_HEADER_MISMATCH: { status: 400, rpc: -32020 },
-  ERR_METHOD_NOT_FOUND: { status: 404, rpc: -32601 },
+  ERR_FRAME_SYNTAX: { status: 400, rpc: errorCodes.parseError },
+  ERR_FRAME_ENVELOPE: { status: 400, rpc: errorCodes.invalidRequest },
+  ERR_FRAME_TOO_LARGE: { status: 413, rpc: errorCodes.invalidRequest },
+  ERR_PARAMS: { status: 400, rpc: errorCodes.invalidParams },
+  ERR_HEADER_MISMATCH: { status: 400, rpc: errorCodes.headerMismatch },
+  ERR_METHOD_NOT_FOUND: { status: 404, rpc: errorCodes.methodNotFound },
 
   // The server cannot be reached, or has gone.
-  ERR_COMMAND_NOT_FOUND: { status: 502, rpc: -32000 },
-  ERR_SERVER_START: { status: 502, rpc: -32000 },
-  ERR_SERVER_EXITED: { status: 502, rpc: -32000 },
-  ERR_CONNECTION: { status: 502, rpc: -32000 },
-  ERR_HTTP_STATUS: { status: 502, rpc: -32000 },
-  ERR_HTTP_ANSWER: { status: 502, rpc: -32000 },
-  ERR_TOKEN: { status: 502, rpc: -32000 },
-  ERR_TIMEOUT: { status: 504, rpc: -32000 },
+  ERR_COMMAND_NOT_FOUND: { status: 502, rpc: errorCodes.serverError },
+  ERR_SERVER_START: { status: 502, rpc: errorCodes.serverError },
+  ERR_SERVER_EXITED: { status: 502, rpc: errorCodes.serverError },
+  ERR_CONNECTION: { status: 502, rpc: errorCodes.serverError },
+  ERR_HTTP_STATUS: { status: 502, rpc: errorCodes.serverError },
+  ERR_HTTP_ANSWER: { status: 502, rpc: errorCodes.serverError },
+  ERR_TOKEN: { status: 502, rpc: errorCodes.serverError },
+  ERR_TIMEOUT: { status: 504, rpc: errorCodes.serverError },
 
   // The request cannot be served here.
-  ERR_FORBIDDEN: { status: 403, rpc: -32600 },
-  ERR_NOT_FOUND: { status: 404, rpc: -32600 },
-  ERR_METHOD_NOT_ALLOWED: { status: 405, rpc: -32600 },
-  ERR_NOT_ACCEPTABLE: { status: 406, rpc: -32600 },
-  ERR_MEDIA_TYPE: { status: 415, rpc: -32600 },
-  ERR_REQUEST: { status: 400, rpc: -32600 },
-  ERR_SESSION_UNKNOWN: { status: 404, rpc: -32001 },
-  ERR_LEGACY_SERVER: { status: 400, rpc: -32600 },
-  ERR_CLIENT_SLOW: { status: 503, rpc: -32000 },
-  ERR_SESSIONS_FULL: { status: 503, rpc: -32000 },
-  ERR_CANCELLED: { status: 200, rpc: -32000 },
-  ERR_CLOSED: { status: 503, rpc: -32000 },
+  ERR_FORBIDDEN: { status: 403, rpc: errorCodes.invalidRequest },
+  ERR_NOT_FOUND: { status: 404, rpc: errorCodes.invalidRequest },
+  ERR_METHOD_NOT_ALLOWED: { status: 405, rpc: errorCodes.invalidRequest },
+  ERR_NOT_ACCEPTABLE: { status: 406, rpc: errorCodes.invalidRequest },
+  ERR_MEDIA_TYPE: { status: 415, rpc: errorCodes.invalidRequest },
+  ERR_REQUEST: { status: 400, rpc: errorCodes.invalidRequest },
+  ERR_SESSION_UNKNOWN: { status: 404, rpc: errorCodes.sessionUnknown },
+  ERR_LEGACY_SERVER: { status: 400, rpc: errorCodes.invalidRequest },
+  ERR_CLIENT_SLOW: { status: 503, rpc: errorCodes.serverError },
+  ERR_SESSIONS_FULL: { status: 503, rpc: errorCodes.serverError },
+  ERR_CANCELLED: { status: 200, rpc: errorCodes.serverError },
+  ERR_CLOSED: { status: 503, rpc: errorCodes.serverError },
 
   // The program was asked for something it cannot do.
-  ERR_USAGE: { status: 500, rpc: -32603 },
-  ERR_CONFIG: { status: 500, rpc: -32603 },
-  ERR_LISTEN: { status: 500, rpc: -32603 }
+  ERR_USAGE: { status: 500, rpc: errorCodes.internalError },
+  ERR_CONFIG: { status: 500, rpc: errorCodes.internalError },
+  ERR_LISTEN: { status: 500, rpc: errorCodes.internalError }
 } as const
 
 export type ErrorCode = keyof typeof failures
@@ -60,6 +62,17 @@ export class ProxyError extends Error {
   /** The JSON-RPC error code that tells of this error. */
   get rpc(): number {
     return failures[this.code].rpc
+  }
+}
+
+/** A server at a URL answered with a status that means failure. */
+export class HttpStatusError extends ProxyError {
+  /** The status that the server sent. `status` is what the proxy tells its own client. */
+  readonly received: number
+
+  constructor(message: string, received: number) {
+    super('ERR_HTTP_STATUS', message)
+    this.received = received
   }
 }
 

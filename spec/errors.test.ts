@@ -1,7 +1,7 @@
 // Errors, and how they are told.
 
 import t from 'tap'
-import { ProxyError, describe, isAbort } from '../lib/errors.ts'
+import { describe, isAbort, ProxyError } from '../lib/errors.ts'
 
 t.test('an error tells its HTTP status and its JSON-RPC code', async (t) => {
   const error = new ProxyError('ERR_FRAME_TOO_LARGE', 'too large')

@@ -5,9 +5,10 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Inbox } from '../fixtures/clients/raw.js'
-import { makeFrame } from '../lib/message/frame.ts'
-import type { Frame, Id, Message } from '../lib/message/frame.ts'
 import type { Log } from '../lib/log.ts'
+import { makeFrame } from '../lib/message/frame.ts'
+import type { Frame } from '../lib/message/frame.ts'
+import type { Id, Message } from '../lib/protocol/json-rpc.ts'
 
 export const fixture = (path: string): string =>
   fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url))

@@ -1,7 +1,7 @@
 // Recorded sessions of real clients with real servers are played again, with the proxy between the
 // two sides: each must get from the other exactly what it got when the session was recorded.
 
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'

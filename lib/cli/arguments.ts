@@ -4,8 +4,6 @@
 
 import { existsSync, statSync } from 'node:fs'
 import minimist from 'minimist'
-import { serverEnvironment } from '../stdio/environment.ts'
-import type { MakeEnvironment } from '../config/file.ts'
 import {
   isHeaderName,
   isHeaderValue,
@@ -21,12 +19,15 @@ import type {
   OAuthConfig,
   ServeConfig,
   ServerConfig,
-  UrlConfig,
-  TransportName
+  TransportName,
+  UrlConfig
 } from '../config/config.ts'
+import type { MakeEnvironment } from '../config/file.ts'
 import { ProxyError } from '../errors.ts'
 import { limits as defaults } from '../limits.ts'
 import type { Limits } from '../limits.ts'
+import { sessionIdHeader } from '../protocol/headers.ts'
+import { serverEnvironment } from '../stdio/environment.ts'
 
 /** How the words of a flag are read. All but `act` may be given more than once. */
 type Shape =
@@ -457,7 +458,7 @@ function readListener(options: Options): ListenConfig {
     stateless: options.isOn('stateless'),
     shared: options.isOn('shared'),
     allowOrigins: options.all('allow-origin').map(readOrigin),
-    exposeHeaders: exposed.length > 0 ? exposed : ['Mcp-Session-Id'],
+    exposeHeaders: exposed.length > 0 ? exposed : [sessionIdHeader],
     allowHosts: options.all('allow-host').map(readAllowedHost),
     basePath: options.read('base-path', readBasePath) ?? '',
     ...(tls && { tls }),

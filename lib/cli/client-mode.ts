@@ -1,10 +1,10 @@
 // Client mode: the client that started us speaks on stdin and stdout, and the server is at a URL.
 
-import { urlConnector } from '../proxy/connect-server.ts'
 import type { ClientConfig } from '../config/config.ts'
 import { isAbort } from '../errors.ts'
-import { join } from '../proxy/join.ts'
 import type { Log } from '../log.ts'
+import { urlConnector } from '../proxy/connect-server.ts'
+import { join } from '../proxy/join.ts'
 import { acceptStdio } from '../stdio/accept-stdio.ts'
 import { reconnect } from '../wrappers/reconnect.ts'
 import { openRecorder } from './recorder.ts'

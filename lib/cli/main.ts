@@ -2,7 +2,7 @@
 // one line.
 
 import type { ClientConfig, ServeConfig } from '../config/config.ts'
-import { ProxyError, describe } from '../errors.ts'
+import { describe, ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { parseArguments } from './arguments.ts'
 import { createLog } from './log.ts'

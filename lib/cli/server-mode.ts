@@ -2,18 +2,19 @@
 
 import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
-import { urlConnector } from '../proxy/connect-server.ts'
-import { Upstream } from '../proxy/upstream.ts'
 import type { ChildConfig, ServeConfig, ServerConfig } from '../config/config.ts'
-import { ProxyError, describe, isAbort } from '../errors.ts'
+import { describe, isAbort, ProxyError } from '../errors.ts'
 import type { ClientContext } from '../http-server/client-context.ts'
 import { listen } from '../http-server/listener.ts'
 import type { Listener, ServerState } from '../http-server/listener.ts'
-import { join, joinPort } from '../proxy/join.ts'
 import type { Log } from '../log.ts'
+import { methods } from '../protocol/methods.ts'
 import { latestLegacy } from '../protocol/revisions.ts'
-import { findCommand } from '../stdio/find-command.ts'
+import { urlConnector } from '../proxy/connect-server.ts'
+import { join, joinPort } from '../proxy/join.ts'
+import { Upstream } from '../proxy/upstream.ts'
 import { connectChild } from '../stdio/connect-child.ts'
+import { findCommand } from '../stdio/find-command.ts'
 import { openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
@@ -154,6 +155,6 @@ function curlLine(url: string): string {
     capabilities: {},
     clientInfo: { name: 'curl', version: '0' }
   }
-  const message = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })
+  const message = JSON.stringify({ jsonrpc: '2.0', id: 1, method: methods.initialize, params })
   return `curl ${url} -H 'Content-Type: application/json' -d '${message}'`
 }

@@ -6,6 +6,7 @@ import { ProxyError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
+import { methods } from '../protocol/methods.ts'
 import { latestLegacy } from '../protocol/revisions.ts'
 import { version } from '../version.ts'
 
@@ -50,7 +51,7 @@ function ask(server: Duplex, request: Frame, { timeout, onFrame }: OpenOptions):
     const serverOnData = (frame: Frame): void => {
       if (frame.kind !== 'response' || frame.id !== request.id) return onFrame?.(frame)
       // An `initialize` that is refused has opened nothing; other refusals are the client's affair.
-      if (request.method === 'initialize' && frame.errorCode !== undefined) {
+      if (request.method === methods.initialize && frame.errorCode !== undefined) {
         const fault = frame.failure === undefined ? 'refused' : 'did not answer'
         return fail('ERR_SERVER_START', fault, frame.failure)
       }
@@ -72,7 +73,7 @@ export function openingOfProxy(): Frame[] {
   const clientInfo = { name: 'mcp-proxy', version }
   const params = { protocolVersion: latestLegacy, capabilities: {}, clientInfo }
   return [
-    makeFrame({ jsonrpc: '2.0', id: 'mcp-proxy', method: 'initialize', params }),
-    makeFrame({ jsonrpc: '2.0', method: 'notifications/initialized' })
+    makeFrame({ jsonrpc: '2.0', id: 'mcp-proxy', method: methods.initialize, params }),
+    makeFrame({ jsonrpc: '2.0', method: methods.initialized })
   ]
 }

@@ -2,6 +2,7 @@
 // `initialized`, the log level, and the subscriptions that still stand.
 
 import { Frame } from '../message/frame.ts'
+import { methods } from '../protocol/methods.ts'
 
 export class SessionState {
   /** By what it is about, in the order in which the server must hear it. */
@@ -15,15 +16,15 @@ export class SessionState {
   /** Notes what the client says, if it belongs to the opening. */
   note(frame: Frame): void {
     switch (frame.method) {
-      case 'initialize':
-      case 'notifications/initialized':
-      case 'logging/setLevel':
+      case methods.initialize:
+      case methods.initialized:
+      case methods.setLevel:
         this.#keep(frame.method, frame)
         break
-      case 'resources/subscribe':
+      case methods.subscribe:
         this.#keep(`subscription ${uriOf(frame)}`, frame)
         break
-      case 'resources/unsubscribe':
+      case methods.unsubscribe:
         this.#said.delete(`subscription ${uriOf(frame)}`)
         break
       default: // no part of it

@@ -3,11 +3,12 @@
 // of changes, and until it does.
 
 import type { Duplex } from 'node:stream'
+import { open } from '../conversation/ask.ts'
 import type { Frame } from '../message/frame.ts'
+import { methods } from '../protocol/methods.ts'
 import { mirroredParams } from '../protocol/mirrored-headers.ts'
 import type { MirroredParam, Tool } from '../protocol/mirrored-headers.ts'
 import { ownRequest } from './discover.ts'
-import { open } from '../conversation/ask.ts'
 
 type Book = Map<string, MirroredParam[]>
 
@@ -42,7 +43,7 @@ export class ToolBook {
   #open(): Promise<Book> {
     const port = this.#connect()
     const notifications = { toolsListChanged: true }
-    const listen = ownRequest('changes', 'subscriptions/listen', { notifications })
+    const listen = ownRequest('changes', methods.listen, { notifications })
     port.write(listen)
     const book = this.#read(port)
     const forget = (): void => {
@@ -56,7 +57,7 @@ export class ToolBook {
     }, forget)
     port.on('close', forget).on('data', (frame: Frame) => {
       // The answer means that the subscription is over: refused, ended, or lost in a crash.
-      if (frame.id === listen.id || frame.method === 'notifications/tools/list_changed') forget()
+      if (frame.id === listen.id || frame.method === methods.toolsChanged) forget()
     })
     return book
   }
@@ -65,7 +66,7 @@ export class ToolBook {
     const book: Book = new Map()
     let cursor: unknown
     do {
-      const request = ownRequest('tools', 'tools/list', cursor === undefined ? {} : { cursor })
+      const request = ownRequest('tools', methods.listTools, cursor === undefined ? {} : { cursor })
       const answer = await open(port, [request], { timeout: this.#timeout })
       const result = Object(answer?.message().result) as { tools?: Tool[]; nextCursor?: unknown }
       for (const tool of result.tools ?? []) {

@@ -1,10 +1,10 @@
 // HTTP bodies: one message each, or, in revision 2025-03-26 alone, a batch of several as an array.
 
-import { parseFrame } from '../message/frame.ts'
-import type { Frame } from '../message/frame.ts'
 import { ProxyError } from '../errors.ts'
 import { largestMessage } from '../limits.ts'
 import { splitArray } from '../message/envelope-scanner.ts'
+import { parseFrame } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
 import { tooLarge } from './newline.ts'
 
 /** Gathers a body as its chunks come, and refuses to hold more than the limit. */

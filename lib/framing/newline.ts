@@ -4,11 +4,11 @@
 // A line over the limit is not kept: it goes by a scanner that picks out its envelope, so that
 // whoever waits for it can be told. The lines after it are read as ever.
 
-import { RefusedError, parseFrame } from '../message/frame.ts'
-import type { Envelope, Frame } from '../message/frame.ts'
 import type { ProxyError } from '../errors.ts'
 import { largestMessage } from '../limits.ts'
 import { EnvelopeScanner, isBlank } from '../message/envelope-scanner.ts'
+import { parseFrame, RefusedError } from '../message/frame.ts'
+import type { Envelope, Frame } from '../message/frame.ts'
 
 export interface ParserOptions {
   /** The largest message taken, in bytes (64 MiB; 0: any). */

@@ -8,11 +8,11 @@ import { isUtf8 } from 'node:buffer'
 import { createParser } from 'eventsource-parser'
 import type { EventSourceMessage, EventSourceParser } from 'eventsource-parser'
 import { ProxyError } from '../errors.ts'
-import type { Frame } from '../message/frame.ts'
 import { largestMessage } from '../limits.ts'
+import { EnvelopeScanner } from '../message/envelope-scanner.ts'
+import type { Frame } from '../message/frame.ts'
 import { readFrame, tooLarge } from './newline.ts'
 import type { ParserOptions } from './newline.ts'
-import { EnvelopeScanner } from '../message/envelope-scanner.ts'
 
 export interface SseParserOptions extends ParserOptions {
   /** An event with a name of its own, such as `endpoint`. */

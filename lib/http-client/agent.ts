@@ -4,7 +4,7 @@
 
 import { readFileSync } from 'node:fs'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
-import type { Agent, Dispatcher, buildConnector } from 'undici'
+import type { Agent, buildConnector, Dispatcher } from 'undici'
 import { ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 

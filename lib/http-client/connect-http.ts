@@ -4,25 +4,28 @@
 // a GET.
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { Duplex, addAbortSignal } from 'node:stream'
-import { ProxyError, describe } from '../errors.ts'
-import { errorFrame } from '../message/frame.ts'
-import type { Frame, Id } from '../message/frame.ts'
+import { addAbortSignal, Duplex } from 'node:stream'
+import { describe, HttpStatusError, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
-import { isModernVersion } from '../protocol/revisions.ts'
+import { errorFrame } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
 import { checkInitializeResult } from '../message/schemas.ts'
+import { headerNames } from '../protocol/headers.ts'
+import type { Id } from '../protocol/json-rpc.ts'
+import { methods } from '../protocol/methods.ts'
+import { isModernVersion } from '../protocol/revisions.ts'
+import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
-import { HttpClient, HttpStatusError, SessionUnknownError } from './http-client.ts'
-import type { HttpClientOptions } from './http-client.ts'
 import { EventReader } from './event-reader.ts'
 import { GetStream } from './get-stream.ts'
 import type { GetOwner } from './get-stream.ts'
+import { HttpClient, SessionUnknownError } from './http-client.ts'
+import type { HttpClientOptions } from './http-client.ts'
 import { ModernRequests } from './modern-requests.ts'
 import { Post } from './post.ts'
 import type { PostOwner } from './post.ts'
-import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { SendWindow } from './send-window.ts'
 
 export interface HttpOptions extends Omit<HttpClientOptions, 'url'> {
@@ -109,7 +112,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
       return
     }
     const isRequest = frame.kind === 'request'
-    const opens = isRequest && (!this.#begun || frame.method === 'initialize')
+    const opens = isRequest && (!this.#begun || frame.method === methods.initialize)
     const post = new Post(frame, this, opens ? this.#connectTimeout : 0)
     this.#posts.add(post)
     if (isRequest) this.#calls.set(frame.id as Id, post)
@@ -141,8 +144,8 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
 
   sessionHeaders(): Record<string, string> {
     return {
-      ...(this.#session !== undefined && { 'mcp-session-id': this.#session }),
-      ...(this.#version !== undefined && { 'mcp-protocol-version': this.#version })
+      ...(this.#session !== undefined && { [headerNames.sessionId]: this.#session }),
+      ...(this.#version !== undefined && { [headerNames.protocolVersion]: this.#version })
     }
   }
 
@@ -165,7 +168,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   }
 
   postOnReply(post: Post, headers: IncomingHttpHeaders): void {
-    const session = headers['mcp-session-id']
+    const session = headers[headerNames.sessionId]
     if (post === this.#opening && typeof session === 'string') this.#session = session
     this.#sendWindow.heard(post.frame)
   }
@@ -191,8 +194,8 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
   postOnEnd(post: Post): void {
     const { frame } = post
     this.#posts.delete(post)
-    if (frame.method === 'notifications/cancelled') this.#cancel(frame)
-    if (frame.method === 'notifications/initialized') this.#listen()
+    if (frame.method === methods.cancelled) this.#cancel(frame)
+    if (frame.method === methods.initialized) this.#listen()
     this.#sendWindow.done(frame)
     this.#settle()
   }
@@ -216,7 +219,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
       this.#modern.send(frame, callback)
       return true
     }
-    if (frame.method !== 'notifications/cancelled') return false
+    if (frame.method !== methods.cancelled) return false
     if (!this.#modern.cancel(frame.message().params?.requestId as Id)) return false
     callback()
     this.#settle()
@@ -230,7 +233,7 @@ export class HttpTransport extends Duplex implements PostOwner, GetOwner {
     post.answered = true
     if (post !== this.#opening) return
     this.#opening = undefined
-    if (post.frame.method === 'initialize') this.#version = this.#readVersion(frame)
+    if (post.frame.method === methods.initialize) this.#version = this.#readVersion(frame)
     this.#sendWindow.done(post.frame)
   }
 

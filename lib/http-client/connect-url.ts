@@ -1,16 +1,15 @@
 // The transport to a server at a URL that may speak Streamable HTTP or the older HTTP+SSE: found out
 // as the specification says, by trying the first and reading what the refusal means.
 
-import { ProxyError } from '../errors.ts'
+import { HttpStatusError, ProxyError } from '../errors.ts'
 import type { Frame } from '../message/frame.ts'
 import { isModernVersion } from '../protocol/revisions.ts'
+import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { failAfterReading } from '../streams/fail-after-reading.ts'
 import { OuterTransport } from '../streams/outer-transport.ts'
 import { connectHttp } from './connect-http.ts'
 import type { HttpOptions } from './connect-http.ts'
 import { connectSse } from './connect-sse.ts'
-import { failAfterReading } from '../streams/fail-after-reading.ts'
-import { HttpStatusError } from './http-client.ts'
-import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 
 /**
  * Gives the transport to the server at a URL: Streamable HTTP, or HTTP+SSE if the first message is

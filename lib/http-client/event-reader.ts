@@ -3,11 +3,12 @@
 
 import { describe } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
-import { refuse } from '../message/frame.ts'
-import type { Envelope, Frame } from '../message/frame.ts'
 import { SseParser } from '../framing/sse.ts'
 import { limits } from '../limits.ts'
 import type { Log } from '../log.ts'
+import { refuse } from '../message/frame.ts'
+import type { Envelope, Frame } from '../message/frame.ts'
+import { headerNames } from '../protocol/headers.ts'
 import type { HttpClient, HttpRequest } from './http-client.ts'
 
 /** The transport that a stream belongs to. */
@@ -79,7 +80,7 @@ export class EventReader {
     }
     // In a header, too, its characters are UTF-8.
     const lastEventId = Buffer.from(this.#lastEventId).toString('latin1')
-    if (this.resumable) headers['last-event-id'] = lastEventId
+    if (this.resumable) headers[headerNames.lastEventId] = lastEventId
     return { method: 'GET', headers }
   }
 

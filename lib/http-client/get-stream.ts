@@ -1,10 +1,10 @@
 // An event stream that is asked for with GET, and asked for again where it breaks.
 
 import type { IncomingHttpHeaders } from 'node:http'
-import type { ProxyError } from '../errors.ts'
-import { Excerpt, isEventStream } from './http-client.ts'
-import type { HttpExchange, HttpClient, HttpStatusError, ReplyHandler } from './http-client.ts'
+import type { HttpStatusError, ProxyError } from '../errors.ts'
 import type { EventReader } from './event-reader.ts'
+import { Excerpt, isEventStream } from './http-client.ts'
+import type { HttpClient, HttpExchange, ReplyHandler } from './http-client.ts'
 
 export interface GetOwner {
   readonly client: HttpClient

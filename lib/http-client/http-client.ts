@@ -3,10 +3,10 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
-import { ProxyError } from '../errors.ts'
+import { HttpStatusError, ProxyError } from '../errors.ts'
+import { ServerGoneError } from '../streams/fail-after-reading.ts'
 import { createAgent } from './agent.ts'
 import type { AgentOptions } from './agent.ts'
-import { ServerGoneError } from '../streams/fail-after-reading.ts'
 import type { TokenSource } from './auth/client-credentials.ts'
 
 export interface HttpClientOptions extends Omit<AgentOptions, 'origin'> {
@@ -260,17 +260,6 @@ export class Excerpt {
   error(name: string, status: number): HttpStatusError {
     const said = this.bytes.toString().replace(/\s+/g, ' ').trim().slice(0, 200)
     return new HttpStatusError(`${name} answered ${status}${said && `: ${said}`}`, status)
-  }
-}
-
-/** An answer whose status says that the request was not served. */
-export class HttpStatusError extends ProxyError {
-  /** The status that the server sent, unlike `status`: what to tell our own client. */
-  readonly received: number
-
-  constructor(message: string, received: number) {
-    super('ERR_HTTP_STATUS', message)
-    this.received = received
   }
 }
 

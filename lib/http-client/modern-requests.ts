@@ -2,17 +2,20 @@
 // with any other: no session, nothing to resume. What it says of itself it says again in its headers,
 // and to cancel it is to close it.
 
-import { errorFrame, makeFrame } from '../message/frame.ts'
-import type { Frame, Id } from '../message/frame.ts'
 import type { ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { errorFrame, makeFrame } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
+import { errorCodes } from '../protocol/error-codes.ts'
+import type { Id } from '../protocol/json-rpc.ts'
+import { methods } from '../protocol/methods.ts'
+import { mirrorHeaders } from '../protocol/mirrored-headers.ts'
+import type { Callback } from '../streams/callbacks.ts'
 import type { HttpClient } from './http-client.ts'
 import { Post } from './post.ts'
 import type { PostOwner } from './post.ts'
-import { ToolList } from './tool-list.ts'
-import { mirrorHeaders } from '../protocol/mirrored-headers.ts'
-import type { Callback } from '../streams/callbacks.ts'
 import { SendWindow } from './send-window.ts'
+import { ToolList } from './tool-list.ts'
 
 /** The transport that the requests are made for. */
 export interface ModernOwner {
@@ -22,9 +25,6 @@ export interface ModernOwner {
   /** A frame has come for the client. */
   pass(frame: Frame): void
 }
-
-/** The error of a call whose headers are not those that the tool's definition asks for. */
-const headerMismatch = -32020
 
 export class ModernRequests implements PostOwner {
   readonly client: HttpClient
@@ -83,7 +83,7 @@ export class ModernRequests implements PostOwner {
 
   headersOf(frame: Frame): Record<string, string> {
     const message = frame.message()
-    const tool = frame.method === 'tools/call' ? message.params?.name : undefined
+    const tool = frame.method === methods.callTool ? message.params?.name : undefined
     return mirrorHeaders(message, typeof tool === 'string' ? this.#tools.paramsOf(tool) : [])
   }
 
@@ -92,7 +92,7 @@ export class ModernRequests implements PostOwner {
     if (post === undefined) return this.#owner.pass(frame)
     this.#calls.delete(post.frame.id as Id)
     post.answered = true
-    const answer = post.frame.method === 'tools/list' ? this.#tools.read(frame) : frame
+    const answer = post.frame.method === methods.listTools ? this.#tools.read(frame) : frame
     const own = this.#own.get(post.frame.id as Id)
     if (own === undefined) this.#owner.pass(answer)
     else own(answer)
@@ -112,7 +112,8 @@ export class ModernRequests implements PostOwner {
     const { frame } = post
     if (this.#calls.get(frame.id as Id) !== post) return
     this.#sendWindow.done(frame)
-    const isMismatch = response?.errorCode === headerMismatch && frame.method === 'tools/call'
+    const isMismatch =
+      response?.errorCode === errorCodes.headerMismatch && frame.method === methods.callTool
     if (isMismatch && !this.#retried.has(frame)) this.#retry(frame, response)
     else this.deliver(response ?? errorFrame(frame.id, error))
   }
@@ -147,6 +148,6 @@ export class ModernRequests implements PostOwner {
       if (nextCursor === undefined) done()
       else this.#listTools(request, done, nextCursor)
     })
-    this.#post(makeFrame({ jsonrpc: '2.0', id, method: 'tools/list', params }))
+    this.#post(makeFrame({ jsonrpc: '2.0', id, method: methods.listTools, params }))
   }
 }

@@ -3,16 +3,19 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
-import { makeFrame, parseFrame } from '../message/frame.ts'
-import type { Frame, Id } from '../message/frame.ts'
+import type { HttpStatusError } from '../errors.ts'
 import { BodyParser, parseBody } from '../framing/body.ts'
 import { JsonSequenceParser } from '../framing/json-sequence.ts'
-import { Excerpt, isEventStream } from './http-client.ts'
-import type { HttpExchange, HttpClient, HttpStatusError, ReplyHandler } from './http-client.ts'
+import { makeFrame, parseFrame } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
+import { headerNames } from '../protocol/headers.ts'
+import type { Id } from '../protocol/json-rpc.ts'
 import { EventReader } from './event-reader.ts'
 import type { EventsOwner } from './event-reader.ts'
 import { GetStream } from './get-stream.ts'
 import type { GetOwner } from './get-stream.ts'
+import { Excerpt, isEventStream } from './http-client.ts'
+import type { HttpClient, HttpExchange, ReplyHandler } from './http-client.ts'
 
 /** What a POST needs of the transport that makes it, and tells it. */
 export interface PostOwner extends EventsOwner {
@@ -136,7 +139,7 @@ export class Post implements ReplyHandler, GetOwner {
   }
 
   get #inSession(): boolean {
-    return this.#owner.sessionHeaders()['mcp-session-id'] !== undefined
+    return this.#owner.sessionHeaders()[headerNames.sessionId] !== undefined
   }
 
   // The stream may end before the response comes: then it is to be taken up where it broke.

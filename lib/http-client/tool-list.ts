@@ -2,10 +2,10 @@
 // which parameters are mirrored in headers, and which tools cannot be called because their
 // definition asks for headers that cannot be (2026-07-28, Streamable HTTP, Custom Headers).
 
-import { Frame } from '../message/frame.ts'
-import { splitArray } from '../message/envelope-scanner.ts'
 import { splice, valueText } from '../json/splice.ts'
 import type { Log } from '../log.ts'
+import { splitArray } from '../message/envelope-scanner.ts'
+import { Frame } from '../message/frame.ts'
 import { mirroredParams } from '../protocol/mirrored-headers.ts'
 import type { MirroredParam, Tool } from '../protocol/mirrored-headers.ts'
 

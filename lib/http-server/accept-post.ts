@@ -5,18 +5,20 @@
 import type { ServerResponse } from 'node:http'
 import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
-import { errorFrame, makeFrame } from '../message/frame.ts'
-import type { Frame } from '../message/frame.ts'
-import { answerTo, idText } from '../message/answer.ts'
 import type { Body } from '../framing/body.ts'
 import type { Replacement } from '../json/splice.ts'
 import { limits } from '../limits.ts'
+import { answerTo, idText } from '../message/answer.ts'
+import { errorFrame, makeFrame } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
+import { metaKeys } from '../protocol/meta-keys.ts'
+import { methods } from '../protocol/methods.ts'
+import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import type { DeadlineQueue } from '../streams/deadline-queue.ts'
 import { EventStream } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
 import { PostResponse } from './post-response.ts'
 import type { Accept, PostResponseOwner } from './post-response.ts'
-import type { DeadlineQueue } from '../streams/deadline-queue.ts'
-import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 
 export interface PostOptions {
   response: ServerResponse
@@ -51,8 +53,8 @@ export class PostTransport extends Duplex implements PostResponseOwner {
 
   /** A subscription, which would go on for ever, ends as it should: something behind us stops. */
   endSubscription(): void {
-    if (this.#request.method !== 'subscriptions/listen') return
-    const key = 'io.modelcontextprotocol/subscriptionId'
+    if (this.#request.method !== methods.listen) return
+    const key = metaKeys.subscriptionId
     const result = { resultType: 'complete', _meta: { [key]: 0 } }
     const own = { path: ['result', '_meta', key], text: idText(this.#request) }
     this.#answer(makeFrame({ jsonrpc: '2.0', id: 0, result }), [own])
@@ -79,7 +81,7 @@ export class PostTransport extends Duplex implements PostResponseOwner {
     if (belongs) this.#post.send(frame, callback)
     else callback()
     // On stdio a server may end a subscription with this. Over HTTP only its answer does.
-    if (frame.method === 'notifications/cancelled') this.endSubscription()
+    if (frame.method === methods.cancelled) this.endSubscription()
   }
 
   override _final(callback: Callback): void {

@@ -5,31 +5,32 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
-import { errorFrame } from '../message/frame.ts'
-import type { Frame, Id } from '../message/frame.ts'
 import type { Body } from '../framing/body.ts'
 import { encodePriming } from '../framing/sse.ts'
 import { withDefaults } from '../limits.ts'
 import type { LimitOptions, Limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
-import { ReplayStore } from './replay.ts'
-import type { ResumableStream } from './replay.ts'
+import { errorFrame } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
+import { headerNames } from '../protocol/headers.ts'
+import type { Id } from '../protocol/json-rpc.ts'
+import { methods } from '../protocol/methods.ts'
+import { primingVersion } from '../protocol/revisions.ts'
+import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { DeadlineQueue } from '../streams/deadline-queue.ts'
 import { EventStream } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
 import { PostResponse } from './post-response.ts'
 import type { Accept, PostResponseOwner } from './post-response.ts'
-import { DeadlineQueue } from '../streams/deadline-queue.ts'
-import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { ReplayStore } from './replay.ts'
+import type { ResumableStream } from './replay.ts'
 
 export interface SessionOptions extends LimitOptions {
   /** The session's id: visible ASCII, and not to be guessed. */
   id: string
   log?: Log | undefined
 }
-
-/** The first revision whose clients know events without data. */
-const primingSince = '2025-11-25'
 
 export class SessionTransport extends Duplex implements PostResponseOwner {
   readonly id: string
@@ -55,7 +56,7 @@ export class SessionTransport extends Duplex implements PostResponseOwner {
   constructor(options: SessionOptions) {
     super({ objectMode: true })
     this.id = options.id
-    this.#headers = { 'mcp-session-id': options.id }
+    this.#headers = { [headerNames.sessionId]: options.id }
     this.#limits = withDefaults(options)
     this.#log = options.log ?? silent
     const { maxReplay, sessionTimeout, streamAfter } = this.#limits
@@ -105,9 +106,9 @@ export class SessionTransport extends Duplex implements PostResponseOwner {
       for (const { id } of requests) this.#posts.set(id as Id, post)
     }
     for (const frame of frames) {
-      if (frame.method === 'initialize') this.#initializeId = frame.id
+      if (frame.method === methods.initialize) this.#initializeId = frame.id
       this.receive(frame)
-      if (frame.method === 'notifications/cancelled') this.#cancel(frame)
+      if (frame.method === methods.cancelled) this.#cancel(frame)
     }
     if (requests.length === 0) this.whenRoom(() => response.writeHead(202).end())
   }
@@ -236,7 +237,7 @@ export class SessionTransport extends Duplex implements PostResponseOwner {
 
   // Gives the client an id to come back with before there is any event (2025-11-25).
   #prime(stream: EventStream, channel: ResumableStream): void {
-    if (this.version === undefined || this.version < primingSince) return
+    if (this.version === undefined || this.version < primingVersion) return
     stream.write(encodePriming(channel.lastId, this.#limits.retry))
   }
 

@@ -4,12 +4,12 @@
 import type { ServerResponse } from 'node:http'
 import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
+import { limits } from '../limits.ts'
 import { errorFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
-import { limits } from '../limits.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
-import { EventStream } from './event-stream.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { EventStream } from './event-stream.ts'
 
 export interface SseOptions {
   id: string

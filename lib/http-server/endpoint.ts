@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import type { LimitOptions } from '../limits.ts'
 import type { Log } from '../log.ts'
+import { batchVersion } from '../protocol/revisions.ts'
 import type { MirroredParams, OnClient } from './client-context.ts'
 import type { Sessions } from './sessions.ts'
 
@@ -16,9 +17,6 @@ export interface EndpointOptions extends LimitOptions {
   mirroredParams?: MirroredParams | undefined
   log: Log
 }
-
-/** The one revision that has batches. */
-export const batchVersion = '2025-03-26'
 
 /** @throws ProxyError `ERR_METHOD_NOT_ALLOWED`, with the header that names those that are allowed */
 export function allowMethods(

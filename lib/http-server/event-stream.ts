@@ -2,8 +2,8 @@
 // whatever lies between us and the client.
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { Frame } from '../message/frame.ts'
 import { encodeEvent } from '../framing/sse.ts'
+import type { Frame } from '../message/frame.ts'
 
 /** Takes frames for a client as events. */
 export interface EventSink {

@@ -7,20 +7,21 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { ProxyError, describe } from '../errors.ts'
+import { describe, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { LimitOptions } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
-import { OriginPolicy } from './origin-policy.ts'
-import type { OriginPolicyOptions } from './origin-policy.ts'
+import { headerNames } from '../protocol/headers.ts'
 import type { ClientContext, MirroredParams, OnClient } from './client-context.ts'
-import { Sessions } from './sessions.ts'
 import { Connections } from './connections.ts'
 import { allowMethods } from './endpoint.ts'
+import { OriginPolicy } from './origin-policy.ts'
+import type { OriginPolicyOptions } from './origin-policy.ts'
 import { replyError, replyJson } from './reply.ts'
 import { findRoute, pathOf } from './routes.ts'
 import type { Route } from './routes.ts'
+import { Sessions } from './sessions.ts'
 import { SseEndpoint } from './sse-endpoint.ts'
 import { StreamableEndpoint } from './streamable-endpoint.ts'
 
@@ -218,7 +219,7 @@ export class Listener extends EventEmitter {
     }
     this.#lastActivity = Date.now()
     const posted = (query !== undefined && new URLSearchParams(query).get('session_id')) || ''
-    const named = request.headers['mcp-session-id'] ?? posted
+    const named = request.headers[headerNames.sessionId] ?? posted
     // Who is here already may have to answer what a call waits for.
     if (this.#closing && !this.#clients.has(String(named))) throw aboutToStop()
     switch (route.kind) {

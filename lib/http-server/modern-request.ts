@@ -3,18 +3,20 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
-import { versionKey } from '../message/frame.ts'
-import type { Frame, Message } from '../message/frame.ts'
 import type { Body } from '../framing/body.ts'
-import { isModernVersion } from '../protocol/revisions.ts'
-import { checkHeaders } from '../protocol/mirrored-headers.ts'
+import type { Frame } from '../message/frame.ts'
+import { errorCodes } from '../protocol/error-codes.ts'
+import { headerNames } from '../protocol/headers.ts'
+import type { Message } from '../protocol/json-rpc.ts'
+import { metaKeys } from '../protocol/meta-keys.ts'
+import { methods } from '../protocol/methods.ts'
+import { findMismatch } from '../protocol/mirrored-headers.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
-
-const capabilitiesKey = 'io.modelcontextprotocol/clientCapabilities'
+import { isModernVersion } from '../protocol/revisions.ts'
 
 /** Whether the headers name a revision without sessions. */
 export function namesModern(headers: IncomingHttpHeaders): boolean {
-  const version = headers['mcp-protocol-version']
+  const version = headers[headerNames.protocolVersion]
   return typeof version === 'string' && isModernVersion(version)
 }
 
@@ -42,10 +44,12 @@ export async function checkModern(
 ): Promise<void> {
   const message = frame.message()
   checkMeta(message)
-  const tool = message.method === 'tools/call' ? message.params?.name : undefined
-  checkHeaders(headers, message, typeof tool === 'string' ? await mirroredParams(tool) : [])
+  const tool = message.method === methods.callTool ? message.params?.name : undefined
+  const params = typeof tool === 'string' ? await mirroredParams(tool) : []
+  const mismatch = findMismatch(headers, message, params)
+  if (mismatch !== undefined) throw new ProxyError('ERR_HEADER_MISMATCH', mismatch)
   // Behind us this method would open a legacy conversation, for all who share the server.
-  if (frame.method === 'initialize') {
+  if (frame.method === methods.initialize) {
     throw new ProxyError('ERR_METHOD_NOT_FOUND', 'this revision has no initialize')
   }
 }
@@ -53,24 +57,24 @@ export async function checkModern(
 /** @throws ProxyError `ERR_PARAMS` (2026-07-28, Base Protocol, `_meta`) */
 function checkMeta({ params }: Message): void {
   const meta = Object(params?._meta) as Record<string, unknown>
-  const capabilities = meta[capabilitiesKey]
-  if (typeof meta[versionKey] !== 'string') throw missing(versionKey)
+  const capabilities = meta[metaKeys.clientCapabilities]
+  if (typeof meta[metaKeys.protocolVersion] !== 'string') throw missing(metaKeys.protocolVersion)
   if (Object(capabilities) !== capabilities || Array.isArray(capabilities)) {
-    throw missing(capabilitiesKey)
+    throw missing(metaKeys.clientCapabilities)
   }
 }
 
 const missing = (key: string): ProxyError =>
   new ProxyError('ERR_PARAMS', `params._meta must have "${key}"`)
 
-const statuses = new Map([
-  [-32700, 400],
-  [-32600, 400],
-  [-32602, 400],
-  [-32020, 400],
-  [-32021, 400],
-  [-32022, 400],
-  [-32601, 404]
+const statuses = new Map<number, number>([
+  [errorCodes.parseError, 400],
+  [errorCodes.invalidRequest, 400],
+  [errorCodes.invalidParams, 400],
+  [errorCodes.headerMismatch, 400],
+  [errorCodes.missingClientCapability, 400],
+  [errorCodes.unsupportedProtocolVersion, 400],
+  [errorCodes.methodNotFound, 404]
 ])
 
 /** The status that goes with an answer: results have 200, and so have errors that tell of no fault. */

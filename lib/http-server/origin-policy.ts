@@ -4,6 +4,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { isIPv6 } from 'node:net'
 import { ProxyError } from '../errors.ts'
+import { sessionIdHeader } from '../protocol/headers.ts'
 
 export interface OriginPolicyOptions {
   /** The address that is listened on. */
@@ -32,7 +33,7 @@ export class OriginPolicy {
     exposeHeaders = []
   }: OriginPolicyOptions) {
     this.#origins = new Set(allowOrigins.map((origin) => origin.toLowerCase()))
-    this.#exposed = (exposeHeaders.length > 0 ? exposeHeaders : ['Mcp-Session-Id']).join(', ')
+    this.#exposed = (exposeHeaders.length > 0 ? exposeHeaders : [sessionIdHeader]).join(', ')
     const isLocal = host === '::1' || host === 'localhost' || host.startsWith('127.')
     if (isLocal) this.#hosts = new Set([...loopback, host, ...allowHosts].map(normalHost))
     else if (allowHosts.length > 0) this.#hosts = new Set(allowHosts.map(normalHost))

@@ -2,10 +2,11 @@
 // the first that the server says, as an event stream if something else is, or if they take long.
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { Frame, Id } from '../message/frame.ts'
-import type { EventSink } from './event-stream.ts'
-import { whenWritable } from './event-stream.ts'
+import type { Frame } from '../message/frame.ts'
+import type { Id } from '../protocol/json-rpc.ts'
 import type { DeadlineQueue, PendingItem } from '../streams/deadline-queue.ts'
+import { whenWritable } from './event-stream.ts'
+import type { EventSink } from './event-stream.ts'
 
 /** The transport that a POST belongs to. */
 export interface PostResponseOwner {

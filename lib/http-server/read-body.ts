@@ -2,12 +2,12 @@
 
 import type { IncomingMessage } from 'node:http'
 import { ProxyError } from '../errors.ts'
-import { RefusedError, refuse } from '../message/frame.ts'
-import type { Frame } from '../message/frame.ts'
 import { BodyParser, parseBody } from '../framing/body.ts'
 import type { Body } from '../framing/body.ts'
 import { tooLarge } from '../framing/newline.ts'
 import { EnvelopeScanner } from '../message/envelope-scanner.ts'
+import { refuse, RefusedError } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
 
 /**
  * Resolves to the frames of a body.

@@ -2,11 +2,11 @@
 // a session is a stream; what is sent on it is numbered and kept for a while, so that a client that
 // lost the connection, or has not opened one yet, gets what it missed, from that stream and no other.
 
-import { refuse } from '../message/frame.ts'
-import type { Envelope, Frame } from '../message/frame.ts'
 import { ProxyError } from '../errors.ts'
 import { encodeEvent } from '../framing/sse.ts'
 import type { Log } from '../log.ts'
+import { refuse } from '../message/frame.ts'
+import type { Envelope, Frame } from '../message/frame.ts'
 import type { EventSink, EventStream } from './event-stream.ts'
 
 interface Event {

@@ -2,8 +2,8 @@
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { ProxyError } from '../errors.ts'
-import { RefusedError, errorFrame } from '../message/frame.ts'
-import type { Id } from '../message/frame.ts'
+import { errorFrame, RefusedError } from '../message/frame.ts'
+import type { Id } from '../protocol/json-rpc.ts'
 
 /** Answers with JSON that is no frame, for people and programs that look after the proxy. */
 export function replyJson(response: ServerResponse, status: number, value: unknown): void {

@@ -3,9 +3,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Frame } from '../message/frame.ts'
 import { SseConnection } from './accept-sse.ts'
-import { readFrames } from './read-body.ts'
 import { allowMethods, noBatches, requireJson } from './endpoint.ts'
 import type { EndpointOptions } from './endpoint.ts'
+import { readFrames } from './read-body.ts'
 
 export class SseEndpoint {
   readonly #options: EndpointOptions

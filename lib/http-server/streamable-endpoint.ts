@@ -3,16 +3,18 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
-import type { Frame } from '../message/frame.ts'
 import type { Body } from '../framing/body.ts'
-import { isLegacyVersion } from '../protocol/revisions.ts'
+import type { Frame } from '../message/frame.ts'
 import { checkInitialize } from '../message/schemas.ts'
+import { headerNames } from '../protocol/headers.ts'
+import { methods } from '../protocol/methods.ts'
+import { batchVersion, isLegacyVersion } from '../protocol/revisions.ts'
 import { SessionTransport } from './accept-session.ts'
-import type { Accept } from './post-response.ts'
-import { readFrames } from './read-body.ts'
-import { allowMethods, batchVersion, noBatches, requireJson } from './endpoint.ts'
+import { allowMethods, noBatches, requireJson } from './endpoint.ts'
 import type { EndpointOptions } from './endpoint.ts'
 import { isModern, namesModern } from './modern-request.ts'
+import type { Accept } from './post-response.ts'
+import { readFrames } from './read-body.ts'
 import { StatelessEndpoint } from './stateless-endpoint.ts'
 
 export class StreamableEndpoint {
@@ -40,7 +42,7 @@ export class StreamableEndpoint {
       return undefined
     }
     if (!acceptOf(request).events) throw notAcceptable('text/event-stream')
-    const lastEventId = request.headers['last-event-id']
+    const lastEventId = request.headers[headerNames.lastEventId]
     session.get(response, typeof lastEventId === 'string' ? lastEventId : undefined)
     return undefined
   }
@@ -57,7 +59,8 @@ export class StreamableEndpoint {
     if (!accept.json && !accept.events) throw notAcceptable('application/json, text/event-stream')
     const { stateless = false, maxMessage } = this.#options
     // Where there are no sessions, one that is named all the same is passed over.
-    const inSession = headers['mcp-session-id'] !== undefined && !stateless && !namesModern(headers)
+    const inSession =
+      headers[headerNames.sessionId] !== undefined && !stateless && !namesModern(headers)
     const session = inSession ? this.#session(request, server) : undefined
     if (session?.hasRoom === false) await new Promise<void>((done) => session.whenRoom(done))
     const body = await readFrames(request, maxMessage, (answer) => session?.receive(answer))
@@ -101,10 +104,10 @@ export class StreamableEndpoint {
   }
 
   #session({ headers }: IncomingMessage, server: string): SessionTransport {
-    const id = headers['mcp-session-id']
+    const id = headers[headerNames.sessionId]
     if (typeof id !== 'string') throw badRequest('name your session in Mcp-Session-Id')
     const session = this.#options.clients.session(id, server)
-    const version = headers['mcp-protocol-version']
+    const version = headers[headerNames.protocolVersion]
     if (typeof version === 'string' && version !== session.version && !isLegacyVersion(version)) {
       throw badRequest(`the protocol version "${version}" is not supported in a session`)
     }
@@ -124,7 +127,7 @@ const both: Accept = { json: true, events: true }
 const takesJson = /(^|,)\s*(application\/(json|\*)|\*\/\*)\s*(;|,|$)/i
 const takesEvents = /(^|,)\s*(text\/(event-stream|\*)|\*\/\*)\s*(;|,|$)/i
 
-const initializes = ({ method }: Frame): boolean => method === 'initialize'
+const initializes = ({ method }: Frame): boolean => method === methods.initialize
 
 const badRequest = (message: string): ProxyError => new ProxyError('ERR_REQUEST', message)
 

@@ -1,9 +1,9 @@
 // Answers that the proxy makes itself. Who asked looks for the id that it wrote, which may be a number
 // that cannot be read and written again without loss.
 
-import { Frame } from './frame.ts'
 import { splice, valueText } from '../json/splice.ts'
 import type { Replacement } from '../json/splice.ts'
+import { Frame } from './frame.ts'
 
 /** Makes of a response the answer to `request`: with its id, as it is written there. */
 export function answerTo(request: Frame, response: Frame, others: Replacement[] = []): Frame {

@@ -1,8 +1,8 @@
 // Looking into JSON without parsing it: for messages that are too large to hold, and for the spans
 // of a batch's elements, whose bytes must stay as they are.
 
-import type { Envelope } from './frame.ts'
 import { stringEnd } from '../json/strings.ts'
+import type { Envelope } from './frame.ts'
 
 const QUOTE = 0x22
 const COMMA = 0x2c

@@ -2,15 +2,13 @@
 // them. The bytes are what is forwarded, so whatever they say beyond the envelope survives.
 
 import { isAscii, isUtf8 } from 'node:buffer'
-import { ProxyError, describe } from '../errors.ts'
+import { describe, ProxyError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
-import { isEnvelope } from './schemas.ts'
 import { withoutLongStrings } from '../json/strings.ts'
-
-export type Id = string | number
-
-/** Where a message of the modern revision names its revision, in `_meta`. */
-export const versionKey = 'io.modelcontextprotocol/protocolVersion'
+import type { Id, Message } from '../protocol/json-rpc.ts'
+import { metaKeys } from '../protocol/meta-keys.ts'
+import { methods } from '../protocol/methods.ts'
+import { isEnvelope } from './schemas.ts'
 
 /** What the proxy knows of a message without looking further: enough to route it. */
 export interface Envelope {
@@ -72,16 +70,6 @@ export class Frame implements Envelope {
   toString(): string {
     return this.bytes.toString()
   }
-}
-
-/** A parsed JSON-RPC message of any kind. */
-export interface Message {
-  jsonrpc: '2.0'
-  id?: Id | null
-  method?: string
-  params?: Record<string, unknown>
-  result?: unknown
-  error?: { code: number; message: string; data?: unknown }
 }
 
 /**
@@ -189,7 +177,7 @@ function envelopeOf(message: Message): Envelope {
   if (method === undefined) return { kind: 'response', id, errorCode: message.error?.code }
   const protocolVersion = versionIn(params?._meta)
   if (id === undefined) {
-    const progressToken = method === 'notifications/progress' ? tokenIn(params) : undefined
+    const progressToken = method === methods.progress ? tokenIn(params) : undefined
     return { kind: 'notification', method, progressToken, protocolVersion }
   }
   return { kind: 'request', id, method, progressToken: tokenIn(params?._meta), protocolVersion }
@@ -197,7 +185,7 @@ function envelopeOf(message: Message): Envelope {
 
 function versionIn(meta: unknown): string | undefined {
   if (typeof meta !== 'object' || meta === null) return undefined
-  const version = (meta as Record<string, unknown>)[versionKey]
+  const version = (meta as Record<string, unknown>)[metaKeys.protocolVersion]
   return typeof version === 'string' ? version : undefined
 }
 

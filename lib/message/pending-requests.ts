@@ -1,6 +1,8 @@
 // The answers that are owed: requests that went one way and whose responses have not come back.
 
-import type { Frame, Id } from './frame.ts'
+import type { Id } from '../protocol/json-rpc.ts'
+import { methods } from '../protocol/methods.ts'
+import type { Frame } from './frame.ts'
 
 export class PendingRequests {
   readonly #ids = new Set<Id>()
@@ -13,7 +15,7 @@ export class PendingRequests {
   /** Notes a frame that went out: a request is owed an answer, one that is cancelled no longer. */
   sent(frame: Frame): void {
     if (frame.kind === 'request') this.#ids.add(frame.id as Id)
-    else if (frame.method === 'notifications/cancelled') {
+    else if (frame.method === methods.cancelled) {
       const id = frame.message().params?.requestId
       this.#settle(id as Id)
     }

@@ -4,9 +4,10 @@
 
 import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
-import { ProxyError } from '../errors.ts'
-import { versionKey } from '../message/frame.ts'
-import type { Message } from '../message/frame.ts'
+import { headerNames } from './headers.ts'
+import type { Message } from './json-rpc.ts'
+import { metaKeys } from './meta-keys.ts'
+import { methods } from './methods.ts'
 
 /** A parameter of a tool that is mirrored in the header `Mcp-Param-{name}`. */
 export interface MirroredParam {
@@ -24,14 +25,14 @@ export interface Tool {
 }
 
 /** The methods whose subject is named in `Mcp-Name`, and the member of their params that names it. */
-const subjects = new Map([
-  ['tools/call', 'name'],
-  ['prompts/get', 'name'],
-  ['resources/read', 'uri'],
+const subjects = new Map<string, string>([
+  [methods.callTool, 'name'],
+  [methods.getPrompt, 'name'],
+  [methods.readResource, 'uri'],
   // The extension io.modelcontextprotocol/tasks asks for these.
-  ['tasks/get', 'taskId'],
-  ['tasks/update', 'taskId'],
-  ['tasks/cancel', 'taskId']
+  [methods.getTask, 'taskId'],
+  [methods.updateTask, 'taskId'],
+  [methods.cancelTask, 'taskId']
 ])
 
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
@@ -72,7 +73,7 @@ function collect(
     if (type !== 'string' && type !== 'integer' && type !== 'boolean') {
       return `${where}: only strings, integers and booleans can be mirrored`
     }
-    params.push({ header: `mcp-param-${name.toLowerCase()}`, path, type })
+    params.push({ header: `${headerNames.paramPrefix}${name.toLowerCase()}`, path, type })
   }
   return firstFault(Object.entries(schema), ([key, value]) => {
     if (key !== 'properties' || !isObject(value)) return collect(value, path, false, params)
@@ -86,9 +87,9 @@ function collect(
 export function mirrorHeaders(message: Message, params: MirroredParam[]): Record<string, string> {
   const headers: Record<string, string> = {}
   const { version, method, name } = mirrored(message)
-  if (version !== undefined) headers['mcp-protocol-version'] = version
-  if (method !== undefined) headers['mcp-method'] = method
-  if (name !== undefined) headers['mcp-name'] = encodeValue(name)
+  if (version !== undefined) headers[headerNames.protocolVersion] = version
+  if (method !== undefined) headers[headerNames.method] = method
+  if (name !== undefined) headers[headerNames.name] = encodeValue(name)
   for (const { header, path } of params) {
     const value = argumentAt(message, path)
     if (value !== undefined) headers[header] = encodeValue(value)
@@ -97,29 +98,36 @@ export function mirrorHeaders(message: Message, params: MirroredParam[]): Record
 }
 
 /**
- * Checks the headers of a POST against its body (2026-07-28, Streamable HTTP, Server Validation).
+ * Compares the headers of a POST with its body (2026-07-28, Streamable HTTP, Server Validation).
  *
- * @throws ProxyError `ERR_HEADER_MISMATCH`
+ * @returns the first difference, or `undefined` if there is none
  */
-export function checkHeaders(
+export function findMismatch(
   headers: IncomingHttpHeaders,
   message: Message,
   params: MirroredParam[]
-): void {
+): string | undefined {
   const { version, method, name } = mirrored(message)
-  const check = (header: string, isSame: (text: string) => boolean): void => {
+  const compare = (header: string, isSame: (text: string) => boolean): string | undefined => {
     const text = headers[header]
-    if (typeof text !== 'string') throw mismatch(`the header ${header} is missing`)
-    if (!isSame(text)) throw mismatch(`the header ${header} says something else than the body`)
+    if (typeof text !== 'string') return `the header ${header} is missing`
+    return isSame(text) ? undefined : `the header ${header} differs from the body`
   }
-  check('mcp-protocol-version', (text) => text === version)
-  check('mcp-method', (text) => text === method)
-  if (name !== undefined) check('mcp-name', (text) => decodeValue(text) === name)
-  for (const { header, path, type } of params) {
+  const compareParam = ({ header, path, type }: MirroredParam): string | undefined => {
     const value = argumentAt(message, path)
-    if (value !== undefined) check(header, (text) => isSameValue(decodeValue(text), value, type))
-    else if (headers[header] !== undefined) throw mismatch(`the header ${header} is of no argument`)
+    if (value !== undefined) {
+      return compare(header, (text) => isSameValue(decodeValue(text), value, type))
+    }
+    return headers[header] === undefined ? undefined : `the header ${header} mirrors no argument`
   }
+  const compareName = (): string | undefined =>
+    name === undefined ? undefined : compare(headerNames.name, (text) => decodeValue(text) === name)
+  return (
+    compare(headerNames.protocolVersion, (text) => text === version) ??
+    compare(headerNames.method, (text) => text === method) ??
+    compareName() ??
+    firstFault(params, compareParam)
+  )
 }
 
 function mirrored({ method, params = {} }: Message): {
@@ -130,7 +138,7 @@ function mirrored({ method, params = {} }: Message): {
   const meta = isObject(params._meta) ? params._meta : {}
   const subject = subjects.get(method ?? '')
   return {
-    version: stringOf(meta[versionKey]),
+    version: stringOf(meta[metaKeys.protocolVersion]),
     method,
     name: subject && stringOf(params[subject])
   }
@@ -168,8 +176,6 @@ const isSameValue = (
   type: MirroredParam['type']
 ): boolean =>
   told === value || (type === 'integer' && told !== '' && Number(told) === Number(value))
-
-const mismatch = (message: string): ProxyError => new ProxyError('ERR_HEADER_MISMATCH', message)
 
 function firstFault<Item>(
   items: Item[],

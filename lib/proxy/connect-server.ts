@@ -2,11 +2,11 @@
 
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { Log } from '../log.ts'
-import type { AgentOptions } from '../http-client/agent.ts'
-import type { HttpOptions } from '../http-client/connect-http.ts'
-import type { TokenSource } from '../http-client/auth/client-credentials.ts'
 import type { ClientConfig, OAuthConfig, ServeConfig, UrlConfig } from '../config/config.ts'
+import type { AgentOptions } from '../http-client/agent.ts'
+import type { TokenSource } from '../http-client/auth/client-credentials.ts'
+import type { HttpOptions } from '../http-client/connect-http.ts'
+import type { Log } from '../log.ts'
 
 /** Connects to a server over HTTP. Loads only what its transport needs. */
 export async function urlConnector(

@@ -2,20 +2,20 @@
 // knows whether the server could be started.
 
 import type { Duplex } from 'node:stream'
-import { ProxyError, isAbort } from '../errors.ts'
+import { discover } from '../era/discover.ts'
+import { ToolBook } from '../era/tool-book.ts'
+import { isAbort, ProxyError } from '../errors.ts'
 import type { ClientKind } from '../http-server/client-context.ts'
 import type { ServerState } from '../http-server/listener.ts'
 import type { Limits } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
-import { discover } from '../era/discover.ts'
 import { prewarm } from '../wrappers/prewarm.ts'
 import { reconnect } from '../wrappers/reconnect.ts'
-import { share } from '../wrappers/share.ts'
-import type { SharedServer } from '../wrappers/share.ts'
 import { shareSessions } from '../wrappers/share-sessions.ts'
 import type { SharedSessions } from '../wrappers/share-sessions.ts'
-import { ToolBook } from '../era/tool-book.ts'
+import { share } from '../wrappers/share.ts'
+import type { SharedServer } from '../wrappers/share.ts'
 
 export interface UpstreamOptions {
   /** As it is called in `/status` and in the log. */

@@ -1,17 +1,17 @@
 // The transport to the client that started this process, over stdin and stdout. Also to any other
 // pair of byte streams that speaks a frame a line.
 
-import { Duplex, addAbortSignal } from 'node:stream'
+import { addAbortSignal, Duplex } from 'node:stream'
 import type { Readable, Writable } from 'node:stream'
-import type { ProxyError } from '../errors.ts'
 import { describe } from '../errors.ts'
-import { errorFrame, refuse } from '../message/frame.ts'
-import type { Envelope, Frame } from '../message/frame.ts'
+import type { ProxyError } from '../errors.ts'
 import { NewlineParser } from '../framing/newline.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
-import { LineWriter } from './line-writer.ts'
+import { errorFrame, refuse } from '../message/frame.ts'
+import type { Envelope, Frame } from '../message/frame.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { LineWriter } from './line-writer.ts'
 
 export interface StdioOptions {
   /** Where the client's frames come from (process.stdin). */

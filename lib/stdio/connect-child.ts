@@ -3,23 +3,23 @@
 // that tells of an exit.
 
 import { spawn } from 'node:child_process'
-import { Duplex, addAbortSignal } from 'node:stream'
-import { ProxyError, describe } from '../errors.ts'
-import { refuse } from '../message/frame.ts'
-import type { Envelope, Frame } from '../message/frame.ts'
+import { addAbortSignal, Duplex } from 'node:stream'
+import { describe, ProxyError } from '../errors.ts'
 import { NewlineParser } from '../framing/newline.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
+import { refuse } from '../message/frame.ts'
+import type { Envelope, Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
-import { findCommand } from './find-command.ts'
+import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { failAfterReading, ServerGoneError } from '../streams/fail-after-reading.ts'
 import { serverEnvironment } from './environment.ts'
-import { ServerGoneError, failAfterReading } from '../streams/fail-after-reading.ts'
+import { findCommand } from './find-command.ts'
 import { LineWriter } from './line-writer.ts'
 import { ProcessGroup } from './process-group.ts'
 import type { PipedChild } from './process-group.ts'
 import { StderrTail } from './stderr-tail.ts'
-import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 
 export interface ChildOptions {
   command: string

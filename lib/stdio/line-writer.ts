@@ -3,8 +3,8 @@
 // frame here.
 
 import type { Writable } from 'node:stream'
-import type { Frame } from '../message/frame.ts'
 import { encodeLines } from '../framing/newline.ts'
+import type { Frame } from '../message/frame.ts'
 import type { Callback } from '../streams/callbacks.ts'
 
 /** How much goes out together, in bytes: what a pipe holds. */

@@ -1,7 +1,7 @@
 // A transport around another that may be replaced while it lives. It only joins the two, with
 // backpressure both ways; what a frame or an end means is up to the class made of it.
 
-import { Duplex, addAbortSignal } from 'node:stream'
+import { addAbortSignal, Duplex } from 'node:stream'
 import type { Frame } from '../message/frame.ts'
 import type { Callback, DestroyCallback } from './callbacks.ts'
 

@@ -3,18 +3,20 @@
 // nothing is sent twice. The same serves a remote server that has forgotten the session.
 
 import type { Duplex } from 'node:stream'
-import { ProxyError, describe } from '../errors.ts'
-import { errorFrame, makeFrame } from '../message/frame.ts'
-import type { Frame, Id } from '../message/frame.ts'
+import { open } from '../conversation/ask.ts'
+import { SessionState } from '../conversation/session-state.ts'
+import { describe, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
+import { errorFrame, makeFrame } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
-import { OuterTransport } from '../streams/outer-transport.ts'
-import { ServerGoneError, failAfterReading } from '../streams/fail-after-reading.ts'
+import type { Id } from '../protocol/json-rpc.ts'
+import { methods } from '../protocol/methods.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
-import { open } from '../conversation/ask.ts'
-import { SessionState } from '../conversation/session-state.ts'
+import { failAfterReading, ServerGoneError } from '../streams/fail-after-reading.ts'
+import { OuterTransport } from '../streams/outer-transport.ts'
 
 export interface ReconnectOptions {
   /** Restarts within a minute before the transport fails (5; 0: any number). */
@@ -124,7 +126,7 @@ class ReconnectTransport extends OuterTransport {
     for (const requestId of this.#asked.take()) {
       this.#stale.add(requestId)
       const params = { requestId, reason: 'the server that asked is gone' }
-      this.pass(makeFrame({ jsonrpc: '2.0', method: 'notifications/cancelled', params }))
+      this.pass(makeFrame({ jsonrpc: '2.0', method: methods.cancelled, params }))
     }
     if (this.#ended) {
       this.push(null)

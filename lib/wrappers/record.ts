@@ -4,8 +4,8 @@
 import { open } from 'node:fs/promises'
 import { Transform } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import type { Frame } from '../message/frame.ts'
 import { ProxyError } from '../errors.ts'
+import type { Frame } from '../message/frame.ts'
 
 /** A line of a recording. */
 export interface RecordedFrame {

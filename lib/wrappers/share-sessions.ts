@@ -4,25 +4,25 @@
 // and the subscriptions that the server has are the sum of what its clients want.
 
 import type { Duplex } from 'node:stream'
+import { open, openingOfProxy } from '../conversation/ask.ts'
 import type { ProxyError } from '../errors.ts'
-import { Frame, makeFrame } from '../message/frame.ts'
-import { answerTo } from '../message/answer.ts'
 import { splice } from '../json/splice.ts'
 import { limits } from '../limits.ts'
+import { answerTo } from '../message/answer.ts'
+import { Frame, makeFrame } from '../message/frame.ts'
+import { logLevels } from '../protocol/log-levels.ts'
+import { methods } from '../protocol/methods.ts'
 import { isLegacyVersion } from '../protocol/revisions.ts'
-import { OuterTransport } from '../streams/outer-transport.ts'
-import { failAfterReading } from '../streams/fail-after-reading.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
-import { open, openingOfProxy } from '../conversation/ask.ts'
+import { failAfterReading } from '../streams/fail-after-reading.ts'
+import { OuterTransport } from '../streams/outer-transport.ts'
 import { share } from './share.ts'
-import type { ShareOptions, SharedServer } from './share.ts'
+import type { SharedServer, ShareOptions } from './share.ts'
 
 export interface ShareSessionsOptions extends Omit<ShareOptions, 'open'> {
   /** Milliseconds for the server's answer to `initialize` (30 000; 0: any). */
   connectTimeout?: number | undefined
 }
-
-const levels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']
 
 /** Shares the legacy server that `connect` makes: see `share`. */
 export function shareSessions(
@@ -74,7 +74,7 @@ export class SharedSessions {
     return [...this.#sessions].some((session) => session !== own && session.uris.has(uri))
   }
 
-  /** The least level of log messages that a session wants, as an index of `levels`. */
+  /** The least level of log messages that a session wants, as an index of `logLevels`. */
   get level(): number {
     return Math.min(...[...this.#sessions].map((session) => session.level))
   }
@@ -97,18 +97,18 @@ class SessionPort extends OuterTransport {
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
     switch (frame.method) {
-      case 'initialize':
+      case methods.initialize:
         return this.#initialize(frame, callback)
-      case 'notifications/initialized':
+      case methods.initialized:
         return callback()
-      case 'ping':
+      case methods.ping:
         return this.#answer(frame, callback)
-      case 'logging/setLevel':
+      case methods.setLevel:
         return this.#setLevel(frame, callback)
-      case 'resources/subscribe':
+      case methods.subscribe:
         this.uris.add(uriOf(frame))
         return this.#send(frame, callback)
-      case 'resources/unsubscribe': {
+      case methods.unsubscribe: {
         const uri = uriOf(frame)
         this.uris.delete(uri)
         if (this.#all.isSubscribed(uri, this)) return this.#answer(frame, callback)
@@ -126,7 +126,7 @@ class SessionPort extends OuterTransport {
   // Of what it was subscribed to, the server need not tell anybody else.
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     for (const uri of this.uris) {
-      if (!this.#all.isSubscribed(uri, this)) this.#shared.tell('resources/unsubscribe', { uri })
+      if (!this.#all.isSubscribed(uri, this)) this.#shared.tell(methods.unsubscribe, { uri })
     }
     this.uris.clear()
     super._destroy(error, callback)
@@ -145,14 +145,14 @@ class SessionPort extends OuterTransport {
 
   #hears(frame: Frame): boolean {
     switch (frame.method) {
-      case 'notifications/message':
-        return levels.indexOf(String(frame.message().params?.level)) >= this.level
-      case 'notifications/resources/updated': {
+      case methods.logMessage:
+        return logLevels.indexOf(String(frame.message().params?.level)) >= this.level
+      case methods.resourceUpdated: {
         const uri = uriOf(frame)
         return [...this.uris].some((own) => isWithin(uri, own))
       }
       // It is one client's task, and it doesn't say whose. Clients do not rely on being told.
-      case 'notifications/tasks/status':
+      case methods.taskStatus:
         return false
       default:
         return true
@@ -178,10 +178,10 @@ class SessionPort extends OuterTransport {
   }
 
   #setLevel(frame: Frame, callback: Callback): void {
-    const level = levels.indexOf(String(frame.message().params?.level))
+    const level = logLevels.indexOf(String(frame.message().params?.level))
     if (level === -1) return this.#send(frame, callback) // the server will refuse it
     this.level = level
-    const text = JSON.stringify(levels[this.#all.level])
+    const text = JSON.stringify(logLevels[this.#all.level])
     const bytes = splice(frame.bytes, [{ path: ['params', 'level'], text }])
     this.#send(new Frame(bytes, frame), callback)
   }

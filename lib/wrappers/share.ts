@@ -8,17 +8,20 @@
 
 import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
-import { errorFrame, makeFrame } from '../message/frame.ts'
-import type { Frame, Id } from '../message/frame.ts'
-import { answerTo } from '../message/answer.ts'
 import { findValue, splice, spliceAt, textAt, valueText } from '../json/splice.ts'
 import type { Replacement, Span } from '../json/splice.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
-import { Slots } from '../streams/slots.ts'
-import { failAfterReading } from '../streams/fail-after-reading.ts'
+import { answerTo } from '../message/answer.ts'
+import { errorFrame, makeFrame } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
+import type { Id } from '../protocol/json-rpc.ts'
+import { metaKeys } from '../protocol/meta-keys.ts'
+import { methods } from '../protocol/methods.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { failAfterReading } from '../streams/fail-after-reading.ts'
+import { Slots } from '../streams/slots.ts'
 
 export interface ShareOptions {
   /** Says to the server what it must hear before a port can use it (nothing). */
@@ -38,16 +41,14 @@ interface Call {
   logs: boolean
 }
 
-const subscriptionKey = 'io.modelcontextprotocol/subscriptionId'
-
 const paths = {
   id: ['id'],
   requestToken: ['params', '_meta', 'progressToken'],
-  logLevel: ['params', '_meta', 'io.modelcontextprotocol/logLevel'],
+  logLevel: ['params', '_meta', metaKeys.logLevel],
   token: ['params', 'progressToken'],
   requestId: ['params', 'requestId'],
-  subscription: ['params', '_meta', subscriptionKey],
-  endedSubscription: ['result', '_meta', subscriptionKey]
+  subscription: ['params', '_meta', metaKeys.subscriptionId],
+  endedSubscription: ['result', '_meta', metaKeys.subscriptionId]
 }
 
 /**
@@ -185,7 +186,7 @@ export class SharedServer {
   #taken(port: Port, frame: Frame): Frame | undefined {
     if (frame.kind === 'request') return this.#called(port, frame)
     if (frame.kind === 'response') return undefined // nobody asked: see #onFrame
-    return frame.method === 'notifications/cancelled' ? this.#cancelled(port, frame) : frame
+    return frame.method === methods.cancelled ? this.#cancelled(port, frame) : frame
   }
 
   #called(port: Port, frame: Frame): Frame {
@@ -232,7 +233,7 @@ export class SharedServer {
       // The proxy is the client here, and says that it can do nothing but be there.
       const error = new ProxyError('ERR_METHOD_NOT_FOUND', 'a shared server has nobody to ask')
       const pong = makeFrame({ jsonrpc: '2.0', id: 0, result: {} })
-      server.write(answerTo(frame, frame.method === 'ping' ? pong : errorFrame(0, error)))
+      server.write(answerTo(frame, frame.method === methods.ping ? pong : errorFrame(0, error)))
     }
   }
 
@@ -241,7 +242,7 @@ export class SharedServer {
     if (call === undefined) return // cancelled, or its client has gone
     const { id: text, method, port } = call
     const replacements: Replacement[] = [{ path: paths.id, text }]
-    if (method === 'subscriptions/listen') {
+    if (method === methods.listen) {
       replacements.push({ path: paths.endedSubscription, text })
     }
     port.deliver(frame.withBytes(splice(frame.bytes, replacements), JSON.parse(text) as Id))
@@ -249,11 +250,11 @@ export class SharedServer {
 
   #onNotification(frame: Frame): void {
     switch (frame.method) {
-      case 'notifications/progress':
+      case methods.progress:
         return this.#passOn(frame, paths.token)
-      case 'notifications/cancelled':
+      case methods.cancelled:
         return this.#onCancelled(frame)
-      case 'notifications/message':
+      case methods.logMessage:
         return this.#spread(frame, this.#whoLogs())
       default:
         if (valueText(frame.bytes, paths.subscription) === undefined) this.#spread(frame)
@@ -273,7 +274,7 @@ export class SharedServer {
   #onCancelled(frame: Frame): void {
     const id = idAt(frame, paths.requestId)
     const call = this.#calls.get(id)
-    if (call?.method !== 'subscriptions/listen') return
+    if (call?.method !== methods.listen) return
     this.#end(id)
     call.port.deliver(replace(frame, paths.requestId, call.id))
   }
@@ -385,7 +386,7 @@ function failureOf(server: Duplex): ProxyError {
 
 function cancellation(requestId: number): Frame {
   const params = { requestId, reason: 'the client has gone' }
-  return makeFrame({ jsonrpc: '2.0', method: 'notifications/cancelled', params })
+  return makeFrame({ jsonrpc: '2.0', method: methods.cancelled, params })
 }
 
 /** The id of a request that a server names at `path`. There are servers that make a string of it. */

@@ -1,5 +1,8 @@
 // The examples of the manual, as they are written but for their ports; and the two modes joined.
 
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
 import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
@@ -7,9 +10,6 @@ import { startHttpServer } from '../../fixtures/servers/http.js'
 import { fixture } from '../helpers.ts'
 import { addition, demo, openShell } from './run.ts'
 import type { Shell } from './run.ts'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 
 /** A shell where the programs of the examples are there, each being the demo in the end. */
 const openExamples = (t: Test): Shell =>

@@ -1,10 +1,10 @@
 // Who may read what: TLS, the proxies between, tokens, and what must not be told.
 
+import { readFileSync } from 'node:fs'
 import { createServer, request as forward } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
-import { readFileSync } from 'node:fs'
 import t from 'tap'
 import type { Test } from 'tap'
 import { startHttpServer } from '../../fixtures/servers/http.js'

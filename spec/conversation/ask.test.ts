@@ -1,10 +1,10 @@
 // SessionState a conversation on behalf of somebody else.
 
 import t from 'tap'
-import { connectChild } from '../../lib/stdio/connect-child.ts'
-import type { Frame } from '../../lib/message/frame.ts'
-import { version } from '../../lib/version.ts'
 import { open, openingOfProxy } from '../../lib/conversation/ask.ts'
+import type { Frame } from '../../lib/message/frame.ts'
+import { connectChild } from '../../lib/stdio/connect-child.ts'
+import { version } from '../../lib/version.ts'
 import { reconnect } from '../../lib/wrappers/reconnect.ts'
 import { notification, rascal, request, watch } from '../helpers.ts'
 

@@ -1,8 +1,8 @@
 // What a server that is started anew must be told.
 
 import t from 'tap'
-import { parseFrame } from '../../lib/message/frame.ts'
 import { SessionState } from '../../lib/conversation/session-state.ts'
+import { parseFrame } from '../../lib/message/frame.ts'
 import { notification, request } from '../helpers.ts'
 
 const said = (opening: SessionState): unknown[] =>

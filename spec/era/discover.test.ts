@@ -1,10 +1,9 @@
 // Whether a server knows the modern revision.
 
 import t from 'tap'
-import { ProxyError } from '../../lib/errors.ts'
-import { errorFrame } from '../../lib/message/frame.ts'
-import { HttpStatusError } from '../../lib/http-client/http-client.ts'
 import { discover } from '../../lib/era/discover.ts'
+import { HttpStatusError, ProxyError } from '../../lib/errors.ts'
+import { errorFrame } from '../../lib/message/frame.ts'
 import { TextServer } from '../wrappers/text-server.ts'
 
 const answering = (answer: object): TextServer => {

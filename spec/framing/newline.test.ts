@@ -3,8 +3,8 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
+import { encodeLines, NewlineParser, readFrame, tooLarge } from '../../lib/framing/newline.ts'
 import { makeFrame } from '../../lib/message/frame.ts'
-import { NewlineParser, encodeLines, readFrame, tooLarge } from '../../lib/framing/newline.ts'
 import { chunks, cuts, response } from '../helpers.ts'
 import { randomFrom, randomObject } from '../interop/random-json.ts'
 

@@ -1,8 +1,8 @@
 // One message an event.
 
 import t from 'tap'
+import { encodeEvent, encodePriming, SseParser } from '../../lib/framing/sse.ts'
 import { parseFrame } from '../../lib/message/frame.ts'
-import { SseParser, encodeEvent, encodePriming } from '../../lib/framing/sse.ts'
 import { chunks, cuts, response } from '../helpers.ts'
 import { randomFrom, randomObject } from '../interop/random-json.ts'
 

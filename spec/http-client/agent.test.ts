@@ -15,7 +15,7 @@ import tls from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { ProxyError, describe } from '../../lib/errors.ts'
+import { describe, ProxyError } from '../../lib/errors.ts'
 import { createAgent } from '../../lib/http-client/agent.ts'
 import type { AgentOptions } from '../../lib/http-client/agent.ts'
 

@@ -8,9 +8,10 @@ import { finished } from 'node:stream/promises'
 import tap, { test } from 'tap'
 import { answer } from '../../fixtures/servers/http.js'
 import type { Exchange, Script } from '../../fixtures/servers/http.js'
-import { parseFrame, versionKey } from '../../lib/message/frame.ts'
 import { connectHttp } from '../../lib/http-client/connect-http.ts'
 import { SessionUnknownError } from '../../lib/http-client/http-client.ts'
+import { parseFrame } from '../../lib/message/frame.ts'
+import { metaKeys } from '../../lib/protocol/meta-keys.ts'
 import { KeptLog, notification, request, response } from '../helpers.ts'
 import {
   byMethod,
@@ -760,7 +761,7 @@ test('requests of the modern revision have no part in the session, and are ended
       }
     })
   })
-  const modern = { _meta: { [versionKey]: '2026-07-28' } }
+  const modern = { _meta: { [metaKeys.protocolVersion]: '2026-07-28' } }
   await initialize()
   transport.write(request(1, 'call', modern))
   t.match(await to(1), { result: { method: 'call' } })

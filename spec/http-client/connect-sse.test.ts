@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import tap, { test } from 'tap'
 import { answer } from '../../fixtures/servers/http.js'
 import type { Exchange, Json, ServerStream } from '../../fixtures/servers/http.js'
-import { parseFrame } from '../../lib/message/frame.ts'
-import type { Frame } from '../../lib/message/frame.ts'
 import { connectSse } from '../../lib/http-client/connect-sse.ts'
 import type { SessionUnknownError } from '../../lib/http-client/http-client.ts'
+import { parseFrame } from '../../lib/message/frame.ts'
+import type { Frame } from '../../lib/message/frame.ts'
 import { KeptLog, notification, request, response } from '../helpers.ts'
 import {
   byMethod,

@@ -12,12 +12,13 @@ import type {
   RecordedRequest,
   Script
 } from '../../fixtures/servers/http.js'
-import { ProxyError, describe } from '../../lib/errors.ts'
-import type { Frame, Message } from '../../lib/message/frame.ts'
+import { describe, ProxyError } from '../../lib/errors.ts'
 import { connectHttp } from '../../lib/http-client/connect-http.ts'
 import type { HttpOptions } from '../../lib/http-client/connect-http.ts'
 import { connectSse } from '../../lib/http-client/connect-sse.ts'
 import { connectUrl } from '../../lib/http-client/connect-url.ts'
+import type { Frame } from '../../lib/message/frame.ts'
+import type { Message } from '../../lib/protocol/json-rpc.ts'
 import { KeptLog, notification, request, watch } from '../helpers.ts'
 import type { Watched } from '../helpers.ts'
 

@@ -6,11 +6,11 @@ import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import type { Exchange, Json } from '../../fixtures/servers/http.js'
 import { ProxyError } from '../../lib/errors.ts'
+import type { TokenSource } from '../../lib/http-client/auth/client-credentials.ts'
 import { HttpClient } from '../../lib/http-client/http-client.ts'
 import type { ReplyHandler } from '../../lib/http-client/http-client.ts'
-import type { TokenSource } from '../../lib/http-client/auth/client-credentials.ts'
-import type { notification } from '../helpers.ts'
 import { request } from '../helpers.ts'
+import type { notification } from '../helpers.ts'
 import { byMethod, gate, opening, overHttp, overSse, sent, serve, shown } from './helpers.ts'
 
 tap.setTimeout(120_000)

@@ -2,11 +2,11 @@
 
 import { test } from 'tap'
 import type { Exchange, Json, ServerStream } from '../../fixtures/servers/http.js'
-import { versionKey } from '../../lib/message/frame.ts'
+import { metaKeys } from '../../lib/protocol/meta-keys.ts'
 import { notification, request } from '../helpers.ts'
 import { overHttp } from './helpers.ts'
 
-const _meta = { [versionKey]: '2026-07-28' }
+const _meta = { [metaKeys.protocolVersion]: '2026-07-28' }
 const region = { type: 'string', 'x-mcp-header': 'Region' }
 const tool = (name: string, properties: Json = {}): Json => ({
   name,

@@ -1,8 +1,8 @@
 // When a frame may follow another.
 
 import { test } from 'tap'
-import type { Frame } from '../../lib/message/frame.ts'
 import { SendWindow } from '../../lib/http-client/send-window.ts'
+import type { Frame } from '../../lib/message/frame.ts'
 import { notification, request } from '../helpers.ts'
 
 class Writer {

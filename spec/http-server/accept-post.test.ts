@@ -2,8 +2,8 @@
 
 import { test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
-import type { FakeServer } from './helpers.ts'
 import { countTimers, json, serve, settled } from './helpers.ts'
+import type { FakeServer } from './helpers.ts'
 
 const call = (id: number | string): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken: 7 } } })

@@ -3,10 +3,10 @@
 import { test } from 'tap'
 import type { Frame } from '../../lib/message/frame.ts'
 import {
-  FakeServer,
   answerUsual,
   collectGarbage,
   countTimers,
+  FakeServer,
   json,
   serve,
   settled,

@@ -3,9 +3,9 @@
 import { test } from 'tap'
 import type { ClientStream } from '../../fixtures/clients/raw.js'
 import { ProxyError } from '../../lib/errors.ts'
-import { parseFrame } from '../../lib/message/frame.ts'
 import { SessionTransport } from '../../lib/http-server/accept-session.ts'
-import { FakeServer, countTimers, exchangeOver, json, serve, until } from './helpers.ts'
+import { parseFrame } from '../../lib/message/frame.ts'
+import { countTimers, exchangeOver, FakeServer, json, serve, until } from './helpers.ts'
 
 const call = (id: number | string, progressToken?: number): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken } } })

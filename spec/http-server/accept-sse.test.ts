@@ -2,9 +2,9 @@
 
 import { test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
+import { SseConnection } from '../../lib/http-server/accept-sse.ts'
 import { parseFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
-import { SseConnection } from '../../lib/http-server/accept-sse.ts'
 import { breakOff, countTimers, exchangeOver, json, serve, settled, until } from './helpers.ts'
 
 const frameOf = (text: string): Frame => parseFrame(Buffer.from(text))

@@ -1,8 +1,8 @@
 // The serving side of an event stream, over real sockets.
 
 import { test } from 'tap'
-import { makeFrame } from '../../lib/message/frame.ts'
 import { EventStream, whenWritable } from '../../lib/http-server/event-stream.ts'
+import { makeFrame } from '../../lib/message/frame.ts'
 import { countTimers, exchangeOver, until } from './helpers.ts'
 
 const frame = (method: string): ReturnType<typeof makeFrame> =>

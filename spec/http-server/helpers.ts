@@ -12,7 +12,7 @@ import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Test } from 'tap'
-import { Inbox, httpClient, sseClient } from '../../fixtures/clients/raw.js'
+import { httpClient, Inbox, sseClient } from '../../fixtures/clients/raw.js'
 import type {
   ClientStream,
   HttpClient,
@@ -20,11 +20,11 @@ import type {
   Json,
   SseClient
 } from '../../fixtures/clients/raw.js'
+import type { ClientContext } from '../../lib/http-server/client-context.ts'
+import { listen } from '../../lib/http-server/listener.ts'
+import type { Listener, ListenerOptions } from '../../lib/http-server/listener.ts'
 import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
-import { listen } from '../../lib/http-server/listener.ts'
-import type { ClientContext } from '../../lib/http-server/client-context.ts'
-import type { Listener, ListenerOptions } from '../../lib/http-server/listener.ts'
 import { join } from '../../lib/proxy/join.ts'
 
 type Callback = (error?: Error | null) => void

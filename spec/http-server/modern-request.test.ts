@@ -1,14 +1,14 @@
 // What the modern revision asks of an HTTP request.
 
 import t from 'tap'
-import { makeFrame, parseFrame } from '../../lib/message/frame.ts'
-import type { Frame } from '../../lib/message/frame.ts'
 import {
   checkModern,
   isModern,
   modernStatus,
   namesModern
 } from '../../lib/http-server/modern-request.ts'
+import { makeFrame, parseFrame } from '../../lib/message/frame.ts'
+import type { Frame } from '../../lib/message/frame.ts'
 import type { MirroredParam } from '../../lib/protocol/mirrored-headers.ts'
 import { bodyOf, headersOf, meta } from '../modern.ts'
 import type { Params } from '../modern.ts'

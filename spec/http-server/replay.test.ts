@@ -2,11 +2,11 @@
 
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { makeFrame } from '../../lib/message/frame.ts'
-import type { Frame } from '../../lib/message/frame.ts'
+import { EventStream } from '../../lib/http-server/event-stream.ts'
 import { ReplayStore } from '../../lib/http-server/replay.ts'
 import type { ResumableStream } from '../../lib/http-server/replay.ts'
-import { EventStream } from '../../lib/http-server/event-stream.ts'
+import { makeFrame } from '../../lib/message/frame.ts'
+import type { Frame } from '../../lib/message/frame.ts'
 import { exchangeOver } from './helpers.ts'
 import type { Text } from './helpers.ts'
 

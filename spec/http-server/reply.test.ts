@@ -2,8 +2,8 @@
 
 import { test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
-import { EnvelopeError } from '../../lib/message/frame.ts'
 import { replyError, replyJson } from '../../lib/http-server/reply.ts'
+import { EnvelopeError } from '../../lib/message/frame.ts'
 import { exchangeOver } from './helpers.ts'
 
 test('a value goes out as JSON, and as a line', async (t) => {

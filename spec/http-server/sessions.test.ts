@@ -2,10 +2,10 @@
 
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { Sessions } from '../../lib/http-server/sessions.ts'
-import { parseFrame } from '../../lib/message/frame.ts'
 import { SessionTransport } from '../../lib/http-server/accept-session.ts'
 import { SseConnection } from '../../lib/http-server/accept-sse.ts'
+import { Sessions } from '../../lib/http-server/sessions.ts'
+import { parseFrame } from '../../lib/message/frame.ts'
 import { exchangeOver } from './helpers.ts'
 
 function session(t: Test, id: string): SessionTransport {

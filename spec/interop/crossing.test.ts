@@ -1,6 +1,7 @@
 // Everything crosses: what a client of the SDK and a server have to say to each other arrives,
 // whichever way they are joined. Against our own servers, which do what the protocol has on request.
 
+import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js'
 import {
   CreateMessageRequestSchema,
   ElicitRequestSchema,
@@ -9,7 +10,6 @@ import {
   ResultSchema
 } from '@modelcontextprotocol/sdk/types.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
-import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js'
 import t from 'tap'
 import type { Test } from 'tap'
 import { until } from './helpers.ts'

@@ -1,13 +1,13 @@
 // Everything crosses: the SDK's client and server-everything, the server that its authors made to
 // exercise clients, joined in every way there is.
 
+import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import {
   CreateMessageRequestSchema,
   ElicitRequestSchema,
   ListRootsRequestSchema
 } from '@modelcontextprotocol/sdk/types.js'
 import type { ClientCapabilities, JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
-import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import t from 'tap'
 import { until } from './helpers.ts'
 import { hasMethod, observe, openWays, progressUnder } from './ways.ts'

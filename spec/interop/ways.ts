@@ -10,7 +10,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import { Inbox } from '../../fixtures/clients/raw.js'
 import { startBridge } from './bridge.ts'
-import { command, environment, node, servers, serveEverything, startProxy } from './helpers.ts'
+import { command, environment, node, serveEverything, servers, startProxy } from './helpers.ts'
 import type { ServerName } from './helpers.ts'
 
 export interface Way {

@@ -2,8 +2,8 @@
 
 import t from 'tap'
 import { findValue, splice, spliceAt, valueText } from '../../lib/json/splice.ts'
-import { stringEnd } from '../../lib/json/strings.ts'
 import type { Span } from '../../lib/json/splice.ts'
+import { stringEnd } from '../../lib/json/strings.ts'
 import { deepObject, randomFrom, randomObject } from '../interop/random-json.ts'
 
 const at = (text: string, ...path: string[]): string | undefined =>

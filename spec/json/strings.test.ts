@@ -1,8 +1,8 @@
 // The long strings of large messages, which are checked where they are.
 
 import { test } from 'tap'
-import { makeFrame, parseFrame } from '../../lib/message/frame.ts'
 import { withoutLongStrings } from '../../lib/json/strings.ts'
+import { makeFrame, parseFrame } from '../../lib/message/frame.ts'
 
 const long = 'x'.repeat(64 * 1024)
 const large = 'x'.repeat(1024 * 1024)

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { test } from 'tap'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import { isLegacyVersion, latestLegacy, legacyVersions } from '../../lib/protocol/revisions.ts'
-import type { LegacyVersion } from '../../lib/protocol/revisions.ts'
+import { test } from 'tap'
 import * as compiled from '../../lib/message/compiled.js'
 import { checkInitialize, checkInitializeResult, isEnvelope } from '../../lib/message/schemas.ts'
+import { isLegacyVersion, latestLegacy, legacyVersions } from '../../lib/protocol/revisions.ts'
+import type { LegacyVersion } from '../../lib/protocol/revisions.ts'
 import { randomFrom } from '../interop/random-json.ts'
 
 // Every definition, whether it is compiled for the library or not.

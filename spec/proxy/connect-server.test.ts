@@ -1,21 +1,21 @@
 // From a server's configuration to the transport to it.
 
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { urlConnector } from '../../lib/proxy/connect-server.ts'
 import { toUrlConfig } from '../../lib/config/config.ts'
 import type {
   ClientConfig,
   ServeConfig,
-  UrlConfig,
-  TransportName
+  TransportName,
+  UrlConfig
 } from '../../lib/config/config.ts'
 import { describe } from '../../lib/errors.ts'
 import { limits } from '../../lib/limits.ts'
-import { KeptLog, fixture } from '../helpers.ts'
+import { urlConnector } from '../../lib/proxy/connect-server.ts'
+import { fixture, KeptLog } from '../helpers.ts'
 import { hold, sent, serve } from '../http-client/helpers.ts'
 import type { Connected } from '../http-client/helpers.ts'
 

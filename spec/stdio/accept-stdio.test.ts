@@ -9,10 +9,10 @@ import { PassThrough, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import type { Message } from '../../lib/message/frame.ts'
+import type { Message } from '../../lib/protocol/json-rpc.ts'
 import { acceptStdio } from '../../lib/stdio/accept-stdio.ts'
 import type { StdioOptions, StdioTransport } from '../../lib/stdio/accept-stdio.ts'
-import { KeptLog, cuts, notification, request, response, watch } from '../helpers.ts'
+import { cuts, KeptLog, notification, request, response, watch } from '../helpers.ts'
 import type { Watched } from '../helpers.ts'
 
 interface Accepted extends Watched {

@@ -8,10 +8,20 @@ import t from 'tap'
 import type { Test } from 'tap'
 import type { Frame } from '../../lib/message/frame.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
-import type { ServerGoneError } from '../../lib/streams/fail-after-reading.ts'
 import type { ChildOptions, ChildTransport } from '../../lib/stdio/connect-child.ts'
-import { KeptLog, ended, fixture, isRunning, notification, rascal } from '../helpers.ts'
-import { request, response, script, watch } from '../helpers.ts'
+import type { ServerGoneError } from '../../lib/streams/fail-after-reading.ts'
+import {
+  ended,
+  fixture,
+  isRunning,
+  KeptLog,
+  notification,
+  rascal,
+  request,
+  response,
+  script,
+  watch
+} from '../helpers.ts'
 import type { Watched } from '../helpers.ts'
 
 t.setTimeout(120_000)

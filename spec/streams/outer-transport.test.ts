@@ -4,8 +4,8 @@ import { Duplex } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import type { Frame } from '../../lib/message/frame.ts'
-import { OuterTransport } from '../../lib/streams/outer-transport.ts'
 import type { Callback } from '../../lib/streams/callbacks.ts'
+import { OuterTransport } from '../../lib/streams/outer-transport.ts'
 import { request, response, watch } from '../helpers.ts'
 
 /** The least that can be made of it: it takes what there is inside, and fails with it. */

@@ -4,7 +4,8 @@ import type { Duplex } from 'node:stream'
 import { Inbox } from '../../fixtures/clients/raw.js'
 import type { Json } from '../../fixtures/clients/raw.js'
 import { makeFrame } from '../../lib/message/frame.ts'
-import type { Frame, Id, Message } from '../../lib/message/frame.ts'
+import type { Frame } from '../../lib/message/frame.ts'
+import type { Id, Message } from '../../lib/protocol/json-rpc.ts'
 
 export const initializeParams = {
   protocolVersion: '2025-11-25',

@@ -6,8 +6,8 @@ import type { Test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { share } from '../../lib/wrappers/share.ts'
-import type { ShareOptions, SharedServer } from '../../lib/wrappers/share.ts'
-import { TextServer, clientOn, frameOf, turn } from './text-server.ts'
+import type { SharedServer, ShareOptions } from '../../lib/wrappers/share.ts'
+import { clientOn, frameOf, TextServer, turn } from './text-server.ts'
 import type { Client } from './text-server.ts'
 
 const crash = new ProxyError('ERR_SERVER_EXITED', 'the server has crashed')

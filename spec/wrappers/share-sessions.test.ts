@@ -3,11 +3,11 @@
 import { once } from 'node:events'
 import t from 'tap'
 import type { Test } from 'tap'
-import { ProxyError, describe } from '../../lib/errors.ts'
+import { describe, ProxyError } from '../../lib/errors.ts'
 import { shareSessions } from '../../lib/wrappers/share-sessions.ts'
 import type { SharedSessions, ShareSessionsOptions } from '../../lib/wrappers/share-sessions.ts'
 import { initializeParams } from './peer.ts'
-import { TextServer, clientOn, frameOf, turn } from './text-server.ts'
+import { clientOn, frameOf, TextServer, turn } from './text-server.ts'
 import type { Client } from './text-server.ts'
 
 interface Shared {

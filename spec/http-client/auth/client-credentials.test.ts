@@ -6,7 +6,7 @@ import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { ProxyError, describe } from '../../../lib/errors.ts'
+import { describe, ProxyError } from '../../../lib/errors.ts'
 import { createAgent } from '../../../lib/http-client/agent.ts'
 import { clientCredentials } from '../../../lib/http-client/auth/client-credentials.ts'
 import type {
