@@ -12,6 +12,7 @@ import { flags, parseArguments } from '../lib/cli/arguments.ts'
 import { help } from '../lib/cli/help.ts'
 import { loadConfigFile } from '../lib/config/file.ts'
 import * as library from '../lib/index.ts'
+import { errorCodes } from '../lib/protocol/error-codes.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (file: string): string => readFileSync(`${root}${file}`, 'utf8')
@@ -75,11 +76,17 @@ t.test('the defaults of its flags are those that --help tells', async (t) => {
 
 t.test('its error codes are those that there are, as they are told to peers', async (t) => {
   const source = read('lib/errors.ts')
-  const codes = [...source.matchAll(/^ {2}(ERR_\w+): \{ status: (\d+), rpc: (-\d+) \}/gm)]
+  const codes = [
+    ...source.matchAll(/^ {2}(ERR_\w+): \{ status: (\d+), rpc: errorCodes\.(\w+) \}/gm)
+  ]
   t.ok(codes.length > 0)
   t.strictSame(
     rowsOf('code').map(([code, status, rpc]) => [code?.replaceAll('`', ''), status, rpc]),
-    codes.map(([, code, status, rpc]) => [code, status, rpc])
+    codes.map(([, code, status, rpc]) => [
+      code,
+      status,
+      String(errorCodes[rpc as keyof typeof errorCodes])
+    ])
   )
 })
 
