@@ -1,40 +1,18 @@
-// README.md says what is so.
+// README.md agrees with the program, and its examples work.
 
-import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
+import { spawnSync } from 'node:child_process'
 import { split } from 'shlex'
 import t from 'tap'
-import ts from 'typescript'
-import { startHttpServer } from '../fixtures/servers/http.js'
+import type { Test } from 'tap'
 import { flags, parseArguments } from '../lib/cli/arguments.ts'
 import { help } from '../lib/cli/help.ts'
 import { loadConfigFile } from '../lib/config/file.ts'
-import * as library from '../lib/index.ts'
 import { errorCodes } from '../lib/protocol/error-codes.ts'
+import { openShell } from './command/run.ts'
+import { blocksIn, blocksOf, read, root, rowsOf, sectionsOf } from './markdown.ts'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-const read = (file: string): string => readFileSync(`${root}${file}`, 'utf8')
 const readme = read('README.md')
-
-/** The rows of the tables whose first column is called `name`, as cells without padding. */
-function rowsOf(name: string): string[][] {
-  const tables = readme.split('\n\n').filter((block) => block.startsWith(`| ${name} `))
-  const rows = tables.flatMap((table) => table.trim().split('\n').slice(2))
-  return rows.map((row) =>
-    row
-      .split(/(?<!\\)\|/)
-      .slice(1, -1)
-      .map((cell) => cell.trim())
-  )
-}
-
-/** The blocks of code in a language. */
-const blocksOf = (language: string): string[] =>
-  [...readme.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms'))].map(
-    ([, code]) => code as string
-  )
+const section = (heading: string): string => sectionsOf(readme, 2).get(heading) as string
 
 const flagsIn = (words: string): string[] =>
   [...words.matchAll(/(?<![\w-])--([a-z][a-z-]*)/g)].map(([, flag]) => flag as string)
@@ -59,101 +37,137 @@ function entriesOfHelp(): Map<string, string> {
 
 const defaultIn = (told: string): string => /default: ([^,;)]+)/.exec(told)?.[1] ?? ''
 
-t.test('its flags are those that there are', async (t) => {
-  const named = rowsOf('flag').flatMap(([words = '']) => flagsIn(words))
+t.test('the tables list each flag and no other', async (t) => {
+  const named = rowsOf(readme, 'flag').flatMap(([words = '']) => flagsIn(words))
   t.strictSame(named.sort(), [...flags].sort())
 })
 
-t.test('the defaults of its flags are those that --help tells', async (t) => {
+t.test('the tables give the same defaults as --help', async (t) => {
   const entries = entriesOfHelp()
   t.strictSame([...entries.keys()].sort(), [...flags].sort())
-  for (const [words = '', value = ''] of rowsOf('flag')) {
+  for (const [words = '', value = ''] of rowsOf(readme, 'flag')) {
     const told = flagsIn(words).map((flag) => entries.get(flag))
     const written = value.replaceAll('`', '').split(/[,;]/)[0]
     t.equal(written, defaultIn(told.join(' ')), words)
   }
 })
 
-t.test('its error codes are those that there are, as they are told to peers', async (t) => {
-  const source = read('lib/errors.ts')
-  const codes = [
-    ...source.matchAll(/^ {2}(ERR_\w+): \{ status: (\d+), rpc: errorCodes\.(\w+) \}/gm)
-  ]
-  t.ok(codes.length > 0)
-  t.strictSame(
-    rowsOf('code').map(([code, status, rpc]) => [code?.replaceAll('`', ''), status, rpc]),
-    codes.map(([, code, status, rpc]) => [
-      code,
-      status,
-      String(errorCodes[rpc as keyof typeof errorCodes])
-    ])
-  )
+t.test(
+  'the table of error codes has each code with its HTTP status and JSON-RPC code',
+  async (t) => {
+    const source = read('lib/errors.ts')
+    const codes = [
+      ...source.matchAll(/^ {2}(ERR_\w+): \{ status: (\d+), rpc: errorCodes\.(\w+) \}/gm)
+    ]
+    t.ok(codes.length > 0)
+    t.strictSame(
+      rowsOf(readme, 'code').map(([code, status, rpc]) => [code?.replaceAll('`', ''), status, rpc]),
+      codes.map(([, code, status, rpc]) => [
+        code,
+        status,
+        String(errorCodes[rpc as keyof typeof errorCodes])
+      ])
+    )
+  }
+)
+
+// ---- Blocks of code. Mermaid is drawn by GitHub; the other two need programs that are not here.
+
+const notRun = ['mermaid', 'nginx', 'caddyfile']
+const tested = ['sh', 'json', 'toml', 'yaml', '']
+
+t.test('each block of code is of a language that a test looks at, or is not run', async (t) => {
+  for (const { language, code } of blocksIn(readme)) {
+    t.ok([...notRun, ...tested].includes(language), `${language}: ${code.slice(0, 40)}`)
+  }
+  for (const language of notRun) t.equal(blocksOf(readme, language).length, 1, language)
 })
 
-t.test('the library is told of in whole', async (t) => {
-  const headings = readme.match(/^### .*$/gm)?.join('\n') ?? ''
-  for (const name of Object.keys(library)) t.match(headings, new RegExp(`\\b${name}\\b`))
-})
-
-t.test('the examples of the library are right', async (t) => {
-  const options = ts.getParsedCommandLineOfConfigFile(
-    `${root}tsconfig.json`,
-    { paths: { 'mcp-duplex': ['./lib/index.ts'] } },
-    { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => {} }
-  )?.options as ts.CompilerOptions
-  const examples = new Map(
-    blocksOf('ts').map((code, index) => [`${root}example-${index}.ts`, `${code}\nexport {}\n`])
-  )
-  t.ok(examples.size > 5)
-  const host = ts.createCompilerHost(options)
-  const { fileExists, readFile } = host
-  host.fileExists = (file) => examples.has(file) || fileExists(file)
-  host.readFile = (file) => examples.get(file) ?? readFile(file)
-  const program = ts.createProgram(
-    [...examples.keys()],
-    { ...options, noUnusedLocals: false, baseUrl: root },
-    host
-  )
-  for (const file of examples.keys()) {
-    const faults = ts.getPreEmitDiagnostics(program, program.getSourceFile(file))
-    const told = faults.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
-    t.strictSame(told, [], file)
+t.test('a shell can read the blocks in sh', async (t) => {
+  for (const code of blocksOf(readme, 'sh')) {
+    const { status, stderr } = spawnSync('sh', ['-n'], { input: code, encoding: 'utf8' })
+    t.equal(status, 0, stderr)
   }
 })
 
-t.test('the proxy of three lines is the file, and works', async (t) => {
-  t.ok(blocksOf('js').includes(read('fixtures/three-lines.js')))
-  const server = await startHttpServer()
-  t.teardown(() => server.close())
-  const child = spawn(process.execPath, ['fixtures/three-lines.js', server.url], {
-    cwd: root,
-    stdio: ['pipe', 'pipe', 'inherit']
-  })
-  const params = {
-    protocolVersion: '2025-11-25',
-    capabilities: {},
-    clientInfo: { name: 'test', version: '0' }
-  }
-  child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })}\n`)
-  child.stdin.end(
-    '{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{"big":12345678901234567890}}\n'
-  )
-  const code = new Promise((resolve) => child.once('close', resolve))
-  const [first, second, rest] = (await text(child.stdout)).split('\n')
-  t.match(first, '"serverInfo"')
-  t.match(second, '"method":"tools/list"')
-  t.equal(rest, '')
-  t.equal(await code, 0)
-  // The server parses what it gets, but keeps what came.
-  t.ok(server.requests.some(({ body }) => body.includes('12345678901234567890')))
+t.test('the blocks in JSON are JSON', async (t) => {
+  for (const code of blocksOf(readme, 'json')) t.doesNotThrow(() => JSON.parse(code), code)
 })
 
-t.test('its command lines are right', async (t) => {
-  const lines = blocksOf('sh')
+/** What a client calls a URL over HTTP, or undefined for an entry that starts a command. */
+const urlIn = (entry: Record<string, unknown>): unknown => entry.url ?? entry.httpUrl
+
+t.test('each client has an entry over stdio and one over HTTP', async (t) => {
+  const url = 'http://127.0.0.1:8080/mcp'
+  const clients = sectionsOf(section('Clients'), 3)
+  t.equal(clients.size, 6)
+  for (const [client, text] of clients) {
+    const entries = blocksOf(text, 'json').map((code) => {
+      const { mcpServers, servers } = JSON.parse(code)
+      return (mcpServers ?? servers).demo as Record<string, unknown>
+    })
+    for (const code of blocksOf(text, 'toml')) entries.push(tomlEntry(t, code))
+    const overStdio = entries.filter((entry) => urlIn(entry) === undefined)
+    t.match(overStdio, [{ command: 'mcp-proxy', args: [url] }], `${client} over stdio`)
+    // Claude Desktop takes URLs in its settings only.
+    const urls = client === 'Claude Desktop' ? [] : [url]
+    t.strictSame(entries.map(urlIn).filter(Boolean), urls, `${client} over HTTP`)
+  }
+})
+
+/** An entry of Codex: a table, then a line for each key, whose values are JSON as well as TOML. */
+function tomlEntry(t: Test, code: string): Record<string, unknown> {
+  const [head, ...lines] = code.trimEnd().split('\n')
+  t.equal(head, '[mcp_servers.demo]')
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [, key = '', value = ''] = /^(\w+) = (.+)$/.exec(line) ?? []
+      return [key, JSON.parse(value)]
+    })
+  )
+}
+
+t.test(
+  'the entries of Claude Desktop, Cursor, VS Code and Claude Code load as a config file',
+  async (t) => {
+    const entries = blocksOf(section('Clients'), 'json').filter((code) => !code.includes('httpUrl'))
+    for (const code of entries) {
+      const directory = t.testdir({ 'servers.json': code })
+      const named = await loadConfigFile(`${directory}/servers.json`, () => ({}))
+      t.strictSame([...named.keys()], ['demo'])
+    }
+  }
+)
+
+t.test('the config file loads', async (t) => {
+  const [example = ''] = blocksOf(section('Config file'), 'json')
+  const directory = t.testdir({ 'servers.json': example })
+  const named = await loadConfigFile(`${directory}/servers.json`, (own) => Object.fromEntries(own))
+  t.strictSame([...named.keys()], ['fetch', 'remote'])
+})
+
+t.test('the line of a recording is what --record writes', async (t) => {
+  const [line = ''] = blocksOf(section('Recordings'), '')
+  const recorded = JSON.parse(line)
+  t.strictSame(Object.keys(recorded), ['time', 'from', 'session', 'frame'])
+  t.match(JSON.parse(recorded.frame), { jsonrpc: '2.0', method: 'ping' })
+})
+
+// ---- Command lines.
+
+const deprecated = '--sse-host is deprecated: write --host'
+
+async function parsed(argv: string[]): Promise<{ mode: string; warnings: string[] }> {
+  const config = await parseArguments(argv, {}, 'linux')
+  return { mode: config.mode, warnings: 'warnings' in config ? config.warnings : [] }
+}
+
+t.test('the command takes each command line without a warning', async (t) => {
+  const lines = blocksOf(readme, 'sh')
     .join('')
     .split('\n')
-    .flatMap((line) => /(?:^|\| )(mcp-proxy .*?)(?: *[#|].*)?$/.exec(line)?.[1] ?? [])
-  t.ok(lines.length > 15)
+    .flatMap((line) => /(?:^|\| |-- )(mcp-proxy .*?)(?: *[#|].*)?$/.exec(line)?.[1] ?? [])
+  t.ok(lines.length > 20)
   for (const line of lines) {
     const [, ...argv] = split(line)
     if (argv.includes('--named-server-config')) continue // there is no such file here
@@ -165,45 +179,107 @@ t.test('its command lines are right', async (t) => {
   }
 })
 
-const deprecated = '--sse-host is deprecated: write --host'
+t.test('the command takes what docker and compose give it', async (t) => {
+  const docker = blocksOf(readme, 'sh').join('')
+  const [, words] = /^docker run .* mcp-proxy:uv (.*)$/m.exec(docker) as string[]
+  t.match(await parsed(split(words as string)), { mode: 'server', warnings: [] })
+  const [, list] = /command:\s*\[([^\]]*)\]/.exec(blocksOf(readme, 'yaml').join('')) as string[]
+  const argv = (list as string).split(',').map((word) => word.trim().replace(/^'(.*)'$/, '$1'))
+  t.match(await parsed(argv), { mode: 'server', warnings: [] })
+})
 
-async function parsed(argv: string[]): Promise<{ mode: string; warnings: string[] }> {
-  const config = await parseArguments(argv, {}, 'linux')
-  return { mode: config.mode, warnings: 'warnings' in config ? config.warnings : [] }
+/** jq with the one filter that the example has, for machines without jq. */
+const jqStandIn = `node -e '
+  let text = ""
+  process.stdin.on("data", (chunk) => (text += chunk)).on("end", () => {
+    for (const line of text.trim().split("\\n")) console.log(JSON.stringify(JSON.parse(line).result))
+  })'`
+
+t.test('the shell example works beside npm start', async (t) => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: { start: string } }
+  const command = scripts.start
+    .replace('node bin/mcp-proxy.js', 'mcp-proxy')
+    .replace('fixtures/', `${root}fixtures/`)
+  t.match(command, /^mcp-proxy node .* --port 8080$/)
+  const hasJq = spawnSync('jq', ['--version']).status === 0
+  const shell = openShell(t, hasJq ? {} : { jq: jqStandIn })
+  const { url } = await shell.serve(command.replace('8080', '0'))
+  const example = blocksOf(section('Try it'), 'sh').find((code) => code.includes('initialize='))
+  const { code, stdout, stderr } = await shell.run(
+    (example as string).replace('http://127.0.0.1:8080/', url)
+  )
+  t.equal(code, 0)
+  t.equal(stderr, '')
+  const results = stdout.trim().split('\n')
+  t.match(JSON.parse(results[0] as string), { serverInfo: { name: 'demo' } })
+  t.match(JSON.parse(results[1] as string), { content: [{ type: 'text', text: '5' }] })
+  t.equal(results.length, 2)
+})
+
+t.test('the health check of compose passes while the proxy serves', async (t) => {
+  const [, script = ''] = /-e, "(.*?)"\]/.exec(blocksOf(readme, 'yaml').join('')) ?? []
+  const shell = openShell(t)
+  const serving = await shell.serve(
+    `mcp-proxy --host 0.0.0.0 --allow-host localhost node ${root}fixtures/servers/demo.js`
+  )
+  const { port } = new URL(serving.url)
+  const check = (): number | null =>
+    spawnSync(process.execPath, ['-e', script.replace('8080', port)]).status
+  t.equal(check(), 0)
+  await serving.kill()
+  t.equal(check(), 1)
+})
+
+// ---- Figures.
+
+/** The columns of the tables, as the bench calls them. */
+const contestants: Record<string, string> = {
+  'mcp-duplex': 'mcp-duplex',
+  'mcp-proxy (npm)': 'mcp-proxy',
+  supergateway: 'supergateway',
+  'mcp-remote': 'mcp-remote',
+  'mcp-proxy (Python)': 'mcp-proxy (Python)'
 }
 
-t.test('its containers are started with what the command takes', async (t) => {
-  const [, words] = /^docker run .* mcp-proxy:uv (.*)$/m.exec(blocksOf('sh').join('')) as string[]
-  t.match(await parsed(split(words as string)), { mode: 'server', warnings: [] })
-  const [, list] = /command:\s*\[([^\]]*)\]/.exec(blocksOf('yaml').join('')) as string[]
-  const argv = (list as string).split(',').map((word) => word.trim().replace(/^'(.*)'$/, '$1'))
-  t.match(await parsed(argv.filter((word) => word !== '')), { mode: 'server', warnings: [] })
-})
+/** The tables, as the bench calls them. */
+const measured: Record<string, string> = {
+  'calls per second': 'calls/s',
+  'CPU time for a call': 'CPU µs a call'
+}
 
-t.test('its config file loads', async (t) => {
-  const example = blocksOf('json').filter((code) => code.includes('"enabled"'))
-  const directory = t.testdir({ 'servers.json': example.join('') })
-  const named = await loadConfigFile(`${directory}/servers.json`, (own) => Object.fromEntries(own))
-  t.strictSame([...named.keys()], ['fetch', 'remote'])
-})
-
-t.test('what it links to is there', async (t) => {
-  const anchor = (heading: string): string =>
-    heading
-      .toLowerCase()
-      .replace(/[^\w\- ]/g, '')
-      .replaceAll(' ', '-')
-  const anchors = new Set(
-    [...readme.matchAll(/^#+ (.*)$/gm)].map(([, text]) => anchor(text as string))
-  )
-  const targets = [...readme.matchAll(/\]\((.*?)\)/g)].map(([, target]) => target as string)
+t.test('the figures are those that the bench saved', async (t) => {
+  const text = section('Performance')
+  const [, commit] = /at commit `(\w+)`/.exec(text) as unknown as [string, string]
+  const ratios: Record<string, number> = {}
+  for (const line of read('spec/bench/history.ndjson').trim().split('\n')) {
+    const entry = JSON.parse(line)
+    if (entry.commit === commit) Object.assign(ratios, entry.ratios)
+  }
+  for (const [table, row] of Object.entries(measured)) {
+    const rows = rowsOf(text, table)
+    t.equal(rows.length, 4)
+    for (const [way, ...cells] of rows) {
+      const sockets = way === 'client mode' ? '' : ', from bare sockets'
+      const expected = Object.values(contestants).map((name) =>
+        ratios[`${way}${sockets}: small calls: ${row}, 16 in flight: ${name}`]?.toFixed(2)
+      )
+      t.strictSame(
+        cells,
+        expected.map((ratio) => ratio ?? ''),
+        `${table}, ${way}`
+      )
+    }
+  }
+  const others = [
+    'start-up: ms, mcp-proxy --version',
+    'start-up: ms, client mode to the first answer',
+    'memory: MiB, at start',
+    'Streamable HTTP, sessions: notifications: ms, a call with 1,000 progress notifications',
+    'client mode: notifications: ms, a call with 1,000 progress notifications'
+  ]
+  const prose = text.slice(text.indexOf('at the same commit'))
   t.strictSame(
-    targets.filter((target) => !anchors.has(target.replace('#', ''))),
-    []
-  )
-  const files = [...readme.matchAll(/\b((?:fixtures|dist)\/[\w./-]+\w)/g)].map(([file]) => file)
-  t.strictSame(
-    files.filter((file) => !existsSync(`${root}${file}`)),
-    []
+    [...prose.matchAll(/\d+\.\d\d/g)].map(([figure]) => figure),
+    others.map((name) => ratios[`${name}: mcp-duplex`]?.toFixed(2))
   )
 })
