@@ -1,9 +1,9 @@
-# The proxy, with Node for servers that are npm packages:
+# The proxy with Node, for servers that are npm packages:
 #   docker build -t mcp-proxy .
-# With uv as well, for servers that are Python packages:
+# The proxy with Node and uv, for servers that are Python packages too:
 #   docker build -t mcp-proxy:uv --target uv .
 #
-# .ci/smoke runs the npm steps of this file as they stand, which needs no engine.
+# .ci/smoke runs the npm steps of this file unchanged, without Docker.
 
 FROM node:20-slim AS tarball
 WORKDIR /src
@@ -12,7 +12,7 @@ RUN npm ci --ignore-scripts
 RUN mkdir /tarball && npm pack --pack-destination /tarball
 
 FROM node:20-slim AS base
-# An init: it passes signals on, and reaps what servers leave behind.
+# tini is an init: it forwards signals, and reaps the processes that servers leave behind.
 RUN apt-get update \
   && apt-get install --yes --no-install-recommends tini \
   && rm -rf /var/lib/apt/lists/*

@@ -1,4 +1,4 @@
-// npm run lint: what the compiler lets pass and is a mistake all the same. Layout is prettier's.
+// npm run lint: mistakes that the compiler does not report. Prettier checks the layout.
 
 import js from '@eslint/js'
 import { defineConfig, globalIgnores } from 'eslint/config'
@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint'
 
 const root = new URL('..', import.meta.url).pathname
 
-// Of Node and of the web, as far as they are used.
+// The globals of Node and of the web that the project uses.
 const globals = [
   ...['AbortController', 'AbortSignal', 'Buffer', 'Response', 'TextDecoder', 'URL'],
   ...['URLSearchParams', 'clearInterval', 'clearTimeout', 'console', 'fetch', 'performance'],
@@ -15,7 +15,7 @@ const globals = [
 
 const unused = { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }
 
-// What t.test returns: tap waits for it itself.
+// t.test returns this promise, and tap itself waits for it.
 const subtests = [{ from: 'package', package: '@tapjs/core', name: 'PromiseWithSubtest' }]
 
 export default defineConfig(
@@ -65,19 +65,19 @@ export default defineConfig(
         { considerDefaultExhaustiveForUnions: true }
       ],
 
-      // Each is against something that is meant here.
+      // Each of these rules forbids something that this project does on purpose.
       '@typescript-eslint/no-confusing-void-expression': 'off', // return callback()
-      '@typescript-eslint/no-deprecated': 'off', // HTTP+SSE is, and tokens over plain HTTP
-      '@typescript-eslint/no-dynamic-delete': 'off', // of variables of an environment
+      '@typescript-eslint/no-deprecated': 'off', // HTTP+SSE and tokens over plain HTTP are deprecated
+      '@typescript-eslint/no-dynamic-delete': 'off', // variables of an environment
       '@typescript-eslint/no-empty-function': 'off', // on('error', () => {})
-      '@typescript-eslint/no-misused-spread': 'off', // the characters of a string
-      '@typescript-eslint/no-unnecessary-condition': 'off', // a call in between may have changed it
-      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off', // never ends on tap's types
+      '@typescript-eslint/no-misused-spread': 'off', // [...string] for its characters
+      '@typescript-eslint/no-unnecessary-condition': 'off', // a call in between may have changed the value
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off', // it does not terminate on tap's types
       '@typescript-eslint/non-nullable-type-assertion-style': 'off', // wants `!`, which is forbidden
       '@typescript-eslint/prefer-for-of': 'off', // over bytes
-      '@typescript-eslint/prefer-nullish-coalescing': 'off', // 0 is no limit, '' is nothing
+      '@typescript-eslint/prefer-nullish-coalescing': 'off', // 0 means no limit, '' means none
       '@typescript-eslint/unbound-method': 'off', // const { join } = path.posix
-      '@typescript-eslint/use-unknown-in-catch-callback-variable': 'off' // only ProxyErrors come
+      '@typescript-eslint/use-unknown-in-catch-callback-variable': 'off' // they are ProxyErrors
     }
   },
   {
@@ -88,7 +88,7 @@ export default defineConfig(
     }
   },
   {
-    // Messages are `any` where a test looks into them, a part that is missing fails it, and a test is async whether it waits or not.
+    // Tests read messages as `any`: a missing part fails the test. Tests are async even without await.
     files: ['spec/**/*.ts'],
     rules: {
       '@typescript-eslint/no-unsafe-argument': 'off',
