@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { finished } from 'node:stream/promises'
 import tap, { test } from 'tap'
 import { answer } from '../../fixtures/servers/http.js'
-import type { Exchange, Script } from '../../fixtures/servers/http.js'
+import type { ServerExchange, Script } from '../../fixtures/servers/http.js'
 import { connectHttp } from '../../lib/http-client/connect-http.ts'
 import { SessionUnknownError } from '../../lib/http-client/http-client.ts'
 import { parseFrame } from '../../lib/message/frame.ts'
@@ -209,7 +209,7 @@ test('requests are under way together, and answered in any order', async (t) => 
 })
 
 test('a writer waits when the server does not take what it is sent', async (t) => {
-  const held: Exchange[] = []
+  const held: ServerExchange[] = []
   const full = gate()
   const {
     transport,
@@ -394,7 +394,7 @@ test('a transport that was never used ends without a word', async (t) => {
 })
 
 test('the end of the session is the server’s to refuse', async (t) => {
-  const answers: Record<string, (exchange: Exchange) => unknown> = {
+  const answers: Record<string, (exchange: ServerExchange) => unknown> = {
     'a status': ({ status }) => status(405, 'not here'),
     'a broken connection': ({ res }) => res.destroy()
   }
@@ -648,7 +648,7 @@ test('a session that the server forgot destroys the transport, with what it refu
 })
 
 test('all that the server refuses for the session is in the error', async (t) => {
-  const held: Exchange[] = []
+  const held: ServerExchange[] = []
   const { server, transport, initialize, frames, closed, write } = await overHttp(t, {
     onPost: byMethod({
       call: ({ sse }, { id }) => sse().send({ jsonrpc: '2.0', method: 'started', params: { id } }),

@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import tap, { test } from 'tap'
 import { answer } from '../../fixtures/servers/http.js'
-import type { Exchange, Json, ServerStream } from '../../fixtures/servers/http.js'
+import type { ServerExchange, Json, ServerStream } from '../../fixtures/servers/http.js'
 import { connectSse } from '../../lib/http-client/connect-sse.ts'
 import type { SessionUnknownError } from '../../lib/http-client/http-client.ts'
 import { parseFrame } from '../../lib/message/frame.ts'
@@ -162,7 +162,7 @@ test('a server that names no endpoint is not waited for', async (t) => {
 })
 
 test('a server without such a stream is told by what it answers', async (t) => {
-  const answers: Record<string, [(exchange: Exchange) => unknown, string]> = {
+  const answers: Record<string, [(exchange: ServerExchange) => unknown, string]> = {
     'answered 404: no page': [({ status }) => status(404, 'no page'), 'ERR_HTTP_STATUS'],
     'answered 204': [({ status }) => status(204), 'ERR_HTTP_STATUS'],
     'answered 200: <html>': [
@@ -277,7 +277,7 @@ test('a notification that meets a forgotten session is among what was refused', 
 
 test('a server may take its time to acknowledge a request', async (t) => {
   // As servers do that handle a message before they answer its POST.
-  const held = new Map<string, Exchange>()
+  const held = new Map<string, ServerExchange>()
   const session = await overSse(t, {
     onMessage: (message: Json, exchange) => {
       if (message.method === 'initialize') {

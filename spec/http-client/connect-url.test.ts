@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import type { Exchange, Script } from '../../fixtures/servers/http.js'
+import type { ServerExchange, Script } from '../../fixtures/servers/http.js'
 import { connectUrl } from '../../lib/http-client/connect-url.ts'
 import { reconnect } from '../../lib/wrappers/reconnect.ts'
 import { KeptLog, notification, request } from '../helpers.ts'
@@ -23,7 +23,7 @@ import {
 import type { Connected } from './helpers.ts'
 
 /** A server of HTTP+SSE that is given by the URL of its stream, and refuses a POST there as told. */
-const oldServer = (refuse: (exchange: Exchange) => unknown): Script => ({
+const oldServer = (refuse: (exchange: ServerExchange) => unknown): Script => ({
   onPost: (_message, exchange) => refuse(exchange),
   onGet: ({ sse }) => {
     sse().send('/mcp/messages', { event: 'endpoint' })
@@ -87,7 +87,7 @@ test('400, 404 and 405 lead to the older transport, other failures do not', asyn
     const get = await server.requests.until(({ method }) => method === 'GET')
     t.equal(get?.headers.accept, 'text/event-stream', String(status))
   }
-  const failures: Record<string, (exchange: Exchange) => unknown> = {
+  const failures: Record<string, (exchange: ServerExchange) => unknown> = {
     'answered 401': ({ status }) => status(401),
     'answered 403': ({ status }) => status(403),
     'answered 500': ({ status }) => status(500),

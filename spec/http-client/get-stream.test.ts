@@ -2,7 +2,7 @@
 
 import { test } from 'tap'
 import type { Test } from 'tap'
-import type { Exchange, Script } from '../../fixtures/servers/http.js'
+import type { ServerExchange, Script } from '../../fixtures/servers/http.js'
 import type { HttpOptions } from '../../lib/http-client/connect-http.ts'
 import { SessionUnknownError } from '../../lib/http-client/http-client.ts'
 import { response } from '../helpers.ts'
@@ -12,7 +12,7 @@ import type { Connected } from './helpers.ts'
 /** An open session whose server answers one GET after another as given, and the last for ever. */
 async function withGets(
   t: Test,
-  answers: ((exchange: Exchange) => unknown)[],
+  answers: ((exchange: ServerExchange) => unknown)[],
   options: Partial<HttpOptions> & { server?: { sessions: boolean } } = {}
 ): Promise<Connected> {
   let count = 0
@@ -42,7 +42,7 @@ test('what the server says unasked is read, and what it asks is answered by POST
 })
 
 test('a server that offers no stream is not asked again, and nobody is alarmed', async (t) => {
-  const refusals: Record<string, (exchange: Exchange) => unknown> = {
+  const refusals: Record<string, (exchange: ServerExchange) => unknown> = {
     'answered 405': ({ status }) => status(405, '', { allow: 'POST' }),
     'answered 404: Cannot GET /mcp': ({ status }) => status(404, 'Cannot GET /mcp'),
     'answered 200: <html>': ({ res }) =>
@@ -111,7 +111,7 @@ test('the server says how long to wait before the stream is opened again', async
 
 test('the pauses grow while the stream cannot be had', async (t) => {
   const times: number[] = []
-  const failing = ({ status }: Exchange): void => {
+  const failing = ({ status }: ServerExchange): void => {
     times.push(Date.now())
     status(times.length % 2 === 0 ? 429 : 503)
   }

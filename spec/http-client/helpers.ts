@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { Test } from 'tap'
 import { startHttpServer } from '../../fixtures/servers/http.js'
 import type {
-  Exchange,
+  ServerExchange,
   HttpServer,
   HttpServerOptions,
   Json,
@@ -101,8 +101,8 @@ export function shown(error: Error | undefined): { code: string | undefined; tex
 
 /** Answers by method, and as a well-behaved server where none is given. */
 export const byMethod =
-  (answers: Record<string, (exchange: Exchange, message: Json) => unknown>) =>
-  (message: Json, exchange: Exchange): unknown =>
+  (answers: Record<string, (exchange: ServerExchange, message: Json) => unknown>) =>
+  (message: Json, exchange: ServerExchange): unknown =>
     (answers[message.method as string] ?? exchange.byDefault)(exchange, message)
 
 /** A promise and what settles it. */

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import tap, { test } from 'tap'
 import type { Test } from 'tap'
-import type { Exchange, Json } from '../../fixtures/servers/http.js'
+import type { ServerExchange, Json } from '../../fixtures/servers/http.js'
 import { ProxyError } from '../../lib/errors.ts'
 import type { TokenSource } from '../../lib/http-client/auth/client-credentials.ts'
 import { HttpClient } from '../../lib/http-client/http-client.ts'
@@ -42,8 +42,8 @@ test('redirects within the origin are followed with all that was sent', async (t
   const { server, initialize, ask, transport, closed } = await overHttp(t, {}, { headers })
   const move =
     (status: number) =>
-    (...args: [Json, Exchange] | [Exchange]): unknown => {
-      const exchange = args.at(-1) as Exchange
+    (...args: [Json, ServerExchange] | [ServerExchange]): unknown => {
+      const exchange = args.at(-1) as ServerExchange
       if (exchange.entry.url === '/mcp') return exchange.status(307, 'x', { location: '?once' })
       if (exchange.entry.url !== '/mcp?once') return exchange.byDefault()
       return exchange.status(status, 'moved', { location: `${server.url}?twice` })
@@ -236,7 +236,7 @@ test('a revision that cannot be put into a header fails the requests after it', 
 
 test('no error shows what is secret in the URL, the headers or the token', async (t) => {
   const secret = 'xyzzy'
-  const answers: ((exchange: Exchange) => unknown)[] = [
+  const answers: ((exchange: ServerExchange) => unknown)[] = [
     ({ status }) => status(500, 'no'),
     ({ status }) => status(401, 'no'),
     ({ status }) => status(307, '', { location: `http://127.0.0.1:1/?${secret}` }),
@@ -271,8 +271,8 @@ test('no error shows what is secret in the URL, the headers or the token', async
 })
 
 const atAll =
-  (answer: (exchange: Exchange) => unknown) =>
-  (_message: Json, exchange: Exchange): unknown =>
+  (answer: (exchange: ServerExchange) => unknown) =>
+  (_message: Json, exchange: ServerExchange): unknown =>
     answer(exchange)
 
 /** A server that streams as fast as it is read, and counts what it got rid of. */

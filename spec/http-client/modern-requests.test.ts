@@ -1,7 +1,7 @@
 // Requests of the modern revision over HTTP: headers, tools, ends.
 
 import { test } from 'tap'
-import type { Exchange, Json, ServerStream } from '../../fixtures/servers/http.js'
+import type { ServerExchange, Json, ServerStream } from '../../fixtures/servers/http.js'
 import { metaKeys } from '../../lib/protocol/meta-keys.ts'
 import { notification, request } from '../helpers.ts'
 import { overHttp } from './helpers.ts'
@@ -14,7 +14,7 @@ const tool = (name: string, properties: Json = {}): Json => ({
 })
 
 /** A server whose tools are on pages of one, and which wants the headers that they ask for. */
-function withTools(pages: Json[]): (message: Json, exchange: Exchange) => void {
+function withTools(pages: Json[]): (message: Json, exchange: ServerExchange) => void {
   return (message, { json, entry }) => {
     const { id, method, params } = message
     if (method === 'tools/list') {
@@ -63,7 +63,7 @@ test('a call that is refused for headers that the tools do not explain gets the 
 })
 
 test('an answer that was whole when the connection broke is the only one', async (t) => {
-  let broken: Exchange['res'] | undefined
+  let broken: ServerExchange['res'] | undefined
   const { frames, ask } = await overHttp(t, {
     onPost: ({ id, method }, { res, json }) => {
       if (method === 'ping') return json({ jsonrpc: '2.0', id, result: {} })
@@ -91,8 +91,8 @@ test('tools that cannot be asked are no help, and hurt nothing', async (t) => {
 })
 
 test('a call that is cancelled while the tools are asked is not made again', async (t) => {
-  let onList: (exchange: Exchange) => void = () => {}
-  const listed = new Promise<Exchange>((resolve) => (onList = resolve))
+  let onList: (exchange: ServerExchange) => void = () => {}
+  const listed = new Promise<ServerExchange>((resolve) => (onList = resolve))
   const { server, transport, write, ask } = await overHttp(t, {
     onPost: ({ id, method }, exchange) => {
       if (method === 'tools/list') onList(exchange)

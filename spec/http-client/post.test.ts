@@ -3,7 +3,7 @@
 import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import { answer } from '../../fixtures/servers/http.js'
-import type { Exchange, Json, Script } from '../../fixtures/servers/http.js'
+import type { ServerExchange, Json, Script } from '../../fixtures/servers/http.js'
 import type { HttpOptions } from '../../lib/http-client/connect-http.ts'
 import { SessionUnknownError } from '../../lib/http-client/http-client.ts'
 import { notification, request, response } from '../helpers.ts'
@@ -15,7 +15,7 @@ tap.setTimeout(120_000)
 /** An open session whose server answers calls of `call` as given. */
 async function withCall(
   t: Test,
-  call: (exchange: Exchange, message: Json) => unknown,
+  call: (exchange: ServerExchange, message: Json) => unknown,
   script: Script = {},
   options: Partial<HttpOptions> = {}
 ): Promise<Connected> {
@@ -177,7 +177,7 @@ test('a JSON answer that is cut off is one if all of it has come', async (t) => 
 })
 
 test('answers that are none get one, and the session goes on', async (t) => {
-  const answers: Record<string, [(exchange: Exchange, message: Json) => unknown, number, RegExp]> =
+  const answers: Record<string, [(exchange: ServerExchange, message: Json) => unknown, number, RegExp]> =
     {
       'no JSON': [
         ({ json }) => json('{"jsonrpc":'),
@@ -418,12 +418,12 @@ test('a stream whose unreadable event may have been the answer is its end', asyn
 })
 
 /** Calls that are answered in parts: the first by POST, the others by GET. */
-function inParts(...parts: ((exchange: Exchange, id: Json) => unknown)[]): {
-  call: (exchange: Exchange, message: Json) => unknown
+function inParts(...parts: ((exchange: ServerExchange, id: Json) => unknown)[]): {
+  call: (exchange: ServerExchange, message: Json) => unknown
   script: Script
 } {
   let id: Json
-  const next = (exchange: Exchange): unknown => parts.shift()?.(exchange, id)
+  const next = (exchange: ServerExchange): unknown => parts.shift()?.(exchange, id)
   return {
     call: (exchange, message) => {
       id = message.id
@@ -521,7 +521,7 @@ test('the server says how long to wait before its stream is taken up', async (t)
 
 test('a stream is taken up as often as the server gives it', async (t) => {
   const { call, script } = inParts(
-    ...Array.from({ length: 10 }, () => ({ sse }: Exchange) => {
+    ...Array.from({ length: 10 }, () => ({ sse }: ServerExchange) => {
       const stream = sse()
       stream.raw('id: same\nretry: 1\ndata:\n\n')
       stream.end()
@@ -532,15 +532,15 @@ test('a stream is taken up as often as the server gives it', async (t) => {
   t.match(await ask('call'), { result: 'done' })
 })
 
-const primed = ({ sse }: Exchange): void => {
+const primed = ({ sse }: ServerExchange): void => {
   const stream = sse()
   stream.raw('id: 1\nretry: 1\ndata:\n\n')
   stream.end()
 }
 
 test('a stream that cannot be had is given up after five attempts in a row', async (t) => {
-  const failing = ({ status }: Exchange): void => status(503, 'busy')
-  const breaking = ({ res }: Exchange): void => void res.destroy()
+  const failing = ({ status }: ServerExchange): void => status(503, 'busy')
+  const breaking = ({ res }: ServerExchange): void => void res.destroy()
   const { call, script } = inParts(
     primed,
     failing,
@@ -555,7 +555,7 @@ test('a stream that cannot be had is given up after five attempts in a row', asy
 })
 
 test('a server that will not give the stream any more fails the request at once', async (t) => {
-  const refusals: Record<string, (exchange: Exchange) => unknown> = {
+  const refusals: Record<string, (exchange: ServerExchange) => unknown> = {
     'answered 405': ({ status }) => status(405),
     'answered 400: Unknown event': ({ status }) => status(400, 'Unknown event'),
     'answered 200: <html>': ({ res }) => res.writeHead(200).end('<html>')
@@ -600,7 +600,7 @@ test('a stream is not taken up for what is answered or cancelled', async (t) => 
 })
 
 test('a response that comes on the stream of another request counts', async (t) => {
-  const held: Exchange[] = []
+  const held: ServerExchange[] = []
   const {
     transport,
     answer: to,

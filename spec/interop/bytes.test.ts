@@ -13,7 +13,7 @@ import type {
   StdioClient
 } from '../../fixtures/clients/raw.js'
 import { startHttpServer } from '../../fixtures/servers/http.js'
-import type { Exchange } from '../../fixtures/servers/http.js'
+import type { ServerExchange } from '../../fixtures/servers/http.js'
 import { node, rawThroughProxy, servers, startProxy } from './helpers.ts'
 import { cut, deepObject, randomFrom, randomObject } from './random-json.ts'
 
@@ -53,14 +53,14 @@ const mirror = await startHttpServer({
 t.teardown(() => mirror.close())
 let mirrorsAs: 'json' | 'events' = 'json'
 
-function mirrored({ entry: { raw } }: Exchange): Buffer {
+function mirrored({ entry: { raw } }: ServerExchange): Buffer {
   const method = raw.indexOf(',"method":')
   const id = raw.subarray(raw.indexOf('"id":') + 5, method).toString()
   const params = raw.subarray(raw.indexOf('"params":', method) + 9, raw.lastIndexOf('}'))
   return Buffer.concat([Buffer.from(head(id)), params, Buffer.from('}')])
 }
 
-function writeParts({ res }: Exchange, type: string, bytes: Buffer): void {
+function writeParts({ res }: ServerExchange, type: string, bytes: Buffer): void {
   res.writeHead(200, { 'content-type': type })
   for (const part of cut(random, bytes)) res.write(part)
   res.end()
