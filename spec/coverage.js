@@ -1,5 +1,5 @@
-// What coverage is about: all of the library, whichever test runs it, and nothing else. Types alone
-// leave nothing to run.
+// tap's coverage map: every test counts for every file of lib, and for no other file. Declaration files
+// hold no code, so they are left out.
 
 import { readdirSync } from 'node:fs'
 

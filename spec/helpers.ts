@@ -1,9 +1,14 @@
-// What many specifications need: frames, transports to watch, servers to start, processes to look at.
+// Helpers for many tests: they make frames, watch a transport, start a server or a listener, keep a
+// log, watch processes, wait for a condition, and cut bytes into chunks.
 
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
 import { Inbox } from '../fixtures/clients/raw.js'
 import type { Log } from '../lib/log.ts'
 import { makeFrame } from '../lib/message/frame.ts'
@@ -13,17 +18,33 @@ import type { Id, Message } from '../lib/protocol/json-rpc.ts'
 export const fixture = (path: string): string =>
   fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url))
 
-/** How to start the server that misbehaves: its flags are in `fixtures/servers/rascal.js`. */
+/** The command of the server that misbehaves. `fixtures/servers/rascal.js` lists its flags. */
 export const rascal = (...flags: string[]): { command: string; args: string[] } => ({
   command: process.execPath,
   args: [fixture('servers/rascal.js'), ...flags]
 })
 
-/** How to start a server that is a script. */
+/** The command of a server whose source is `source`. */
 export const script = (source: string): { command: string; args: string[] } => ({
   command: process.execPath,
   args: ['-e', source]
 })
+
+/** Listens on a free port of 127.0.0.1 until the test ends. Resolves to the port. */
+export async function listenLocally(t: Test, server: Server): Promise<number> {
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+export const initializeParams = {
+  protocolVersion: '2025-11-25',
+  capabilities: {},
+  clientInfo: { name: 'test', version: '1.0.0' }
+}
 
 export const request = (id: Id, method: string, params?: Record<string, unknown>): Frame =>
   makeFrame({ jsonrpc: '2.0', id, method, ...(params && { params }) })
@@ -34,17 +55,18 @@ export const notification = (method: string, params?: Record<string, unknown>): 
 export const response = (id: Id, result: unknown = {}): Frame =>
   makeFrame({ jsonrpc: '2.0', id, result })
 
-/** All that a transport says, read as fast as it comes. */
 export interface Watched {
+  /** Every frame from the transport. */
   frames: Inbox<Frame>
   /** Resolves when the transport has closed, to the error that closed it. */
   closed: Promise<Error | undefined>
-  /** Resolves to the response with that id. Rejects if the transport closes before it. */
+  /** Resolves to the response with this id. Rejects if the transport closes before it. */
   answer(id: Id): Promise<Message>
   /** Writes a request, and resolves to its response. */
   ask(method: string, params?: Record<string, unknown>): Promise<Message>
 }
 
+/** Reads a transport at full speed. */
 export function watch(transport: Duplex): Watched {
   const frames = new Inbox<Frame>()
   let failure: Error | undefined
@@ -58,8 +80,8 @@ export function watch(transport: Duplex): Watched {
     })
   })
   const answer = async (id: Id): Promise<Message> => {
-    const frame = await frames.until(({ kind, id: its }) => kind === 'response' && its === id)
-    if (frame === undefined) throw failure ?? new Error('closed without an answer')
+    const frame = await frames.until((frame) => frame.kind === 'response' && frame.id === id)
+    if (frame === undefined) throw failure ?? new Error('closed without a response')
     return frame.message()
   }
   const ask = (method: string, params?: Record<string, unknown>): Promise<Message> => {
@@ -70,7 +92,7 @@ export function watch(transport: Duplex): Watched {
   return { frames, closed, answer, ask }
 }
 
-/** A log that keeps what it is told. */
+/** A log that keeps its lines in memory. */
 export class KeptLog implements Log {
   readonly lines = new Inbox<string>()
 
@@ -91,7 +113,7 @@ export class KeptLog implements Log {
   }
 }
 
-/** Whether a process runs. One that has ended does not, even if nobody has noticed yet. */
+/** True while a process runs. An exited process counts as ended before its parent has reaped it. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -99,25 +121,30 @@ export function isRunning(pid: number): boolean {
     return false
   }
   try {
-    // After the name, which may hold anything, comes the state.
+    // The state follows the name in parentheses. Z (zombie) and X (dead) have exited.
     return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
   } catch {
     return true // a system without /proc
   }
 }
 
-/** Resolves when the process has ended. A test that waits in vain fails by its timeout. */
+/** Resolves when the process has ended. If it never ends, the test's timeout fails the test. */
 export async function ended(pid: number): Promise<void> {
   while (isRunning(pid)) await sleep(10)
 }
 
-/** The bytes in two parts, cut at each place, and at last in as many parts as there are bytes. */
+/** Polls until the condition holds, for conditions that no event announces. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(10)
+}
+
+/** Yields the bytes in two parts, cut at each place in turn, and at last byte by byte. */
 export function* cuts(bytes: Buffer): Generator<Buffer[]> {
   for (let at = 0; at <= bytes.length; at++) yield [bytes.subarray(0, at), bytes.subarray(at)]
   yield Array.from(bytes, (byte) => Buffer.from([byte]))
 }
 
-/** The bytes in chunks as a pipe gives them. */
+/** Yields the bytes in chunks of the size that a pipe delivers. */
 export function* chunks(bytes: Buffer, size = 64 * 1024): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
 }

@@ -1,5 +1,6 @@
-// lib/README.md maps the folders of lib and says which may import which. This holds the map, the
-// folders and every import against each other.
+// Checks the layers of lib against the map in lib/README.md, a table of folders and what each may
+// import. The map must name every folder, every import must be allowed, imports must not form a
+// circle, and files and folders must stay small.
 
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
@@ -10,18 +11,18 @@ const root = fileURLToPath(new URL('../lib', import.meta.url))
 const maxLines = 350
 const maxFiles = 20
 
-/** Relative to lib, with slashes. `index.ts` exports from all folders, so it belongs to none. */
+/** Paths relative to lib. `index.ts` exports from all folders, so it belongs to no folder. */
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .map((file) => file.replaceAll('\\', '/'))
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts') && file !== 'index.ts')
 
-/** The folders of the map, in its order, and what each may import. */
+/** Folder → the folders that it may import from, in the order of the table. */
 const map = new Map<string, string[]>()
 for (const line of readFileSync(path.join(root, 'README.md'), 'utf8').split('\n')) {
   const [, folder, , allowed] = line.split('|').map((cell) => cell.trim())
   const name = /^`(.+)\/`$/.exec(folder ?? '')?.[1]
   if (name === undefined || allowed === undefined) continue
-  const names = allowed.split(',').map((word) => word.trim().replace(/\/$/, ''))
+  const names = allowed.split(',').map((folder) => folder.trim().replace(/\/$/, ''))
   map.set(name, names.filter(Boolean))
 }
 
@@ -34,12 +35,12 @@ function importsOf(file: string): string[] {
   return [...found].map(([, target = '']) => path.posix.join(path.posix.dirname(file), target))
 }
 
-t.test('the map names each folder of lib and no other', async (t) => {
+t.test('the map names every folder of lib and no other', async (t) => {
   const folders = readdirSync(root).filter((name) => statSync(path.join(root, name)).isDirectory())
   t.strictSame([...map.keys()].sort(), ['.', ...folders].sort())
 })
 
-t.test('a folder may only import from folders above it in the map', async (t) => {
+t.test('the map lets a folder import only from folders above it', async (t) => {
   const above: string[] = []
   for (const [folder, allowed] of map) {
     for (const name of allowed) t.ok(above.includes(name), `${folder} may import ${name}`)
@@ -47,7 +48,7 @@ t.test('a folder may only import from folders above it in the map', async (t) =>
   }
 })
 
-t.test('each import is one that the map allows', async (t) => {
+t.test('the map allows every import', async (t) => {
   for (const file of files) {
     const own = folderOf(file)
     for (const target of importsOf(file)) {
@@ -57,17 +58,17 @@ t.test('each import is one that the map allows', async (t) => {
   }
 })
 
-t.test('no files import each other in a circle', async (t) => {
-  const state = new Map<string, 'open' | 'done'>()
+t.test('files do not import each other in a circle', async (t) => {
+  const state = new Map<string, 'visiting' | 'visited'>()
   const visit = (file: string, trail: string[]): void => {
-    if (state.get(file) === 'done' || !files.includes(file)) return
-    if (state.get(file) === 'open') {
+    if (state.get(file) === 'visited' || !files.includes(file)) return
+    if (state.get(file) === 'visiting') {
       t.fail(`a circle: ${[...trail, file].join(' > ')}`)
       return
     }
-    state.set(file, 'open')
+    state.set(file, 'visiting')
     for (const target of importsOf(file)) visit(target, [...trail, file])
-    state.set(file, 'done')
+    state.set(file, 'visited')
   }
   for (const file of files) visit(file, [])
   t.equal(state.size, files.length)

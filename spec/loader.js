@@ -1,8 +1,10 @@
-// What tap has the process of each test file load. tap's own plugin for TypeScript, which is turned
-// off by TAP_TYPE_STRIP_ONLY, would load the compiler in each of them.
+// Loads TypeScript in each test process, which tap starts with `--import=./spec/loader.js`. A module
+// hook replaces types by blanks, as Node does without a hook since 22.18. Every line and column keeps
+// its place, so neither coverage nor a stack trace needs a source map.
 //
-// Types are replaced by blanks, as Node does by itself from 22.18 on. Every line and column stays
-// where it is, so neither coverage nor a stack trace needs a source map.
+// `node_modules/.cache/spec` keeps the results, one file for each hash of a source. The first process
+// that misses a result makes all of them, so few processes load the package that removes types. tap's
+// plugin for TypeScript would load the compiler in every process; TAP_TYPE_STRIP_ONLY turns it off.
 
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
@@ -15,43 +17,42 @@ const cache = new URL('node_modules/.cache/spec/', root)
 
 if (isMainThread) {
   if (!process.features.typescript) register(import.meta.url)
-  // tap would have every process that a test starts load what measures coverage. They run fixtures,
-  // and the command as it is built: there is nothing to measure, and their start-up takes three
-  // times as long. One that runs a file of lib is to be started with this process's own arguments.
+  // tap measures coverage in every child process of a test too. Children run fixtures or the built
+  // command, where there is nothing to measure, and they would take three times as long to start. A
+  // test that runs a file of lib in a child passes on its own `process.execArgv`.
   processOnSpawn.removeAllListeners()
   delete process.env.NODE_OPTIONS
 }
 
-/** Node calls this for each module, in a thread of its own. */
+/** The hook: Node calls it for each module, in a separate thread. */
 export async function load(url, context, nextLoad) {
   if (!url.startsWith(root.href) || !url.endsWith('.ts')) return nextLoad(url, context)
   const loaded = await nextLoad(url, { ...context, format: 'module' })
   const source = String(loaded.source)
-  if (kept(source) === undefined) await keep(source)
-  return { ...loaded, source: kept(source) }
+  if (readCache(source) === undefined) await fillCache(source)
+  return { ...loaded, source: readCache(source) }
 }
 
-/** Where a source is kept without its types, whichever file it is of. */
-const place = (source) => new URL(`${createHash('sha256').update(source).digest('hex')}.js`, cache)
+const cacheFile = (source) =>
+  new URL(`${createHash('sha256').update(source).digest('hex')}.js`, cache)
 
-function kept(source) {
+function readCache(source) {
   try {
-    return readFileSync(place(source))
+    return readFileSync(cacheFile(source))
   } catch {
     return undefined
   }
 }
 
-/** Keeps this one and all others that are new, in less time than the compiler takes to load. */
-async function keep(source) {
-  const { default: blank } = await import('ts-blank-space')
+async function fillCache(source) {
+  const { default: blankTypes } = await import('ts-blank-space')
   mkdirSync(cache, { recursive: true })
   for (const each of [source, ...sources()]) {
-    if (kept(each) !== undefined) continue
-    // Processes that do the same at the same time see all of a file or none.
+    if (readCache(each) !== undefined) continue
+    // Other processes may do the same now. The rename shows them the whole file or none.
     const part = new URL(`${process.pid}.part`, cache)
-    writeFileSync(part, blank(each))
-    renameSync(part, place(each))
+    writeFileSync(part, blankTypes(each))
+    renameSync(part, cacheFile(each))
   }
 }
 

@@ -1,7 +1,9 @@
-// Requests of the modern revision (2026-07-28), as a client posts them.
+// Makes requests of the modern revision (2026-07-28), posts them, and reads the response: JSON or an
+// event stream.
 
 import http from 'node:http'
 import type { HttpAnswer, Json } from '../fixtures/clients/raw.js'
+import { until } from './helpers.ts'
 
 export const version = '2026-07-28'
 
@@ -16,36 +18,36 @@ export interface Params {
   [name: string]: unknown
 }
 
-/** @param id as JSON */
+/** @param id as JSON, for example '"a"' or '1.0' */
 export function bodyOf(id: string, method: string, { _meta, ...params }: Params = {}): string {
   const text = JSON.stringify({ ...params, _meta: { ...meta, ..._meta } })
   return `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)},"params":${text}}`
 }
 
-/** The headers that go with it: those that every such request has. */
+/** The headers that every modern request needs. */
 export function headersOf(method: string, params: Params = {}): Record<string, string> {
-  const subject = params.name ?? params.uri
+  const name = params.name ?? params.uri
   return {
     accept: 'application/json, text/event-stream',
     'content-type': 'application/json',
     'mcp-protocol-version': version,
     'mcp-method': method,
-    ...(typeof subject === 'string' && { 'mcp-name': subject })
+    ...(typeof name === 'string' && { 'mcp-name': name })
   }
 }
 
 export interface Stream {
   response: http.IncomingMessage
-  /** The messages that have come. */
+  /** The messages received so far. */
   messages: Json[]
-  /** Resolves when the stream has ended, however it did. */
+  /** Resolves when the stream has ended, also with an error. */
   ended: Promise<void>
 }
 
 /**
- * Posts on a connection of its own, and resolves when the headers of the answer are there.
+ * Posts on a new connection. Resolves when the headers of the HTTP response have arrived.
  *
- * @param onMessage called with each message of an event stream, or with the answer as JSON
+ * @param onMessage called with each message, of an event stream or of a JSON body
  */
 export function post(
   url: string | URL,
@@ -57,7 +59,7 @@ export function post(
     const request = http.request(url, { method: 'POST', headers, agent: false })
     request.on('error', reject).on('response', (response) => {
       const messages: Json[] = []
-      const take = (text: string): void => {
+      const receive = (text: string): void => {
         const message: Json = JSON.parse(text)
         messages.push(message)
         onMessage(message, text)
@@ -71,14 +73,14 @@ export function post(
         rest = events.pop() ?? ''
         for (const event of events) {
           const data = /^data: ?(.*)$/m.exec(event)?.[1]
-          if (data) take(data)
+          if (data) receive(data)
         }
       })
       const ended = new Promise<void>((resolve) => {
         response.on('error', () => {}).on('close', () => resolve())
       })
       response.on('end', () => {
-        if (!isStream && rest !== '') take(rest)
+        if (!isStream && rest !== '') receive(rest)
       })
       resolve({ response, messages, ended })
     })
@@ -86,7 +88,7 @@ export function post(
   })
 }
 
-/** Posts a request, and resolves to all that came for it: the answer is the last. */
+/** Posts a request. Resolves to every message of the HTTP response; the last is the response. */
 export async function ask(
   url: string | URL,
   id: string,
@@ -106,7 +108,41 @@ export async function ask(
   return { status: response.statusCode, messages, texts }
 }
 
-/** An answer that is JSON, parsed. */
+/** Calls a tool. Resolves to the response, its text, and the messages before it. */
+export async function callTool(
+  url: string | URL,
+  id: string,
+  name: string,
+  args: object = {},
+  more: Params = {}
+): Promise<{
+  status: number | undefined
+  response: Json
+  text: string | undefined
+  before: Json[]
+}> {
+  const params = { name, arguments: args, ...more }
+  const { messages, status } = await ask(url, id, 'tools/call', params)
+  const response = messages.at(-1)
+  return { status, response, text: textOf(response), before: messages.slice(0, -1) }
+}
+
+/** The text of a tool's result. */
+export const textOf = (response: Json): string | undefined => response?.result?.content?.[0]?.text
+
+/** Opens a subscription. Resolves when the server has acknowledged it. */
+export async function subscribe(
+  url: string | URL,
+  id: string,
+  notifications: object
+): Promise<Stream> {
+  const method = 'subscriptions/listen'
+  const stream = await post(url, bodyOf(id, method, { notifications }), headersOf(method))
+  await until(() => stream.messages.length > 0)
+  return stream
+}
+
+/** An HTTP response with its JSON body parsed. */
 export const parsed = ({ status, text }: HttpAnswer): { status: number; message: Json } => ({
   status,
   message: JSON.parse(text)

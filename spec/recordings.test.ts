@@ -1,5 +1,8 @@
-// Recorded sessions of real clients with real servers are played again, with the proxy between the
-// two sides: each must get from the other exactly what it got when the session was recorded.
+// Plays the recorded sessions of real clients and servers again, with the proxy between both sides.
+// Each side must receive exactly the messages that it received when the session was recorded.
+//
+// A player is the server, as a stdio process behind the proxy. Another player is the client in this
+// process: it sends through one of four ways into the proxy, and receives what comes back.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,49 +13,47 @@ import { httpClient, sseClient, stdioClient } from '../fixtures/clients/raw.js'
 import { Player, readRecording } from '../fixtures/player.js'
 import type { RecordedFrame } from '../lib/wrappers/record.ts'
 import { fixture } from './helpers.ts'
-import { environment, node, rawThroughProxy, startProxy } from './interop/helpers.ts'
+import { environment, node, startClientMode, startProxy } from './interop/helpers.ts'
 
 t.setTimeout(120_000)
 
-/** A client that says any text, and is told each text that comes. */
-interface Peer {
-  say(text: string): unknown
-  leave(): unknown
+/** A connection that carries the texts of messages. */
+interface Connection {
+  send(text: string): unknown
+  close(): unknown
 }
 
 type Connect = (
   proxyUrls: { mcp(): string; sse(): string },
-  hear: (text: string) => void
-) => Promise<Peer>
+  onText: (text: string) => void
+) => Promise<Connection>
 
-async function throughStdio(args: string[], hear: (text: string) => void): Promise<Peer> {
-  const client = silenced(rawThroughProxy(...args))
-  void pass(client.lines, hear)
-  return { say: (text) => client.sendRaw(`${text}\n`), leave: () => client.end() }
+async function connectStdio(args: string[], onText: (text: string) => void): Promise<Connection> {
+  const client = withoutResponses(startClientMode(...args))
+  void (async () => {
+    for await (const text of client.lines) onText(text)
+  })()
+  return { send: (text) => client.sendRaw(`${text}\n`), close: () => client.end() }
 }
 
-/** The player answers, and nobody else. */
-function silenced<Client extends { onRequest(answer: () => unknown): void }>(
+/** Stops a client from responding to the server's requests: the player does that. */
+function withoutResponses<Client extends { onRequest(handle: () => unknown): void }>(
   client: Client
 ): Client {
   client.onRequest(() => undefined)
   return client
 }
 
-async function pass(texts: AsyncIterable<string>, hear: (text: string) => void): Promise<void> {
-  for await (const text of texts) hear(text)
-}
-
-/** Every way from a client to a recorded server: server mode alone, and client mode before it. */
+/** Every way from a client to the recorded server: server mode alone, and behind client mode. */
 const ways: Record<string, Connect> = {
-  async 'server mode, Streamable HTTP'(proxy, hear) {
-    const client = silenced(httpClient(proxy.mcp()))
+  async 'server mode, Streamable HTTP'(proxy, onText) {
+    const client = withoutResponses(httpClient(proxy.mcp()))
     const listen = async (events: AsyncIterable<{ data: string | undefined }>): Promise<void> => {
-      // Events without data are there to be resumed from.
-      for await (const { data } of events) if (data) hear(data)
+      // An event without data only carries an id for resuming.
+      for await (const { data } of events) if (data) onText(data)
     }
     return {
-      async say(text) {
+      async send(text) {
         const { id, method } = JSON.parse(text)
         if (id === undefined || method === undefined) {
           await client.post(text)
@@ -63,31 +64,31 @@ const ways: Record<string, Connect> = {
         client.sessionId ??= stream.headers['mcp-session-id'] as string
         void listen(stream)
       },
-      leave: async () => {
+      close: async () => {
         await client.delete()
         client.close()
       }
     }
   },
-  async 'server mode, HTTP+SSE'(proxy, hear) {
-    const client = silenced(await sseClient(proxy.sse()))
-    const messages = (async () => {
+  async 'server mode, HTTP+SSE'(proxy, onText) {
+    const client = withoutResponses(await sseClient(proxy.sse()))
+    const ended = (async () => {
       for await (const { event, data } of client.connection) {
-        if (event === 'message' && data) hear(data)
+        if (event === 'message' && data) onText(data)
       }
     })()
     return {
-      say: (text) => client.post(text),
-      leave: () => {
+      send: (text) => client.post(text),
+      close: () => {
         client.close()
-        return messages
+        return ended
       }
     }
   },
-  'client mode and server mode, Streamable HTTP': (proxy, hear) =>
-    throughStdio([proxy.mcp()], hear),
-  'client mode and server mode, HTTP+SSE': (proxy, hear) =>
-    throughStdio(['--transport', 'sse', proxy.sse()], hear)
+  'client mode and server mode, Streamable HTTP': (proxy, onText) =>
+    connectStdio([proxy.mcp()], onText),
+  'client mode and server mode, HTTP+SSE': (proxy, onText) =>
+    connectStdio(['--transport', 'sse', proxy.sse()], onText)
 }
 
 const scratch = mkdtempSync(path.join(tmpdir(), 'recordings-'))
@@ -102,62 +103,65 @@ for (const name of readdirSync(sessions).filter((name) => name.endsWith('.ndjson
   t.test(name, async (t) => {
     const recording = readRecording(file)
     for (const [way, connect] of Object.entries(ways)) {
-      t.test(way, (t) => playThrough(t, file, recording, connect))
+      t.test(way, (t) => playSession(t, file, recording, connect))
     }
   })
 }
 
-async function playThrough(
+async function playSession(
   t: Test,
   file: string,
   recording: RecordedFrame[],
   connect: Connect
 ): Promise<void> {
-  const again = path.join(scratch, `${t.fullname.replace(/\W+/g, '-')}.ndjson`)
+  const newFile = path.join(scratch, `${t.fullname.replace(/\W+/g, '-')}.ndjson`)
   const server = [node, fixture('player.js'), file, 'server']
-  const proxy = await startProxy('--record', again, '--', ...server)
-  t.teardown(proxy.close)
-  const heard: string[] = []
-  const peer = await connect(proxy, (text) => {
-    heard.push(text)
+  const proxy = await startProxy(t, '--record', newFile, '--', ...server)
+  const received: string[] = []
+  const connection = await connect(proxy, (text) => {
+    received.push(text)
     player.receive(text)
   })
-  const player = new Player(recording, 'client', peer.say)
+  const player = new Player(recording, 'client', connection.send)
   void player.start()
   await player.done
-  await peer.leave()
+  await connection.close()
   await proxy.close()
-  t.same(player.unexpected, [], 'nothing came that was not recorded, or not in these bytes')
-  t.same(heard.toSorted(), textsOf(recording, 'server').toSorted(), 'all came that was recorded')
-  t.notMatch(proxy.stderr, /did not come|was not recorded/, 'the server had nothing to object')
+  t.same(player.unexpected, [], 'the client receives only recorded messages, byte for byte')
   t.same(
-    textsOf(readRecording(again), 'client').toSorted(),
+    received.toSorted(),
+    textsOf(recording, 'server').toSorted(),
+    'the client receives every message of the server'
+  )
+  t.notMatch(proxy.stderr, /(missing|unexpected) message/, 'the server receives what it expects')
+  t.same(
+    textsOf(readRecording(newFile), 'client').toSorted(),
     textsOf(recording, 'client').toSorted(),
-    'and it was told all that the client said'
+    'the server receives every message of the client'
   )
 }
 
 t.test('the player', async (t) => {
   const file = fixture('sessions/memory.ndjson')
-  const playServer = [fixture('player.js'), file, 'server']
+  const serverArgs = [fixture('player.js'), file, 'server']
 
-  t.test('plays both sides as a command', async (t) => {
-    const client = stdioClient(node, [fixture('player.js'), file, 'client', node, ...playServer], {
+  t.test('plays both sides of a recording, as a command', async (t) => {
+    const client = stdioClient(node, [fixture('player.js'), file, 'client', node, ...serverArgs], {
       env: environment
     })
     t.match(await client.closed, { code: 0, stderr: '' })
   })
 
-  t.test('tells when the other side does not keep to the recording', async (t) => {
+  t.test('exits with 1 when the other side differs from the recording', async (t) => {
     const other = [fixture('servers/demo.js')]
     const client = stdioClient(node, [fixture('player.js'), file, 'client', node, ...other], {
       env: environment
     })
-    t.match(await client.closed, { code: 1, stderr: /was not recorded: .*"name":"demo"/ })
+    t.match(await client.closed, { code: 1, stderr: /unexpected message: .*"name":"demo"/ })
   })
 
-  t.test('answers a client that has ids of its own', async (t) => {
-    const client = stdioClient(node, playServer, { env: environment, firstId: 100 })
+  t.test('answers a client whose ids differ from the recorded ones', async (t) => {
+    const client = stdioClient(node, serverArgs, { env: environment, firstId: 100 })
     const recorded = readRecording(file).map(({ frame }) => JSON.parse(frame))
     for (const { method, id, params } of recorded) {
       if (method === undefined) continue
@@ -165,16 +169,16 @@ t.test('the player', async (t) => {
         await client.notify(method, params)
         continue
       }
-      const answer = await client.request(method, params)
+      const response = await client.request(method, params)
       const { result } = recorded.find((message) => message.id === id && !message.method)
-      t.same(answer.result, result, method)
+      t.same(response.result, result, method)
     }
-    t.match(await client.request('unacknowledged/of'), { error: { code: -32601 } })
-    t.match(await client.end(), { code: 1, stderr: /came, and was not recorded: .*unacknowledged/ })
+    t.match(await client.request('not/recorded'), { error: { code: -32601 } })
+    t.match(await client.end(), { code: 1, stderr: /unexpected message: .*not\/recorded/ })
   })
 })
 
-t.test('recordings are small, and name nothing of the machine that made them', async (t) => {
+t.test('recordings are small, and hold no path of the machine that made them', async (t) => {
   for (const name of readdirSync(sessions)) {
     const text = readFileSync(path.join(sessions, name), 'utf8')
     t.ok(text.length < 200_000, name)

@@ -1,28 +1,25 @@
-// The examples of the manual, as they are written but for their ports; and the two modes joined.
+// Runs the examples of the manual as they are written, but on free ports. The last test connects both
+// modes.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
 import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
 import { startHttpServer } from '../../fixtures/servers/http.js'
-import { fixture } from '../helpers.ts'
-import { addition, demo, openShell } from './run.ts'
+import { fixture, listenLocally } from '../helpers.ts'
+import { add, addition, demo, messagesIn, openShell, three } from './run.ts'
 import type { Shell } from './run.ts'
 
-/** A shell where the programs of the examples are there, each being the demo in the end. */
-const openExamples = (t: Test): Shell =>
+/** A shell with the programs of the examples. Each writes its arguments to a file and runs the demo. */
+const openExampleShell = (t: Test): Shell =>
   openShell(t, {
     uvx: `sh -c 'echo "$@" >"$HOME/uvx-args"; exec ${demo}' sh "$@"`,
     'your-command': `sh -c 'echo "$@" "$KEY" "$ANOTHER_KEY" "$SECRET" >"$HOME/args"; exec ${demo}' sh "$@"`
   })
 
-const add = { name: 'add', arguments: { a: 1, b: 2 } }
-const three = { result: { content: [{ type: 'text', text: '3' }] } }
-
-/** Calls a tool at each of the two endpoints under `base`. */
-async function servesBoth(t: Test, base: string): Promise<void> {
+/** Calls a tool at both endpoints under `base`. */
+async function callBothEndpoints(t: Test, base: string): Promise<void> {
   const http = httpClient(`${base}mcp`)
   await http.initialize()
   t.match(await http.request('tools/call', add), three, `${base}mcp`)
@@ -34,24 +31,22 @@ async function servesBoth(t: Test, base: string): Promise<void> {
   sse.close()
 }
 
-const freely = (line: string): string => line.replace(/80\d\d/, '0')
+/** Replaces the port of an example by 0, which means a free port. */
+const onFreePort = (line: string): string => line.replace(/80\d\d/, '0')
 
 t.test('client mode', async (t) => {
-  const shell = openExamples(t)
+  const shell = openExampleShell(t)
   const server = await shell.serve('mcp-proxy --port 0 uvx mcp-server-fetch')
-  const at = (line: string): string => line.replace(/http:\/\/localhost:8080\//, server.url)
+  const withUrl = (line: string): string => line.replace(/http:\/\/localhost:8080\//, server.url)
   for (const line of [
     'mcp-proxy http://localhost:8080/sse',
     'mcp-proxy --transport streamablehttp http://localhost:8080/mcp',
     "mcp-proxy --headers Authorization 'Bearer YOUR_TOKEN' http://localhost:8080/sse"
   ]) {
-    const { code, stdout, stderr } = await shell.run(at(line), { input: addition })
+    const { code, stdout, stderr } = await shell.run(withUrl(line), { input: addition })
     t.equal(code, 0, line)
     t.equal(stderr, '')
-    const messages = stdout
-      .trim()
-      .split('\n')
-      .map((text) => JSON.parse(text) as unknown)
+    const messages = messagesIn(stdout)
     t.equal(messages.length, 2)
     t.match(messages, [
       { id: 1, result: { serverInfo: { name: 'demo' } } },
@@ -60,15 +55,15 @@ t.test('client mode', async (t) => {
   }
 })
 
-t.test('client mode, by the name of this machine', async (t) => {
-  const shell = openExamples(t)
+t.test('client mode, with a host name in the URL', async (t) => {
+  const shell = openExampleShell(t)
   const { url } = await shell.serve('mcp-proxy --port 0 uvx mcp-server-fetch')
   const line = `mcp-proxy ${url.replace('127.0.0.1', 'localhost')}sse`
   t.match(await shell.run(line, { input: addition }), { code: 0, stdout: /"text":"3"/, stderr: '' })
 })
 
-t.test('client mode, with a certificate that nobody signed', async (t) => {
-  const shell = openExamples(t)
+t.test('client mode, with a certificate of an unknown authority', async (t) => {
+  const shell = openExampleShell(t)
   const { url } = await shell.serve(
     `mcp-proxy --port 0 --tls-cert ${fixture('tls/server.pem')} --tls-key ${fixture('tls/server-key.pem')} uvx mcp-server-fetch`
   )
@@ -81,22 +76,20 @@ t.test('client mode, with a certificate that nobody signed', async (t) => {
 })
 
 t.test('client mode, with client credentials', async (t) => {
-  const shell = openExamples(t)
+  const shell = openExampleShell(t)
   const tokens = createServer((_request, response) => {
     response.setHeader('content-type', 'application/json')
     response.end('{"access_token":"abc","token_type":"Bearer","expires_in":3600}')
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => tokens.once('listening', resolve))
-  t.teardown(() => void tokens.close())
+  })
+  const port = await listenLocally(t, tokens)
   const server = await startHttpServer()
   t.teardown(() => server.close())
   const line =
     'mcp-proxy --client-id CLIENT_ID --client-secret CLIENT_SECRET --token-url https://auth.example.com/token http://localhost:8080/sse'
-  const { port } = tokens.address() as AddressInfo
-  const at = line
+  const lineWithUrls = line
     .replace('https://auth.example.com/', `http://127.0.0.1:${port}/`)
     .replace('http://localhost:8080/sse', server.sseUrl)
-  const { code, stderr } = await shell.run(at, { input: addition })
+  const { code, stderr } = await shell.run(lineWithUrls, { input: addition })
   t.equal(code, 0)
   t.equal(stderr, '')
   t.ok(server.requests.length >= 3)
@@ -104,15 +97,15 @@ t.test('client mode, with client credentials', async (t) => {
 })
 
 t.test('server mode, with a default server', async (t) => {
-  const shell = openExamples(t)
+  const shell = openExampleShell(t)
   for (const line of [
     'mcp-proxy uvx mcp-server-fetch',
     'mcp-proxy --port=8080 -- uvx mcp-server-fetch --user-agent=YourUserAgent',
     'mcp-proxy --pass-environment --port=8096 --sse-host 0.0.0.0 uvx mcp-server-fetch',
     'mcp-proxy --port 8080 uvx mcp-server-fetch'
   ]) {
-    const server = await shell.serve(freely(line), { env: { HOME: shell.directory } })
-    await servesBoth(t, server.url.replace('0.0.0.0', '127.0.0.1'))
+    const server = await shell.serve(onFreePort(line), { env: { HOME: shell.directory } })
+    await callBothEndpoints(t, server.url.replace('0.0.0.0', '127.0.0.1'))
     const args = readFileSync(`${shell.directory}/uvx-args`, 'utf8').trim()
     t.equal(args, /uvx (.*)/.exec(line)?.[1], line)
     t.match(await server.kill(), { code: 0, stdout: '' })
@@ -120,7 +113,7 @@ t.test('server mode, with a default server', async (t) => {
 })
 
 t.test('server mode, with arguments and an environment', async (t) => {
-  const shell = openExamples(t)
+  const shell = openExampleShell(t)
   for (const [line, args] of [
     [
       'mcp-proxy --port 8080 -- your-command --arg1 value1 --arg2 value2',
@@ -131,29 +124,29 @@ t.test('server mode, with arguments and an environment', async (t) => {
       'VALUE ANOTHER_VALUE'
     ]
   ] as const) {
-    const server = await shell.serve(freely(line), {
-      env: { HOME: shell.directory, SECRET: 'not handed on' }
+    const server = await shell.serve(onFreePort(line), {
+      env: { HOME: shell.directory, SECRET: 'not passed on' }
     })
-    await servesBoth(t, server.url)
+    await callBothEndpoints(t, server.url)
     t.equal(readFileSync(`${shell.directory}/args`, 'utf8').trim(), args, line)
     t.match(await server.kill(), { code: 0 })
   }
 })
 
-t.test('server mode, for web pages', async (t) => {
-  const shell = openExamples(t)
+t.test('server mode, with CORS for web pages', async (t) => {
+  const shell = openExampleShell(t)
   for (const line of [
     "mcp-proxy your-command --port 8080 --allow-origin='*'",
     "mcp-proxy your-command --port 8080 --allow-origin='*' --expose-header Custom-Header"
   ]) {
-    const server = await shell.serve(freely(line), { env: { HOME: shell.directory } })
-    await servesBoth(t, server.url)
-    const answer = await fetch(`${server.url}status`, {
+    const server = await shell.serve(onFreePort(line), { env: { HOME: shell.directory } })
+    await callBothEndpoints(t, server.url)
+    const response = await fetch(`${server.url}status`, {
       headers: { origin: 'https://example.com' }
     })
-    t.equal(answer.headers.get('access-control-allow-origin'), '*', line)
+    t.equal(response.headers.get('access-control-allow-origin'), '*', line)
     t.equal(
-      answer.headers.get('access-control-expose-headers'),
+      response.headers.get('access-control-expose-headers'),
       line.includes('Custom') ? 'Custom-Header' : 'Mcp-Session-Id'
     )
     t.match(await server.kill(), { code: 0 })
@@ -161,7 +154,7 @@ t.test('server mode, for web pages', async (t) => {
 })
 
 t.test('server mode, with named servers', async (t) => {
-  const shell = openExamples(t)
+  const shell = openExampleShell(t)
   const config = { mcpServers: { fetch: { command: 'uvx', args: ['mcp-server-fetch'] } } }
   writeFileSync(`${shell.directory}/servers.json`, JSON.stringify(config))
   for (const line of [
@@ -169,26 +162,22 @@ t.test('server mode, with named servers', async (t) => {
     "mcp-proxy --port=8080 --named-server fetch 'uvx mcp-server-fetch' --named-server fetch2 'uvx mcp-server-fetch'",
     'mcp-proxy --port=8080 --named-server-config ./servers.json'
   ]) {
-    const server = await shell.serve(freely(line), { env: { HOME: shell.directory } })
+    const server = await shell.serve(onFreePort(line), { env: { HOME: shell.directory } })
     const names = line.includes('fetch2') ? ['fetch', 'fetch2'] : ['fetch']
-    for (const name of names) await servesBoth(t, `${server.url}servers/${name}/`)
+    for (const name of names) await callBothEndpoints(t, `${server.url}servers/${name}/`)
     const status = (await (await fetch(`${server.url}status`)).json()) as object
     t.match(status, {
       api_last_activity: /^\d{4}-\d\d-\d\dT[\d:.]+Z$/,
       server_instances: Object.fromEntries(names.map((name) => [name, 'configured']))
     })
-    t.equal(
-      (await fetch(`${server.url}mcp`, { method: 'POST' })).status,
-      404,
-      'there is no default'
-    )
+    t.equal((await fetch(`${server.url}mcp`, { method: 'POST' })).status, 404, 'no default server')
     t.match(await server.kill(), { code: 0 })
   }
 })
 
-t.test('both modes joined', async (t) => {
-  const shell = openExamples(t)
-  const server = await shell.serve(freely('mcp-proxy --port 8080 uvx mcp-server-fetch'))
+t.test('client mode connects to server mode', async (t) => {
+  const shell = openExampleShell(t)
+  const server = await shell.serve(onFreePort('mcp-proxy --port 8080 uvx mcp-server-fetch'))
   const client = shell.client(`mcp-proxy ${server.url}sse`)
   t.match(await client.initialize(), { result: { serverInfo: { name: 'demo' } } })
   t.match(await client.request('tools/list'), { result: { tools: [{ name: 'echo' }] } })

@@ -1,4 +1,4 @@
-// Client mode as a part of a shell pipe, with no MCP client at all.
+// Client mode in a shell pipe, without an MCP client.
 
 import { readFileSync } from 'node:fs'
 import t from 'tap'
@@ -19,7 +19,7 @@ const proxies = [
   `mcp-proxy --transport sse ${url}sse`
 ]
 
-t.test('every answer is printed, and then it is over', async (t) => {
+t.test('client mode prints every response, and then exits', async (t) => {
   for (const proxy of proxies) {
     const { code, stdout, stderr } = await shell.run(
       `printf '%s\\n' "$initialize" "$initialized" "$call" | ${proxy}`,
@@ -34,7 +34,7 @@ t.test('every answer is printed, and then it is over', async (t) => {
   }
 })
 
-t.test('calls that take their time are waited for', async (t) => {
+t.test('client mode waits for slow calls after the end of stdin', async (t) => {
   const calls = [300, 200, 100].map((delay, n) =>
     line({
       id: 10 + n,
@@ -55,7 +55,7 @@ t.test('calls that take their time are waited for', async (t) => {
   }
 })
 
-t.test('the last line needs no end', async (t) => {
+t.test('the last line needs no line break', async (t) => {
   for (const proxy of proxies) {
     const { code, stdout } = await shell.run(proxy, { input: addition.trimEnd() })
     t.equal(code, 0)
@@ -63,7 +63,7 @@ t.test('the last line needs no end', async (t) => {
   }
 })
 
-t.test('a reader that has seen enough is no fault', async (t) => {
+t.test('client mode exits with 0 when the reader of stdout has closed it', async (t) => {
   for (const proxy of proxies) {
     const { code, stdout, stderr } = await shell.run(
       `{ { cat; sleep 0.2; } | ${proxy}; echo "$?" >status; } | head -1`,
@@ -76,7 +76,7 @@ t.test('a reader that has seen enough is no fault', async (t) => {
   }
 })
 
-t.test('a reader that has left ends it, though more may be said', async (t) => {
+t.test('client mode exits when stdout is closed, although stdin is open', async (t) => {
   const calls = Array.from({ length: 100 }, (_, n) => line({ id: 10 + n, method: 'tools/list' }))
   for (const proxy of proxies) {
     const { child, ended } = shell.start(proxy)
@@ -88,7 +88,7 @@ t.test('a reader that has left ends it, though more may be said', async (t) => {
   }
 })
 
-t.test('nothing in, nothing out', async (t) => {
+t.test('without input there is no output', async (t) => {
   for (const proxy of proxies) {
     for (const input of ['', '\n', '\r\n \n']) {
       t.strictSame(await shell.run(proxy, { input }), {
@@ -101,14 +101,14 @@ t.test('nothing in, nothing out', async (t) => {
   }
 })
 
-t.test('garbage is answered, and what follows it is served', async (t) => {
-  const garbage = Buffer.concat([
+t.test('invalid lines get errors, and the messages after them get responses', async (t) => {
+  const input = Buffer.concat([
     Buffer.from('hello\n{"jsonrpc":"2.0",\n[]\n"a"\nnull\n{"jsonrpc":"1.0","id":7,"method":"a"}\n'),
     Buffer.from([0xff, 0xfe, 0x00, 0x0a]),
     Buffer.from(addition)
   ])
   for (const proxy of proxies) {
-    const { code, stdout, stderr } = await shell.run(proxy, { input: garbage })
+    const { code, stdout, stderr } = await shell.run(proxy, { input })
     t.equal(code, 0, proxy)
     const messages = messagesIn(stdout)
     const errors = messages.filter(({ error }) => error)
@@ -134,7 +134,7 @@ t.test('garbage is answered, and what follows it is served', async (t) => {
   }
 })
 
-t.test('garbage alone is no reason to fail', async (t) => {
+t.test('client mode exits with 0 when every line is invalid', async (t) => {
   const input = Buffer.from(Array.from({ length: 100_000 }, (_, n) => (n * n * 31) % 256))
   for (const proxy of proxies) {
     const { code, stdout } = await shell.run(proxy, { input })
@@ -143,7 +143,7 @@ t.test('garbage alone is no reason to fail', async (t) => {
   }
 })
 
-t.test('a line over the limit gets an error, and the next one is served', async (t) => {
+t.test('a line over the limit gets an error, and the next line gets a response', async (t) => {
   const big = line({ id: 9, method: 'tools/call', params: { text: 'x'.repeat(200_000) } })
   const { code, stdout } = await shell.run(`mcp-proxy --max-message 100k ${url}mcp`, {
     input: big + addition
@@ -156,7 +156,7 @@ t.test('a line over the limit gets an error, and the next one is served', async 
   ])
 })
 
-t.test('nothing but messages is on stdout, whatever is logged', async (t) => {
+t.test('stdout holds only messages, and stderr the log', async (t) => {
   for (const proxy of proxies) {
     const { code, stdout, stderr } = await shell.run(`${proxy} --debug`, { input: addition })
     t.equal(code, 0)
@@ -165,7 +165,7 @@ t.test('nothing but messages is on stdout, whatever is logged', async (t) => {
   }
 })
 
-t.test('the URL may come from the environment', async (t) => {
+t.test('the environment can set the URL', async (t) => {
   for (const path of ['sse', 'mcp']) {
     const { code, stdout } = await shell.run('mcp-proxy', {
       input: addition,
@@ -176,26 +176,23 @@ t.test('the URL may come from the environment', async (t) => {
   }
 })
 
-t.test(
-  'a server that dies in mid-call: the call is answered, and the pipe ends well',
-  async (t) => {
-    const { url } = await shell.serve(`mcp-proxy --port 0 ${rascal}`)
-    const input =
-      addition.split('\n').slice(0, 2).join('\n') +
-      '\n' +
-      line({ id: 2, method: 'test/crash', params: { code: 7, stderr: 'out of luck' } })
-    for (const path of ['mcp', 'sse']) {
-      const { code, stdout } = await shell.run(`mcp-proxy ${url}${path}`, { input })
-      t.equal(code, 0)
-      t.match(messagesIn(stdout), [
-        { id: 1 },
-        { id: 2, error: { message: /exited with code 7; it said: out of luck/ } }
-      ])
-    }
+t.test('a call gets an error when the server dies, and client mode exits with 0', async (t) => {
+  const { url } = await shell.serve(`mcp-proxy --port 0 ${rascal}`)
+  const input =
+    addition.split('\n').slice(0, 2).join('\n') +
+    '\n' +
+    line({ id: 2, method: 'test/crash', params: { code: 7, stderr: 'out of luck' } })
+  for (const path of ['mcp', 'sse']) {
+    const { code, stdout } = await shell.run(`mcp-proxy ${url}${path}`, { input })
+    t.equal(code, 0)
+    t.match(messagesIn(stdout), [
+      { id: 1 },
+      { id: 2, error: { message: /exited with code 7; it said: out of luck/ } }
+    ])
   }
-)
+})
 
-t.test('a server that goes away: what is in flight is answered, and it says why', async (t) => {
+t.test('requests get an error with the reason when a remote server stops', async (t) => {
   const server = await startHttpServer()
   server.script.onPost = (message: Json, { byDefault }) => {
     if (message.method === 'test/any') void server.close()

@@ -1,4 +1,5 @@
-// The command as people run it: by its name, through a shell, with programs of their own on the PATH.
+// Runs the built command as a user does: by its name, in a shell, with other programs on the PATH. Each
+// `openShell` makes a temporary directory that holds these programs and is the working directory.
 
 import { spawn } from 'node:child_process'
 import type { ChildProcessByStdio } from 'node:child_process'
@@ -10,58 +11,54 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { Inbox, stdioClient } from '../../fixtures/clients/raw.js'
 import type { Json, StdioClient } from '../../fixtures/clients/raw.js'
-import { fixture } from '../helpers.ts'
+import { fixture, initializeParams } from '../helpers.ts'
 
 const entry = fileURLToPath(new URL('../../bin/mcp-proxy.js', import.meta.url))
 
 export const demo = `node ${fixture('servers/demo.js')}`
 export const rascal = `node ${fixture('servers/rascal.js')}`
 
-/** What a client says to add two numbers, as it is piped in. */
+/** A call of the demo's tool `add`, and the response that matches it. */
+export const add = { name: 'add', arguments: { a: 1, b: 2 } }
+export const three = { result: { content: [{ type: 'text', text: '3' }] } }
+
+/** Input for stdin: a client opens a session with the demo and calls `add`. */
 export const addition = [
-  {
-    id: 1,
-    method: 'initialize',
-    params: {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 'shell', version: '1.0.0' }
-    }
-  },
+  { id: 1, method: 'initialize', params: initializeParams },
   { method: 'notifications/initialized' },
-  { id: 2, method: 'tools/call', params: { name: 'add', arguments: { a: 1, b: 2 } } }
+  { id: 2, method: 'tools/call', params: add }
 ]
   .map((message) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
   .join('')
 
-/** What was printed, a message a line. */
+/** Parses output with one JSON value a line. */
 export const messagesIn = (stdout: string): Json[] =>
   stdout
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line))
 
-/** Programs for the PATH: what they are called → what they run, `"$@"` being their arguments. */
+/** Programs for the PATH: name → command line, in which `"$@"` stands for the arguments. */
 type Programs = Record<string, string>
 
 export interface Shell {
-  /** A directory of the test's own. */
+  /** The working directory, a temporary one. */
   directory: string
   env: NodeJS.ProcessEnv
   /** Runs a command line to its end. */
   run(line: string, how?: How): Promise<Outcome>
-  /** Starts one, and leaves it running. */
+  /** Starts a command line. It is killed at the end of the test. */
   start(line: string, how?: How): Running
-  /** Starts one that serves. Resolves when it says that it does. */
+  /** Starts server mode. Resolves when the log shows its URL. */
   serve(line: string, how?: How): Promise<Serving>
-  /** Starts one, as an MCP client over stdio does. */
+  /** Starts client mode. The result is the client at its stdin and stdout. */
   client(line: string, how?: How): StdioClient
 }
 
 export interface How {
-  /** Said to it, and then no more. */
+  /** All of stdin. Without it, stdin stays open for `start`, and is empty for `run`. */
   input?: string | Buffer
-  /** More variables of the environment. */
+  /** More environment variables. */
   env?: NodeJS.ProcessEnv
 }
 
@@ -82,11 +79,11 @@ export interface Running {
 }
 
 export interface Serving extends Running {
-  /** Of the whole of it, with a slash at the end. */
+  /** The base URL, with a slash at the end. */
   url: string
 }
 
-/** A shell in which `mcp-proxy` is this command, and `programs` are there as well. */
+/** Puts `mcp-proxy` and `programs` on the PATH of a shell. */
 export function openShell(t: Test, programs: Programs = {}): Shell {
   const directory = mkdtempSync(join(tmpdir(), 'mcp-proxy-'))
   const running = new Set<Running>()
@@ -103,7 +100,7 @@ export function openShell(t: Test, programs: Programs = {}): Shell {
   const env = { HOME, PATH: directory + delimiter + PATH }
 
   const start = (line: string, { input, env: more }: How = {}): Running => {
-    const child = spawn('sh', ['-c', itself(line)], { cwd: directory, env: { ...env, ...more } })
+    const child = spawn('sh', ['-c', withExec(line)], { cwd: directory, env: { ...env, ...more } })
     child.stdin.on('error', () => {})
     if (input !== undefined) child.stdin.end(input)
     const log = new Inbox<string>()
@@ -139,7 +136,7 @@ export function openShell(t: Test, programs: Programs = {}): Shell {
     start,
     run: (line, how) => start(line, { input: '', ...how }).ended,
     client: (line, how = {}) => {
-      const client = stdioClient('sh', ['-c', itself(line)], {
+      const client = stdioClient('sh', ['-c', withExec(line)], {
         cwd: directory,
         env: { ...env, ...how.env }
       })
@@ -148,13 +145,13 @@ export function openShell(t: Test, programs: Programs = {}): Shell {
     },
     serve: async (line, how) => {
       const process = start(line, how)
-      const told = await process.log.until((line) => /: https?:\S* and http/.test(line))
-      if (told === undefined) throw new Error(`it does not serve: ${(await process.ended).stderr}`)
-      const [url] = /https?:\/\/[^/]+\//.exec(told) as unknown as [string]
+      const logged = await process.log.until((line) => /: https?:\S* and http/.test(line))
+      if (logged === undefined) throw new Error(`no URL in: ${(await process.ended).stderr}`)
+      const [url] = /https?:\/\/[^/]+\//.exec(logged) as unknown as [string]
       return { ...process, url }
     }
   }
 }
 
-/** Without a shell in between, which would get the signals, unless it is needed. */
-const itself = (line: string): string => (line.includes('|') ? line : `exec ${line}`)
+/** Makes the shell replace itself by the command, which then gets our signals. A pipe needs the shell. */
+const withExec = (line: string): string => (line.includes('|') ? line : `exec ${line}`)

@@ -1,28 +1,26 @@
-// Who may read what: TLS, the proxies between, tokens, and what must not be told.
+// Security: TLS certificates, HTTP proxies, headers and tokens, and that output never shows a secret.
 
 import { readFileSync } from 'node:fs'
 import { createServer, request as forward } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
 import { startHttpServer } from '../../fixtures/servers/http.js'
 import type { HttpServer, Json } from '../../fixtures/servers/http.js'
-import { fixture } from '../helpers.ts'
+import { fixture, listenLocally } from '../helpers.ts'
 import { addition, demo, messagesIn, openShell } from './run.ts'
 
 t.setTimeout(120_000)
 
 const ca = fixture('tls/ca.pem')
-const served = { code: 0, stdout: /"text":"3"/, stderr: '' }
-const tls = (name: string): string =>
-  `${fixture(`tls/${name}.pem`)} --KEY ${fixture(`tls/${name}-key.pem`)}`
+const succeeded = { code: 0, stdout: /"text":"3"/, stderr: '' }
+const serverTls = `--tls-cert ${fixture('tls/server.pem')} --tls-key ${fixture('tls/server-key.pem')}`
 
-t.test('HTTPS, and who it is trusted by', async (t) => {
+t.test('client mode verifies certificates of HTTPS', async (t) => {
   const shell = openShell(t)
-  const flags = `--tls-cert ${tls('server').replace('--KEY', '--tls-key')}`
-  const { url, log, kill } = await shell.serve(`mcp-proxy --port 0 ${flags} ${demo}`)
+  const { url, log, kill } = await shell.serve(`mcp-proxy --port 0 ${serverTls} ${demo}`)
   t.match(url, /^https:/)
   await log.until((line) => line.includes('try it'))
   t.match([...log].join('\n'), `"url":"${url}mcp"`)
@@ -36,18 +34,18 @@ t.test('HTTPS, and who it is trusted by', async (t) => {
       '--verify-ssl false',
       `--verify-ssl ${ca} --ca ${ca}`
     ]) {
-      t.match(await run(trust), served, `${path} ${trust}`)
+      t.match(await run(trust), succeeded, `${path} ${trust}`)
     }
-    for (const mistrust of ['', '--verify-ssl', `--verify-ssl true`]) {
-      const { code, stderr } = await run(mistrust)
-      t.equal(code, 1, `${path} ${mistrust}`)
+    for (const noTrust of ['', '--verify-ssl', `--verify-ssl true`]) {
+      const { code, stderr } = await run(noTrust)
+      t.equal(code, 1, `${path} ${noTrust}`)
       t.match(stderr, /^mcp-proxy: .*cannot reach .*certificate[^\n]*\n$/)
     }
   }
   t.match(await kill(), { code: 0 })
 })
 
-t.test('a certificate of our own, for a server that wants one', async (t) => {
+t.test('client mode sends its certificate to a server that requires one', async (t) => {
   const shell = openShell(t)
   const read = (file: string): Buffer => readFileSync(fixture(file))
   const server = await startHttpServer(
@@ -63,7 +61,8 @@ t.test('a certificate of our own, for a server that wants one', async (t) => {
     }
   )
   t.teardown(() => server.close())
-  const flags = `--ca ${ca} --cert ${tls('client').replace('--KEY', '--key')}`
+  const [cert, key] = [fixture('tls/client.pem'), fixture('tls/client-key.pem')]
+  const flags = `--ca ${ca} --cert ${cert} --key ${key}`
   t.match(await shell.run(`mcp-proxy ${flags} ${server.url}`, { input: addition }), {
     code: 0,
     stderr: ''
@@ -74,74 +73,69 @@ t.test('a certificate of our own, for a server that wants one', async (t) => {
   })
 })
 
-/** An HTTP proxy that passes on plain requests and tunnels, if they know its password. */
-async function startForwarder(
+/** Starts an HTTP proxy that forwards plain requests and opens tunnels. With a password, it refuses
+ * requests without it. `requests` lists the method and the target of each. */
+async function startHttpProxy(
   t: Test,
   password?: string
-): Promise<{ url: string; asked: string[] }> {
-  const asked: string[] = []
-  const knows = ({ headers }: IncomingMessage): boolean =>
+): Promise<{ url: string; requests: string[] }> {
+  const requests: string[] = []
+  const isAllowed = ({ headers }: IncomingMessage): boolean =>
     password === undefined || headers['proxy-authorization'] === `Basic ${btoa(`me:${password}`)}`
   const server = createServer((request, response) => {
-    asked.push(`${request.method} ${request.url}`)
-    if (!knows(request)) return response.writeHead(407).end()
+    requests.push(`${request.method} ${request.url}`)
+    if (!isAllowed(request)) return response.writeHead(407).end()
     const { url = '', method, headers } = request
-    const onward = forward(url, { method, headers }, (answer) => {
-      response.writeHead(answer.statusCode as number, answer.headers).flushHeaders()
-      answer.on('error', () => {}).pipe(response)
+    const forwarded = forward(url, { method, headers }, (received) => {
+      response.writeHead(received.statusCode as number, received.headers).flushHeaders()
+      received.on('error', () => {}).pipe(response)
     })
-    onward.on('error', () => response.destroy())
-    response.on('close', () => onward.destroy())
-    request.pipe(onward)
+    forwarded.on('error', () => response.destroy())
+    response.on('close', () => forwarded.destroy())
+    request.pipe(forwarded)
   })
   server.on('connect', (request, socket: Socket) => {
-    asked.push(`CONNECT ${request.url}`)
+    requests.push(`CONNECT ${request.url}`)
     socket.on('error', () => {})
-    if (!knows(request)) return socket.end('HTTP/1.1 407 No\r\n\r\n')
+    if (!isAllowed(request)) return socket.end('HTTP/1.1 407 No\r\n\r\n')
     const [hostname, port] = (request.url as string).split(':')
-    const onward = connect(Number(port), hostname as string, () => {
+    const tunnel = connect(Number(port), hostname as string, () => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n')
-      socket.pipe(onward).pipe(socket)
+      socket.pipe(tunnel).pipe(socket)
     })
-    onward.on('error', () => socket.destroy())
+    tunnel.on('error', () => socket.destroy())
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    server.close()
-    server.closeAllConnections()
-  })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked }
+  return { url: `http://127.0.0.1:${await listenLocally(t, server)}`, requests }
 }
 
-t.test('HTTP proxies of the environment', async (t) => {
+t.test('client mode uses the HTTP proxies of the environment', async (t) => {
   const shell = openShell(t)
-  const flags = `--tls-cert ${tls('server').replace('--KEY', '--tls-key')}`
   const plain = await shell.serve(`mcp-proxy --port 0 ${demo}`)
-  const secure = await shell.serve(`mcp-proxy --port 0 ${flags} ${demo}`)
-  const { url: proxy, asked } = await startForwarder(t)
+  const secure = await shell.serve(`mcp-proxy --port 0 ${serverTls} ${demo}`)
+  const { url: proxy, requests } = await startHttpProxy(t)
   const run = (url: string, env: NodeJS.ProcessEnv) =>
     shell.run(`mcp-proxy --ca ${ca} ${url}mcp`, { input: addition, env })
 
-  t.match(await run(plain.url, { HTTP_PROXY: proxy }), served)
-  t.match(asked, [`POST ${plain.url}mcp`])
-  asked.length = 0
-  t.match(await run(secure.url, { HTTPS_PROXY: proxy }), served)
-  t.match(asked, [`CONNECT ${new URL(secure.url).host}`])
-  asked.length = 0
+  t.match(await run(plain.url, { HTTP_PROXY: proxy }), succeeded)
+  t.match(requests, [`POST ${plain.url}mcp`])
+  requests.length = 0
+  t.match(await run(secure.url, { HTTPS_PROXY: proxy }), succeeded)
+  t.match(requests, [`CONNECT ${new URL(secure.url).host}`])
+  requests.length = 0
   for (const env of [
     { HTTPS_PROXY: proxy },
     { HTTP_PROXY: proxy, NO_PROXY: '127.0.0.1' },
     { http_proxy: proxy, no_proxy: '*' }
   ]) {
-    t.match(await run(plain.url, env), served)
+    t.match(await run(plain.url, env), succeeded)
   }
-  t.strictSame(asked, [])
+  t.strictSame(requests, [])
 })
 
-t.test('an HTTP proxy with a password, which is not told', async (t) => {
+t.test('the log does not show the password of an HTTP proxy', async (t) => {
   const shell = openShell(t)
   const { url } = await shell.serve(`mcp-proxy --port 0 ${demo}`)
-  const { url: proxy } = await startForwarder(t, 's3cret')
+  const { url: proxy } = await startHttpProxy(t, 's3cret')
   const run = (HTTP_PROXY: string) =>
     shell.run(`mcp-proxy --debug ${url}mcp`, { input: addition, env: { HTTP_PROXY } })
   const good = await run(proxy.replace('//', '//me:s3cret@'))
@@ -156,7 +150,7 @@ t.test('an HTTP proxy with a password, which is not told', async (t) => {
   })
 })
 
-t.test('headers go with each request', async (t) => {
+t.test('every request carries the headers of the command line', async (t) => {
   const shell = openShell(t)
   const server = await startHttpServer()
   t.teardown(() => server.close())
@@ -174,7 +168,7 @@ t.test('headers go with each request', async (t) => {
 const tokensOf = ({ requests }: HttpServer): Set<string | undefined> =>
   new Set(requests.map(({ headers }) => headers.authorization))
 
-t.test('a token of the environment goes with each request', async (t) => {
+t.test('every request carries the token of the environment', async (t) => {
   const shell = openShell(t)
   const server = await startHttpServer()
   t.teardown(() => server.close())
@@ -187,27 +181,23 @@ t.test('a token of the environment goes with each request', async (t) => {
   t.strictSame(tokensOf(server), new Set(['Bearer abc']))
 })
 
-/** Gives out token-1, token-2… */
-async function startTokenEndpoint(t: Test): Promise<{ url: string; asked: string[] }> {
-  const asked: string[] = []
+/** Issues token-1, token-2… */
+async function startTokenEndpoint(t: Test): Promise<{ url: string; issued: string[] }> {
+  const issued: string[] = []
   const server = createServer((request, response) => {
-    asked.push(String(request.headers.authorization))
+    const token = `token-${issued.length + 1}`
+    issued.push(token)
     request.resume()
     response.setHeader('content-type', 'application/json')
-    const token = { access_token: `token-${asked.length}`, token_type: 'Bearer', expires_in: 3600 }
-    response.end(JSON.stringify(token))
+    const body = { access_token: token, token_type: 'Bearer', expires_in: 3600 }
+    response.end(JSON.stringify(body))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    server.close()
-    server.closeAllConnections()
-  })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`, asked }
+  return { url: `http://127.0.0.1:${await listenLocally(t, server)}/token`, issued }
 }
 
-t.test('client credentials: a token is fetched once, and again when it is refused', async (t) => {
+t.test('client credentials: a token serves all requests until a server refuses it', async (t) => {
   const shell = openShell(t)
-  const { url, asked } = await startTokenEndpoint(t)
+  const { url, issued } = await startTokenEndpoint(t)
   const accepted = new Set(['Bearer token-1'])
   const server = await startHttpServer({
     onPost: (_message: Json, { req, status, byDefault }) => {
@@ -221,17 +211,17 @@ t.test('client credentials: a token is fetched once, and again when it is refuse
   )
   t.match(await client.initialize(), { result: {} })
   t.match(await client.request('test/any'), { result: {} })
-  t.equal(asked.length, 1)
+  t.equal(issued.length, 1)
   accepted.clear()
   accepted.add('Bearer token-2')
   t.match(await client.request('test/any'), { result: {} })
-  t.equal(asked.length, 2)
+  t.equal(issued.length, 2)
   const { code, stderr } = await client.end()
   t.equal(code, 0)
   t.notMatch(stderr, /token-|s3cret/)
 })
 
-t.test('client credentials that are refused', async (t) => {
+t.test('client mode exits with 1 when its client credentials are refused', async (t) => {
   const shell = openShell(t)
   const server = await startHttpServer()
   t.teardown(() => server.close())
@@ -239,9 +229,7 @@ t.test('client credentials that are refused', async (t) => {
     response.writeHead(401, { 'content-type': 'application/json' })
     response.end('{"error":"invalid_client"}')
   })
-  await new Promise<void>((resolve) => endpoint.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => void endpoint.close())
-  const { port } = endpoint.address() as AddressInfo
+  const port = await listenLocally(t, endpoint)
   const { code, stdout, stderr } = await shell.run(
     `mcp-proxy --client-id ID --client-secret s3cret --token-url http://127.0.0.1:${port}/ ${server.url}`,
     { input: addition }
@@ -252,7 +240,7 @@ t.test('client credentials that are refused', async (t) => {
   t.notMatch(stdout + stderr, 's3cret')
 })
 
-t.test('secrets are not told, whatever happens', async (t) => {
+t.test('client mode never prints a secret, on success or failure', async (t) => {
   const shell = openShell(t)
   const { url: tokenUrl } = await startTokenEndpoint(t)
   const server = await startHttpServer()
@@ -289,7 +277,7 @@ t.test('secrets are not told, whatever happens', async (t) => {
   await check()
 })
 
-t.test('secrets of a server are not told either', async (t) => {
+t.test('server mode never prints a secret of a server', async (t) => {
   const shell = openShell(t)
   const { kill, url } = await shell.serve(
     `mcp-proxy --port 0 --debug -e KEY s3cret --named-server one "sh -c '${demo}' s3cret" ${demo}`

@@ -1,50 +1,38 @@
-// One process for many legacy clients, with sessions and without; and processes that are there before
-// their clients.
+// One process for many legacy clients, with sessions (--shared) and without (--stateless), and
+// processes started before their clients (--prewarm).
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
 import type { HttpClient, Json } from '../../fixtures/clients/raw.js'
-import { ended, fixture } from '../helpers.ts'
-import { node, startProxy, until } from '../interop/helpers.ts'
+import { ended, fixture, initializeParams, until } from '../helpers.ts'
+import { node, openSession, startProxy } from '../interop/helpers.ts'
 import type { Proxy } from '../interop/helpers.ts'
 import { parsed } from '../modern.ts'
 
 t.setTimeout(120_000)
 
-const rascal = [node, fixture('servers/rascal.js')]
-const demo = [node, fixture('servers/demo.js')]
-
-async function serve(t: Test, server: string[], ...flags: string[]): Promise<Proxy> {
-  const proxy = await startProxy(...flags, '--', ...server)
-  t.teardown(proxy.close)
-  return proxy
-}
-
-async function openSession(t: Test, proxy: Proxy, params?: object): Promise<HttpClient> {
-  const session = httpClient(proxy.mcp())
-  t.teardown(() => session.close())
-  await session.initialize(params)
-  return session
-}
+const rascal = ['--', node, fixture('servers/rascal.js')]
+const demo = ['--', node, fixture('servers/demo.js')]
 
 const openSessions = (t: Test, proxy: Proxy, count: number): Promise<HttpClient[]> =>
-  Promise.all(Array.from({ length: count }, () => openSession(t, proxy)))
+  Promise.all(Array.from({ length: count }, () => openSession(t, httpClient(proxy.mcp()))))
 
-const text = (answer: Json): string => answer.result.content[0].text
+const textOf = (response: Json): string => response.result.content[0].text
 
 const echo = (text: string): object => ({ name: 'echo', arguments: { text } })
 
-t.test('200 calls at once from 20 sessions, with the same ids in each', async (t) => {
-  const proxy = await serve(t, rascal, '--shared')
+t.test('20 sessions that use the same ids get 200 responses, each its own', async (t) => {
+  const proxy = await startProxy(t, '--shared', ...rascal)
   const sessions = await openSessions(t, proxy, 20)
   const pids = new Set<number>()
   await Promise.all(
     sessions.flatMap((session, index) =>
       Array.from({ length: 10 }, async (_, n) => {
         const params = { of: index, n, text: 'é'.repeat(n) }
-        const answer = await session.request('test/echo', params, { id: n + 1 })
-        t.strictSame(answer, { jsonrpc: '2.0', id: n + 1, result: { params } })
+        const response = await session.request('test/echo', params, { id: n + 1 })
+        t.strictSame(response, { jsonrpc: '2.0', id: n + 1, result: { params } })
         const { result } = await session.request('test/state', {}, { id: `s${n}` })
         pids.add(result.pid)
       })
@@ -53,8 +41,8 @@ t.test('200 calls at once from 20 sessions, with the same ids in each', async (t
   t.equal(pids.size, 1)
 })
 
-t.test('progress goes to the session that asked, before its answer', async (t) => {
-  const proxy = await serve(t, rascal, '--shared')
+t.test('progress goes to the session of its request, before the response', async (t) => {
+  const proxy = await startProxy(t, '--shared', ...rascal)
   const sessions = await openSessions(t, proxy, 5)
   await Promise.all(
     sessions.map(async (session, index) => {
@@ -76,102 +64,98 @@ t.test('progress goes to the session that asked, before its answer', async (t) =
   )
 })
 
-t.test('a crash loses what is under way, each with an error, and the sessions go on', async (t) => {
-  const proxy = await serve(t, rascal, '--shared')
-  const sessions = await openSessions(t, proxy, 10)
-  const [first] = sessions as [HttpClient]
-  const { result } = await first.request('test/state', { set: 'kept' })
-  const lost = sessions.flatMap((session) => [1, 2].map(() => session.request('test/silence')))
-  await until(async () => {
-    const { result } = await first.request('test/received')
-    return result.lines.filter((line: string) => line.includes('test/silence')).length === 20
-  })
-  process.kill(result.pid, 'SIGKILL')
-  for (const answer of await Promise.all(lost)) {
-    t.match(answer, { error: { code: -32000, message: /SIGKILL/ } })
-  }
-  for (const session of sessions) {
-    const { result } = await session.request('test/state')
-    t.equal(result.state, null, 'in a new process')
-  }
-})
-
 t.test(
-  'initialize is answered as the server answers it, in the revision of the client',
+  'requests in flight get an error when the process crashes, and sessions continue',
   async (t) => {
-    const proxy = await serve(t, demo, '--shared')
-    const direct = await serve(t, demo)
-    const expected = (await (await openSession(t, direct)).request('ping')).jsonrpc
-    t.equal(expected, '2.0')
-    const versions = ['2025-11-25', '2025-03-26', '2024-11-05']
-    for (const protocolVersion of versions) {
-      const [one, other] = [httpClient(proxy.mcp()), httpClient(direct.mcp())]
-      const answers = [one, other].map((client) =>
-        client.request(
-          'initialize',
-          { protocolVersion, capabilities: {}, clientInfo: { name: 'x', version: '1' } },
-          { id: protocolVersion }
-        )
-      )
-      const [shared, own] = await Promise.all(answers)
-      t.strictSame(shared, own)
-      t.equal(shared.result.protocolVersion, protocolVersion)
-      one.close()
-      other.close()
+    const proxy = await startProxy(t, '--shared', ...rascal)
+    const sessions = await openSessions(t, proxy, 10)
+    const [first] = sessions as [HttpClient]
+    const { result } = await first.request('test/state', { set: 'kept' })
+    const lost = sessions.flatMap((session) => [1, 2].map(() => session.request('test/silence')))
+    await until(async () => {
+      const { result } = await first.request('test/received')
+      return result.lines.filter((line: string) => line.includes('test/silence')).length === 20
+    })
+    process.kill(result.pid, 'SIGKILL')
+    for (const response of await Promise.all(lost)) {
+      t.match(response, { error: { code: -32000, message: /SIGKILL/ } })
+    }
+    for (const session of sessions) {
+      const { result } = await session.request('test/state')
+      t.equal(result.state, null, 'in a new process')
     }
   }
 )
 
-t.test('the server has nobody to ask', async (t) => {
-  const proxy = await serve(t, rascal, '--shared')
-  const session = await openSession(t, proxy, { capabilities: { roots: {}, sampling: {} } })
+t.test(
+  'the response to initialize is the server’s own, in the revision of the client',
+  async (t) => {
+    const proxy = await startProxy(t, '--shared', ...demo)
+    const unshared = await startProxy(t, ...demo)
+    const versions = ['2025-11-25', '2025-03-26', '2024-11-05']
+    for (const protocolVersion of versions) {
+      const clients = [httpClient(proxy.mcp()), httpClient(unshared.mcp())]
+      const responses = clients.map((client) =>
+        client.request(
+          'initialize',
+          { ...initializeParams, protocolVersion },
+          { id: protocolVersion }
+        )
+      )
+      const [shared, expected] = await Promise.all(responses)
+      t.strictSame(shared, expected)
+      t.equal(shared.result.protocolVersion, protocolVersion)
+      for (const client of clients) client.close()
+    }
+  }
+)
+
+t.test('a shared server’s requests go to no client', async (t) => {
+  const proxy = await startProxy(t, '--shared', ...rascal)
+  const capabilities = { roots: {}, sampling: {} }
+  const session = await openSession(t, httpClient(proxy.mcp()), { capabilities })
   const ask = (method: string): Promise<Json> => session.request('test/ask', { method })
   t.match(await ask('roots/list'), { result: { answer: { error: { code: -32601 } } } })
   t.match(await ask('ping'), { result: { answer: { result: {} } } })
   t.notOk(
     session.messages.some(({ method }) => method !== undefined),
-    'the client is not asked'
+    'the client receives no request'
   )
 })
 
-t.test('changes are told to those whom they concern', async (t) => {
-  const proxy = await serve(t, demo, '--shared')
-  const [subscribed, other, leaves] = (await openSessions(t, proxy, 3)) as [
+t.test('updates go to their subscribers, and list changes to every session', async (t) => {
+  const proxy = await startProxy(t, '--shared', ...demo)
+  const [subscribed, other, deleted] = (await openSessions(t, proxy, 3)) as [
     HttpClient,
     HttpClient,
     HttpClient
   ]
-  const sse = await sseClient(proxy.sse())
-  t.teardown(() => sse.close())
-  await sse.initialize()
+  const sse = await openSession(t, await sseClient(proxy.sse()))
   await Promise.all([subscribed, other].map((session) => session.openGet()))
   const uri = 'demo://notes/first'
-  for (const session of [subscribed, sse, leaves]) {
+  for (const session of [subscribed, sse, deleted]) {
     t.match(await session.request('resources/subscribe', { uri }), { result: {} })
   }
   const refused = await other.request('resources/subscribe', { uri: 'demo://nowhere' })
   t.match(refused, { error: { code: -32002 } })
-  await leaves.delete()
+  await deleted.delete()
 
   const update = (uri: string): Promise<Json> =>
     other.request('tools/call', { name: 'update', arguments: { uri, text: 'new' } })
   await update(uri)
   await update('demo://notes/new')
-  const isListChange = ({ method }: Json): boolean =>
-    method === 'notifications/resources/list_changed'
-  const heard = async ({ messages }: { messages: HttpClient['messages'] }): Promise<string[]> => {
+  const updated = 'notifications/resources/updated'
+  const listChanged = 'notifications/resources/list_changed'
+  const isListChange = ({ method }: Json): boolean => method === listChanged
+  const notificationsOf = async ({ messages }: Pick<HttpClient, 'messages'>): Promise<string[]> => {
     await messages.until(isListChange)
     return messages.flatMap(({ method }) =>
       method === 'notifications/message' ? [] : (method ?? [])
     )
   }
-  const [updated, changed] = [
-    'notifications/resources/updated',
-    'notifications/resources/list_changed'
-  ]
-  t.strictSame(await heard(subscribed), [updated, changed])
-  t.strictSame(await heard(sse), [updated, changed])
-  t.strictSame(await heard(other), [changed])
+  t.strictSame(await notificationsOf(subscribed), [updated, listChanged])
+  t.strictSame(await notificationsOf(sse), [updated, listChanged])
+  t.strictSame(await notificationsOf(other), [listChanged])
 
   await subscribed.request('resources/unsubscribe', { uri })
   await update(uri)
@@ -183,8 +167,8 @@ t.test('changes are told to those whom they concern', async (t) => {
   t.equal(subscribed.messages.filter(({ method }) => method === updated).length, 1)
 })
 
-t.test('each session hears the log from the level that it asked for', async (t) => {
-  const proxy = await serve(t, rascal, '--shared')
+t.test('each session gets log messages from its own level on', async (t) => {
+  const proxy = await startProxy(t, '--shared', ...rascal)
   const [debug, error, none] = (await openSessions(t, proxy, 3)) as [
     HttpClient,
     HttpClient,
@@ -197,23 +181,24 @@ t.test('each session hears the log from the level that it asked for', async (t) 
   t.match(
     result.lines.filter((line: string) => line.includes('setLevel')),
     [/"debug"/, /"debug"/],
-    'the server is never told to say less than somebody wants'
+    'the server gets the lowest level of all sessions'
   )
-  const say = (method: string, level?: string): Promise<Json> =>
+  const notify = (method: string, level?: string): Promise<Json> =>
     none.request('test/notify', { method, params: { level, data: 1 } })
-  for (const level of ['debug', 'warning', 'alert']) await say('notifications/message', level)
-  await say('notifications/last')
-  const heard = async ({ messages }: HttpClient): Promise<unknown[]> => {
+  for (const level of ['debug', 'warning', 'alert']) await notify('notifications/message', level)
+  await notify('notifications/last')
+  const levelsOf = async ({ messages }: HttpClient): Promise<unknown[]> => {
     await messages.until(({ method }) => method === 'notifications/last')
     return messages.flatMap(({ params }) => params?.level ?? [])
   }
-  t.strictSame(await heard(debug), ['debug', 'warning', 'alert'])
-  t.strictSame(await heard(error), ['alert'])
-  t.strictSame(await heard(none), [])
+  t.strictSame(await levelsOf(debug), ['debug', 'warning', 'alert'])
+  t.strictSame(await levelsOf(error), ['alert'])
+  t.strictSame(await levelsOf(none), [])
 })
 
-t.test('a session that does not read is cut off, and hurts no other', async (t) => {
-  const proxy = await serve(t, rascal, '--shared', '--max-queue', '1m', '--log-level', 'DEBUG')
+t.test('a session that does not read ends, and the others continue', async (t) => {
+  const flags = ['--shared', '--max-queue', '1m', '--log-level', 'DEBUG']
+  const proxy = await startProxy(t, ...flags, ...rascal)
   const [slow, other] = (await openSessions(t, proxy, 2)) as [HttpClient, HttpClient]
   const stream = await slow.openGet()
   stream.response.pause()
@@ -227,19 +212,19 @@ t.test('a session that does not read is cut off, and hurts no other', async (t) 
   t.equal((await slow.post('{"jsonrpc":"2.0","id":9,"method":"ping"}')).status, 404)
 })
 
-t.test('without sessions, any request is answered by the one process', async (t) => {
-  const proxy = await serve(t, demo, '--stateless')
+t.test('with --stateless, one process answers all requests', async (t) => {
+  const proxy = await startProxy(t, '--stateless', ...demo)
   const client = httpClient(proxy.mcp())
   t.teardown(() => client.close())
   const post = async (message: object): Promise<Json> =>
     parsed(await client.post(JSON.stringify({ jsonrpc: '2.0', ...message })))
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     Array.from({ length: 50 }, (_, n) =>
       post({ id: 1, method: 'tools/call', params: echo(`${n}`) })
     )
   )
-  for (const [n, { status, message }] of answers.entries()) {
-    t.match({ status, id: message.id, text: text(message) }, { status: 200, id: 1, text: `${n}` })
+  for (const [n, { status, message }] of responses.entries()) {
+    t.match({ status, id: message.id, text: textOf(message) }, { status: 200, id: 1, text: `${n}` })
   }
   t.match(
     await post({ id: 'i', method: 'initialize', params: { protocolVersion: '2025-06-18' } }),
@@ -250,8 +235,8 @@ t.test('without sessions, any request is answered by the one process', async (t)
   )
   t.match(await post({ id: 2, method: 'tools/list' }), { message: { result: { tools: [] } } })
   t.match(await post({ id: 2, method: 'no/such' }), { message: { error: { code: -32601 } } })
-  const told = await client.post('{"jsonrpc":"2.0","method":"notifications/initialized"}')
-  t.match(told, { status: 202, text: '' })
+  const accepted = await client.post('{"jsonrpc":"2.0","method":"notifications/initialized"}')
+  t.match(accepted, { status: 202, text: '' })
   for (const method of ['GET', 'DELETE']) {
     const response = await client.open(method)
     t.equal(response.statusCode, 405)
@@ -259,8 +244,8 @@ t.test('without sessions, any request is answered by the one process', async (t)
   }
 })
 
-t.test('a client without a session gets its progress, and takes its request back', async (t) => {
-  const proxy = await serve(t, rascal, '--stateless')
+t.test('with --stateless, a client gets its progress, and can cancel a request', async (t) => {
+  const proxy = await startProxy(t, '--stateless', ...rascal)
   const client = httpClient(proxy.mcp())
   t.teardown(() => client.close())
   const seen: Json[] = []
@@ -270,55 +255,55 @@ t.test('a client without a session gets its progress, and takes its request back
     { onMessage: ({ params }) => seen.push(params.progress) }
   )
   t.strictSame(seen, [1, 2, 3])
-  const leaving = httpClient(proxy.mcp())
-  const lost = leaving.request('test/silence')
+  const cancelling = httpClient(proxy.mcp())
+  const cancelled = cancelling.request('test/silence')
   const received = async (): Promise<string[]> =>
     (await client.request('test/received')).result.lines
   await until(async () => (await received()).some((line) => line.includes('test/silence')))
-  leaving.close()
-  await t.rejects(lost)
+  cancelling.close()
+  await t.rejects(cancelled)
   await until(async () =>
     (await received()).some((line) => line.includes('notifications/cancelled'))
   )
 })
 
-t.test('a server that dies at once is an answer, and no end', async (t) => {
-  const dead = [node, '-e', 'console.error("no config"); process.exit(3)']
+t.test('each client gets an error when the server exits at its start', async (t) => {
+  const exiting = ['--', node, '-e', 'console.error("no config"); process.exit(3)']
   for (const flag of ['--shared', '--stateless']) {
-    const proxy = await serve(t, dead, flag)
+    const proxy = await startProxy(t, flag, ...exiting)
     for (let attempt = 0; attempt < 2; attempt++) {
       const client = httpClient(proxy.mcp())
-      const answer = await client.initialize()
-      t.match(answer, { error: { code: -32000, message: /exited with code 3.*no config/ } }, flag)
+      const response = await client.initialize()
+      t.match(response, { error: { code: -32000, message: /exited with code 3.*no config/ } }, flag)
       client.close()
     }
   }
 })
 
-t.test('with a process ahead, a session does not wait for its start', async (t) => {
+t.test('with --prewarm, a session does not wait for the start of its process', async (t) => {
   const slow = `setTimeout(() => {
     console.error('started')
     void import(${JSON.stringify(fixture('servers/demo.js'))})
   }, 1000)`
-  const proxy = await serve(t, [node, '-e', slow], '--prewarm', '1')
+  const proxy = await startProxy(t, '--prewarm', '1', '--', node, '-e', slow)
   const times: number[] = []
   for (let count = 1; count <= 5; count++) {
     await until(() => proxy.stderr.split('started').length > count)
-    // It has said so just before it is there.
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    // The process writes `started` just before it begins to read.
+    await sleep(100)
     const begin = performance.now()
-    const session = await openSession(t, proxy)
+    const session = await openSession(t, httpClient(proxy.mcp()))
     times.push(performance.now() - begin)
     await session.delete()
   }
   const median = times.sort((one, other) => one - other)[2] as number
   t.comment(`opened in ${times.map((time) => time.toFixed(1)).join(', ')} ms`)
-  t.ok(median < 500, `${median} ms at the median: not the second that a start takes`)
+  t.ok(median < 500, `${median} ms at the median, while a start takes a second`)
 })
 
-t.test('when the proxy stops, the shared process goes too', async (t) => {
-  const proxy = await startProxy('--shared', '--prewarm', '2', '--', ...rascal)
-  const session = await openSession(t, proxy)
+t.test('the shared process ends when the proxy stops', async (t) => {
+  const proxy = await startProxy(t, '--shared', '--prewarm', '2', ...rascal)
+  const session = await openSession(t, httpClient(proxy.mcp()))
   const { result } = await session.request('test/pids')
   t.match(await proxy.close(), [0])
   await ended(result.pid)

@@ -1,25 +1,29 @@
-// Being told to stop: what is in flight is answered, and nothing is left behind.
+// A signal stops the command. Requests in flight get their responses first, up to --drain-timeout, and
+// no process of a server stays behind.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
-import type { HttpClient, Json, SseClient, StdioClient } from '../../fixtures/clients/raw.js'
+import type { HttpClient, Json } from '../../fixtures/clients/raw.js'
 import { ended, isRunning } from '../helpers.ts'
+import { openSession, processesOf } from '../interop/helpers.ts'
 import { demo, openShell, rascal } from './run.ts'
 import type { Serving } from './run.ts'
 
 t.setTimeout(120_000)
 
-type AnyClient = HttpClient | SseClient | StdioClient
+/** Opens a session over each transport. */
+const openSessions = async (t: Test, { url }: Serving) => [
+  await openSession(t, httpClient(`${url}mcp`)),
+  await openSession(t, await sseClient(`${url}sse`))
+]
 
-const clientsOf = {
-  'Streamable HTTP': async ({ url }: Serving) => httpClient(`${url}mcp`),
-  'HTTP+SSE': async ({ url }: Serving) => sseClient(`${url}sse`)
-}
+const openHttpSession = (t: Test, { url }: Serving): Promise<HttpClient> =>
+  openSession(t, httpClient(`${url}mcp`))
 
 const shell = openShell(t, {
-  // As npx does: a process of its own, which starts the one that is meant, and waits for it.
+  // Like the real npx: a process that starts the command as its child, and waits for it.
   npx: `node -e '
     const { spawn } = require("node:child_process")
     const [command, ...args] = process.argv.slice(1)
@@ -29,43 +33,33 @@ const shell = openShell(t, {
   ' -- "$@"`
 })
 
-/** The server's process, and one that it has started. */
-async function processesOf(client: AnyClient): Promise<number[]> {
-  const { result: forked } = await client.request('test/fork', { stubborn: true, inherit: true })
-  const { result: own } = await client.request('test/pids')
-  return [own.pid, own.ppid, forked.pid]
+function noneRuns(t: Test, pids: number[]): void {
+  for (const pid of pids) t.notOk(isRunning(pid), `${pid} has ended`)
 }
 
-function allGone(t: Test, pids: number[]): void {
-  for (const pid of pids) t.notOk(isRunning(pid), `${pid} is gone`)
-}
+// ---- Server mode.
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-  t.test(`${signal}: what is in flight is answered, and nobody is left`, async (t) => {
+  t.test(`${signal}: requests in flight get responses, then all processes end`, async (t) => {
     const server = await shell.serve(`mcp-proxy --port 0 --close-timeout 300ms ${rascal}`)
-    const clients = await Promise.all(Object.values(clientsOf).map((connect) => connect(server)))
     const pids: number[] = []
-    const answers: Promise<Json>[] = []
-    for (const client of clients) {
-      t.teardown(() => client.close())
-      await client.initialize()
-      const [pid, , forked] = (await processesOf(client)) as [number, number, number]
-      pids.push(pid, forked)
-      answers.push(client.request('test/sleep', { ms: 700 }))
+    const responses: Promise<Json>[] = []
+    for (const client of await openSessions(t, server)) {
+      const processes = await processesOf(client)
+      pids.push(processes.server, processes.child)
+      responses.push(client.request('test/sleep', { ms: 700 }))
     }
-    await sleep(100) // the calls are on their way
+    await sleep(100) // The requests reach their servers.
     const stopped = server.kill(signal)
-    for (const answer of answers) t.match(await answer, { result: { ms: 700 } })
+    for (const response of responses) t.match(await response, { result: { ms: 700 } })
     t.match(await stopped, { code: 0, stdout: '' })
-    allGone(t, pids)
+    noneRuns(t, pids)
   })
 }
 
-t.test('no new client is taken meanwhile, and those that are there may go on', async (t) => {
+t.test('while stopping, new clients are refused and open sessions continue', async (t) => {
   const server = await shell.serve(`mcp-proxy --port 0 ${rascal}`)
-  const client = httpClient(`${server.url}mcp`)
-  t.teardown(() => client.close())
-  await client.initialize()
+  const client = await openHttpSession(t, server)
   const slept = client.request('test/sleep', { ms: 500 })
   await sleep(100)
   const stopped = server.kill()
@@ -75,27 +69,23 @@ t.test('no new client is taken meanwhile, and those that are there may go on', a
   t.match(await stopped, { code: 0 })
 })
 
-t.test('a call that takes longer than it may is failed', async (t) => {
+t.test('a call that takes longer than --drain-timeout gets an error', async (t) => {
   const server = await shell.serve(
     `mcp-proxy --port 0 --drain-timeout 300ms --close-timeout 300ms ${rascal}`
   )
-  const client = httpClient(`${server.url}mcp`)
-  t.teardown(() => client.close())
-  await client.initialize()
-  const pids = await processesOf(client)
+  const client = await openHttpSession(t, server)
+  const processes = await processesOf(client)
   const silent = client.request('test/silence')
   await sleep(100)
   const stopped = server.kill()
   t.match(await silent, { error: { code: -32000 } })
   t.match(await stopped, { code: 0 })
-  allGone(t, pids.slice(0, 1))
+  noneRuns(t, [processes.server])
 })
 
-t.test('it waits for as long as it takes if so wished', async (t) => {
+t.test('with --drain-timeout 0, a stop waits for calls without a limit', async (t) => {
   const server = await shell.serve(`mcp-proxy --port 0 --drain-timeout 0 ${rascal}`)
-  const client = httpClient(`${server.url}mcp`)
-  t.teardown(() => client.close())
-  await client.initialize()
+  const client = await openHttpSession(t, server)
   const slept = client.request('test/sleep', { ms: 700 })
   await sleep(100)
   const stopped = server.kill()
@@ -103,12 +93,10 @@ t.test('it waits for as long as it takes if so wished', async (t) => {
   t.match(await stopped, { code: 0 })
 })
 
-t.test('who asks again has it stop at once', async (t) => {
+t.test('a second signal stops the proxy at once', async (t) => {
   const server = await shell.serve(`mcp-proxy --port 0 --close-timeout 200ms ${rascal}`)
-  const client = httpClient(`${server.url}mcp`)
-  t.teardown(() => client.close())
-  await client.initialize()
-  const pids = await processesOf(client)
+  const client = await openHttpSession(t, server)
+  const processes = await processesOf(client)
   const silent = client.request('test/silence')
   silent.catch(() => {})
   await sleep(100)
@@ -117,46 +105,43 @@ t.test('who asks again has it stop at once', async (t) => {
   const began = Date.now()
   t.match(await server.kill(), { code: 0 })
   t.ok(Date.now() - began < 5000)
-  allGone(t, [pids[0] as number, pids[2] as number])
+  noneRuns(t, [processes.server, processes.child])
 })
 
 for (const [how, line] of [
-  ['itself', rascal],
-  ['a shell', `sh -c '${rascal} --ignore-eof --ignore-sigterm; true'`],
-  ['npx', `npx ${rascal} --ignore-eof --ignore-sigterm`],
-  ['npx in a shell', `sh -c 'npx ${rascal} --ignore-eof --ignore-sigterm; true'`]
+  ['directly', rascal],
+  ['by a shell', `sh -c '${rascal} --ignore-eof --ignore-sigterm; true'`],
+  ['by npx', `npx ${rascal} --ignore-eof --ignore-sigterm`],
+  ['by npx in a shell', `sh -c 'npx ${rascal} --ignore-eof --ignore-sigterm; true'`]
 ] as const) {
-  t.test(`nobody is left though the server, started through ${how}, ignores all`, async (t) => {
+  t.test(`a stop ends every process of a server started ${how}`, async (t) => {
     const server = await shell.serve(`mcp-proxy --port 0 --close-timeout 300ms -- ${line}`)
     const pids: number[] = []
-    for (const connect of Object.values(clientsOf)) {
-      const client = await connect(server)
-      t.teardown(() => client.close())
-      await client.initialize()
-      pids.push(...(await processesOf(client)))
+    for (const client of await openSessions(t, server)) {
+      pids.push(...Object.values(await processesOf(client)))
     }
     t.match(await server.kill(), { code: 0 })
-    allGone(
+    noneRuns(
       t,
       pids.filter((pid) => pid !== server.pid)
     )
   })
 }
 
-t.test('a session that ends leaves nobody either', async (t) => {
+t.test('the end of a session ends every process of its server', async (t) => {
   const server = await shell.serve(
     `mcp-proxy --port 0 --close-timeout 300ms -- sh -c 'npx ${rascal} --ignore-eof --ignore-sigterm; true'`
   )
   const client = httpClient(`${server.url}mcp`)
   await client.initialize()
-  const pids = await processesOf(client)
+  const pids = Object.values(await processesOf(client))
   t.equal((await client.delete()).status, 204)
   client.close()
   await Promise.all(pids.map(ended))
   t.match(await server.kill(), { code: 0 })
 })
 
-t.test('what is started ahead is not left behind', async (t) => {
+t.test('a stop ends prewarmed processes', async (t) => {
   const server = await shell.serve(`mcp-proxy --port 0 --prewarm 2 --debug ${demo}`)
   const pids: number[] = []
   for await (const line of server.log) {
@@ -165,24 +150,22 @@ t.test('what is started ahead is not left behind', async (t) => {
     if (pids.length === 2) break
   }
   t.match(await server.kill(), { code: 0 })
-  allGone(t, pids)
+  noneRuns(t, pids)
 })
 
-t.test('a proxy that is killed takes its servers with it', async (t) => {
+t.test('servers end when the proxy is killed by SIGKILL', async (t) => {
   const server = await shell.serve(`mcp-proxy --port 0 ${rascal}`)
-  const client = httpClient(`${server.url}mcp`)
-  t.teardown(() => client.close())
-  await client.initialize()
+  const client = await openHttpSession(t, server)
   const { result } = await client.request('test/pids')
   t.match(await server.kill('SIGKILL'), { signal: 'SIGKILL' })
   await ended(result.pid)
 })
 
-// Client mode.
+// ---- Client mode.
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   t.test(
-    `${signal} in client mode: what was asked is answered, and the session ends`,
+    `${signal} in client mode: requests in flight get responses, and the session ends`,
     async (t) => {
       const server = await shell.serve(`mcp-proxy --port 0 ${rascal}`)
       for (const path of ['mcp', 'sse']) {
@@ -201,7 +184,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   )
 }
 
-t.test('client mode does not wait for ever', async (t) => {
+t.test('client mode stops after --drain-timeout, or on a second signal', async (t) => {
   const server = await shell.serve(`mcp-proxy --port 0 ${rascal}`)
   for (const [flags, times] of [
     ['--drain-timeout 200ms', 1],
@@ -222,7 +205,7 @@ t.test('client mode does not wait for ever', async (t) => {
   t.match(await server.kill(), { code: 0 })
 })
 
-t.test('client mode waits for as long as it takes if so wished', async (t) => {
+t.test('with --drain-timeout 0, client mode waits for calls without a limit', async (t) => {
   const server = await shell.serve(`mcp-proxy --port 0 ${rascal}`)
   const client = shell.client(`mcp-proxy --drain-timeout 0 ${server.url}mcp`)
   await client.initialize()
@@ -233,7 +216,7 @@ t.test('client mode waits for as long as it takes if so wished', async (t) => {
   t.match(await stopped, { code: 0 })
 })
 
-t.test('client mode that has nothing to do stops at once', async (t) => {
+t.test('client mode without requests in flight stops at once', async (t) => {
   const client = shell.client(`mcp-proxy --debug http://127.0.0.1:1/`)
   await sleep(500)
   t.match(await client.kill(), { code: 0, stderr: '' })

@@ -1,41 +1,22 @@
-// Big messages pass, in every way, whole and unharmed; one over the limit is an error for whoever
-// waits for it, and nothing to anybody else.
+// Large messages, in every way to connect. A message below the limit arrives complete. A message over
+// the limit fails its own request, and the session and its other requests continue.
 
 import t from 'tap'
-import type { Test } from 'tap'
-import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
-import type { HttpClient, Json, SseClient, StdioClient } from '../../fixtures/clients/raw.js'
+import type { Json } from '../../fixtures/clients/raw.js'
 import { startHttpServer } from '../../fixtures/servers/http.js'
-import { node, rawThroughProxy, servers, startProxy } from './helpers.ts'
+import { connectors, node, openSession, servers, startClientMode, startProxy } from './helpers.ts'
+import type { AnyClient } from './helpers.ts'
 
 t.setTimeout(120_000)
 
 const MiB = 1024 * 1024
 const rascal = ['--', node, ...servers.rascal]
 
-type AnyClient = HttpClient | SseClient | StdioClient
+const proxy = await startProxy(t, ...rascal)
 
-/** Every way to the server behind a proxy. */
-const kinds: Record<string, (proxy: { mcp(): string; sse(): string }) => Promise<AnyClient>> = {
-  'Streamable HTTP': async (proxy) => httpClient(proxy.mcp()),
-  'HTTP+SSE': async (proxy) => sseClient(proxy.sse()),
-  'a second proxy': async (proxy) => rawThroughProxy(proxy.mcp()),
-  'a second proxy over HTTP+SSE': async (proxy) =>
-    rawThroughProxy('--transport', 'sse', proxy.sse())
-}
-
-async function begin(t: Test, client: AnyClient): Promise<AnyClient> {
-  t.teardown(() => ('end' in client ? client.end() : client.close()))
-  await client.initialize()
-  return client
-}
-
-const proxy = await startProxy(...rascal)
-t.teardown(proxy.close)
-
-for (const [kind, open] of Object.entries(kinds)) {
-  t.test(`10 and 60 MiB cross: ${kind}`, async (t) => {
-    const client = await begin(t, await open(proxy))
+for (const [kind, connect] of Object.entries(connectors)) {
+  t.test(`messages of 10 and 60 MiB arrive: ${kind}`, async (t) => {
+    const client = await openSession(t, await connect(proxy))
     for (const size of [10 * MiB, 60 * MiB]) {
       const text = 'x'.repeat(size)
       const { result } = await client.request('test/mirror', { text })
@@ -49,7 +30,7 @@ for (const [kind, open] of Object.entries(kinds)) {
   })
 }
 
-t.test('a big answer on an event stream crosses, cut wherever', async (t) => {
+t.test('a large response in an event stream arrives, whatever chunks carry it', async (t) => {
   const text = 'é'.repeat(10 * MiB)
   const server = await startHttpServer({
     onPost(message, exchange) {
@@ -58,36 +39,36 @@ t.test('a big answer on an event stream crosses, cut wherever', async (t) => {
     }
   })
   t.teardown(() => server.close())
-  const client = await begin(t, rawThroughProxy(server.url))
+  const client = await openSession(t, startClientMode(server.url))
   t.ok((await client.request('test/big')).result.text === text)
 })
 
-t.test('one over the limit harms nothing but itself', async (t) => {
+t.test('a message over the limit fails only its own request', async (t) => {
   const limit = ['--max-message', '1m']
-  const strict = await startProxy(...limit, ...rascal)
-  t.teardown(strict.close)
-  const isRefusal = (answer: Json): boolean => /over the limit/.test(answer.error?.message)
-  /** The server asks, and tells what it was answered. */
-  const answerOf = async (client: AnyClient): Promise<Json> => {
+  const limited = await startProxy(t, ...limit, ...rascal)
+  const isRefusal = (response: Json): boolean => /over the limit/.test(response.error?.message)
+  /** The server sends a request, the client responds with too much, and the server reports what it
+   * received as the response. */
+  const respondWithTooMuch = async (client: AnyClient): Promise<Json> => {
     client.onRequest(() => ({ text: 'x'.repeat(2 * MiB) }))
     return (await client.request('test/ask', { method: 'test/question' })).result.answer
   }
 
-  for (const [kind, open] of Object.entries(kinds)) {
-    t.test(`set in server mode: ${kind}`, async (t) => {
-      const client = await begin(t, await open(strict))
+  for (const [kind, connect] of Object.entries(connectors)) {
+    t.test(`the limit is set in server mode: ${kind}`, async (t) => {
+      const client = await openSession(t, await connect(limited))
       await client.request('test/state', { set: 'kept' })
       const sleeping = client.request('test/sleep', { ms: 200 })
       t.ok(isRefusal(await client.request('test/big', { bytes: 2 * MiB })), 'a result')
       const request = client.request('test/echo', { text: 'x'.repeat(2 * MiB) })
-      // Over HTTP the status tells; a proxy in between makes an error of it.
+      // Over HTTP the status is 413. A second proxy makes a JSON-RPC error of it.
       const refused = await request.then(isRefusal, (error: Error) =>
         error.message.startsWith('HTTP 413')
       )
       t.ok(refused, 'a request')
-      t.ok(isRefusal(await answerOf(client)), 'an answer to the server')
+      t.ok(isRefusal(await respondWithTooMuch(client)), 'a response to the server')
       await client.request('test/big', { bytes: 2 * MiB, where: 'notification' })
-      t.match((await sleeping).result, { ms: 200 }, 'another call at the time')
+      t.match((await sleeping).result, { ms: 200 }, 'another call at the same time')
       t.match((await client.request('test/state')).result, { state: 'kept' }, 'the server')
     })
   }
@@ -96,15 +77,15 @@ t.test('one over the limit harms nothing but itself', async (t) => {
     'Streamable HTTP': [proxy.mcp()],
     'HTTP+SSE': ['--transport', 'sse', proxy.sse()]
   })) {
-    t.test(`set in client mode: ${name}`, async (t) => {
-      const client = await begin(t, rawThroughProxy(...limit, ...args))
+    t.test(`the limit is set in client mode: ${name}`, async (t) => {
+      const client = await openSession(t, startClientMode(...limit, ...args))
       await client.request('test/state', { set: 'kept' })
       const sleeping = client.request('test/sleep', { ms: 200 })
       t.ok(isRefusal(await client.request('test/big', { bytes: 2 * MiB })), 'a result')
       t.ok(isRefusal(await client.request('test/echo', { text: 'x'.repeat(2 * MiB) })), 'a request')
-      t.ok(isRefusal(await answerOf(client)), 'an answer to the server')
+      t.ok(isRefusal(await respondWithTooMuch(client)), 'a response to the server')
       await client.request('test/big', { bytes: 2 * MiB, where: 'notification' })
-      t.match((await sleeping).result, { ms: 200 }, 'another call at the time')
+      t.match((await sleeping).result, { ms: 200 }, 'another call at the same time')
       t.match((await client.request('test/state')).result, { state: 'kept' }, 'the server')
     })
   }

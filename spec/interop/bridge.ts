@@ -1,26 +1,23 @@
-// A stdio server behind the server transports of the SDK: what client mode is run against, so that
-// the HTTP at its other end is not of the same hands.
+// Serves a stdio server over HTTP with the SDK's server transports. Tests of client mode connect to it,
+// so that the other end of HTTP is not our own code. Each session gets its own process.
 
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage, RequestId } from '@modelcontextprotocol/sdk/types.js'
+import type { Test } from 'tap'
+import { listenLocally } from '../helpers.ts'
 import { environment, node } from './helpers.ts'
 
-export interface Bridge {
-  mcp: string
-  sse: string
-  close(): Promise<void>
-}
-
-/** Starts the server anew for each session. */
-export async function startBridge(args: readonly string[]): Promise<Bridge> {
+/** Serves until the end of the test. @param args the arguments with which Node starts the server */
+export async function startBridge(
+  t: Test,
+  args: readonly string[]
+): Promise<{ mcp: string; sse: string }> {
   const sessions = new Map<string, StreamableHTTPServerTransport | SSEServerTransport>()
   const children = new Set<Transport>()
 
@@ -31,7 +28,7 @@ export async function startBridge(args: readonly string[]): Promise<Bridge> {
       env: environment,
       stderr: 'ignore'
     })
-    const calls = new Map<RequestId, RequestId | undefined>() // request → its progress token
+    const calls = new Map<RequestId, RequestId | undefined>() // id of a request → its progress token
     children.add(child)
     front.onmessage = (message) => {
       if ('method' in message && 'id' in message) {
@@ -43,7 +40,7 @@ export async function startBridge(args: readonly string[]): Promise<Bridge> {
     }
     child.onmessage = (message) => {
       const relatedRequestId = requestOf(message, calls)
-      // A client that has gone need not hear it.
+      // Sending fails when the client has closed its connection.
       front
         .send(message, relatedRequestId === undefined ? {} : { relatedRequestId })
         .catch(() => {})
@@ -85,20 +82,13 @@ export async function startBridge(args: readonly string[]): Promise<Bridge> {
     if (route === undefined) res.writeHead(404).end()
     else route(req, res).catch(() => res.destroy())
   })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return {
-    mcp: `${base}/mcp`,
-    sse: `${base}/sse`,
-    async close() {
-      server.closeAllConnections()
-      server.close()
-      await Promise.all([...children].map((child) => child.close()))
-    }
-  }
+  t.teardown(() => Promise.all([...children].map((child) => child.close())))
+  const base = `http://127.0.0.1:${await listenLocally(t, server)}`
+  return { mcp: `${base}/mcp`, sse: `${base}/sse` }
 }
 
-// On the stream of which request it goes: an SDK server knows, somebody in between can but guess.
+// The SDK needs to know on which request's stream a message goes out. A server on stdio does not say
+// so. The best guess is the request with the progress token, else the oldest call.
 function requestOf(
   message: JSONRPCMessage,
   calls: Map<RequestId, RequestId | undefined>

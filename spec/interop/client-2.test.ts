@@ -1,5 +1,5 @@
-// The client of the SDK's second generation, which finds out by itself which era a server is of: with
-// real servers of the legacy one, joined in every way.
+// The second generation of the SDK's client, which detects the era of a server, with a legacy server:
+// server-everything, in every way to connect.
 
 import {
   Client,
@@ -9,20 +9,12 @@ import {
 import type { Transport } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import t from 'tap'
-import {
-  command,
-  environment,
-  node,
-  serveEverything,
-  servers,
-  startProxy,
-  until
-} from './helpers.ts'
+import { until } from '../helpers.ts'
+import { command, environment, node, serveEverything, servers, startProxy } from './helpers.ts'
 
 t.setTimeout(120_000)
 
-const proxy = await startProxy('--', node, ...servers.everything)
-t.teardown(proxy.close)
+const proxy = await startProxy(t, '--', node, ...servers.everything)
 const foreign = await serveEverything('streamableHttp')
 t.teardown(foreign.close)
 
@@ -40,7 +32,7 @@ function stdio(...args: string[]): Transport {
 }
 
 for (const [way, connect] of Object.entries(ways)) {
-  t.test(`joined: ${way}`, async (t) => {
+  t.test(`connected: ${way}`, async (t) => {
     const client = new Client(
       { name: 'interop', version: '2.0.0' },
       {

@@ -1,5 +1,5 @@
-// Everything crosses: what a client of the SDK and a server have to say to each other arrives,
-// whichever way they are joined. Against our own servers, which do what the protocol has on request.
+// Every feature of the protocol works between the SDK's client and a server, in every way to connect.
+// The servers are our own: `demo.js` has every feature, `rascal.js` sends any message on request.
 
 import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js'
 import {
@@ -12,34 +12,31 @@ import {
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import t from 'tap'
 import type { Test } from 'tap'
-import { until } from './helpers.ts'
+import { until } from '../helpers.ts'
 import { hasMethod, observe, openWays, progressUnder } from './ways.ts'
 import type { Way } from './ways.ts'
 
 t.setTimeout(120_000)
 
-const { ways, close } = await openWays('demo', 'rascal')
-t.teardown(close)
-
-for (const way of ways) {
-  t.test(`joined: ${way.name}`, async (t) => {
-    await t.test('to a server that has one of everything', (t) => withDemo(t, way))
-    await t.test('to a server that says whatever it is told to', (t) => withRascal(t, way))
+for (const way of await openWays(t, 'demo', 'rascal')) {
+  t.test(`connected: ${way.name}`, async (t) => {
+    await t.test('to a server with every feature', (t) => withDemo(t, way))
+    await t.test('to a server that sends any message on request', (t) => withRascal(t, way))
   })
 }
 
 async function withDemo(t: Test, way: Way): Promise<void> {
   const observed = await observe(way.connect('demo'))
-  const { client, came } = observed
+  const { client, received } = observed
   t.teardown(() => client.close())
 
-  await t.test('initialize is answered by the server', async (t) => {
+  await t.test('the server answers initialize', async (t) => {
     t.same(client.getServerVersion(), { name: 'demo', version: '1.0.0' })
     t.match(client.getServerCapabilities(), { resources: { subscribe: true }, logging: {} })
     t.match(client.getInstructions(), 'one of everything')
   })
 
-  await t.test('pages follow each other by their cursors', async (t) => {
+  await t.test('cursors lead from page to page', async (t) => {
     const pages: string[][] = []
     let cursor: string | undefined
     do {
@@ -66,7 +63,7 @@ async function withDemo(t: Test, way: Way): Promise<void> {
     t.equal((await client.listResourceTemplates()).resourceTemplates.length, 1)
   })
 
-  await t.test('arguments are completed', async (t) => {
+  await t.test('the server completes arguments', async (t) => {
     const { completion } = await client.complete({
       ref: { type: 'ref/prompt', name: 'translate' },
       argument: { name: 'language', value: 'fr' }
@@ -84,7 +81,7 @@ async function withDemo(t: Test, way: Way): Promise<void> {
     })
   })
 
-  await t.test('progress goes to its own call, in order, before the response', async (t) => {
+  await t.test('progress of a call arrives in order, before its response', async (t) => {
     const count = (to: number, delay: number, progressToken: string | number): Promise<unknown> =>
       client.callTool({ name: 'count', arguments: { to, delay }, _meta: { progressToken } })
     await Promise.all([count(3, 20, 'three'), count(5, 10, 55)])
@@ -92,8 +89,8 @@ async function withDemo(t: Test, way: Way): Promise<void> {
     t.same(progressUnder(55, observed), [1, 2, 3, 4, 5, 'response'])
   })
 
-  await t.test('the log level is set, and messages come from there on up', async (t) => {
-    const logged = (): JSONRPCMessage[] => came.filter(hasMethod('notifications/message'))
+  await t.test('log messages arrive from the chosen level on', async (t) => {
+    const logged = (): JSONRPCMessage[] => received.filter(hasMethod('notifications/message'))
     await client.setLoggingLevel('debug')
     const before = logged().length
     await client.callTool({ name: 'echo', arguments: { text: '' } })
@@ -106,23 +103,23 @@ async function withDemo(t: Test, way: Way): Promise<void> {
     t.equal(logged().length, after)
   })
 
-  await t.test('subscribers hear of updates, and of changes to the list', async (t) => {
-    const told = (method: string): JSONRPCMessage[] => came.filter(hasMethod(method))
+  await t.test('a subscriber is notified of updates, and of changes to the list', async (t) => {
+    const withMethod = (method: string): JSONRPCMessage[] => received.filter(hasMethod(method))
     const uri = 'demo://notes/first'
     const update = (uri: string): Promise<unknown> =>
       client.callTool({ name: 'update', arguments: { uri, text: 'new' } })
     await client.subscribeResource({ uri })
     await update(uri)
-    await until(() => told('notifications/resources/updated').length === 1)
-    t.match(told('notifications/resources/updated'), [{ params: { uri } }])
+    await until(() => withMethod('notifications/resources/updated').length === 1)
+    t.match(withMethod('notifications/resources/updated'), [{ params: { uri } }])
     await client.unsubscribeResource({ uri })
     await update(uri)
     await update('demo://notes/third')
-    await until(() => told('notifications/resources/list_changed').length === 1)
-    t.equal(told('notifications/resources/updated').length, 1)
+    await until(() => withMethod('notifications/resources/list_changed').length === 1)
+    t.equal(withMethod('notifications/resources/updated').length, 1)
   })
 
-  await t.test('a cancelled call stops, and is not missed', async (t) => {
+  await t.test('a cancelled call stops, and the client waits for no response', async (t) => {
     const controller = new AbortController()
     const call = { name: 'count', arguments: { to: 1e6, delay: 10 } }
     let steps = 0
@@ -132,12 +129,12 @@ async function withDemo(t: Test, way: Way): Promise<void> {
     })
     await t.rejects(counting, /enough/)
     await client.ping()
-    const progress = (): number => came.filter(hasMethod('notifications/progress')).length
+    const progress = (): number => received.filter(hasMethod('notifications/progress')).length
     const count = () => client.callTool({ name: 'count', arguments: { to: 5, delay: 10 } })
-    await count() // meanwhile comes what was on its way, on a connection of its own
+    await count() // In this time, progress sent before the cancellation arrives.
     const last = progress()
     await count()
-    t.equal(progress(), last, 'no progress, where none is asked for')
+    t.equal(progress(), last, 'no more progress arrives')
   })
 }
 
@@ -158,40 +155,42 @@ async function withRascal(t: Test, way: Way): Promise<void> {
       roots: [{ uri: 'file:///somewhere', name: 'é' }]
     }))
   })
-  const { client, came } = observed
+  const { client, received } = observed
   t.teardown(() => client.close())
   const request = (
     method: string,
     params: Record<string, unknown> = {},
     options?: RequestOptions
   ): Promise<Record<string, unknown>> => client.request({ method, params }, ResultSchema, options)
-  const heard = async (): Promise<JSONRPCMessage[]> =>
+  /** The messages that the server received. */
+  const serverReceived = async (): Promise<JSONRPCMessage[]> =>
     ((await request('test/received')).lines as string[]).map((line) => JSON.parse(line))
-  const asked = (method: string, params: object = {}): Promise<Record<string, unknown>> =>
+  /** Makes the server send a request. Resolves to the client's response. */
+  const askClient = (method: string, params: object = {}): Promise<Record<string, unknown>> =>
     request('test/ask', { method, params }).then(({ answer }) => answer as Record<string, unknown>)
 
   await t.test('unknown methods, fields and _meta reach the server', async (t) => {
     const params = { _meta: { 'example.com/trace': ['a', 1] }, unknown: { deep: [null, {}] } }
     t.same(await request('test/echo', params), { params })
-    await t.rejects(request('test/unacknowledged-of', {}), {
+    await t.rejects(request('test/unknown', {}), {
       code: -32601,
-      data: { method: 'test/unacknowledged-of' }
+      data: { method: 'test/unknown' }
     })
-    await client.notification({ method: 'test/told', params })
-    await until(async () => (await heard()).some(hasMethod('test/told')))
+    await client.notification({ method: 'test/notification', params })
+    await until(async () => (await serverReceived()).some(hasMethod('test/notification')))
   })
 
   await t.test('unknown fields and _meta reach the client', async (t) => {
     const result = { _meta: { 'example.com/trace': 1 }, resultType: 'complete', unknown: [{}] }
     t.same(await request('test/mirror', result), result)
-    const method = 'notifications/unacknowledged-of'
+    const method = 'notifications/unknown'
     const params = { _meta: { x: 1 }, unknown: true }
     await request('test/notify', { method, params })
-    const notification = await came.until(hasMethod(method))
+    const notification = await received.until(hasMethod(method))
     t.same(notification, { jsonrpc: '2.0', method, params })
   })
 
-  await t.test('progress in one write with the response comes before it', async (t) => {
+  await t.test('progress arrives before a response in the same write', async (t) => {
     await Promise.all([
       request('test/burst', { count: 100, _meta: { progressToken: 'hundred' } }),
       request('test/burst', { count: 50, _meta: { progressToken: 50 } })
@@ -200,75 +199,76 @@ async function withRascal(t: Test, way: Way): Promise<void> {
     t.same(progressUnder(50, observed), [...upTo(50), 'response'])
   })
 
-  await t.test('every kind of list can change', async (t) => {
+  await t.test('the client is notified of changes to every kind of list', async (t) => {
     for (const list of ['tools', 'prompts', 'resources']) {
       const method = `notifications/${list}/list_changed`
       await request('test/notify', { method })
-      t.ok(await came.until(hasMethod(method)))
+      t.ok(await received.until(hasMethod(method)))
     }
   })
 
-  await t.test('the server hears which call was cancelled, and why', async (t) => {
+  await t.test('the server is notified of a cancelled call, with the reason', async (t) => {
     const controller = new AbortController()
     const call = request('test/silence', {}, { signal: controller.signal })
     const isCall = hasMethod('test/silence')
-    await until(async () => (await heard()).some(isCall))
+    await until(async () => (await serverReceived()).some(isCall))
     controller.abort('no longer wanted')
     await t.rejects(call, /no longer wanted/)
     let cancelled: JSONRPCMessage | undefined
     await until(async () => {
-      cancelled = (await heard()).find(hasMethod('notifications/cancelled'))
+      cancelled = (await serverReceived()).find(hasMethod('notifications/cancelled'))
       return cancelled !== undefined
     })
-    const { id } = (await heard()).find(isCall) as { id: number }
+    const { id } = (await serverReceived()).find(isCall) as { id: number }
     t.match(cancelled, { params: { requestId: id, reason: 'no longer wanted' } })
   })
 
   await t.test('either side can ping the other', async (t) => {
     t.same(await client.ping(), {})
-    t.match(await asked('ping'), { result: {} })
+    t.match(await askClient('ping'), { result: {} })
   })
 
-  await t.test('the server asks for roots, and hears that they have changed', async (t) => {
-    t.match(await asked('roots/list'), {
+  await t.test('the server requests the roots, and is notified of changes', async (t) => {
+    t.match(await askClient('roots/list'), {
       result: { roots: [{ uri: 'file:///somewhere', name: 'é' }] }
     })
     await client.sendRootsListChanged()
-    await until(async () => (await heard()).some(hasMethod('notifications/roots/list_changed')))
+    const method = 'notifications/roots/list_changed'
+    await until(async () => (await serverReceived()).some(hasMethod(method)))
   })
 
-  await t.test('the server has the client sample', async (t) => {
+  await t.test('the client samples on the server’s request', async (t) => {
     const messages = [{ role: 'user', content: { type: 'text', text: '?' } }]
-    t.match(await asked('sampling/createMessage', { messages, maxTokens: 7 }), {
+    t.match(await askClient('sampling/createMessage', { messages, maxTokens: 7 }), {
       result: { content: { text: '7 tokens' }, _meta: { cost: 0 } }
     })
   })
 
-  await t.test('the server has the client ask its user', async (t) => {
+  await t.test('the client asks its user on the server’s request', async (t) => {
     const requestedSchema = { type: 'object', properties: { answer: { type: 'number' } } }
-    t.match(await asked('elicitation/create', { message: '?', requestedSchema }), {
+    t.match(await askClient('elicitation/create', { message: '?', requestedSchema }), {
       result: { action: 'accept', content: { answer: 42 } }
     })
   })
 
-  await t.test('errors that the client answers with keep their code and data', async (t) => {
+  await t.test('errors from the client keep their code and data', async (t) => {
     const requestedSchema = { type: 'object', properties: {} }
-    t.match(await asked('elicitation/create', { message: 'refuse', requestedSchema }), {
+    t.match(await askClient('elicitation/create', { message: 'refuse', requestedSchema }), {
       error: { code: -32042, message: /no form/, data: { why: ['busy'] } }
     })
-    t.match(await asked('test/unacknowledged-of'), { error: { code: -32601 } })
+    t.match(await askClient('test/unknown'), { error: { code: -32601 } })
   })
 
-  await t.test('questions in several calls at once each get their own answer', async (t) => {
-    const schemaOf = (maxTokens: number): object => ({
+  await t.test('each of several requests from the server gets its own response', async (t) => {
+    const paramsOf = (maxTokens: number): object => ({
       messages: [{ role: 'user', content: { type: 'text', text: '?' } }],
       maxTokens
     })
-    const answers = await Promise.all(
-      [1, 2, 3, 4].map((n) => asked('sampling/createMessage', schemaOf(n)))
+    const responses = await Promise.all(
+      [1, 2, 3, 4].map((n) => askClient('sampling/createMessage', paramsOf(n)))
     )
     t.match(
-      answers,
+      responses,
       [1, 2, 3, 4].map((n) => ({ result: { content: { text: `${n} tokens` } } }))
     )
   })

@@ -1,5 +1,5 @@
-// Everything crosses: the SDK's client and server-everything, the server that its authors made to
-// exercise clients, joined in every way there is.
+// Every feature of server-everything works with the SDK's client, in every way to connect. The MCP
+// project wrote this server to exercise clients.
 
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import {
@@ -9,14 +9,13 @@ import {
 } from '@modelcontextprotocol/sdk/types.js'
 import type { ClientCapabilities, JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import t from 'tap'
-import { until } from './helpers.ts'
+import { until } from '../helpers.ts'
 import { hasMethod, observe, openWays, progressUnder } from './ways.ts'
 import type { Observed, Way } from './ways.ts'
 
 t.setTimeout(120_000)
 
-const { ways, close } = await openWays('everything')
-t.teardown(close)
+const ways = await openWays(t, 'everything')
 
 const capabilities: ClientCapabilities = {
   sampling: {},
@@ -44,7 +43,7 @@ function connect(way: Way, roots = ['file:///one']): Promise<Observed> {
   })
 }
 
-/** All that a client can list, and the introduction. */
+/** Everything that a client can list, and the result of `initialize`. */
 async function inventory(client: Client): Promise<unknown> {
   return {
     server: client.getServerVersion(),
@@ -58,21 +57,21 @@ async function inventory(client: Client): Promise<unknown> {
 }
 
 const [directly] = ways as [Way]
-const { client: reference } = await connect(directly)
-const expected = await inventory(reference)
-await reference.close()
+const { client: directClient } = await connect(directly)
+const expected = await inventory(directClient)
+await directClient.close()
 
 for (const way of ways) {
-  t.test(`joined: ${way.name}`, async (t) => {
+  t.test(`connected: ${way.name}`, async (t) => {
     const roots = ['file:///one']
     const observed = await connect(way, roots)
-    const { client, came } = observed
+    const { client, received } = observed
     t.teardown(() => client.close())
-    const told = (method: string): JSONRPCMessage[] => came.filter(hasMethod(method))
+    const withMethod = (method: string): JSONRPCMessage[] => received.filter(hasMethod(method))
     const call = (name: string, args: Record<string, unknown> = {}): Promise<string> =>
       client.callTool({ name, arguments: args }).then(({ content }) => JSON.stringify(content))
 
-    await t.test('the server introduces itself, and lists what it has, as ever', async (t) => {
+    await t.test('the lists and the server’s info are the same as without a proxy', async (t) => {
       t.same(await inventory(client), expected)
     })
 
@@ -104,7 +103,7 @@ for (const way of ways) {
       await t.rejects(client.getPrompt({ name: 'nowhere' }), { code: -32602 })
     })
 
-    await t.test('arguments are completed, in the context of others', async (t) => {
+    await t.test('the server completes an argument, given the others', async (t) => {
       const { completion } = await client.complete({
         ref: { type: 'ref/prompt', name: 'completable-prompt' },
         argument: { name: 'name', value: 'E' },
@@ -113,7 +112,7 @@ for (const way of ways) {
       t.same(completion.values, ['Eve'])
     })
 
-    await t.test('progress goes to its own call, before the response', async (t) => {
+    await t.test('progress of a call arrives before its response', async (t) => {
       const name = 'trigger-long-running-operation'
       const run = (steps: number, progressToken: string | number): Promise<unknown> =>
         client.callTool({ name, arguments: { duration: 0.2, steps }, _meta: { progressToken } })
@@ -122,7 +121,7 @@ for (const way of ways) {
       t.same(progressUnder(4444, observed), [1, 2, 3, 4, 'response'])
     })
 
-    await t.test('the server has the client sample, and ask its user', async (t) => {
+    await t.test('the client samples, and asks its user, on the server’s request', async (t) => {
       t.match(await call('trigger-sampling-request', { prompt: '?', maxTokens: 9 }), 'at most 9')
       t.match(await call('trigger-elicitation-request'), 'Ada')
       t.match(
@@ -131,7 +130,7 @@ for (const way of ways) {
       )
     })
 
-    await t.test('the server knows the roots, and learns of new ones', async (t) => {
+    await t.test('the server reads the roots, and reads them again after a change', async (t) => {
       await until(async () => (await call('get-roots-list')).includes('file:///one'))
       roots.push('file:///two')
       await client.sendRootsListChanged()
@@ -139,39 +138,41 @@ for (const way of ways) {
       t.match(await call('get-roots-list'), 'file:///one')
     })
 
-    await t.test('subscribers hear of updates', async (t) => {
+    await t.test('a subscriber is notified of updates', async (t) => {
       const uri = 'demo://resource/dynamic/text/1'
       await client.subscribeResource({ uri })
       await call('toggle-subscriber-updates')
-      await until(() => told('notifications/resources/updated').length > 0)
-      t.match(told('notifications/resources/updated'), [{ params: { uri } }])
+      await until(() => withMethod('notifications/resources/updated').length > 0)
+      t.match(withMethod('notifications/resources/updated'), [{ params: { uri } }])
       await call('toggle-subscriber-updates')
       await client.unsubscribeResource({ uri })
     })
 
-    await t.test('a new resource changes the list', async (t) => {
-      const before = told('notifications/resources/list_changed').length
+    await t.test('the client is notified of a new resource', async (t) => {
+      const before = withMethod('notifications/resources/list_changed').length
       const link = await call('gzip-file-as-resource', {
         name: 'a.gz',
         data: 'data:text/plain,a',
         outputType: 'resourceLink'
       })
       t.match(link, 'demo://resource/session/a.gz')
-      await until(() => told('notifications/resources/list_changed').length > before)
+      await until(() => withMethod('notifications/resources/list_changed').length > before)
       const { resources } = await client.listResources()
       t.ok(resources.some(({ uri }) => uri === 'demo://resource/session/a.gz'))
     })
 
-    await t.test('messages are logged, from the level on that was set', async (t) => {
+    await t.test('log messages arrive after the level was set', async (t) => {
       await client.setLoggingLevel('debug')
-      const before = told('notifications/message').length
+      const before = withMethod('notifications/message').length
       await call('toggle-simulated-logging')
-      await until(() => told('notifications/message').length > before)
-      t.match(told('notifications/message').at(-1), { params: { level: String, data: String } })
+      await until(() => withMethod('notifications/message').length > before)
+      t.match(withMethod('notifications/message').at(-1), {
+        params: { level: String, data: String }
+      })
       await call('toggle-simulated-logging')
     })
 
-    await t.test('a cancelled call is not missed', async (t) => {
+    await t.test('the session continues after a cancelled call', async (t) => {
       const controller = new AbortController()
       const calling = client.callTool(
         { name: 'trigger-long-running-operation', arguments: { duration: 0.3, steps: 3 } },

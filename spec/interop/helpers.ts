@@ -1,25 +1,25 @@
-// What the suites in this directory share: the command as it was built, and what it is run with.
+// Helpers for tests of the built command: they start the proxy and other servers, and open sessions
+// through the proxy with the clients of `fixtures/clients/raw.js`.
 
 import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { stdioClient } from '../../fixtures/clients/raw.js'
-import type { StdioClient } from '../../fixtures/clients/raw.js'
+import type { Test } from 'tap'
+import { httpClient, sseClient, stdioClient } from '../../fixtures/clients/raw.js'
+import type { HttpClient, SseClient, StdioClient } from '../../fixtures/clients/raw.js'
 
 const pathOf = (file: string): string => fileURLToPath(new URL(`../../${file}`, import.meta.url))
 const packageFile = (name: string): string =>
   pathOf(`node_modules/@modelcontextprotocol/server-${name}/dist/index.js`)
 
-export const root = pathOf('')
-/** The command. It must have been built. */
+/** The file of the command. `npm run build:js` must have made `dist` before. */
 export const command = pathOf('bin/mcp-proxy.js')
 export const node = process.execPath
 
-/** The arguments with which node starts each of the servers that the suites know. */
+/** Name → the arguments with which Node starts this server. */
 export const servers = {
   demo: [pathOf('fixtures/servers/demo.js'), '--page-size', '2'],
   rascal: [pathOf('fixtures/servers/rascal.js')],
@@ -29,7 +29,7 @@ export const servers = {
 }
 export type ServerName = keyof typeof servers
 
-/** What a user's shell would pass on. Not how the test runner loads TypeScript and measures. */
+/** The variables that a user's shell passes on, without those of the test runner. */
 export const environment: Record<string, string> = Object.fromEntries(
   ['PATH', 'HOME', 'TMPDIR', 'SystemRoot', 'TEMP'].flatMap((name) => {
     const value = process.env[name]
@@ -38,18 +38,18 @@ export const environment: Record<string, string> = Object.fromEntries(
 )
 
 export interface Proxy {
-  process: ChildProcess
-  /** Of the default server, or of the one that is named. */
+  /** The Streamable HTTP URL of the default server, or of a named one. */
   mcp(name?: string): string
+  /** The HTTP+SSE URL. */
   sse(name?: string): string
-  /** What it has logged so far. */
+  /** The log so far. */
   stderr: string
-  /** Tells it to stop, and resolves to its exit code and signal. */
+  /** Sends SIGTERM, and resolves to the exit code and the signal. */
   close(): Promise<unknown[]>
 }
 
-/** Starts server mode on a free port. */
-export async function startProxy(...args: string[]): Promise<Proxy> {
+/** Starts server mode on a free port. The proxy stops at the end of the test. */
+export async function startProxy(t: Test, ...args: string[]): Promise<Proxy> {
   const child = spawn(node, [command, '--port', '0', ...args], {
     env: environment,
     stdio: ['ignore', 'ignore', 'pipe']
@@ -57,7 +57,6 @@ export async function startProxy(...args: string[]): Promise<Proxy> {
   const closed = once(child, 'close')
   let base = ''
   const proxy: Proxy = {
-    process: child,
     mcp: (name) => `${base}${name === undefined ? '' : `servers/${name}/`}mcp`,
     sse: (name) => `${base}${name === undefined ? '' : `servers/${name}/`}sse`,
     stderr: '',
@@ -66,6 +65,7 @@ export async function startProxy(...args: string[]): Promise<Proxy> {
       return closed
     }
   }
+  t.teardown(proxy.close)
   await new Promise<void>((resolve, reject) => {
     createInterface(child.stderr).on('line', (line) => {
       proxy.stderr += `${line}\n`
@@ -79,17 +79,51 @@ export async function startProxy(...args: string[]): Promise<Proxy> {
   return proxy
 }
 
-/** Starts client mode, with a client at its stdin and stdout that does as it is told. */
-export function rawThroughProxy(...args: string[]): StdioClient {
+export type AnyClient = HttpClient | SseClient | StdioClient
+
+/** Every way to open a session on a proxy. A second proxy in client mode is between in two of them. */
+export const connectors: Record<
+  'Streamable HTTP' | 'HTTP+SSE' | 'a second proxy' | 'a second proxy over HTTP+SSE',
+  (proxy: Pick<Proxy, 'mcp' | 'sse'>) => Promise<AnyClient>
+> = {
+  'Streamable HTTP': async (proxy) => httpClient(proxy.mcp()),
+  'HTTP+SSE': async (proxy) => sseClient(proxy.sse()),
+  'a second proxy': async (proxy) => startClientMode(proxy.mcp()),
+  'a second proxy over HTTP+SSE': async (proxy) =>
+    startClientMode('--transport', 'sse', proxy.sse())
+}
+
+/** Starts client mode. The result is the client at its stdin and stdout. */
+export function startClientMode(...args: string[]): StdioClient {
   return stdioClient(node, [command, ...args], { env: environment })
 }
 
-/** Starts server-everything on its own HTTP transport; resolves to its URL. */
+/** Initializes a client, and closes it at the end of the test. */
+export async function openSession<Client extends AnyClient>(
+  t: Test,
+  client: Client,
+  params?: object
+): Promise<Client> {
+  t.teardown(() => ('end' in client ? client.end() : client.close()))
+  await client.initialize(params)
+  return client
+}
+
+/** The processes of a session with `rascal.js`. The child ignores SIGTERM. */
+export async function processesOf(
+  client: AnyClient
+): Promise<{ server: number; parent: number; child: number }> {
+  const { result: forked } = await client.request('test/fork', { stubborn: true, inherit: true })
+  const { result: own } = await client.request('test/pids')
+  return { server: own.pid, parent: own.ppid, child: forked.pid }
+}
+
+/** Starts server-everything on one of its own HTTP transports. */
 export async function serveEverything(transport: 'streamableHttp' | 'sse'): Promise<{
   url: string
   close(): Promise<unknown>
 }> {
-  // It takes a port and does not tell one: in the rare case that this one is taken, another is.
+  // The server needs a port number. Another process may take the free port first: then try again.
   for (;;) {
     const port = await freePort()
     const child = spawn(node, [...servers.everything, transport], {
@@ -116,9 +150,4 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo
   await new Promise((resolve) => server.close(resolve))
   return port
-}
-
-/** Looks again and again, since the end of somebody else's process is no event here. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10))
 }

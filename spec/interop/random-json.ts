@@ -1,9 +1,9 @@
-// JSON texts as no serializer would write them all: numbers beyond what a double holds, the same key
-// twice, escapes where none are needed, white space anywhere, any depth. The same seed, the same texts.
+// Makes random JSON texts that use all that JSON allows: numbers that a double cannot hold, duplicate
+// keys, needless escapes, white space between tokens, any nesting. A seed always makes the same texts.
 
 export type Random = () => number
 
-/** Numbers from 0 to 1 (mulberry32). */
+/** Returns a function that makes random numbers from 0 to 1 (mulberry32). */
 export function randomFrom(seed: number): Random {
   let state = seed
   return () => {
@@ -63,13 +63,13 @@ const characters = [
 ]
 const spaces = ['', '', '', ' ', '\t', '\n', '\r\n', '\n\n']
 
-/** A JSON object of about `size` characters. */
+/** Makes a JSON object of about `size` characters. */
 export function randomObject(random: Random, size: number): string {
   const pick = (from: readonly string[]): string =>
     from[Math.floor(random() * from.length)] as string
   const space = (): string => pick(spaces)
 
-  // A string takes what is left of the size all at once, since a million short values tell no more.
+  // A string repeats its first 200 characters up to `size`, so a large text has few values.
   const string = (size: number): string => {
     let text = ''
     while (text.length < Math.min(size, 200)) text += pick(characters)
@@ -82,30 +82,30 @@ export function randomObject(random: Random, size: number): string {
     if (kind < 0.5) return string(size)
     return kind < 0.75 ? list(size) : object(size)
   }
-  const parts = (size: number, part: (size: number) => string): string => {
+  const items = (size: number, item: (size: number) => string): string => {
     const written: string[] = []
     for (let left = size; left > 0;) {
-      const next = part(Math.ceil(left * random()))
+      const next = item(Math.ceil(left * random()))
       written.push(space() + next + space())
       left -= next.length + 1
       if (written.length > 50) break
     }
     return written.join(',')
   }
-  const list = (size: number): string => `[${parts(size - 2, value)}${space()}]`
+  const list = (size: number): string => `[${items(size - 2, value)}${space()}]`
   const object = (size: number): string => {
     const member = (size: number): string => pick(keys) + space() + ':' + space() + value(size - 4)
-    return `{${parts(size - 2, member)}${space()}}`
+    return `{${items(size - 2, member)}${space()}}`
   }
   return object(size)
 }
 
-/** An object with an array in an array, and so on. */
+/** Makes an object with `depth` arrays and objects inside each other. */
 export function deepObject(depth: number): string {
   return `{"deep":${'[{"a":'.repeat(depth)}1${'}]'.repeat(depth)}}`
 }
 
-/** The bytes in parts of random sizes, the cuts wherever they fall: also inside a character. */
+/** Cuts bytes into parts of random sizes. A cut may fall inside a character. */
 export function cut(random: Random, bytes: Buffer): Buffer[] {
   const largest = Math.max(1, Math.ceil((bytes.length / 20) * random() * 2))
   const parts: Buffer[] = []

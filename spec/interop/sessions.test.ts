@@ -1,65 +1,64 @@
-// Sessions are apart: each has a process of its own, nothing of one is seen in another, and the end
-// of one ends its process and all that this started, and nobody else's.
+// Sessions are isolated. Each has its own process and sees no message of another session. The end of a
+// session ends its process and that process's children, and no other.
 
 import t from 'tap'
 import type { Test } from 'tap'
 import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
-import type { HttpClient, IdOptions, SseClient, StdioClient } from '../../fixtures/clients/raw.js'
 import { ended, isRunning } from '../helpers.ts'
-import { node, rawThroughProxy, servers, startProxy } from './helpers.ts'
+import {
+  connectors,
+  node,
+  openSession,
+  processesOf,
+  servers,
+  startClientMode,
+  startProxy
+} from './helpers.ts'
+import type { AnyClient } from './helpers.ts'
 
 t.setTimeout(120_000)
 
 const rascal = ['--', node, ...servers.rascal]
 
-const proxy = await startProxy('--close-timeout', '500ms', ...rascal)
-t.teardown(proxy.close)
+const proxy = await startProxy(t, '--close-timeout', '500ms', ...rascal)
 
-type AnyClient = HttpClient | SseClient | StdioClient
+type Kind = keyof typeof connectors
+const kinds = Object.keys(connectors) as Kind[]
 
-/** Every way to have a session on the same proxy. */
-const kinds: Record<string, (options?: IdOptions) => Promise<AnyClient>> = {
-  'Streamable HTTP': async (options) => httpClient(proxy.mcp(), options),
-  'HTTP+SSE': async (options) => sseClient(proxy.sse(), options),
-  'a second proxy': async () => rawThroughProxy(proxy.mcp()),
-  'a second proxy over HTTP+SSE': async () => rawThroughProxy('--transport', 'sse', proxy.sse())
-}
-
-async function open(t: Test, kind = 'Streamable HTTP'): Promise<AnyClient> {
-  const client = (await kinds[kind]?.()) as AnyClient
-  t.teardown(() => leave(client))
+async function open(t: Test, kind: Kind = 'Streamable HTTP'): Promise<AnyClient> {
+  const client = await connectors[kind](proxy)
+  t.teardown(() => endSession(client))
   await client.initialize()
   return client
 }
 
-function leave(client: AnyClient): unknown {
+function endSession(client: AnyClient): unknown {
   if ('end' in client) return client.end()
   return 'delete' in client ? client.delete().finally(() => client.close()) : client.close()
 }
 
-/** The process of the session's server, and one that it has started, deaf to SIGTERM. */
-async function processesOf(client: AnyClient): Promise<number[]> {
-  const { result: forked } = await client.request('test/fork', { stubborn: true, inherit: true })
-  const { result: own } = await client.request('test/pids')
-  return [own.pid, forked.pid]
+/** The process ids of the session's server and its child. */
+async function pidsOf(client: AnyClient): Promise<number[]> {
+  const { server, child } = await processesOf(client)
+  return [server, child]
 }
 
-const gone = (pids: number[]): Promise<unknown> => Promise.all(pids.map(ended))
+const allEnded = (pids: number[]): Promise<unknown> => Promise.all(pids.map(ended))
 
-t.test('the same ids at the same time get each their own answers', async (t) => {
-  for (const kind of Object.keys(kinds)) {
-    const clients = await Promise.all(['a', 'b', 'c'].map(() => open(t, kind)))
+t.test('sessions that use the same ids get their own responses and progress', async (t) => {
+  for (const kind of kinds) {
+    const clients = await Promise.all([1, 2, 3].map(() => open(t, kind)))
     await Promise.all(
       clients.map(async (client, at) => {
-        const heard = client.messages.length
-        const answers = await Promise.all(
+        const before = client.messages.length
+        const responses = await Promise.all(
           Array.from({ length: 20 }, (_, n) => {
             const progressToken = `token ${n}`
             return client.request('test/burst', { count: at + 1, _meta: { progressToken } })
           })
         )
-        t.same(new Set(answers.map(({ result }) => result.count)), new Set([at + 1]), kind)
-        const progress = client.messages.slice(heard).filter(({ params }) => params?.progressToken)
+        t.same(new Set(responses.map(({ result }) => result.count)), new Set([at + 1]), kind)
+        const progress = client.messages.slice(before).filter(({ params }) => params?.progressToken)
         t.equal(progress.length, 20 * (at + 1), kind)
         t.ok(
           progress.every(({ params }) => params.total === at + 1),
@@ -70,22 +69,21 @@ t.test('the same ids at the same time get each their own answers', async (t) => 
   }
 })
 
-t.test('a question goes to the session that it belongs to', async (t) => {
+t.test('a server’s request goes to the client of its session', async (t) => {
   const clients = await Promise.all([0, 1, 2].map(() => open(t)))
   for (const [at, client] of clients.entries()) client.onRequest(() => ({ session: at }))
-  const answers = await Promise.all(
-    clients.map((client) => client.request('test/ask', { method: 'test/who' }))
+  const responses = await Promise.all(
+    clients.map((client) => client.request('test/ask', { method: 'test/session' }))
   )
   t.same(
-    answers.map(({ result }) => result.answer.result.session),
+    responses.map(({ result }) => result.answer.result.session),
     [0, 1, 2]
   )
 })
 
-t.test('thirty sessions at once, each with a state of its own', async (t) => {
-  const names = Object.keys(kinds).slice(0, 2)
+t.test('thirty sessions at once each have their own state', async (t) => {
   const clients = await Promise.all(
-    Array.from({ length: 30 }, (_, n) => open(t, names[n % names.length]))
+    Array.from({ length: 30 }, (_, n) => open(t, n % 2 === 0 ? 'Streamable HTTP' : 'HTTP+SSE'))
   )
   await Promise.all(clients.map((client, n) => client.request('test/state', { set: n })))
   const states = await Promise.all(clients.map((client) => client.request('test/state')))
@@ -96,8 +94,8 @@ t.test('thirty sessions at once, each with a state of its own', async (t) => {
   t.equal(new Set(states.map(({ result }) => result.pid)).size, 30)
 })
 
-t.test('what ends a session ends its processes, and no other’s', async (t) => {
-  const ends: Record<string, (client: AnyClient) => unknown> = {
+t.test('the end of a session ends its processes and no others', async (t) => {
+  const ends: Record<Kind, (client: AnyClient) => unknown> = {
     'Streamable HTTP': async (client) => {
       if ('delete' in client) t.equal((await client.delete()).status, 204)
     },
@@ -105,32 +103,32 @@ t.test('what ends a session ends its processes, and no other’s', async (t) => 
     'a second proxy': (client) => 'end' in client && client.end(),
     'a second proxy over HTTP+SSE': (client) => 'end' in client && client.end()
   }
-  const others = await Promise.all(Object.keys(kinds).map((kind) => open(t, kind)))
-  const otherPids = (await Promise.all(others.map(processesOf))).flat()
-  for (const [kind, end] of Object.entries(ends)) {
+  const others = await Promise.all(kinds.map((kind) => open(t, kind)))
+  const otherPids = (await Promise.all(others.map(pidsOf))).flat()
+  for (const kind of kinds) {
     const client = await open(t, kind)
-    const pids = await processesOf(client)
-    t.ok(pids.every(isRunning), `${kind}: they run`)
-    await end(client)
-    await gone(pids)
-    t.ok(otherPids.every(isRunning), `${kind}: the others still do`)
+    const pids = await pidsOf(client)
+    t.ok(pids.every(isRunning), `${kind}: its processes run`)
+    await ends[kind](client)
+    await allEnded(pids)
+    t.ok(otherPids.every(isRunning), `${kind}: the others still run`)
   }
   const states = await Promise.all(others.map((client) => client.request('ping')))
   t.ok(states.every(({ result }) => result !== undefined))
-  await Promise.all(others.map(leave))
-  await gone(otherPids)
+  await Promise.all(others.map(endSession))
+  await allEnded(otherPids)
 })
 
-t.test('a client mode that is killed takes its session with it', async (t) => {
-  const client = rawThroughProxy('--transport', 'sse', proxy.sse())
+t.test('the session ends when its client mode is killed', async (t) => {
+  const client = startClientMode('--transport', 'sse', proxy.sse())
   await client.initialize()
-  const pids = await processesOf(client)
+  const pids = await pidsOf(client)
   await client.kill('SIGKILL')
-  await gone(pids)
-  t.notOk(pids.some(isRunning), 'nothing is left')
+  await allEnded(pids)
+  t.notOk(pids.some(isRunning), 'no process runs')
 })
 
-t.test('a session that ended is unknown', async (t) => {
+t.test('requests in an ended session get status 404', async (t) => {
   const client = httpClient(proxy.mcp())
   await client.initialize()
   await client.delete()
@@ -139,42 +137,34 @@ t.test('a session that ended is unknown', async (t) => {
   client.close()
 })
 
-t.test('what has been idle for long ends; a call or an open stream is not idle', async (t) => {
-  const proxy = await startProxy('--session-timeout', '1s', '--close-timeout', '500ms', ...rascal)
-  t.teardown(proxy.close)
-  const start = async (): Promise<HttpClient> => {
-    const client = httpClient(proxy.mcp())
-    t.teardown(() => client.close())
-    await client.initialize()
-    return client
-  }
+t.test('an idle session ends; a call or an open stream keeps it alive', async (t) => {
+  const timeouts = ['--session-timeout', '1s', '--close-timeout', '500ms']
+  const proxy = await startProxy(t, ...timeouts, ...rascal)
+  const start = () => openSession(t, httpClient(proxy.mcp()))
   const calling = await start()
   const call = calling.request('test/sleep', { ms: 3000 })
   const listening = await start()
   const stream = await listening.openGet()
   const idle = await start()
-  const listeningPids = await processesOf(listening)
-  await gone(await processesOf(idle))
-  t.match((await call).result, { ms: 3000 }, 'the call went on')
-  t.ok(listeningPids.every(isRunning), 'and so did the stream')
+  const listeningPids = await pidsOf(listening)
+  await allEnded(await pidsOf(idle))
+  t.match((await call).result, { ms: 3000 }, 'the call gets its response')
+  t.ok(listeningPids.every(isRunning), 'the session with the stream continues')
   await t.rejects(idle.request('ping'), { message: /^HTTP 404/ })
   t.match(await listening.request('ping'), { result: {} })
   stream.close()
-  await gone(listeningPids)
+  await allEnded(listeningPids)
 })
 
-t.test('the end of the proxy is the end of all sessions', async (t) => {
-  const proxy = await startProxy('--close-timeout', '500ms', ...rascal)
-  const clients = await Promise.all(
-    [1, 2, 3].map(async (n) => {
-      const client = n === 1 ? await sseClient(proxy.sse()) : httpClient(proxy.mcp())
-      t.teardown(() => client.close())
-      await client.initialize()
-      return client
-    })
-  )
-  const pids = (await Promise.all(clients.map(processesOf))).flat()
+t.test('all sessions end when the proxy stops', async (t) => {
+  const proxy = await startProxy(t, '--close-timeout', '500ms', ...rascal)
+  const clients = await Promise.all([
+    openSession(t, await sseClient(proxy.sse())),
+    openSession(t, httpClient(proxy.mcp())),
+    openSession(t, httpClient(proxy.mcp()))
+  ])
+  const pids = (await Promise.all(clients.map(pidsOf))).flat()
   t.same(await proxy.close(), [0, null])
-  await gone(pids)
-  t.notOk(pids.some(isRunning), 'nothing is left')
+  await allEnded(pids)
+  t.notOk(pids.some(isRunning), 'no process runs')
 })

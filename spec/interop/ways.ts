@@ -1,5 +1,5 @@
-// Every way in which a client of the SDK can be joined to a server through the proxy, and the one
-// without it, which shows that what a suite expects is what the two have to say to each other.
+// Every way to connect the SDK's client to a server through the proxy, and one without the proxy. The
+// latter shows that a test expects what the client and the server do by themselves.
 
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import type { ClientOptions } from '@modelcontextprotocol/sdk/client/index.js'
@@ -8,6 +8,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
+import type { Test } from 'tap'
 import { Inbox } from '../../fixtures/clients/raw.js'
 import { startBridge } from './bridge.ts'
 import { command, environment, node, serveEverything, servers, startProxy } from './helpers.ts'
@@ -18,36 +19,28 @@ export interface Way {
   connect(server: ServerName): Transport
 }
 
-export interface Ways {
-  ways: Way[]
-  /** Ends all that was started. What clients have opened is theirs to close. */
-  close(): Promise<unknown>
-}
-
-/** Starts what the ways to these servers need. */
-export async function openWays(...names: ServerName[]): Promise<Ways> {
+/** Starts a proxy, and for client mode each server behind HTTP of another implementation. They stop at
+ * the end of the test, which closes its clients itself. */
+export async function openWays(t: Test, ...names: ServerName[]): Promise<Way[]> {
   const named = names.flatMap((name) => [
     '--named-server',
     name,
     [node, ...servers[name]].map((word) => `'${word}'`).join(' ')
   ])
-  const proxy = await startProxy(...named)
+  const proxy = await startProxy(t, ...named)
   const foreign = new Map<ServerName, { mcp: string; sse: string }>()
-  const closers: (() => Promise<unknown>)[] = [proxy.close]
   for (const name of names) {
     if (name === 'everything') {
       const mcp = await serveEverything('streamableHttp')
       const sse = await serveEverything('sse')
       foreign.set(name, { mcp: mcp.url, sse: sse.url })
-      closers.push(mcp.close, sse.close)
+      t.teardown(() => Promise.all([mcp.close(), sse.close()]))
     } else {
-      const bridge = await startBridge(servers[name])
-      foreign.set(name, bridge)
-      closers.push(bridge.close)
+      foreign.set(name, await startBridge(t, servers[name]))
     }
   }
   const urlOf = (name: ServerName, kind: 'mcp' | 'sse'): string => foreign.get(name)?.[kind] ?? ''
-  const ways: Way[] = [
+  return [
     { name: 'directly', connect: (name) => stdio(...servers[name]) },
     {
       name: 'server mode, Streamable HTTP',
@@ -74,21 +67,20 @@ export async function openWays(...names: ServerName[]): Promise<Ways> {
       connect: (name) => stdio(command, '--transport', 'sse', proxy.sse(name))
     }
   ]
-  return { ways, close: () => Promise.all(closers.map((close) => close())) }
 }
 
 function stdio(...args: string[]): Transport {
   return new StdioClientTransport({ command: node, args, env: environment, stderr: 'ignore' })
 }
 
-/** A client, and every message that its transport carried, in the order in which they passed. */
+/** A client, and every message that its transport carried, in order. */
 export interface Observed {
   client: Client
   sent: Inbox<JSONRPCMessage>
-  came: Inbox<JSONRPCMessage>
+  received: Inbox<JSONRPCMessage>
 }
 
-/** Connects a client; `prepare` can give it handlers first. */
+/** Connects a client. `prepare` can set its handlers before. */
 export async function observe(
   transport: Transport,
   options: ClientOptions = {},
@@ -96,16 +88,16 @@ export async function observe(
 ): Promise<Observed> {
   const client = new Client({ name: 'interop', version: '1.0.0' }, options)
   const sent = new Inbox<JSONRPCMessage>()
-  const came = new Inbox<JSONRPCMessage>()
+  const received = new Inbox<JSONRPCMessage>()
   const send = transport.send.bind(transport)
   transport.send = (message, options) => {
     sent.push(message)
     return send(message, options)
   }
-  transport.onmessage = (message) => void came.push(message)
+  transport.onmessage = (message) => void received.push(message)
   prepare(client)
   await client.connect(transport)
-  return { client, sent, came }
+  return { client, sent, received }
 }
 
 export function hasMethod(method: string): (message: JSONRPCMessage) => boolean {
@@ -113,14 +105,15 @@ export function hasMethod(method: string): (message: JSONRPCMessage) => boolean 
 }
 
 /**
- * What came for the call with this progress token: the progress, and `response` where that was. (The
- * client itself overlooks progress that comes in one read with the response.)
+ * Lists what the client received for the call with this progress token: each `progress` value, and
+ * 'response' in the place of the response. (The SDK drops progress that arrives in one read with the
+ * response, so a progress callback would miss it.)
  */
-export function progressUnder(token: string | number, { sent, came }: Observed): unknown[] {
+export function progressUnder(token: string | number, { sent, received }: Observed): unknown[] {
   const call = sent.find(
     (message) => 'method' in message && message.params?._meta?.progressToken === token
   )
-  return came.flatMap((message) => {
+  return received.flatMap((message) => {
     if (!('method' in message))
       return call && 'id' in call && message.id === call.id ? 'response' : []
     return message.params?.progressToken === token ? [message.params.progress] : []

@@ -1,8 +1,8 @@
-"""Joins Python's MCP clients to servers behind the proxy, and checks what they get of each other.
+"""Connects Python's MCP clients to servers through the proxy, and checks the results.
 
-check.py clients    ClientSession, to the demo: Streamable HTTP, HTTP+SSE, and stdio in client mode
-check.py modern     Client of mcp 2, which finds out by itself which revision to speak
-check.py fetch      uvx mcp-server-fetch behind one proxy, joined with another
+check.py clients    ClientSession with the demo, over Streamable HTTP, HTTP+SSE and client mode
+check.py modern     Client of mcp 2, which detects the revision of the server
+check.py fetch      mcp-server-fetch in server mode, with a client through client mode
 """
 
 import asyncio
@@ -26,7 +26,7 @@ demo = ["node", str(root / "fixtures" / "servers" / "demo.js"), "--page-size", "
 
 @contextlib.asynccontextmanager
 async def proxy(*args):
-    """Server mode on a free port; gives the URL that /mcp and /sse are relative to."""
+    """Starts server mode on a free port. Yields the URL before "mcp" and "sse"."""
     process = await asyncio.create_subprocess_exec(
         "node", command, "--port", "0", *args, stderr=asyncio.subprocess.PIPE
     )
@@ -35,28 +35,28 @@ async def proxy(*args):
         line = (await process.stderr.readline()).decode()
         assert line, f"the proxy did not start: {log}"
         log += line
-    drain = asyncio.create_task(process.stderr.read())
+    rest = asyncio.create_task(process.stderr.read())
     try:
         yield found[1]
     finally:
         process.terminate()
-        log += (await drain).decode()
+        log += (await rest).decode()
         assert await process.wait() == 0, log
 
 
-def through_client_mode(*args):
+def client_mode(*args):
     return stdio_client(StdioServerParameters(command="node", args=[command, *args]))
 
 
-async def try_demo(transport, how):
-    """Whatever a ClientSession can do, done with the demo."""
+async def check_demo(transport, name):
+    """Uses every feature of a ClientSession with the demo."""
     logged = asyncio.Event()
 
     async def on_log(params):
         if params.data == {"called": "echo"}:
             logged.set()
 
-    async def on_question(_context, _params):
+    async def on_elicit(_context, _params):
         return mcp.types.ElicitResult(action="accept", content={"answer": "forty-two"})
 
     async def on_roots(_context):
@@ -67,7 +67,7 @@ async def try_demo(transport, how):
             streams[0],
             streams[1],
             logging_callback=on_log,
-            elicitation_callback=on_question,
+            elicitation_callback=on_elicit,
             list_roots_callback=on_roots,
         )
         async with session:
@@ -95,7 +95,7 @@ async def try_demo(transport, how):
                 steps.append((progress, total))
 
             await call("count", {"to": 3, "delay": 20}, progress_callback=on_progress)
-            # What comes last is perhaps still on its way to the callback.
+            # The last callbacks may run after the response.
             while len(steps) < 3:
                 await asyncio.sleep(0.01)
             assert steps == [(1, 3), (2, 3), (3, 3)], steps
@@ -112,15 +112,15 @@ async def try_demo(transport, how):
                 assert error.error.code == -32602, error
                 assert error.error.data == {"argument": "language"}, error
             await session.send_ping()
-    print(f"ok: mcp {version('mcp')} ClientSession, {how}")
+    print(f"ok: mcp {version('mcp')} ClientSession, {name}")
 
 
 async def clients():
     async with proxy("--", *demo) as url:
-        await try_demo(streamable_http_client(f"{url}mcp"), "Streamable HTTP")
-        await try_demo(sse_client(f"{url}sse"), "HTTP+SSE")
-        await try_demo(through_client_mode(f"{url}mcp"), "two proxies, Streamable HTTP")
-        await try_demo(through_client_mode(f"{url}sse"), "two proxies, HTTP+SSE")
+        await check_demo(streamable_http_client(f"{url}mcp"), "Streamable HTTP")
+        await check_demo(sse_client(f"{url}sse"), "HTTP+SSE")
+        await check_demo(client_mode(f"{url}mcp"), "two proxies, Streamable HTTP")
+        await check_demo(client_mode(f"{url}sse"), "two proxies, HTTP+SSE")
 
 
 async def modern():
@@ -152,14 +152,14 @@ async def fetch():
     for server, expected in (["uvx", "mcp-server-fetch"], "private"), (private, "All is well."):
         async with proxy("--pass-environment", *server) as url:
             for path in ("sse", "mcp"):
-                async with through_client_mode(f"{url}{path}") as streams:
+                async with client_mode(f"{url}{path}") as streams:
                     async with mcp.ClientSession(streams[0], streams[1]) as session:
                         await session.initialize()
                         tools = (await session.list_tools()).tools
                         assert [tool.name for tool in tools] == ["fetch"], tools
                         result = await session.call_tool("fetch", {"url": address})
                         assert expected in result.content[0].text, result
-                print(f"ok: {' '.join(server)} behind one proxy, joined with another at /{path}")
+                print(f"ok: {' '.join(server)}, two proxies, /{path}")
 
 
 for name in sys.argv[1:]:
