@@ -81,7 +81,7 @@ async function requestsArrive(t: Test, ask: Ask, lineBreaks: boolean): Promise<v
   await Promise.all(sizes.small.map((size) => check(randomObject(random, size), `${size} bytes`)))
   for (const size of sizes.large) await check(randomObject(random, size), `${size} bytes`)
   await check('{}', 'empty params')
-  for (const id of ids) await check('{}', `id ${id}`, id)
+  for (const [n, id] of ids.entries()) await check('{}', `unusual id ${n}`, id)
   await check(deepObject(20_000), 'deep nesting')
 }
 
