@@ -87,8 +87,8 @@ export async function startBridge(
   return { mcp: `${base}/mcp`, sse: `${base}/sse` }
 }
 
-// The SDK needs to know on which request's stream a message goes out. A server on stdio does not say
-// so. The best guess is the request with the progress token, else the oldest call.
+// Picks the request on whose stream the SDK sends a message. A message on stdio does not name it, so
+// this is a guess: the request with the message's progress token, else the oldest request.
 function requestOf(
   message: JSONRPCMessage,
   calls: Map<RequestId, RequestId | undefined>

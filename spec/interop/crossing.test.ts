@@ -51,7 +51,7 @@ async function withDemo(t: Test, way: Way): Promise<void> {
     })
   })
 
-  await t.test('tools, prompts and resources answer', async (t) => {
+  await t.test('calls of tools, prompts and resources get results', async (t) => {
     const echoed = await client.callTool({ name: 'echo', arguments: { text: 'é, 😀 and \u2028' } })
     t.same(echoed.content, [{ type: 'text', text: 'é, 😀 and \u2028' }])
     const failed = await client.callTool({ name: 'add', arguments: { a: 1 } })

@@ -75,7 +75,7 @@ for (const way of ways) {
       t.same(await inventory(client), expected)
     })
 
-    await t.test('tools answer: text, images, structure, links', async (t) => {
+    await t.test('tools return text, images, structure and links', async (t) => {
       t.match(await call('echo', { message: 'é 😀' }), 'é 😀')
       t.match(await call('get-sum', { a: 1, b: 2 }), '3')
       t.match(await call('get-tiny-image'), /"type":"image".*"data":"iVBOR/)
@@ -89,7 +89,7 @@ for (const way of ways) {
       t.match(await client.callTool({ name: 'no-such-tool' }), { isError: true })
     })
 
-    await t.test('prompts and resources answer', async (t) => {
+    await t.test('requests for prompts and resources get results', async (t) => {
       const { messages } = await client.getPrompt({
         name: 'completable-prompt',
         arguments: { department: 'Sales', name: 'Eve' }
