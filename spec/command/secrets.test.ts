@@ -73,8 +73,10 @@ t.test('client mode sends its certificate to a server that requires one', async 
   })
 })
 
-/** Starts an HTTP proxy that forwards plain requests and opens tunnels. With a password, it refuses
- * requests without it. `requests` lists the method and the target of each. */
+/**
+ * Starts an HTTP proxy that forwards plain requests and opens tunnels. With a password, it refuses
+ * requests without it. `requests` lists the method and the target of each.
+ */
 async function startHttpProxy(
   t: Test,
   password?: string

@@ -47,8 +47,10 @@ t.test('a message over the limit fails only its own request', async (t) => {
   const limit = ['--max-message', '1m']
   const limited = await startProxy(t, ...limit, ...rascal)
   const isRefusal = (response: Json): boolean => /over the limit/.test(response.error?.message)
-  /** The server sends a request, the client responds with too much, and the server reports what it
-   * received as the response. */
+  /**
+   * The server sends a request, the client responds with too much, and the server reports what it
+   * received as the response.
+   */
   const respondWithTooMuch = async (client: AnyClient): Promise<Json> => {
     client.onRequest(() => ({ text: 'x'.repeat(2 * MiB) }))
     return (await client.request('test/ask', { method: 'test/question' })).result.answer

@@ -19,8 +19,10 @@ export interface Way {
   connect(server: ServerName): Transport
 }
 
-/** Starts a proxy, and for client mode each server behind HTTP of another implementation. They stop at
- * the end of the test, which closes its clients itself. */
+/**
+ * Starts a proxy with these servers. For client mode, it also serves each of them over HTTP with another
+ * implementation. All stop at the end of the test. The test closes its clients.
+ */
 export async function openWays(t: Test, ...names: ServerName[]): Promise<Way[]> {
   const named = names.flatMap((name) => [
     '--named-server',
