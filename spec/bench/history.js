@@ -1,18 +1,22 @@
-// The ratios of earlier runs, a line each, and what has changed since the last of them.
+// The history of the bench, for `--save`: one line of history.ndjson for each run, with its ratios.
 
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { peerVersions } from './peers.js'
+import { otherVersions } from './other-proxies.js'
+import { ours } from './proxies.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const file = fileURLToPath(new URL('./history.ndjson', import.meta.url))
 
-/** A ratio that differs by less is the same: no two runs agree to the last digit. */
-const sameWithin = 0.05
+/** Ratios that differ by less count as equal: two runs never give exactly the same. */
+const tolerance = 0.05
 
-/** @param ratios by what they are of */
+/**
+ * Prints what changed since the earlier runs and appends this one.
+ * @param ratios by `title: label: name`
+ */
 export function save(ratios) {
   const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
   const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
@@ -20,32 +24,32 @@ export function save(ratios) {
   const entry = {
     date: new Date().toISOString(),
     commit: `${git('rev-parse', '--short', 'HEAD')}${changed ? ' and changes' : ''}`,
-    versions: { 'mcp-duplex': version, node: process.version, ...peerVersions() },
+    versions: { [ours]: version, node: process.version, ...otherVersions() },
     cores: cpus().length,
     ratios
   }
-  tellChanges(entry)
+  printChanges(ratios)
   appendFileSync(file, `${JSON.stringify(entry)}\n`)
 }
 
-function tellChanges({ ratios }) {
+function printChanges(ratios) {
   if (!existsSync(file)) return
-  // Of each ratio the last that there is: a run need not measure everything.
-  const before = new Map()
+  // A run does not always measure everything: take the last entry that has the ratio.
+  const earlier = new Map()
   for (const line of readFileSync(file, 'utf8').trim().split('\n')) {
     const { commit, ratios } = JSON.parse(line)
-    for (const [name, ratio] of Object.entries(ratios)) before.set(name, { ratio, commit })
+    for (const [name, ratio] of Object.entries(ratios)) earlier.set(name, { ratio, commit })
   }
-  console.log('\nwhat has changed since the last entry')
+  console.log(`\nRatios that changed by more than ${tolerance * 100} % since they were last saved`)
   for (const [name, ratio] of Object.entries(ratios)) {
-    const last = before.get(name)
-    const change = last === undefined ? Infinity : ratio / last.ratio - 1
-    if (Math.abs(change) <= sameWithin) continue
+    const last = earlier.get(name)
+    if (last === undefined) {
+      console.log(`${name}: new, ${ratio}`)
+      continue
+    }
+    const change = ratio / last.ratio - 1
+    if (Math.abs(change) <= tolerance) continue
     const percent = `${change > 0 ? '+' : ''}${(change * 100).toFixed(0)} %`
-    console.log(
-      last
-        ? `${name}: ${last.ratio} (${last.commit}) → ${ratio}, ${percent}`
-        : `${name}: new, ${ratio}`
-    )
+    console.log(`${name}: ${last.ratio} (at ${last.commit}), now ${ratio}: ${percent}`)
   }
 }

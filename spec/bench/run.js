@@ -1,31 +1,42 @@
-// Measures the proxy beside the least that Node allows, and beside other proxies: npm run bench
+// Compares the speed, the memory and the size of our proxy with a minimal proxy, and with proxies of
+// other projects: npm run bench
 //
-//   npm run bench                       everything
-//   npm run bench -- calls sessions     only what the words name: parts, and ways
-//   npm run bench -- --peers            with other proxies, which are downloaded first
-//   npm run bench -- --save             also adds to spec/bench/history.ndjson, and tells what changed
-//   npm run bench -- --check            exits with 1 if a goal is missed
-//   npm run bench -- --raw              small calls from bare sockets instead of fetch (see clients.js)
-//   npm run bench -- --rounds 21        more of them, for figures that vary less (9)
+//   npm run bench                     all measurements, over all transports
+//   npm run bench -- calls sessions   only the measurements and transports that the words name
+//   npm run bench -- --peers          also proxies of other projects, which it downloads first
+//   npm run bench -- --save           append the ratios to spec/bench/history.ndjson, print the changes
+//   npm run bench -- --check          exit with 1 if a goal is missed (see goals.js)
+//   npm run bench -- --raw            HTTP clients of `calls` use raw sockets; default: fetch
+//   npm run bench -- --rounds 21      more rounds, for figures that vary less; default 9
 //
-// All ratios are of what was measured in the same run, in turns. What a ratio should be is in goals.js.
+// A measurement is a file in measurements/, a transport is a key in transports.js. Only ratios within
+// one run are comparable: the proxies take turns on the same machine.
 
 import { parseArgs } from 'node:util'
-import { measureCalls } from './calls.js'
-import { ModernClient, SessionClient, SseClient, StdioClient } from './clients.js'
-import { contestantsOf, httpServer, stdioServer, without } from './contestants.js'
-import { failed, printTable } from './tables.js'
 import { save } from './history.js'
-import { measureInstall } from './install.js'
-import { measureMemory } from './memory.js'
-import { measureOpening } from './opening.js'
-import { within } from './patience.js'
-import { installPeers } from './peers.js'
-import { startServer, stop } from './processes.js'
-import { measureProgress, measureSizes } from './sizes.js'
-import { measureStart } from './start-up.js'
+import { measureCalls } from './measurements/calls.js'
+import { measureInstall } from './measurements/install.js'
+import { measureMemory } from './measurements/memory.js'
+import { measureOpening } from './measurements/opening.js'
+import { measureProgress } from './measurements/progress.js'
+import { measureSizes } from './measurements/sizes.js'
+import { measureStart } from './measurements/start.js'
+import { installOtherProxies } from './other-proxies.js'
+import { printTable } from './table.js'
+import { transports } from './transports.js'
 
-const { values, positionals: words } = parseArgs({
+/** Each yields tables: [title, results]. The first three measure each transport. */
+const measurements = {
+  calls: measureCalls,
+  sizes: measureSizes,
+  progress: measureProgress,
+  opening: measureOpening,
+  memory: measureMemory,
+  start: measureStart,
+  install: measureInstall
+}
+
+const { values: flags, positionals: words } = parseArgs({
   options: {
     peers: { type: 'boolean', default: false },
     save: { type: 'boolean', default: false },
@@ -35,130 +46,41 @@ const { values, positionals: words } = parseArgs({
   },
   allowPositionals: true
 })
-const rounds = Number(values.rounds)
-
-const ways = {
-  sessions: { title: 'Streamable HTTP, sessions', Client: SessionClient },
-  sse: { title: 'HTTP+SSE', Client: SseClient },
-  modern: { title: 'Streamable HTTP, 2026-07-28', Client: ModernClient },
-  client: { title: 'client mode' }
-}
-const parts = ['calls', 'sizes', 'progress', 'opening', 'memory', 'start', 'install']
-const unknown = words.filter((word) => !parts.includes(word) && !(word in ways))
+const unknown = words.filter((word) => !(word in measurements) && !(word in transports))
 if (unknown.length > 0) {
-  console.error(
-    `not to be measured: ${unknown.join(', ')}. There are: ${[...parts, ...Object.keys(ways)].join(', ')}`
-  )
+  console.error(`unknown words: ${unknown.join(', ')}`)
+  console.error(`measurements: ${Object.keys(measurements).join(', ')}`)
+  console.error(`transports: ${Object.keys(transports).join(', ')}`)
   process.exit(2)
 }
-const named = (names) => {
-  const some = names.filter((name) => words.includes(name))
-  return some.length > 0 ? some : names
+
+/** The keys that the words name, or all of them if the words name none. */
+function chosen(object) {
+  const keys = Object.keys(object)
+  const named = keys.filter((key) => words.includes(key))
+  return named.length > 0 ? named : keys
 }
 
-console.log(
-  `Node ${process.version}, ${rounds} rounds; figures are medians, with the ratio to the first column's`
-)
-if (values.peers) for (const missing of installPeers()) console.log(`left out: ${missing}`)
+console.log(`Node.js ${process.version}. Each figure is a median.
+In parentheses: its ratio to the first figure of the row.
+minimal proxy: the smallest proxy that node:http allows, without any checks.
+no proxy: the client talks to the server over stdio.`)
+if (flags.peers) installOtherProxies()
 
-const measured = {}
-for (const part of named(parts)) {
-  switch (part) {
-    case 'calls':
-    case 'sizes':
-    case 'progress':
-      for (const way of named(Object.keys(ways))) await measureWay(part, way)
-      break
-    case 'opening':
-      report('opening a session', await measureOpening({ rounds, peers: values.peers }))
-      break
-    case 'memory':
-      report('memory', await measureMemory({ rounds: 1, peers: values.peers }))
-      break
-    case 'start':
-      report('start-up', await measureStart({ rounds: Math.max(rounds, 21) }))
-      break
-    case 'install':
-      report('a production install', measureInstall())
+const options = {
+  transportNames: chosen(transports),
+  rounds: Number(flags.rounds),
+  raw: flags.raw,
+  others: flags.peers
+}
+const ratios = {}
+let missed = false
+for (const name of chosen(measurements)) {
+  for await (const [title, results] of measurements[name](options)) {
+    const table = printTable(title, results)
+    Object.assign(ratios, table.ratios)
+    missed ||= table.missed
   }
 }
-if (values.save) save(measured)
-if (values.check && failed()) process.exitCode = 1
-
-function report(title, rows) {
-  Object.assign(measured, printTable(title, rows))
-}
-
-async function measureWay(part, way) {
-  const { title } = ways[way]
-  const raw = values.raw || part !== 'calls'
-  const openers = contestantsOf(way, values.peers).map(
-    (contestant) => () => open(way, contestant, raw)
-  )
-  if (part === 'sizes') {
-    return report(
-      `${title}: large results`,
-      await measureSizes([...openers, openPipe], { rounds: 3 })
-    )
-  }
-  const contestants = []
-  try {
-    for (const opener of [...openers, openPipe]) {
-      const contestant = await opener()
-      if (contestant !== undefined) contestants.push(contestant)
-    }
-    if (part === 'calls') {
-      const sockets = values.raw && way !== 'client' ? ', from bare sockets' : ''
-      report(
-        `${title}${sockets}: small calls`,
-        await measureCalls(contestants, { rounds, time: 300 })
-      )
-    } else {
-      report(`${title}: notifications`, await measureProgress(contestants, { rounds }))
-    }
-  } finally {
-    for (const { close } of contestants) await close()
-  }
-}
-
-/** Starts a contestant, and gives a client that has opened its session through it. */
-async function open(way, { name, args, path }, raw) {
-  if (way === 'client') return openClientMode(name, args)
-  const server = await startServer(args)
-  const client = new ways[way].Client({ port: server.port, path, raw })
-  const close = () => {
-    client.close()
-    return server.stop()
-  }
-  return opened({ name, client, pid: server.pid, close })
-}
-
-async function opened(contestant) {
-  const { client, close } = contestant
-  try {
-    await within(20_000, 'opening', client.open())
-    return contestant
-  } catch (error) {
-    await close()
-    without(new Set(), contestant, error)
-    return undefined
-  }
-}
-
-async function openClientMode(name, args) {
-  const server = await startServer(httpServer)
-  const client = new StdioClient(args(`http://127.0.0.1:${server.port}/mcp`))
-  const close = async () => {
-    client.close()
-    await stop(client.process)
-    await server.stop()
-  }
-  return opened({ name, client, pid: client.process.pid, close })
-}
-
-/** The server itself, with nothing between. */
-async function openPipe() {
-  const client = new StdioClient(stdioServer)
-  await client.open()
-  return { name: 'stdio pipe', client, pid: NaN, close: () => stop(client.process) }
-}
+if (flags.save) save(ratios)
+if (flags.check && missed) process.exitCode = 1

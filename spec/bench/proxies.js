@@ -1,0 +1,52 @@
+// The proxies that the bench compares, and how to start each of them.
+//
+// A proxy in server mode is { name, args, path }: args(port) is its command line, and clients reach it
+// at `path`. A proxy in client mode is { name, args }: args(url) is its command line.
+
+import { fileURLToPath } from 'node:url'
+import { otherProxies } from './other-proxies.js'
+
+const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
+
+export const node = process.execPath
+/** The command of this project. */
+export const mcpProxy = pathOf('../../bin/mcp-proxy.js')
+/** The name of this project's proxy in the tables. */
+export const ours = 'mcp-duplex'
+
+export const stdioServer = [node, pathOf('minimal/stdio-server.js')]
+export const httpServer = (port) => [node, pathOf('minimal/http-server.js'), String(port)]
+
+/** Our proxy in server mode, with additional flags. */
+export const serverMode = (path, ...flags) => ({
+  name: ours,
+  args: (port) => [node, mcpProxy, ...flags, '--port', String(port), ...stdioServer],
+  path
+})
+
+const minimalProxy = 'minimal proxy'
+
+const minimalServerMode = {
+  name: minimalProxy,
+  args: (port) => [node, pathOf('minimal/server-proxy.js'), String(port)],
+  path: '/'
+}
+
+/** Transport → the minimal proxy and ours. */
+const ownProxies = {
+  sessions: [minimalServerMode, serverMode('/mcp')],
+  sse: [minimalServerMode, serverMode('/sse')],
+  modern: [minimalServerMode, serverMode('/mcp')],
+  client: [
+    { name: minimalProxy, args: (url) => [node, pathOf('minimal/client-proxy.js'), url] },
+    { name: ours, args: (url) => [node, mcpProxy, url] }
+  ]
+}
+
+/**
+ * @param transport a key of `transports` in transports.js
+ * @param others whether to add the proxies of other projects
+ */
+export function proxiesFor(transport, others) {
+  return [...ownProxies[transport], ...(others ? otherProxies(transport, stdioServer) : [])]
+}

@@ -1,0 +1,50 @@
+// Starts and stops the servers that the bench measures.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/**
+ * Starts a server and resolves to { port, pid, stop } when it listens.
+ * @param argsOf port → [command, ...arguments]
+ */
+export async function startServer(argsOf) {
+  const port = await freePort()
+  const [command, ...args] = argsOf(port)
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  let log = ''
+  child.stderr.on('data', (chunk) => (log = (log + chunk).slice(-4000)))
+  while (!(await listens(port))) {
+    if (child.exitCode !== null) throw new Error(`${command} ${args.join(' ')} exited: ${log}`)
+    await delay(20)
+  }
+  return { port, pid: child.pid, stop: () => stop(child) }
+}
+
+/** Sends SIGTERM, after 5 s SIGKILL, and resolves when the process has exited. */
+export async function stop(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill()
+  const timer = setTimeout(() => child.kill('SIGKILL'), 5000)
+  await exited
+  clearTimeout(timer)
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  return port
+}
+
+function listens(port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+      .on('connect', () => resolve(true))
+      .on('error', () => resolve(false))
+      .on('connect', () => socket.destroy())
+  })
+}
