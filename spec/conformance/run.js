@@ -1,20 +1,22 @@
 // Runs the official conformance suite against this project: npm run conformance
 //
-// A proxy that changes nothing scores what the server behind it scores. So the suite is run against
-// a server directly, through one hop (a stdio server behind server mode) and through two (an HTTP
-// server behind client mode behind server mode), and each check that a hop loses is a failure. Then
-// it is run against a client that reaches it through client mode.
+// A proxy must not change the result of a server. So the suite tests one server over three routes:
+//   direct       without a proxy
+//   one proxy    server mode in front of the stdio server
+//   two proxies  server mode in front of client mode in front of the HTTP server
+// A check that passes directly and fails through a proxy is a failure. Then the suite tests a client
+// that reaches the suite's server through client mode (client).
 //
-// --server URL    another HTTP server to put behind two hops, instead of the fixture
-// --proxy PATH    another mcp-proxy than the one here
-// --revision R    only this revision; repeatable
-// --only LEG      direct, one hop, two hops or client; repeatable
+// --server URL    test this HTTP server, instead of the one in fixtures/conformance
+// --proxy PATH    use this mcp-proxy, instead of the one of this project
+// --revision R    only this revision; can be repeated
+// --only ROUTE    only direct, "one proxy", "two proxies" or client; can be repeated
 
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { startServer } from './processes.js'
+import { prepareSuite } from './official-suite.js'
 import { report } from './report.js'
-import { prepareSuite } from './suite.js'
+import { startServer } from './start-server.js'
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -31,7 +33,7 @@ const { proxy } = flags
 const server = path('../../fixtures/conformance/server.js')
 const serve = [proxy, '--port', '0', '--']
 
-// Those of the requirements that are not about authorization.
+// The client scenarios that each revision requires, without those about authorization.
 const clientScenarios = {
   '2025-11-25': [
     'initialize',
@@ -56,49 +58,51 @@ const suite = await prepareSuite()
 const fixture = flags.server === undefined ? await startServer(server, '--http', '0') : undefined
 const url = flags.server ?? fixture.url
 
-const legs = {
+/** Route → a function that starts it and resolves to { url, stop }. */
+const routes = {
   direct: async () => ({ url, stop: () => {} }),
-  // Of another server there is only a URL.
-  ...(fixture && { 'one hop': () => startServer(...serve, process.execPath, server) }),
-  'two hops': () => startServer(...serve, process.execPath, proxy, url)
+  // A server of --server cannot be started on stdio.
+  ...(fixture && { 'one proxy': () => startServer(...serve, process.execPath, server) }),
+  'two proxies': () => startServer(...serve, process.execPath, proxy, url)
 }
 
 const results = []
 try {
   for (const revision of flags.revision) {
-    const { server: scored, client: scoredOfClient } = await suite.requirements(revision)
-    const servers = await runServerLegs(revision)
-    const clients = wants('client') ? await runClientLeg(revision) : []
-    results.push({ revision, scored, scoredOfClient, servers, clients })
+    const required = await suite.requirements(revision)
+    const servers = await testServer(revision)
+    const clients = wants('client') ? await testClient(revision) : []
+    results.push({ revision, required, servers, clients })
   }
 } finally {
   await fixture?.stop()
 }
 process.exitCode = report(results) ? 0 : 1
 
-async function runServerLegs(revision) {
-  const found = new Map() // leg → scenario → checks
-  for (const [leg, start] of Object.entries(legs)) {
-    if (!wants(leg)) continue
-    console.error(`${revision} ${leg}`)
+/** Resolves to a map: route → scenario → checks. */
+async function testServer(revision) {
+  const found = new Map()
+  for (const [route, start] of Object.entries(routes)) {
+    if (!wants(route)) continue
+    console.error(`testing the server, ${revision}, ${route}`)
     const { url: served, stop } = await start()
-    found.set(leg, (await suite.runServer(served, revision)).checks)
+    found.set(route, (await suite.testServer(served, revision)).checks)
     await stop()
   }
   return found
 }
 
-// One after the other: some of them measure time.
-async function runClientLeg(revision) {
+// One after the other: some scenarios measure time.
+async function testClient(revision) {
   const command = [process.execPath, path('../../fixtures/conformance/client.js'), proxy].join(' ')
   const found = []
   for (const scenario of clientScenarios[revision] ?? []) {
-    console.error(`${revision} client ${scenario}`)
-    found.push({ scenario, ...(await suite.runClient(command, scenario, revision)) })
+    console.error(`testing the client, ${revision}, ${scenario}`)
+    found.push({ scenario, ...(await suite.testClient(command, scenario, revision)) })
   }
   return found
 }
 
-function wants(leg) {
-  return flags.only?.includes(leg) ?? true
+function wants(route) {
+  return flags.only?.includes(route) ?? true
 }

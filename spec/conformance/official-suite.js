@@ -1,5 +1,7 @@
-// The official suite. It needs Node 22, this project doesn't, so neither the suite nor, where it is
-// needed, a later Node is a dependency: they are installed into a cache when they are first used.
+// Installs and runs the official conformance suite.
+//
+// The suite needs Node 22 and this project does not, so the suite is no dependency. The first run
+// installs it into a cache below node_modules, together with a later Node where that is needed.
 
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -19,10 +21,10 @@ const cache = fileURLToPath(new URL('../../node_modules/.cache/conformance', imp
 const modules = join(cache, 'node_modules')
 const run = promisify(execFile)
 
-/** Resolves to the suite, once it is there. */
+/** Installs the suite if it is missing, and resolves to it. */
 export async function prepareSuite() {
-  const isLate = Number(process.versions.node.split('.')[0]) >= needsNode
-  const wanted = isLate ? [suite] : [suite, laterNode]
+  const runsHere = Number(process.versions.node.split('.')[0]) >= needsNode
+  const wanted = runsHere ? [suite] : [suite, laterNode]
   const missing = wanted.filter(({ name }) => !existsSync(join(modules, name)))
   if (missing.length > 0) {
     const names = missing.map(({ name, version }) => `${name}@${version}`)
@@ -31,7 +33,7 @@ export async function prepareSuite() {
     const npm = ['install', '--no-save', '--no-audit', '--no-fund', '--prefix', cache, ...names]
     await run('npm', npm, { shell: process.platform === 'win32' })
   }
-  return new Suite(isLate ? process.execPath : join(modules, laterNode.name, 'bin', 'node'))
+  return new Suite(runsHere ? process.execPath : join(modules, laterNode.name, 'bin', 'node'))
 }
 
 class Suite {
@@ -41,26 +43,29 @@ class Suite {
     this.#node = node
   }
 
-  /** What the revision requires: { server: [scenario…], client: [scenario…] } */
+  /** Resolves to the scenarios that the revision requires: { server: [name…], client: [name…] }. */
   async requirements(revision) {
     const { parse } = createRequire(join(modules, suite.name, 'dist', 'index.js'))('yaml')
     const file = join(modules, suite.name, 'requirements', `${revision}.yaml`)
     return parse(await readFile(file, 'utf8'))
   }
 
-  /** All that there is for the revision, against a server: scenario → checks. */
-  runServer(url, revision) {
+  /** Runs all scenarios of the revision against a server. Resolves to { checks }: scenario → checks. */
+  testServer(url, revision) {
     return this.#run(['server', '--url', url, '--requirements', revision], 'server-')
   }
 
-  /** One scenario against a client, which is called with the suite's URL: checks, and its exit. */
-  async runClient(command, scenario, revision) {
+  /**
+   * Runs one scenario against a client and resolves to { checks, failed }. The suite adds the URL of its
+   * server to the command of the client.
+   */
+  async testClient(command, scenario, revision) {
     const args = ['--command', command, '--scenario', scenario, '--spec-version', revision]
     const { checks, failed } = await this.#run(['client', ...args], '')
     return { checks: checks.get(scenario) ?? [], failed }
   }
 
-  // Its exit code says that something failed, and what it wrote says what.
+  // The suite writes the checks of each scenario to a file. It exits with an error if one fails.
   async #run(args, prefix) {
     const results = await mkdtemp(join(tmpdir(), 'conformance-'))
     try {
@@ -75,7 +80,7 @@ class Suite {
       for (const directory of await readdir(results)) {
         const name = directory.slice(prefix.length).replace(/-\d{4}-\d{2}-\d{2}T.*$/, '')
         const file = join(results, directory, 'checks.json')
-        // A scenario that broke has none.
+        // A scenario that crashed has no file.
         if (existsSync(file)) checks.set(name, JSON.parse(await readFile(file, 'utf8')))
       }
       return { checks, failed }
