@@ -4,8 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { split } from 'shlex'
 import t from 'tap'
 import type { Test } from 'tap'
-import { flags, parseArguments } from '../lib/cli/arguments.ts'
-import { help } from '../lib/cli/help.ts'
+import { parseArguments } from '../lib/cli/arguments.ts'
 import { loadConfigFile } from '../lib/config/file.ts'
 import { errorCodes } from '../lib/protocol/error-codes.ts'
 import { openShell } from './command/run.ts'
@@ -13,44 +12,6 @@ import { blocksIn, blocksOf, read, root, rowsOf, sectionsOf } from './markdown.t
 
 const readme = read('README.md')
 const section = (heading: string): string => sectionsOf(readme, 2).get(heading) as string
-
-const flagsIn = (words: string): string[] =>
-  [...words.matchAll(/(?<![\w-])--([a-z][a-z-]*)/g)].map(([, flag]) => flag as string)
-
-/** What --help says of each flag, from where it is listed to where the next one is. */
-function entriesOfHelp(): Map<string, string> {
-  const entries = new Map<string, string>()
-  let listed: string[] = []
-  for (const line of help.slice(0, help.indexOf('\nEnvironment:')).split('\n')) {
-    const [, words, told = ''] =
-      /^ {2}(-.*?)(?: {2,}| (?=the named servers, from))(.*)$/.exec(line) ?? []
-    const [, alone] = /^ {2}(-.*)$/.exec(line) ?? []
-    const head = words ?? alone
-    if (head !== undefined) listed = flagsIn(head)
-    else if (!line.startsWith('    ')) listed = []
-    for (const flag of listed) {
-      entries.set(flag, `${entries.get(flag) ?? ''} ${head === undefined ? line.trim() : told}`)
-    }
-  }
-  return entries
-}
-
-const defaultIn = (told: string): string => /default: ([^,;)]+)/.exec(told)?.[1] ?? ''
-
-t.test('the tables list each flag and no other', async (t) => {
-  const named = rowsOf(readme, 'flag').flatMap(([words = '']) => flagsIn(words))
-  t.strictSame(named.sort(), [...flags].sort())
-})
-
-t.test('the tables give the same defaults as --help', async (t) => {
-  const entries = entriesOfHelp()
-  t.strictSame([...entries.keys()].sort(), [...flags].sort())
-  for (const [words = '', value = ''] of rowsOf(readme, 'flag')) {
-    const told = flagsIn(words).map((flag) => entries.get(flag))
-    const written = value.replaceAll('`', '').split(/[,;]/)[0]
-    t.equal(written, defaultIn(told.join(' ')), words)
-  }
-})
 
 t.test(
   'the table of error codes has each code with its HTTP status and JSON-RPC code',

@@ -1,13 +1,14 @@
-// The command: reads its arguments, loads the mode that they ask for, and tells what went wrong in
-// one line.
+// The command: reads its arguments, then loads and runs the mode that they ask for. An error is one line
+// on stderr.
 
 import type { ClientConfig, ServeConfig } from '../config/config.ts'
 import { describe, ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { parseArguments } from './arguments.ts'
+import { groups } from './flags.ts'
 import { createLog } from './log.ts'
 
-/** Runs the command. Resolves to its exit code: 0, 1 for what failed, 2 for what was asked wrongly. */
+/** Resolves to the exit code: 0, 1 for a failure, 2 for a mistake in the arguments or the config file. */
 export async function main(argv: string[]): Promise<number> {
   try {
     const config = await parseArguments(argv, process.env)
@@ -18,8 +19,8 @@ export async function main(argv: string[]): Promise<number> {
         return 0
       }
       case 'help': {
-        const { help } = await import('./help.ts')
-        process.stdout.write(help)
+        const { renderHelp } = await import('./help.ts')
+        process.stdout.write(renderHelp(groups))
         return 0
       }
       case 'client': {

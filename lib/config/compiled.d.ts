@@ -1,4 +1,4 @@
-// The types of the validator that `node spec/schema/compile.js` makes of spec/schema/config.json.
+// The types of compiled.js, the validator that spec/schema/compile.js makes from spec/schema/config.json.
 
 export interface Fault {
   /** A JSON pointer to the invalid value. */
@@ -8,5 +8,5 @@ export interface Fault {
   message?: string
 }
 
-/** Returns whether `data` is valid. `errors` belongs to the last call only. */
+/** Whether `data` is valid. If not, `errors` has the faults until the next call. */
 export const configFile: { (data: unknown): boolean; errors?: Fault[] | null }

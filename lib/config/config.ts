@@ -1,129 +1,108 @@
-// The one validated object that the command line and a config file meet in. What is in it has been
-// checked: nothing further in has to ask again. With it, the few checks that both of them make.
+// The validated configuration: what the command line and the config file are made into. Its values have
+// been checked, so the code that takes it checks nothing again.
 
-import { unescape } from 'node:querystring'
 import type { Limits } from '../limits.ts'
 
 export type LogLevel = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL'
 
-/** How a server at a URL is spoken to. `auto` is Streamable HTTP, or HTTP+SSE if it has only that. */
+/** `auto`: Streamable HTTP, or HTTP+SSE for a server that refuses it. */
 export type TransportName = 'auto' | 'sse' | 'streamablehttp'
 
-/** A server that is a process of ours. */
+/** A server that the proxy starts as a process. */
 export interface ChildConfig {
   kind: 'command'
   command: string
   args: string[]
-  /** All of the environment that it gets. */
+  /** The whole environment of the process: it inherits no other variable. */
   env: Record<string, string>
-  /** Relative to the proxy's own. */
+  /** The working directory, relative to the proxy's (default: the proxy's). */
   cwd?: string
 }
 
-/** A server reached over HTTP. */
+/** A server that the proxy reaches over HTTP. */
 export interface UrlConfig {
   kind: 'url'
-  /** http: or https:, without user name and password: these are in the headers. */
+  /** http: or https:. User name and password have been moved to `headers`. */
   url: URL
-  /** No name twice, however it is written. */
+  /** Sent with each request. Names are unique without regard to case. May hold secrets: never log them. */
   headers: Record<string, string>
   transport: TransportName
 }
 
 export type ServerConfig = ChildConfig | UrlConfig
 
-/** Client credentials, exchanged for a token at `tokenUrl`. */
+/** OAuth 2.0 client credentials, which the proxy exchanges for a token at `tokenUrl`. */
 export interface OAuthConfig {
   clientId: string
+  /** Never log it. */
   clientSecret: string
   tokenUrl: URL
 }
 
-/** What both modes take. */
-interface CommonConfig {
+/** The settings of both modes. */
+export interface CommonConfig {
+  /** Less severe messages are not logged (default: INFO). */
   logLevel: LogLevel
-  limits: Limits
-  /** Whether to check a server's certificate at a URL; or the PEM file to check it against. */
+  /**
+   * How to check the certificate of a server at a URL (default: true). A string is the path of a PEM
+   * file whose certificates are trusted instead of the system's. `false` is dangerous: then anyone on
+   * the network path can read and change the messages.
+   */
   verify: boolean | string
-  /** PEM files: a certificate authority to trust as well, and who we are to servers that ask. */
+  /** The path of a PEM file with certificates to trust as well (default: none). */
   ca?: string
+  /** The path of a PEM file with the certificate to show to servers that ask for one (default: none). */
   cert?: string
+  /** The path of a PEM file with the key of `cert`. Given together with `cert`, or not at all. */
   key?: string
-  /** The file to write what passes to. */
+  /** The file to write each message to (default: none). The file then holds every secret in them. */
   record?: string
-  /** What the caller should log: parts of the request that have no effect, or will lose it. */
+  /** Lines for the log, about flags that have no effect or are deprecated. */
   warnings: string[]
 }
 
-/** Speaks on stdin and stdout, joined to the server at a URL. */
+/** The limits that have an effect in client mode. */
+export type ClientLimits = Pick<
+  Limits,
+  'maxMessage' | 'connectTimeout' | 'closeTimeout' | 'drainTimeout' | 'restarts'
+>
+
+/** Client mode: the client is at stdin and stdout, the server at a URL. */
 export interface ClientConfig extends CommonConfig {
   mode: 'client'
   server: UrlConfig
   oauth?: OAuthConfig
+  limits: ClientLimits
 }
 
-/** Listens on HTTP, joined to servers; to one of them at the least. */
+/** Server mode: clients connect over HTTP, to one server or more. */
 export interface ServeConfig extends CommonConfig {
   mode: 'server'
-  /** The server at /. */
+  /** The server at `/`. Without it there is at least one in `named`. */
   default?: ChildConfig
-  /** The servers at /servers/NAME/. */
+  /** The servers at `/servers/NAME/`. */
   named: Map<string, ServerConfig>
-  /** 0: any that is free. */
+  /** The port to listen on (default: 0, any free port). */
   port: number
-  /** A name or address, IPv6 without brackets. */
+  /** The name or address to listen on, IPv6 without brackets (default: 127.0.0.1). */
   host: string
+  /** Serves Streamable HTTP without sessions (default: false). */
   stateless: boolean
-  /** One process of each server for all sessions. */
+  /** All sessions share one process of each server (default: false). */
   shared: boolean
-  /** As browsers send them; `*` is any. */
+  /** The values of `Origin` to serve, as browsers send them (default: none). `*` serves any web page. */
   allowOrigins: string[]
+  /** The response headers that web pages may read (default: Mcp-Session-Id). */
   exposeHeaders: string[]
-  /** `Host` values served, in lower case and without port. None: what suits `host`. */
+  /** The values of `Host` to serve, lower-cased and without port (default: those that suit `host`). */
   allowHosts: string[]
-  /** What comes before every path: '' or /like/this. */
+  /** What precedes every path: '' (the default), or like '/tools', without a slash at the end. */
   basePath: string
-  /** PEM files to serve HTTPS with. */
+  /** Paths of PEM files to serve HTTPS with (default: plain HTTP). */
   tls?: { cert: string; key: string }
-  /** Processes started ahead of the sessions that will need them. */
+  /** How many processes of each server to start before a session needs them (default: 0). */
   prewarm: number
+  limits: Limits
 }
 
 export type Config = { mode: 'help' } | { mode: 'version' } | ClientConfig | ServeConfig
-
-/** The URL, if it is one that can be reached over HTTP. */
-export function parseHttpUrl(text: string): URL | undefined {
-  return /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined
-}
-
-/** The name of a server becomes one segment of a URL's path, encoded where it has to be. */
-export function isServerName(name: string): boolean {
-  // Of a lone surrogate there is no encoding, and dots are the URL's own.
-  return !/^\.{0,2}$|\p{Surrogate}/u.test(name)
-}
-
-export function isHeaderName(name: string): boolean {
-  return /^[\w!#$%&'*+.^`|~-]+$/.test(name)
-}
-
-export function isHeaderValue(value: string): boolean {
-  return /^[\t\x20-\x7e\x80-\xff]*$/.test(value)
-}
-
-/** Of headers with one name the last counts. A user name in the URL yields to an explicit header. */
-export function toUrlConfig(
-  url: URL,
-  headers: Iterable<[string, string]>,
-  transport: TransportName
-): UrlConfig {
-  const bare = new URL(url)
-  const named = new Map<string, [string, string]>()
-  if (url.username !== '' || url.password !== '') {
-    const login = `${unescape(url.username)}:${unescape(url.password)}`
-    const basic = `Basic ${Buffer.from(login).toString('base64')}`
-    named.set('authorization', ['Authorization', basic])
-    bare.username = bare.password = ''
-  }
-  for (const [name, value] of headers) named.set(name.toLowerCase(), [name, value])
-  return { kind: 'url', url: bare, headers: Object.fromEntries(named.values()), transport }
-}

@@ -1,14 +1,23 @@
-// Servers from a file: our own shape, which is also the one that Claude Desktop, Cursor and VS Code
-// write. All that is wrong with it is told at once. Values are not: there are secrets among them.
+// The config file: reads it and makes the configuration of each server in it. Its shape is the one that
+// Claude Desktop, Cursor and VS Code write. A JSON Schema checks the structure, `check` the rest. One
+// error names all faults of all entries; it repeats no value, because there are secrets among them.
 
 import { readFile } from 'node:fs/promises'
 import { ProxyError } from '../errors.ts'
+import {
+  isDirectory,
+  isHeaderName,
+  isHeaderValue,
+  isServerName,
+  isVariableName,
+  parseHttpUrl,
+  toUrlConfig
+} from './checks.ts'
 import { configFile as isConfigFile } from './compiled.js'
 import type { Fault } from './compiled.js'
-import { isHeaderName, isHeaderValue, isServerName, parseHttpUrl, toUrlConfig } from './config.ts'
 import type { ServerConfig, TransportName } from './config.ts'
 
-/** An entry that the schema has found no fault with. */
+/** An entry in which the schema found no fault. */
 interface Entry {
   enabled?: boolean
   disabled?: boolean
@@ -26,14 +35,14 @@ interface Entry {
 
 type Servers = Record<string, Entry>
 
-/** What is wrong, by the name of the entry; undefined is the file as a whole. */
+/** Faults by the name of the entry; undefined stands for the file as a whole. */
 type Faults = Map<string | undefined, Set<string>>
 
-/** All of the environment of a server that wants these variables. */
+/** Makes the whole environment of a server from the variables in its entry. */
 export type MakeEnvironment = (own: Iterable<[string, string]>) => Record<string, string>
 
 /**
- * The servers in the file that are not switched off, by name. There may be none.
+ * Gives the servers in the file by name, without those that are disabled. There may be none.
  *
  * @throws ProxyError `ERR_CONFIG`, whose message names the file and every fault in it
  */
@@ -45,7 +54,7 @@ export async function loadConfigFile(
   const faults: Faults = new Map()
   const named = new Map<string, ServerConfig>()
   if (!isConfigFile(content)) isConfigFile.errors?.forEach((fault) => addSchemaFault(fault, faults))
-  // What the schema lets pass may have faults of other kinds: they belong in the same message.
+  // Entries that match the schema may have faults of other kinds, for the same message.
   for (const [name, entry] of faults.has(undefined) ? [] : entriesIn(content)) {
     if (faults.has(name) || entry.enabled === false || entry.disabled === true) continue
     const wrong = check(name, entry)
@@ -66,7 +75,7 @@ async function read(file: string): Promise<string> {
   }
 }
 
-// VS Code's own files have comments and trailing commas. Blanks in their place keep every offset.
+// VS Code's files have comments and trailing commas. Replaced by blanks, they leave each offset as it is.
 const commentOrString = /"(?:\\.|[^"\\])*"|\/\/.*|\/\*[^]*?\*\//g
 const lastCommaOrString = /"(?:\\.|[^"\\])*"|,(?=\s*[}\]])/g
 const blankUnlessString = (text: string): string =>
@@ -80,17 +89,17 @@ function parse(file: string, text: string): unknown {
   try {
     return JSON.parse(plain)
   } catch (error) {
-    // Neither its text nor the error as a cause: it quotes the file.
+    // The error is not the cause, and its text is left out: it quotes the file.
     const where = locate(plain, (error as Error).message)
     throw new ProxyError('ERR_CONFIG', `${file}: not JSON${where}`)
   }
 }
 
-// As much as consists of tokens of JSON, in any order.
+// Matches up to the first character that begins no token of JSON.
 const tokens =
   /(?:[ \t\r\n{}[\],:]|"(?:[^"\\\0-\x1f]|\\.)*"|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|true|false|null)*/iy
 
-// V8 tells the position of most faults, but not of a character that begins no token.
+// V8's message has the position of most faults, but not of a character that begins no token.
 function locate(text: string, message: string): string {
   const end = text.trimEnd().length
   tokens.lastIndex = 0
@@ -110,7 +119,7 @@ function entriesIn(content: unknown): [string, Entry][] {
 }
 
 function addSchemaFault(fault: Fault, faults: Faults): void {
-  // The outer half of a fault that is told by its inner one, or the other way round.
+  // Another fault, the inner or the outer one, says the same in better words.
   if (fault.keyword === 'if' || fault.keyword === 'required') return
   const [, root, name, member, inner] = fault.instancePath.split('/').map(unescapePointer)
   const list = faults.get(name) ?? new Set()
@@ -142,20 +151,22 @@ const types = { boolean: 'true or false', object: 'an object of strings', string
 
 const unescapePointer = (token: string): string => token.replaceAll('~1', '/').replaceAll('~0', '~')
 
-// What a schema cannot say, or not so that a person understands it.
+// The checks that a schema cannot make, or not with a message that a person understands.
 function check(name: string, entry: Entry): string[] {
   const wrong: string[] = []
   if (!isServerName(name)) wrong.push('the name must be fit for a URL: not empty, "." or ".."')
   if (entry.command !== undefined) {
     const names = Object.keys(entry.env ?? {})
-    if (names.some((key) => key === '' || key.includes('='))) wrong.push('env has a name with "="')
+    if (!names.every(isVariableName)) wrong.push('env has a name that is empty or has a "=" in it')
+    if (entry.cwd && !isDirectory(entry.cwd)) wrong.push('cwd: there is no such directory')
     return wrong
   }
   if (parseHttpUrl(urlOf(entry)) === undefined) wrong.push('url must be an http:// or https:// URL')
   for (const [header, value] of Object.entries(entry.headers ?? {})) {
-    if (!isHeaderName(header)) wrong.push('headers has a name that no header can have')
-    else if (!isHeaderValue(value))
-      wrong.push(`headers: ${header} has characters that no header can have`)
+    if (!isHeaderName(header)) wrong.push('headers has a name that is not allowed')
+    else if (!isHeaderValue(value)) {
+      wrong.push(`headers: ${header} has a character that is not allowed`)
+    }
   }
   return wrong
 }
@@ -171,7 +182,7 @@ function toServer(entry: Entry, environment: MakeEnvironment): ServerConfig {
 
 const urlOf = ({ url, serverUrl }: Entry): string => url ?? (serverUrl as string)
 
-// Clients that write "http" fall back to HTTP+SSE themselves.
+// Clients that write "http" fall back to HTTP+SSE, so it is `auto`.
 function transportOf({ transport, type, transportType }: Entry): TransportName {
   const word = transport ?? type ?? transportType ?? 'auto'
   if (word === 'sse') return 'sse'

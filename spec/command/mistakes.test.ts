@@ -1,4 +1,4 @@
-// What is wrong is said in one line, with an exit code that tells whose fault it is.
+// Each mistake and failure is one line on stderr, with its exit code.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -21,15 +21,19 @@ async function fails(t: Test, code: number, line: string, how?: How): Promise<st
   return outcome.stderr
 }
 
-t.test('usage mistakes', async (t) => {
+t.test('a mistake in the arguments exits with 2', async (t) => {
   for (const [line, told] of [
     ['mcp-proxy', /nothing to do: .*--help/],
     ['mcp-proxy --prot 8080 x', /unknown flag --prot: did you mean --port\?/],
     ['mcp-proxy --port', /--port needs/],
     ['mcp-proxy --port http uvx', /--port needs a number from 0 to 65535, not "http"/],
     ['mcp-proxy --port 99999 uvx', /--port needs/],
-    ['mcp-proxy http://', /the URL cannot be reached/],
-    ['mcp-proxy ws://localhost/', /the URL cannot be reached/],
+    ['mcp-proxy http://', /this is not a URL/],
+    ["mcp-proxy 'http://a b/'", /this is not a URL/],
+    ['mcp-proxy http:///x', /this is not a URL/],
+    ['mcp-proxy http://localhost:99999/', /this is not a URL/],
+    ['mcp-proxy ws://localhost/', /the URL of a server begins with http:/],
+    ['mcp-proxy --cwd /no/such node', /--cwd: there is no directory "\/no\/such"/],
     ['mcp-proxy -H Authorization', /-H needs two words/],
     ['mcp-proxy --client-id a http://localhost:1/', /need --client-secret and --token-url too/],
     ['mcp-proxy --transport carrier-pigeon http://localhost:1/', /--transport is one of/],
@@ -45,22 +49,27 @@ t.test('usage mistakes', async (t) => {
   }
 })
 
-t.test('a URL in the environment that is none', async (t) => {
+t.test('an SSE_URL that is not a URL exits with 2', async (t) => {
   const told = await fails(t, 2, 'mcp-proxy', { env: { SSE_URL: 'user:secret@localhost' } })
   t.match(told, /SSE_URL must be a URL/)
   t.notMatch(told, 'secret')
 })
 
-t.test('a config file: every fault of it in one line', async (t) => {
+t.test('all faults of a config file are in one line', async (t) => {
   const file = `${shell.directory}/bad.json`
-  writeFileSync(file, JSON.stringify({ mcpServers: { a: {}, b: { command: 'x', args: 'y' } } }))
+  writeFileSync(
+    file,
+    JSON.stringify({
+      mcpServers: { a: {}, b: { command: 'x', args: 'y' }, c: { command: 'x', cwd: '/no/such' } }
+    })
+  )
   t.equal(
     await fails(t, 2, 'mcp-proxy --named-server-config bad.json'),
-    'mcp-proxy: bad.json: a: needs a command or a url; b: args must be a list of strings\n'
+    'mcp-proxy: bad.json: a: needs a command or a url; b: args must be a list of strings; c: cwd: there is no such directory\n'
   )
 })
 
-t.test('a port that is taken', async (t) => {
+t.test('a port that is taken exits with 1', async (t) => {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   t.teardown(() => void server.close())
@@ -73,21 +82,21 @@ t.test('a port that is taken', async (t) => {
   }
 })
 
-t.test('an address that is not ours', async (t) => {
+t.test('an address of another machine exits with 1', async (t) => {
   t.match(
     await fails(t, 1, `mcp-proxy --host 192.0.2.1 ${demo}`),
     /cannot listen on 192.0.2.1:0: .*/
   )
 })
 
-t.test('a command that is not found, named with the PATH', async (t) => {
+t.test('the error for a command that is not found has the PATH', async (t) => {
   const told = await fails(t, 1, 'mcp-proxy no-such-command argument')
   t.match(told, `cannot start "no-such-command": not found; PATH is ${shell.directory}`)
   t.match(await fails(t, 1, 'mcp-proxy ./nowhere'), /no program at \/.*\/nowhere/)
   await fails(t, 1, "mcp-proxy --named-server a 'no-such-command' --named-server b ./nowhere")
 })
 
-t.test('a server that is not there, or is none', async (t) => {
+t.test('a URL without an MCP server exits with 1', async (t) => {
   const server = await startHttpServer()
   const { url } = server
   for (const flag of ['', '--transport sse ', '--transport streamablehttp ']) {
@@ -106,7 +115,7 @@ t.test('a server that is not there, or is none', async (t) => {
   }
 })
 
-t.test('a client that waits for an answer is not kept waiting', async (t) => {
+t.test('a client gets an error while its input is still open', async (t) => {
   const server = await startHttpServer()
   await server.close()
   const client = shell.client(`mcp-proxy ${server.url}`)
@@ -114,7 +123,7 @@ t.test('a client that waits for an answer is not kept waiting', async (t) => {
   t.match(await client.closed, { code: 1, stderr: /^mcp-proxy: cannot reach .*\n$/ })
 })
 
-t.test('certificates', async (t) => {
+t.test('a PEM file without a certificate is an error', async (t) => {
   const cert = fixture('tls/server.pem')
   const key = fixture('tls/server-key.pem')
   const notPem = fixture('servers/demo.js')
@@ -133,27 +142,24 @@ t.test('certificates', async (t) => {
   }
 })
 
-t.test(
-  'a server that cannot start is not told of by the exit code but by each session',
-  async (t) => {
-    const server = await shell.serve(`mcp-proxy --port 0 -- ${rascal} --crash-on-start 3`)
-    const body = addition.split('\n')[0] ?? ''
-    const answer = await fetch(`${server.url}mcp`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body
-    })
-    t.match(await answer.json(), {
-      id: 1,
-      error: { message: /exited with code 3; it said: rascal: crashing on start, as told/ }
-    })
-    const line = `mcp-proxy ${server.url}mcp`
-    t.match(await shell.run(line, { input: addition }), { stdout: /exited with code 3/ })
-    t.match(await server.kill(), { code: 0 })
-  }
-)
+t.test('a server that cannot start is an error in each session, not an exit code', async (t) => {
+  const server = await shell.serve(`mcp-proxy --port 0 -- ${rascal} --crash-on-start 3`)
+  const body = addition.split('\n')[0] ?? ''
+  const answer = await fetch(`${server.url}mcp`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body
+  })
+  t.match(await answer.json(), {
+    id: 1,
+    error: { message: /exited with code 3; it said: rascal: crashing on start, as told/ }
+  })
+  const line = `mcp-proxy ${server.url}mcp`
+  t.match(await shell.run(line, { input: addition }), { stdout: /exited with code 3/ })
+  t.match(await server.kill(), { code: 0 })
+})
 
-t.test('help and version are no mistakes', async (t) => {
+t.test('--help and --version exit with 0', async (t) => {
   const { version } = JSON.parse(
     readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   ) as { version: string }

@@ -1,4 +1,4 @@
-// Config files: those that people have, and what they are told of those that are wrong.
+// Config files of several programs, and the errors for files with faults.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,7 +20,7 @@ async function load(t: Test, content: unknown): Promise<Record<string, ServerCon
   return Object.fromEntries(await loadConfigFile(write(t, content), environment))
 }
 
-/** What the message says after the name of the file. */
+/** The message of the error, after the name of the file. */
 async function faultOf(t: Test, content: unknown): Promise<string> {
   const file = write(t, content)
   const error = await loadConfigFile(file, environment).then(
@@ -94,17 +94,17 @@ t.test("other programs' files load as they are", async (t) => {
       "web": { "type": "http", "url": "https://a.example//mcp", "gallery": true }, /* two
       lines */
       "old": { "type": "sse", "url": "https://a.example/sse?q=/*x*/" },
-      "quoted": { "type": "anything", "command": "a,}\\"//b", "cwd": "sub", "timeout": "long" },
+      "quoted": { "type": "anything", "command": "a,}\\"//b", "cwd": "spec", "timeout": "long" },
     },
   }`
   t.match(await load(t, code), {
     web: { url: { href: 'https://a.example//mcp' }, transport: 'auto' },
     old: { url: { href: 'https://a.example/sse?q=/*x*/' }, transport: 'sse' },
-    quoted: { command: 'a,}"//b', cwd: 'sub' }
+    quoted: { command: 'a,}"//b', cwd: 'spec' }
   })
 })
 
-t.test('each way to write a transport is understood', async (t) => {
+t.test('a transport can be written in several ways', async (t) => {
   const url = 'http://a/'
   const ways: [entry: object, transport: string][] = [
     [{}, 'auto'],
@@ -122,12 +122,12 @@ t.test('each way to write a transport is understood', async (t) => {
   }
 })
 
-t.test('an entry with both is a command', async (t) => {
+t.test('an entry with a command and a url is a command', async (t) => {
   const entry = { command: 'a', url: 'not looked at', transport: 'nor this', type: 'sse' }
   t.match(await load(t, { mcpServers: { entry } }), { entry: { kind: 'command' } })
 })
 
-t.test('mcpServers and servers may stand together', async (t) => {
+t.test('a file may have mcpServers and servers', async (t) => {
   const content = {
     servers: { a: { command: 'a' }, b: { command: 'b' } },
     mcpServers: { b: { command: 'c' } }
@@ -135,12 +135,12 @@ t.test('mcpServers and servers may stand together', async (t) => {
   t.match(await load(t, content), { a: { command: 'a' }, b: { command: 'c' } })
 })
 
-t.test('a name may have a slash, as those of the VS Code gallery have', async (t) => {
+t.test('a name may have a slash, as in the VS Code gallery', async (t) => {
   const content = { servers: { 'microsoft/markitdown': { command: 'uvx' } } }
   t.match(await load(t, content), { 'microsoft/markitdown': { command: 'uvx' } })
 })
 
-t.test('what is switched off is skipped, whatever else is in it', async (t) => {
+t.test('a disabled entry is skipped with all its faults', async (t) => {
   const content = {
     mcpServers: {
       one: { enabled: false, command: 1 },
@@ -153,7 +153,7 @@ t.test('what is switched off is skipped, whatever else is in it', async (t) => {
   t.strictSame(await load(t, { mcpServers: { off: { disabled: true, command: 'x' } } }), {})
 })
 
-t.test('every fault of every entry is told at once', async (t) => {
+t.test('one error has every fault of every entry', async (t) => {
   const content = {
     mcpServers: {
       fetch: { command: 'uvx', args: 'mcp-server-fetch', env: { PORT: 1, A: null }, cwd: 1 },
@@ -168,13 +168,13 @@ t.test('every fault of every entry is told at once', async (t) => {
       web2: { url: 'http://a/', headers: { X: 1 } }
     }
   }
-  const told = await faultOf(t, content)
-  t.notMatch(told, 'secret')
-  t.notMatch(told, 'SECRET')
-  t.strictSame(told.split('; ').sort(), [
+  const message = await faultOf(t, content)
+  t.notMatch(message, 'secret')
+  t.notMatch(message, 'SECRET')
+  t.strictSame(message.split('; ').sort(), [
     '"": the name must be fit for a URL: not empty, "." or ".."',
-    '"two words": url must be an http:// or https:// URL, headers has a name that no header can have, headers: X has characters that no header can have',
-    '..: the name must be fit for a URL: not empty, "." or "..", env has a name with "="',
+    '"two words": url must be an http:// or https:// URL, headers has a name that is not allowed, headers: X has a character that is not allowed',
+    '..: the name must be fit for a URL: not empty, "." or "..", env has a name that is empty or has a "=" in it',
     'fetch: args must be a list of strings, env: PORT must be a string, env: A must be a string, cwd must be a string',
     'github: needs a command or a url',
     'list: command must not be empty, args must be a list of strings, enabled must be true or false, disabled must be true or false',
@@ -184,14 +184,25 @@ t.test('every fault of every entry is told at once', async (t) => {
   ])
 })
 
-t.test('a file without servers is told so', async (t) => {
+t.test('cwd must be a directory that exists', async (t) => {
+  const directory = t.testdir({ file: '' })
+  const faulty = [`${directory}/secret`, `${directory}/file`, 'secret\0'].map((cwd, i) => [
+    `server${i}`,
+    { command: 'x', cwd }
+  ])
+  const message = await faultOf(t, { servers: Object.fromEntries(faulty) })
+  const fault = 'cwd: there is no such directory'
+  t.equal(message, `server0: ${fault}; server1: ${fault}; server2: ${fault}`)
+})
+
+t.test('a file without servers is an error', async (t) => {
   t.equal(await faultOf(t, {}), 'has no "mcpServers"')
   t.equal(await faultOf(t, []), 'must be an object')
   t.equal(await faultOf(t, { mcpServers: [] }), 'mcpServers must be an object')
   t.equal(await faultOf(t, { servers: null, mcpServers: {} }), 'servers must be an object')
 })
 
-t.test('what is not JSON is told with its place, and not with its text', async (t) => {
+t.test('the error for bad JSON has the line and column, but not the text', async (t) => {
   const faults: [content: string, fault: string][] = [
     ['', 'it ends too early'],
     ['{"a": [1, ', 'it ends too early'],
@@ -207,7 +218,7 @@ t.test('what is not JSON is told with its place, and not with its text', async (
   t.equal(await faultOf(t, '{"a": }}'), 'not JSON')
 })
 
-t.test('a file that cannot be read is told so', async (t) => {
+t.test('a file that cannot be read is an error', async (t) => {
   const directory = t.testdir({})
   mkdirSync(join(directory, 'servers.json'))
   await t.rejects(loadConfigFile(join(directory, 'none.json'), environment), {

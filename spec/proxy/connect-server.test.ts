@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { toUrlConfig } from '../../lib/config/config.ts'
+import { toUrlConfig } from '../../lib/config/checks.ts'
 import type {
   ClientConfig,
   ServeConfig,
@@ -104,6 +104,7 @@ test('server mode reaches servers by URL as well', async (t) => {
   const { server: url, ...common } = configOf(toUrlConfig(new URL(server.url), [], 'auto'))
   const config: ServeConfig = {
     ...common,
+    limits,
     mode: 'server',
     named: new Map([['remote', url]]),
     port: 0,

@@ -1,4 +1,4 @@
-// The checks that the command line and the config file share.
+// The checks that the command line and the config file have in common.
 
 import t from 'tap'
 import {
@@ -7,9 +7,9 @@ import {
   isServerName,
   parseHttpUrl,
   toUrlConfig
-} from '../../lib/config/config.ts'
+} from '../../lib/config/checks.ts'
 
-t.test('only http and https are URLs to reach', async (t) => {
+t.test('only absolute http and https URLs are accepted', async (t) => {
   t.equal(parseHttpUrl('http://localhost:8080/sse')?.href, 'http://localhost:8080/sse')
   t.equal(parseHttpUrl('HTTPS://Example.com/mcp')?.href, 'https://example.com/mcp')
   for (const text of [
@@ -18,6 +18,9 @@ t.test('only http and https are URLs to reach', async (t) => {
     'ws://a',
     'http:a',
     'http://',
+    'http:///a',
+    'http://a b/',
+    'http://a\tb/',
     'http://a:99999',
     'file:///a'
   ]) {
@@ -25,14 +28,14 @@ t.test('only http and https are URLs to reach', async (t) => {
   }
 })
 
-t.test('the name of a server is a segment of a path', async (t) => {
+t.test('a server name must be fit for a segment of a path', async (t) => {
   for (const name of ['fetch', 'a b', 'a.b', 'é', '😀', '...', 'microsoft/markitdown', '../a']) {
     t.ok(isServerName(name), name)
   }
   for (const name of ['', '.', '..', 'a\ud800']) t.notOk(isServerName(name), JSON.stringify(name))
 })
 
-t.test('headers are what HTTP can carry', async (t) => {
+t.test('header names and values have the characters that HTTP allows', async (t) => {
   t.ok(isHeaderName('X-Api-Key'))
   for (const name of ['', 'a b', 'a:', 'é', 'a\n'])
     t.notOk(isHeaderName(name), JSON.stringify(name))
@@ -41,7 +44,7 @@ t.test('headers are what HTTP can carry', async (t) => {
     t.notOk(isHeaderValue(value), JSON.stringify(value))
 })
 
-t.test('of headers with one name the last counts, however it is written', async (t) => {
+t.test('of headers with one name the last counts, without regard to case', async (t) => {
   const { headers } = toUrlConfig(
     new URL('http://a/'),
     [
@@ -66,7 +69,7 @@ t.test('a user name and password in the URL become a header', async (t) => {
   t.strictSame(alone.headers, { Authorization: `Basic ${btoa(':p%zz')}` })
 })
 
-t.test('a user name and password in the URL yield to an explicit header', async (t) => {
+t.test('an explicit header wins over a user name and password in the URL', async (t) => {
   const config = toUrlConfig(new URL('https://u:p@a/'), [['authorization', 'Bearer x']], 'auto')
   t.equal(config.url.href, 'https://a/')
   t.strictSame(config.headers, { authorization: 'Bearer x' })

@@ -1,0 +1,84 @@
+import { isHeaderName, isHeaderValue } from '../../config/checks.ts'
+import type { TransportName } from '../../config/config.ts'
+import { choiceOf, file, textOf, tokenUrl, trust } from '../values.ts'
+import type { Flags } from './flag.ts'
+
+const transports: TransportName[] = ['auto', 'sse', 'streamablehttp']
+
+export const clientFlags = {
+  headers: {
+    shape: 'pair',
+    short: '-H',
+    placeholder: 'KEY VALUE',
+    example: "-H Authorization 'Bearer TOKEN'",
+    isName: isHeaderName,
+    isValue: isHeaderValue,
+    needs: 'url',
+    reference: true,
+    help: 'a header for each request to the URL, as two words; repeatable'
+  },
+  transport: {
+    shape: 'value',
+    kind: choiceOf('NAME', transports),
+    default: 'auto',
+    needs: 'url',
+    reference: true,
+    help: '`auto`, `sse` or `streamablehttp`; `auto` tries Streamable HTTP first, and HTTP+SSE if the server refuses the first message with 400, 404 or 405'
+  },
+  'client-id': {
+    shape: 'value',
+    kind: textOf('ID'),
+    needs: 'url',
+    reference: true,
+    help: 'the client id for OAuth 2.0 client credentials; the proxy fetches a token, keeps it until shortly before it expires, and fetches a new one when the server refuses it'
+  },
+  'client-secret': {
+    shape: 'value',
+    kind: textOf('SECRET'),
+    needs: 'url',
+    reference: true,
+    help: 'the secret of `--client-id`; other users of the machine may see it in the list of processes'
+  },
+  'token-url': {
+    shape: 'value',
+    kind: tokenUrl,
+    needs: 'url',
+    reference: true,
+    help: 'the URL that gives a token for `--client-id` and `--client-secret`'
+  }
+} as const satisfies Flags
+
+/** These also apply to the servers at URLs in the config file. */
+export const tlsFlags = {
+  'verify-ssl': {
+    shape: 'verify',
+    negatable: true,
+    kind: trust,
+    default: true,
+    sets: 'verify',
+    needs: 'remote',
+    reference: true,
+    help: 'how to check the certificate of the server: `true`, `false`, or a PEM file with the certificates to trust instead of the usual ones; with `false` anyone on the network path can read and change the messages'
+  },
+  ca: {
+    shape: 'value',
+    kind: file,
+    sets: 'ca',
+    needs: 'remote',
+    help: 'a PEM file with certificates to trust as well'
+  },
+  cert: {
+    shape: 'value',
+    kind: file,
+    sets: 'cert',
+    needs: 'remote',
+    help: 'a PEM file with the certificate to show to a server that asks for one; needs `--key`'
+  },
+  key: {
+    shape: 'value',
+    kind: file,
+    sets: 'key',
+    needs: 'remote',
+    help: 'a PEM file with the key of `--cert`'
+  }
+} as const satisfies Flags

@@ -1,0 +1,82 @@
+import { sessionIdHeader } from '../../protocol/headers.ts'
+import { basePath, file, headerName, host, hostHeader, origin, port } from '../values.ts'
+import type { Flags } from './flag.ts'
+
+export const httpFlags = {
+  port: {
+    shape: 'value',
+    kind: port,
+    default: 0,
+    sets: 'port',
+    alias: 'sse-port',
+    needs: 'listener',
+    reference: true,
+    help: 'the port to listen on; 0 is any free port'
+  },
+  host: {
+    shape: 'value',
+    kind: host,
+    default: '127.0.0.1',
+    sets: 'host',
+    alias: 'sse-host',
+    needs: 'listener',
+    reference: true,
+    help: 'the name or address to listen on; on any other than loopback, the whole network can use the servers'
+  },
+  stateless: {
+    shape: 'switch',
+    negatable: true,
+    sets: 'stateless',
+    needs: 'listener',
+    reference: true,
+    help: 'serve Streamable HTTP without sessions: all requests go to one process of each server'
+  },
+  'allow-origin': {
+    shape: 'origins',
+    kind: origin,
+    sets: 'allowOrigins',
+    defaultText: 'none',
+    needs: 'listener',
+    reference: true,
+    help: 'the origins of web pages that may use the servers (CORS); `*` lets every web page in; repeatable'
+  },
+  'expose-header': {
+    shape: 'list',
+    kind: headerName,
+    default: [sessionIdHeader],
+    sets: 'exposeHeaders',
+    needs: 'listener',
+    reference: true,
+    help: 'a response header that these web pages may read (CORS); repeatable'
+  },
+  'allow-host': {
+    shape: 'list',
+    kind: hostHeader,
+    sets: 'allowHosts',
+    defaultText: 'loopback names if `--host` is one, else any',
+    needs: 'listener',
+    help: 'a value of the `Host` header to accept; repeatable'
+  },
+  'base-path': {
+    shape: 'value',
+    kind: basePath,
+    default: '',
+    defaultText: '/',
+    sets: 'basePath',
+    needs: 'listener',
+    help: 'the path at which a reverse proxy serves the proxy; the `endpoint` event of `/sse` then begins with it'
+  },
+  'tls-cert': {
+    shape: 'value',
+    kind: file,
+    defaultText: 'plain HTTP',
+    needs: 'listener',
+    help: 'serve HTTPS with the certificate in this PEM file; needs `--tls-key`'
+  },
+  'tls-key': {
+    shape: 'value',
+    kind: file,
+    needs: 'listener',
+    help: 'a PEM file with the key of `--tls-cert`'
+  }
+} as const satisfies Flags

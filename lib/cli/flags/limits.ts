@@ -1,0 +1,110 @@
+import { limits } from '../../limits.ts'
+import { count, size, time } from '../values.ts'
+import type { Flags } from './flag.ts'
+
+/** The limits of both modes. */
+export const limitFlags = {
+  'max-message': {
+    shape: 'value',
+    kind: size,
+    default: limits.maxMessage,
+    sets: 'maxMessage',
+    help: 'the largest message, in either direction'
+  },
+  'connect-timeout': {
+    shape: 'value',
+    kind: time,
+    default: limits.connectTimeout,
+    sets: 'connectTimeout',
+    help: 'how long a connection may take to open, and a server to give its first response'
+  },
+  'close-timeout': {
+    shape: 'value',
+    kind: time,
+    default: limits.closeTimeout,
+    sets: 'closeTimeout',
+    help: 'how long a process may take to exit after the end of its input, and again after SIGTERM; how long a server at a URL may take to end a session'
+  },
+  'drain-timeout': {
+    shape: 'value',
+    kind: time,
+    default: limits.drainTimeout,
+    sets: 'drainTimeout',
+    help: 'how long requests in flight may still get a response after a signal to stop'
+  },
+  restarts: {
+    shape: 'value',
+    kind: count,
+    default: limits.restarts,
+    sets: 'restarts',
+    help: 'how many times a minute the proxy may restart a dead server, or reopen a session that a server at a URL forgot; after that the session of the client ends'
+  }
+} as const satisfies Flags
+
+/** The limits of server mode alone. */
+export const serverLimitFlags = {
+  'max-sessions': {
+    shape: 'value',
+    kind: count,
+    default: limits.maxSessions,
+    sets: 'maxSessions',
+    needs: 'listener',
+    help: 'how many sessions may be open at a time; a client that wants one more gets 503 with `Retry-After`'
+  },
+  'session-timeout': {
+    shape: 'value',
+    kind: time,
+    default: limits.sessionTimeout,
+    sets: 'sessionTimeout',
+    needs: 'listener',
+    help: 'a session without traffic, open stream or request in flight ends after this time'
+  },
+  'idle-timeout': {
+    shape: 'value',
+    kind: time,
+    default: limits.idleTimeout,
+    sets: 'idleTimeout',
+    needs: 'listener',
+    help: 'an HTTP connection without a request is closed after this time'
+  },
+  'keep-alive': {
+    shape: 'value',
+    kind: time,
+    default: limits.keepAlive,
+    sets: 'keepAlive',
+    needs: 'listener',
+    help: 'the time between two comments on a silent event stream, which keep reverse proxies from closing it'
+  },
+  'max-replay': {
+    shape: 'value',
+    kind: size,
+    default: limits.maxReplay,
+    sets: 'maxReplay',
+    needs: 'listener',
+    help: 'how much a session keeps for a client that lost its connection'
+  },
+  'max-queue': {
+    shape: 'value',
+    kind: size,
+    default: limits.maxQueue,
+    sets: 'maxQueue',
+    needs: 'listener',
+    help: 'how much may wait for a client of a shared server that does not read; then the proxy disconnects the client'
+  },
+  'stream-after': {
+    shape: 'value',
+    kind: time,
+    default: limits.streamAfter,
+    sets: 'streamAfter',
+    needs: 'listener',
+    help: 'a POST that waits longer for its response gets an event stream instead of JSON'
+  },
+  retry: {
+    shape: 'value',
+    kind: time,
+    default: limits.retry,
+    sets: 'retry',
+    needs: 'listener',
+    help: 'how long the proxy asks clients to wait before they reconnect to an event stream'
+  }
+} as const satisfies Flags

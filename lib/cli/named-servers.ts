@@ -1,0 +1,46 @@
+// The named servers: from --named-server, or from the config file.
+
+import { isServerName } from '../config/checks.ts'
+import type { ServerConfig } from '../config/config.ts'
+import type { MakeEnvironment } from '../config/file.ts'
+import type { Pair } from './flags/flag.ts'
+import { quote, usage } from './usage.ts'
+
+/**
+ * @param file the config file; if there is one, `definitions` are not looked at
+ * @throws ProxyError `ERR_USAGE` for a definition, `ERR_CONFIG` for the file
+ */
+export async function readNamedServers(
+  file: string | undefined,
+  definitions: readonly Pair[],
+  environment: MakeEnvironment
+): Promise<Map<string, ServerConfig>> {
+  if (file !== undefined) {
+    const { loadConfigFile } = await import('../config/file.ts')
+    return loadConfigFile(file, environment)
+  }
+  const named = new Map<string, ServerConfig>()
+  for (const [name, text] of definitions) {
+    if (!isServerName(name)) {
+      throw usage(
+        `--named-server ${quote(name)}: the name must be fit for a URL: not empty, "." or ".."`
+      )
+    }
+    const [command = '', ...args] = await splitCommand(name, text)
+    if (command === '') throw usage(`--named-server ${name}: its command is empty`)
+    named.set(name, { kind: 'command', command, args, env: environment([]) })
+  }
+  return named
+}
+
+async function splitCommand(name: string, text: string): Promise<string[]> {
+  if (!/['"\\]/.test(text)) return text.split(/[ \t\r\n]+/).filter((word) => word !== '')
+  const { split } = await import('shlex')
+  try {
+    return split(text)
+  } catch {
+    throw usage(
+      `--named-server ${name}: a quote or backslash in its command has nothing to close it`
+    )
+  }
+}

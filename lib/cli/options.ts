@@ -1,0 +1,111 @@
+// The values of all flags, read from the words of a command line, and the words that are no flags.
+
+import minimist from 'minimist'
+import { flagNames, flags } from './flags.ts'
+import type { FlagName, FlagValues } from './flags.ts'
+import type { Flag, Flags, Members, Pair } from './flags/flag.ts'
+import { usage } from './usage.ts'
+import type { Words } from './words.ts'
+
+export class Options {
+  /** The first word that is no flag; '' if there is none. */
+  readonly command: string
+  readonly args: string[]
+  /** The value of each flag in the table, or its default. */
+  readonly values: FlagValues
+  readonly #texts: Record<string, unknown>
+  readonly #pairs: Words['pairs']
+
+  /** @throws ProxyError `ERR_USAGE` for a value that its flag does not take */
+  constructor({ plain, keys, pairs }: Words) {
+    const texts = minimist(plain, { string: ['_', ...keys] })
+    const [command = '', ...args] = texts._
+    this.command = command
+    this.args = args
+    this.#texts = texts
+    this.#pairs = pairs
+    this.values = collect((name) => readFlag(name, (key) => this.#all(key), pairs.get(name) ?? []))
+  }
+
+  /** The ways in which a flag was written, `--port` and `--sse-port`. A switch that is off is not given. */
+  given(name: FlagName): string[] {
+    if (this.#pairs.has(name)) return [`--${name}`]
+    const { shape } = flags[name]
+    return keysOf(name).flatMap((key) => {
+      const text = this.#all(key).at(-1)
+      if (text === undefined || (shape === 'switch' && text === 'false')) return []
+      return shape === 'verify' && text === 'false' ? [`--no-${key}`] : [`--${key}`]
+    })
+  }
+
+  /** The values, with the defaults in place of the flags that are ignored. */
+  without(ignored: ReadonlySet<FlagName>): FlagValues {
+    return collect((name) => (ignored.has(name) ? readFlag(name, none, []) : this.values[name]))
+  }
+
+  #all(key: string): string[] {
+    return [this.#texts[key] ?? []].flat() as string[]
+  }
+}
+
+const none = (): string[] => []
+
+/** @param all gives the texts for a name or alias */
+function readFlag(name: FlagName, all: (key: string) => string[], pairs: Pair[]): unknown {
+  const flag = flags[name]
+  switch (flag.shape) {
+    case 'act':
+    case 'switch':
+      return all(name).at(-1) === 'true'
+    case 'pair':
+      for (const pair of pairs) checkPair(`--${name}`, pair, flag)
+      return pairs
+    case 'list':
+    case 'origins': {
+      const values = all(name).map((text) => flag.kind.read(`--${name}`, text))
+      return values.length === 0 && 'default' in flag ? flag.default : values
+    }
+    default: {
+      // The last text of each name counts. The name wins over the alias, whose text must be right too.
+      const values = keysOf(name).flatMap((key) => {
+        const text = all(key).at(-1)
+        return text === undefined ? [] : [flag.kind.read(`--${key}`, text)]
+      })
+      return values.length === 0 ? flag.default : values[0]
+    }
+  }
+}
+
+/** The members of the configuration that these flags set. A flag without a value sets none. */
+export function membersOf<Table extends Flags>(
+  table: Table,
+  values: Pick<FlagValues, keyof Table & FlagName>
+): Members<Table> {
+  const members = Object.entries(table).flatMap(([name, { sets }]) => {
+    const value = (values as Record<string, unknown>)[name]
+    return sets === undefined || value === undefined ? [] : [[sets, value]]
+  })
+  return Object.fromEntries(members) as Members<Table>
+}
+
+function collect(valueOf: (name: FlagName) => unknown): FlagValues {
+  return Object.fromEntries(flagNames.map((name) => [name, valueOf(name)])) as FlagValues
+}
+
+/** The name of a flag, then its alias. */
+function keysOf(name: FlagName): string[] {
+  const flag = flags[name]
+  return 'alias' in flag ? [name, flag.alias] : [name]
+}
+
+function checkPair(
+  given: string,
+  [name, value]: Pair,
+  { example, isName, isValue }: Flag & { shape: 'pair' }
+): void {
+  // "Authorization: Bearer TOKEN" or KEY=VALUE as one word: the message must not repeat it.
+  if (isName?.(name) === false) throw usage(`${given} needs two words: ${example}`)
+  if (isValue?.(value) === false) {
+    throw usage(`${given} ${name}: the value has a character that is not allowed`)
+  }
+}

@@ -1,0 +1,50 @@
+// The message for a flag that does not exist: what the user may have meant. What is stuck to a flag may
+// be a secret, so the message repeats the flag only.
+
+import type { ProxyError } from '../errors.ts'
+import { findShortFlag, flags, spellings } from './flags.ts'
+import { usage } from './usage.ts'
+
+/** @param isFlag whether a word is a flag that exists */
+export function unknownFlag(
+  given: string,
+  afterCommand: boolean,
+  isFlag: (word: string) => unknown
+): ProxyError {
+  const stuck = findShortFlag(given.slice(0, 2))
+  if (stuck !== undefined && flags[stuck].shape === 'pair') {
+    return usage(`${given.slice(0, 2)} needs two words: ${flags[stuck].example}`)
+  }
+  const [flag] = given.split(/\s/) as [string]
+  if (flag !== given && isFlag(flag)) {
+    return usage(`${flag} and its value came as one word: check the quotes around them`)
+  }
+  if (afterCommand) {
+    return usage(
+      `unknown flag ${flag}: put -- before the command if it belongs to the command, see mcp-proxy --help if not`
+    )
+  }
+  const name = flag.replace(/^-+/, '')
+  // Every short flag is two steps from a word of one letter.
+  const mostSteps = Math.min(2, name.length - 1)
+  const close = [...spellings().keys()]
+    .map((known) => ({ known, steps: distance(known, name) }))
+    .filter(({ known, steps }) => steps <= mostSteps || (name.length > 2 && known.startsWith(name)))
+    .sort((a, b) => a.steps - b.steps)[0]
+  const advice = close ? `did you mean --${close.known}?` : 'see mcp-proxy --help'
+  return usage(`unknown flag ${flag}: ${advice}`)
+}
+
+/** Levenshtein's: how many characters to insert, delete or replace to make one word the other. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (const [i, char] of [...a].entries()) {
+    const above = row
+    row = [i + 1]
+    for (const [j, other] of [...b].entries()) {
+      const replaced = (above[j] as number) + (char === other ? 0 : 1)
+      row.push(Math.min(replaced, (above[j + 1] as number) + 1, (row[j] as number) + 1))
+    }
+  }
+  return row.at(-1) as number
+}

@@ -1,0 +1,183 @@
+// The kinds of values. Each has a reader that makes the value of a flag's text, or throws an error that
+// names the flag and shows a text that it would take. An error repeats the text only where it cannot be a
+// secret.
+
+import { isDirectory, isFile, isHeaderName, parseHttpUrl } from '../config/checks.ts'
+import type { Kind } from './flags/flag.ts'
+import { quote, usage } from './usage.ts'
+
+export function choiceOf<Choice extends string>(
+  placeholder: string,
+  choices: readonly Choice[]
+): Kind<Choice> {
+  return {
+    placeholder,
+    read(flag, text) {
+      const found = choices.find((choice) => choice.toLowerCase() === text.toLowerCase())
+      if (found !== undefined) return found
+      throw usage(`${flag} is one of ${choices.join(', ')}, not ${quote(text)}`)
+    }
+  }
+}
+
+export const textOf = (placeholder: string): Kind<string> => ({
+  placeholder,
+  read: (_flag, text) => text
+})
+
+export const count: Kind<number> = {
+  placeholder: 'N',
+  read(flag, text) {
+    const number = /^\d+$/.test(text) ? Number(text) : NaN
+    if (Number.isSafeInteger(number)) return number
+    throw usage(`${flag} needs a whole number, not ${quote(text)}`)
+  }
+}
+
+export const port: Kind<number> = {
+  placeholder: 'N',
+  read(flag, text) {
+    const port = /^\d+$/.test(text) ? Number(text) : NaN
+    if (port <= 65535) return port
+    throw usage(`${flag} needs a number from 0 to 65535, not ${quote(text)}`)
+  }
+}
+
+const bytes: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
+
+/** In bytes. */
+export const size: Kind<number> = {
+  placeholder: 'SIZE',
+  read(flag, text) {
+    const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)([kmg]?)b?$/.exec(text.toLowerCase()) ?? []
+    const size = Math.ceil(Number(amount) * (bytes[unit] as number))
+    if (Number.isSafeInteger(size)) return size
+    throw usage(`${flag} needs a size like 512k, 64m or 1g, not ${quote(text)}`)
+  },
+  print: (size) => withUnit(size, bytes)
+}
+
+const milliseconds: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** Node's timers fire at once when set for longer. */
+const longestTime = 2 ** 31 - 1
+
+/** In milliseconds. */
+export const time: Kind<number> = {
+  placeholder: 'T',
+  read(flag, text) {
+    const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.toLowerCase()) ?? []
+    if (amount === undefined) {
+      throw usage(`${flag} needs a time like 500ms, 30s or 5m, not ${quote(text)}`)
+    }
+    if (Number(amount) === 0) return 0
+    const scale = milliseconds[unit]
+    if (scale === undefined) {
+      const examples = `${amount}ms, ${amount}s, ${amount}m or ${amount}h`
+      throw usage(`${flag} ${amount} needs a unit: ${examples}`)
+    }
+    // Rounding a very short time to 0 would turn the limit off.
+    const time = Math.max(1, Math.round(Number(amount) * scale))
+    if (time > longestTime) throw usage(`${flag} can be 596h at most; 0 is no limit`)
+    return time
+  },
+  print: (time) => withUnit(time, milliseconds)
+}
+
+/** In the largest unit that leaves a whole number. */
+function withUnit(value: number, units: Record<string, number>): string {
+  const fitting = Object.entries(units).filter(([, scale]) => value % scale === 0)
+  const [unit, scale] = fitting.at(-1) as [string, number]
+  return `${value / scale}${unit}`
+}
+
+export const file: Kind<string> = {
+  placeholder: 'FILE',
+  read(flag, text) {
+    if (text !== '') return text
+    throw usage(`${flag} needs the name of a file`)
+  }
+}
+
+/** The reference takes an empty text for no directory. */
+export const directory: Kind<string> = {
+  placeholder: 'DIR',
+  read(flag, text) {
+    if (text === '' || isDirectory(text)) return text
+    throw usage(`${flag}: there is no directory ${quote(text)}`)
+  }
+}
+
+const yes = /^(?:1|true|yes|on)$/i
+const no = /^(?:0|false|no|off)$/i
+
+export const trust: Kind<boolean | string> = {
+  placeholder: '[VALUE]',
+  read(flag, text) {
+    if (yes.test(text) || no.test(text)) return yes.test(text)
+    if (isFile(text)) return text
+    throw usage(`${flag} takes true, false or a PEM file, and there is no file ${quote(text)}`)
+  }
+}
+
+/** Whether the word after `--verify-ssl` is its value. */
+export const isTrust = (word = ''): boolean => yes.test(word) || no.test(word) || isFile(word)
+
+/** An empty text means no flag. */
+export const tokenUrl: Kind<URL | undefined> = {
+  placeholder: 'URL',
+  read(flag, text) {
+    const url = parseHttpUrl(text)
+    if (url !== undefined || text === '') return url
+    throw usage(`${flag} needs a URL like https://auth.example.com/token`)
+  }
+}
+
+export const host: Kind<string> = {
+  placeholder: 'HOST',
+  read(flag, text) {
+    if (text !== '') return text.replace(/^\[(.*)\]$/, '$1')
+    throw usage(`${flag} needs a name or address: 127.0.0.1, or 0.0.0.0 for all`)
+  }
+}
+
+/** As a URL has it: lower-cased, without port, IPv6 in brackets. */
+export const hostHeader: Kind<string> = {
+  placeholder: 'NAME',
+  read(flag, text) {
+    const isBareIPv6 = /^[^[]*:.*:/.test(text)
+    const url = `http://${isBareIPv6 ? `[${text}]` : text}`
+    if (URL.canParse(url) && !/[/?#@]/.test(text)) return new URL(url).hostname
+    throw usage(`${flag} needs a host name, not ${quote(text)}`)
+  }
+}
+
+export const basePath: Kind<string> = {
+  placeholder: 'PATH',
+  read(flag, text) {
+    const segments = text.split('/').filter((segment) => segment !== '')
+    if (/[?#\s\\:]/.test(text) || segments.some((segment) => /^\.\.?$/.test(segment))) {
+      throw usage(`${flag} needs a path like /tools, not ${quote(text)}`)
+    }
+    return segments.map((segment) => `/${segment}`).join('')
+  }
+}
+
+export const headerName: Kind<string> = {
+  placeholder: 'NAME',
+  read(flag, text) {
+    if (isHeaderName(text)) return text
+    throw usage(`${flag} needs the name of a header, not ${quote(text)}`)
+  }
+}
+
+/** As a browser writes it: any other spelling would never match. */
+export const origin: Kind<string> = {
+  placeholder: 'ORIGIN [ORIGIN...]',
+  read: (_flag, text) =>
+    /^https?:/i.test(text) && URL.canParse(text) ? new URL(text).origin : text
+}
+
+/** Whether a word after `--allow-origin` is one more origin. */
+export const isOrigin = (word = ''): boolean =>
+  word === '*' || word === 'null' || (word.includes('://') && !word.startsWith('-'))

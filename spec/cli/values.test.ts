@@ -1,0 +1,123 @@
+// What the readers of values accept.
+
+import t from 'tap'
+import { client, clientLimits, mistake, server, sse } from './parse.ts'
+
+t.test('a log level may be in any case, and --debug wins over it', async (t) => {
+  t.match(await client([sse, '--log-level', 'warning']), { logLevel: 'WARNING' })
+  t.match(await client([sse, '--debug', '--log-level=ERROR']), { logLevel: 'DEBUG' })
+  t.match(await client([sse, '--debug', '--no-debug']), { logLevel: 'INFO' })
+  const message = '--log-level is one of DEBUG, INFO, WARNING, ERROR, CRITICAL, not "loud"'
+  await mistake(t, [sse, '--log-level', 'loud'], message)
+  await mistake(t, [sse, '--transport', 'ws'], /^--transport is one of auto, sse, streamablehttp,/)
+  t.match(await client([sse, '--transport', 'SSE']), { server: { transport: 'sse' } })
+})
+
+t.test('server mode has files, counts and header names', async (t) => {
+  const argv = ['x', '--tls-cert', 'c.pem', '--tls-key', 'k.pem', '--prewarm', '2', '--record=r']
+  t.match(await server(argv), { tls: { cert: 'c.pem', key: 'k.pem' }, prewarm: 2, record: 'r' })
+  await mistake(t, ['x', '--tls-key', 'k'], '--tls-key needs --tls-cert too')
+  await mistake(t, ['x', '--prewarm', 'many'], '--prewarm needs a whole number, not "many"')
+  await mistake(t, ['x', '--prewarm', '-1'], '--prewarm needs a whole number, not "-1"')
+  await mistake(t, ['x', '--restarts', '9'.repeat(20)], /^--restarts needs a whole number/)
+  await mistake(t, ['x', '--expose-header', 'a b'], /^--expose-header needs the name of a header/)
+})
+
+t.test('a base path begins with a slash and ends without one', async (t) => {
+  const paths: [text: string, path: string][] = [
+    ['/', ''],
+    ['tools', '/tools'],
+    ['/tools/', '/tools'],
+    ['//a//b//', '/a/b']
+  ]
+  for (const [text, basePath] of paths) {
+    t.match(await server(['x', '--base-path', text]), { basePath }, text)
+  }
+  for (const text of ['http://a/b', '/a?b', '/a b', '/a/../b', '/a#b']) {
+    await mistake(t, ['x', '--base-path', text], /^--base-path needs a path like \/tools, not "/)
+  }
+})
+
+t.test('host names are as URLs have them', async (t) => {
+  const names = ['Example.COM', 'a:8080', '::1', '[::1]:80'].flatMap((name) => [
+    '--allow-host',
+    name
+  ])
+  t.match(await server(['x', ...names]), { allowHosts: ['example.com', 'a', '[::1]', '[::1]'] })
+  for (const name of ['', 'a/b', 'http://a', 'a b']) {
+    await mistake(t, ['x', '--allow-host', name], /^--allow-host needs a host name, not "/)
+  }
+  t.match(await server(['x', '--host', '[::1]']), { host: '::1' })
+  t.match(await server(['x', '--host', '::']), { host: '::' })
+  await mistake(t, ['x', '--host='], /^--host needs a name or address/)
+})
+
+t.test('a port is a number from 0 to 65535', async (t) => {
+  t.match(await server(['x', '--port', '0']), { port: 0 })
+  t.match(await server(['x', '--port', '65535']), { port: 65535 })
+  for (const text of ['65536', '-1', '80.5', '0x50', 'http', '', ' 80']) {
+    const message = `--port needs a number from 0 to 65535, not ${JSON.stringify(text)}`
+    await mistake(t, ['x', '--port', text], message)
+  }
+})
+
+t.test('--shared is a switch', async (t) => {
+  t.match(await server(['--shared', 'x']), { shared: true })
+})
+
+t.test('limits have sizes, times and counts', async (t) => {
+  const argv =
+    '--session-timeout 1h --max-sessions 5 --max-message 1k --keep-alive 0 --close-timeout 1.5s ' +
+    '--drain-timeout 2m --restarts 0 --connect-timeout 500ms --max-replay 2MB --stream-after 1S ' +
+    '--max-queue 3k --retry 0.1ms --idle-timeout 5m'
+  const expected = {
+    sessionTimeout: 3_600_000,
+    maxSessions: 5,
+    idleTimeout: 300_000,
+    maxMessage: 1024,
+    keepAlive: 0,
+    closeTimeout: 1500,
+    drainTimeout: 120_000,
+    restarts: 0,
+    connectTimeout: 500,
+    maxReplay: 2 * 1024 * 1024,
+    maxQueue: 3072,
+    streamAfter: 1000,
+    retry: 1
+  }
+  t.strictSame((await server(['x', ...argv.split(' ')])).limits, expected)
+  t.strictSame((await client([sse, '--max-message=1.5g'])).limits, {
+    ...clientLimits,
+    maxMessage: 1.5 * 1024 ** 3
+  })
+  t.strictSame((await client([sse, '--max-message', '10b'])).limits, {
+    ...clientLimits,
+    maxMessage: 10
+  })
+})
+
+t.test('the error for a size or time shows good ones', async (t) => {
+  for (const text of ['big', '-1', '1t', '', '1kk', '9'.repeat(20)]) {
+    await mistake(t, [sse, '--max-message', text], /^--max-message needs a size like 512k, 64m/)
+  }
+  for (const text of ['soon', '-1s', '1d', '', '1 s']) {
+    await mistake(t, [sse, '--keep-alive', text], /^--keep-alive needs a time like 500ms, 30s/)
+  }
+  const unit = '--keep-alive 15 needs a unit: 15ms, 15s, 15m or 15h'
+  await mistake(t, [sse, '--keep-alive', '15'], unit)
+  const longest = '--keep-alive can be 596h at most; 0 is no limit'
+  await mistake(t, [sse, '--keep-alive', '597h'], longest)
+  t.match(await server(['x', '--keep-alive', '596h']), { limits: { keepAlive: 596 * 3_600_000 } })
+})
+
+t.test('--cwd needs a directory that exists', async (t) => {
+  const directory = t.testdir({ file: '', sub: {} })
+  const cwd = `${directory}/sub`
+  t.match(await server(['x', '--cwd', cwd]), { default: { cwd } })
+  t.notOk((await server(['x', '--cwd', ''])).default?.cwd, 'the reference takes an empty one')
+  for (const path of ['/no/such', `${directory}/file`, `${directory}/file/sub`]) {
+    const message = `--cwd: there is no directory ${JSON.stringify(path)}`
+    await mistake(t, ['x', '--cwd', path], message)
+    await mistake(t, [sse, '--cwd', path], message)
+  }
+})
