@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// Starts the command. All of it is in lib/cli, bundled by lib/cli/bundle.js.
+// Starts the command, which is lib/cli, bundled by lib/cli/bundle.js.
 //
-// CommonJS (see package.json beside this), and what V8 has compiled is kept for the next time where
-// Node can do that (22.8 and later): a client waits for us to start.
+// A client waits for the start, so this file is CommonJS (see package.json beside it), and Node 22.8 and
+// later keep the compiled code for the next start.
 
 const { enableCompileCache } = require('node:module')
 

@@ -1,4 +1,4 @@
-// Client mode: the client that started us speaks on stdin and stdout, and the server is at a URL.
+// Client mode: the client that started the command is at stdin and stdout, the server at a URL.
 
 import type { ClientConfig } from '../config/config.ts'
 import { isAbort } from '../errors.ts'
@@ -10,7 +10,7 @@ import { reconnect } from '../wrappers/reconnect.ts'
 import { openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
-/** Resolves when the client has said its last word and got its last answer. */
+/** Resolves when the client has ended its input and has the response to each of its requests. */
 export async function runClient(config: ClientConfig, log: Log): Promise<void> {
   const { drainTimeout } = config.limits
   const recorder = await openRecorder(config.record)
@@ -19,14 +19,14 @@ export async function runClient(config: ClientConfig, log: Log): Promise<void> {
   const server = reconnect(connect, { ...config.limits, log })
   const release = onStop((again) => {
     if (again) server.destroy()
-    // As if the input had ended here: what was asked is answered, if it does not take too long.
+    // As if the input ended here: requests in flight have until drainTimeout to get their response.
     client.endInput()
     if (drainTimeout > 0) setTimeout(() => server.destroy(), drainTimeout).unref()
   })
   try {
     await join(client, server, recorder?.tap('stdio'))
   } catch (error) {
-    // A reader that left, as `head` does, or a stop that took too long.
+    // No failure: the reader of stdout left, as `head` does, or drainTimeout passed.
     if (!isAbort(error)) throw error
   } finally {
     release()

@@ -1,11 +1,14 @@
-// The command's log: one line a message, on stderr, in the form that the Python mcp-proxy's has.
+// The log of the command: one line a message, on stderr, in the format of the Python mcp-proxy.
 
 import type { LogLevel } from '../config/config.ts'
 import type { Log } from '../log.ts'
 
 const ranks: Record<LogLevel, number> = { DEBUG: 0, INFO: 1, WARNING: 2, ERROR: 3, CRITICAL: 4 }
 
-/** Messages under `level` are dropped. `write` is given whole lines. */
+/**
+ * @param level less severe messages are dropped
+ * @param write takes whole lines
+ */
 export function createLog(
   level: LogLevel,
   write: (line: string) => void = (line) => void process.stderr.write(line)
@@ -18,7 +21,7 @@ export function createLog(
   return { debug: at('DEBUG'), info: at('INFO'), warn: at('WARNING'), error: at('ERROR') }
 }
 
-// Local time, as people read logs beside their own clock.
+// Local time: people compare logs with their own clock.
 function timestamp(time: Date): string {
   const date = [time.getFullYear(), pad(time.getMonth() + 1), pad(time.getDate())].join('-')
   const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => pad(part))

@@ -1,8 +1,8 @@
-// The recording that --record asks for.
+// The recording of --record. Its code is loaded only if there is one.
 
 import type { Recorder } from '../wrappers/record.ts'
 
-/** Opens the recording, and loads what it needs, only if there is to be one. */
+/** @throws ProxyError `ERR_CONFIG` if the file cannot be written */
 export async function openRecorder(file: string | undefined): Promise<Recorder | undefined> {
   if (file === undefined) return undefined
   const { record } = await import('../wrappers/record.ts')

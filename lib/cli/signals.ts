@@ -1,12 +1,12 @@
-// Being told to stop, as a terminal, a process manager or an MCP client does it.
+// The signals to stop, from a terminal, a process manager or an MCP client.
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * Calls back when the process is told to stop, each time that it is.
+ * Calls back at each signal to stop.
  *
- * @param callback told whether it is not for the first time: whoever asks again is in a hurry
- * @returns stops listening
+ * @param callback `again` is true from the second signal on: the user wants to stop at once
+ * @returns a function that removes the listeners
  */
 export function onStop(callback: (again: boolean) => void): () => void {
   let again = false

@@ -1,4 +1,4 @@
-// Client mode: what begins it, and what ends it.
+// Client mode: its start, its end, and signals.
 
 import { readFileSync } from 'node:fs'
 import t from 'tap'
@@ -24,7 +24,7 @@ async function initialize({ say, messages }: Run): Promise<void> {
 const requestsFor = ({ requests }: HttpServer, method: string): number =>
   requests.filter(({ message }) => message?.method === method).length
 
-/** Has calls of `test/hang` answered when the function that it gives is called. */
+/** Requests for `test/hang` get their response when `release` is called. */
 function holdCalls({ script }: HttpServer): { held: Promise<void>; release: () => void } {
   let release = (): void => {}
   const held = new Promise<void>((resolve) => {
@@ -37,7 +37,7 @@ function holdCalls({ script }: HttpServer): { held: Promise<void>; release: () =
   return { held, release: () => release() }
 }
 
-t.test('the end of the input is the end, when all is answered', async (t) => {
+t.test('it ends when the input has ended and each request has its response', async (t) => {
   const server = await startServer(t)
   const { held, release } = holdCalls(server)
   const command = run(t, server.url)
@@ -55,7 +55,7 @@ t.test('the end of the input is the end, when all is answered', async (t) => {
   t.equal(server.sessions.size, 0)
 })
 
-t.test('told to stop, it goes on as if the input had ended', async (t) => {
+t.test('a signal to stop is like the end of the input', async (t) => {
   const server = await startServer(t)
   const { held, release } = holdCalls(server)
   const command = run(t, server.url)
@@ -71,7 +71,7 @@ t.test('told to stop, it goes on as if the input had ended', async (t) => {
   t.ok(command.stdin.destroyed, 'an input that stays open does not keep the process')
 })
 
-t.test('told twice, it stops at once', async (t) => {
+t.test('the second signal stops it at once', async (t) => {
   const server = await startServer(t)
   const { held } = holdCalls(server)
   const command = run(t, server.url)
@@ -84,7 +84,7 @@ t.test('told twice, it stops at once', async (t) => {
   t.strictSame([...command.log], [])
 })
 
-t.test('what takes too long is not waited for', async (t) => {
+t.test('after a signal, requests in flight have until --drain-timeout', async (t) => {
   const server = await startServer(t)
   const { held } = holdCalls(server)
   const command = run(t, `--drain-timeout 50ms ${server.url}`)
@@ -95,7 +95,7 @@ t.test('what takes too long is not waited for', async (t) => {
   t.equal(await command.code, 0)
 })
 
-t.test('without a limit it is', async (t) => {
+t.test('with --drain-timeout 0 they have any time', async (t) => {
   const server = await startServer(t)
   const { held, release } = holdCalls(server)
   const command = run(t, `--drain-timeout 0 ${server.url}`)
@@ -109,7 +109,7 @@ t.test('without a limit it is', async (t) => {
   t.match(command.messages.at(-1), { id: 1, result: {} })
 })
 
-t.test('no signal is listened to before and after', async (t) => {
+t.test('signals are listened to only while it runs', async (t) => {
   const server = await startServer(t)
   const before = process.listenerCount('SIGTERM')
   const command = run(t, server.url)
@@ -120,7 +120,7 @@ t.test('no signal is listened to before and after', async (t) => {
   t.equal(process.listenerCount('SIGTERM'), before)
 })
 
-t.test('a reader that leaves ends it', async (t) => {
+t.test('it ends without an error when the reader of stdout leaves', async (t) => {
   const server = await startServer(t)
   const command = run(t, server.url)
   await initialize(command)
@@ -129,7 +129,7 @@ t.test('a reader that leaves ends it', async (t) => {
   t.strictSame([...command.log], [])
 })
 
-t.test('it is recorded', async (t) => {
+t.test('--record writes each message to the file', async (t) => {
   const server = await startServer(t)
   const file = `${t.testdir()}/session.ndjson`
   const command = run(t, ['--record', file, server.url])
@@ -147,7 +147,7 @@ t.test('it is recorded', async (t) => {
   )
 })
 
-t.test('what is wrong with the recording comes first', async (t) => {
+t.test('a recording that cannot be written is an error before the server is reached', async (t) => {
   const server = await startServer(t)
   const file = `${t.testdir()}/nowhere/session.ndjson`
   const { code, log } = run(t, ['--record', file, '--transport', 'sse', server.sseUrl])

@@ -1,4 +1,4 @@
-// The command's log.
+// The log of the command.
 
 import t from 'tap'
 import { createLog } from '../../lib/cli/log.ts'
@@ -21,34 +21,34 @@ t.test('a message is one line with its level and the time', async (t) => {
   t.match(lines[0], /^\[W \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\] slow\n$/)
 })
 
-t.test('the time is the local one', async (t) => {
+t.test('the time is local', async (t) => {
   const before = Date.now()
   let line = ''
   createLog('INFO', (text) => (line = text)).info('now')
-  const told = new Date(line.slice(3, 26).replace(' ', 'T')).getTime()
-  t.ok(told >= before && told <= Date.now())
+  const time = new Date(line.slice(3, 26).replace(' ', 'T')).getTime()
+  t.ok(time >= before && time <= Date.now())
 })
 
-t.test('line breaks do not break the line', async (t) => {
+t.test('line breaks in a message do not break its line', async (t) => {
   const lines: string[] = []
   const log = createLog('INFO', (line) => lines.push(line.slice(28)))
   log.info('a\nb\r\n  c\rd\n\n')
   t.strictSame(lines, ['a | b | c | d\n'])
 })
 
-t.test('what is under the level is dropped', async (t) => {
-  const told = (level: LogLevel) =>
+t.test('messages under the level are dropped', async (t) => {
+  const passed = (level: LogLevel) =>
     linesAt(level)
       .map((line) => line.charAt(1))
       .join('')
-  t.equal(told('DEBUG'), 'DIWE')
-  t.equal(told('INFO'), 'IWE')
-  t.equal(told('WARNING'), 'WE')
-  t.equal(told('ERROR'), 'E')
-  t.equal(told('CRITICAL'), '')
+  t.equal(passed('DEBUG'), 'DIWE')
+  t.equal(passed('INFO'), 'IWE')
+  t.equal(passed('WARNING'), 'WE')
+  t.equal(passed('ERROR'), 'E')
+  t.equal(passed('CRITICAL'), '')
 })
 
-t.test('it goes to stderr unless told otherwise', async (t) => {
+t.test('without a write function it goes to stderr', async (t) => {
   const written = t.capture(process.stderr, 'write', () => true)
   createLog('INFO').error('broken')
   t.match(written.args(), [[/^\[E .*\] broken\n$/]])

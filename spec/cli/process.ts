@@ -1,4 +1,4 @@
-// The command in this process, with streams of the test's in the place of the process's own.
+// Runs the command in this process, with streams of the test in place of stdin, stdout and stderr.
 
 import { PassThrough } from 'node:stream'
 import type { Test } from 'tap'
@@ -15,7 +15,7 @@ export interface Run {
   log: Inbox<string>
   /** Resolves to the exit code. */
   code: Promise<number>
-  /** Says a message, as the client does. */
+  /** Writes a message to stdin, as the client does. */
   say(message: object): void
 }
 
@@ -36,13 +36,14 @@ export function run(t: Test, words: string | string[], env: NodeJS.ProcessEnv = 
   let runs = true
   const code = main(argv).finally(() => {
     runs = false
-    // As the end of the process would: what has been written can still be read.
+    // Like the end of a process: its output can still be read.
     setImmediate(() => {
       messages.end()
       log.end()
     })
   })
-  // After a test that has failed half-way. (Nobody else is to hear of it: it would end the process.)
+  // A test that failed half-way leaves the command running. Outside of a run the signal would end this
+  // process.
   t.teardown(() => {
     if (runs) stop()
     if (runs) stop()
@@ -54,10 +55,10 @@ export function run(t: Test, words: string | string[], env: NodeJS.ProcessEnv = 
   return { stdin, stdout, messages, log, code, say }
 }
 
-/** Tells this process to stop. */
+/** Sends this process a signal to stop. */
 export const stop = (): boolean => process.emit('SIGHUP')
 
-/** Resolves to the URL that server mode serves at, with a slash at the end. */
+/** Resolves to the URL that server mode logs at start, with a slash at the end. */
 export async function served({ log }: Run): Promise<string> {
   const line = await log.until((line) => /: https?:\S* and http/.test(line))
   return /https?:\/\/[^/]+\//.exec(line ?? '')?.[0] as string
