@@ -37,50 +37,90 @@ const subjects = new Map<string, string>([
 
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
+/** Whether an entry of a tool list is an object with a name. Servers may send anything. */
+export function isTool(entry: unknown): entry is Tool {
+  return isObject(entry) && typeof entry.name === 'string'
+}
+
 /**
  * Reads the annotations `x-mcp-header` of a tool.
  *
  * @returns the parameters to be mirrored, or why the tool's definition is invalid
  */
 export function mirroredParams(tool: Tool): MirroredParam[] | string {
-  const params: MirroredParam[] = []
-  const fault = collect(tool.inputSchema, [], true, params)
-  if (fault !== undefined) return fault
-  const names = params.map(({ header }) => header)
-  const twice = names.find((name, index) => names.indexOf(name) !== index)
-  return twice === undefined ? params : `two parameters are mirrored in ${twice}`
+  const params = collect(tool.inputSchema)
+  if (typeof params === 'string') return params
+  const headers = new Set<string>()
+  for (const { header } of params) {
+    if (headers.has(header)) return `two parameters are mirrored in ${header}`
+    headers.add(header)
+  }
+  return params
 }
 
-/**
- * @param path leads to `schema`, as long as it is `reachable`: by way of `properties` alone
- */
-function collect(
-  schema: unknown,
-  path: string[],
-  reachable: boolean,
-  params: MirroredParam[]
-): string | undefined {
-  if (Array.isArray(schema)) return firstFault(schema, (item) => collect(item, path, false, params))
-  if (!isObject(schema)) return undefined
-  if ('x-mcp-header' in schema) {
-    const name = schema['x-mcp-header']
-    const { type } = schema
-    const where = path.join('.') || 'the schema itself'
-    if (typeof name !== 'string' || !token.test(name)) {
-      return `${where}: no header can have that name`
-    }
-    if (!reachable || path.length === 0) return `${where}: is not reachable by properties alone`
-    if (type !== 'string' && type !== 'integer' && type !== 'boolean') {
-      return `${where}: only strings, integers and booleans can be mirrored`
-    }
-    params.push({ header: `${headerNames.paramPrefix}${name.toLowerCase()}`, path, type })
+/** The last name of a path. Each name links to the one before it: copies would take square time. */
+interface PathEnd {
+  name: string
+  depth: number
+  before: PathEnd | undefined
+}
+
+/** An object or array inside of a schema. */
+interface Place {
+  value: object
+  /** Leads to the value. Undefined at the root. */
+  path: PathEnd | undefined
+  /** The path goes through `properties` alone. */
+  reachable: boolean
+}
+
+/** Each call follows the path of each parameter, so paths are short. */
+const maxDepth = 64
+
+// A loop, since a schema can be nested deeper than a function can call itself. Places wait in `open`
+// in reverse order, so that the walk goes from the first to the last.
+function collect(root: unknown): MirroredParam[] | string {
+  const params: MirroredParam[] = []
+  const open: Place[] = []
+  const add = (value: unknown, path: PathEnd | undefined, reachable: boolean): void => {
+    if (typeof value === 'object' && value !== null) open.push({ value, path, reachable })
   }
-  return firstFault(Object.entries(schema), ([key, value]) => {
-    if (key !== 'properties' || !isObject(value)) return collect(value, path, false, params)
-    return firstFault(Object.entries(value), ([name, property]) =>
-      collect(property, [...path, name], reachable, params)
-    )
-  })
+  add(root, undefined, true)
+  for (let place; (place = open.pop()) !== undefined;) {
+    const { value, path, reachable } = place
+    if ('x-mcp-header' in value) {
+      const param = readAnnotation(place)
+      if (typeof param === 'string') return param
+      params.push(param)
+    }
+    for (const [key, inner] of Object.entries(value).reverse()) {
+      if (key !== 'properties' || !isObject(inner)) {
+        add(inner, path, false)
+        continue
+      }
+      const depth = (path?.depth ?? 0) + 1
+      for (const [name, property] of Object.entries(inner).reverse()) {
+        add(property, { name, depth, before: path }, reachable)
+      }
+    }
+  }
+  return params
+}
+
+function readAnnotation({ value, path, reachable }: Place): MirroredParam | string {
+  const { 'x-mcp-header': name, type } = value as Record<string, unknown>
+  if (path !== undefined && path.depth > maxDepth) {
+    return `a parameter at depth ${path.depth}: the proxy mirrors none below depth ${maxDepth}`
+  }
+  const names: string[] = []
+  for (let end = path; end !== undefined; end = end.before) names.unshift(end.name)
+  const where = names.join('.') || 'the schema itself'
+  if (typeof name !== 'string' || !token.test(name)) return `${where}: no header can have that name`
+  if (!reachable || path === undefined) return `${where}: is not reachable by properties alone`
+  if (type !== 'string' && type !== 'integer' && type !== 'boolean') {
+    return `${where}: only strings, integers and booleans can be mirrored`
+  }
+  return { header: `${headerNames.paramPrefix}${name.toLowerCase()}`, path: names, type }
 }
 
 /** The headers of a POST with `message`. `params` are those of the tool that it calls. */

@@ -6,6 +6,7 @@ import {
   decodeValue,
   encodeValue,
   findMismatch,
+  isTool,
   mirroredParams,
   mirrorHeaders
 } from '../../lib/protocol/mirrored-headers.ts'
@@ -86,6 +87,41 @@ t.test(
     }
   }
 )
+
+t.test('an entry of a tool list is a tool when it is an object with a name', async (t) => {
+  t.ok(isTool({ name: 'tool' }))
+  for (const entry of [null, undefined, 7, 'tool', [], ['name'], {}, { name: 7 }]) {
+    t.notOk(isTool(entry), JSON.stringify(entry))
+  }
+})
+
+t.test('a schema nested 100,000 levels deep is read, and in time', async (t) => {
+  const deep = (open: string, close: string): unknown =>
+    JSON.parse(open.repeat(100_000) + '{}' + close.repeat(100_000))
+  const schemas = [
+    deep('{"properties":{"a":', '}}'),
+    deep('{"items":', '}'),
+    deep('[', ']'),
+    deep('{"properties":{"a":{},"b":', '}}')
+  ]
+  const started = performance.now()
+  for (const inputSchema of schemas) {
+    t.ok(Array.isArray(mirroredParams({ name: 'tool', inputSchema })))
+  }
+  t.ok(performance.now() - started < 5000)
+})
+
+t.test('a parameter is mirrored down to a depth of 64', async (t) => {
+  const at = (depth: number): object => {
+    let schema: object = annotated('string')
+    for (let level = 0; level < depth; level++) schema = { properties: { a: schema } }
+    return schema
+  }
+  t.match(mirroredParams({ name: 'tool', inputSchema: at(64) }), [
+    { path: Array<string>(64).fill('a') }
+  ])
+  t.match(mirroredParams({ name: 'tool', inputSchema: at(65) }), /^a parameter at depth 65: /)
+})
 
 const params: MirroredParam[] = [
   { header: 'mcp-param-s', path: ['s'], type: 'string' },
