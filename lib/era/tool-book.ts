@@ -1,15 +1,22 @@
-// What a shared server of the modern revision says of its tools, as far as their calls must be
-// checked. It is asked once. What it said is good for as long as a subscription lasts that would tell
-// of changes, and until it does.
+// The tools of a shared server of the modern revision: which of their parameters must be mirrored in
+// the headers of a call.
+//
+// The first question opens a port of the server, subscribes to changes of the tools, and then lists
+// them. The list is kept while the subscription lasts. A change, or the end of the subscription, drops
+// it, and the next question opens another port.
 
 import type { Duplex } from 'node:stream'
 import { open } from '../conversation/ask.ts'
+import { silent } from '../log.ts'
+import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { methods } from '../protocol/methods.ts'
-import { mirroredParams } from '../protocol/mirrored-headers.ts'
-import type { MirroredParam, Tool } from '../protocol/mirrored-headers.ts'
+import { isTool, mirroredParams } from '../protocol/mirrored-headers.ts'
+import type { MirroredParam } from '../protocol/mirrored-headers.ts'
+import { Pagination } from '../protocol/pagination.ts'
 import { ownRequest } from './discover.ts'
 
+/** The mirrored parameters of each tool, by the tool's name. */
 type Book = Map<string, MirroredParam[]>
 
 const none: MirroredParam[] = []
@@ -17,67 +24,80 @@ const none: MirroredParam[] = []
 export class ToolBook {
   readonly #connect: () => Duplex
   readonly #timeout: number
-  #book: Promise<Book> | undefined
-  /** The same, once it has been read. */
-  #known: Book | undefined
+  readonly #log: Log
+  #reading: Promise<Book> | undefined
+  /** The result of `#reading`. */
+  #book: Book | undefined
 
   /**
    * @param connect gives a port of the server
-   * @param timeout milliseconds for each answer (0: any)
+   * @param timeout milliseconds for each response (0: no limit)
    */
-  constructor(connect: () => Duplex, timeout: number) {
+  constructor(connect: () => Duplex, timeout: number, log: Log = silent) {
     this.#connect = connect
     this.#timeout = timeout
+    this.#log = log
   }
 
   /**
-   * The parameters of a tool that are mirrored in headers, at once if it is known. A definition that is
-   * invalid has none.
+   * The mirrored parameters of a tool: at once when the list is known. An unknown tool, or one whose
+   * definition is invalid, has none.
    */
   paramsOf(tool: string): MirroredParam[] | Promise<MirroredParam[]> {
-    if (this.#known !== undefined) return this.#known.get(tool) ?? none
-    this.#book ??= this.#open()
-    return this.#book.then((book) => book.get(tool) ?? none)
+    if (this.#book !== undefined) return this.#book.get(tool) ?? none
+    this.#reading ??= this.#open()
+    return this.#reading.then((book) => book.get(tool) ?? none)
   }
 
   #open(): Promise<Book> {
     const port = this.#connect()
     const notifications = { toolsListChanged: true }
     const listen = ownRequest('changes', methods.listen, { notifications })
+    // The subscription comes before the list, so that no change is missed.
     port.write(listen)
-    const book = this.#read(port)
+    const reading = this.#read(port)
     const forget = (): void => {
-      if (this.#book === book) this.#book = this.#known = undefined
-      // Whoever waits for it still gets it.
-      const end = (): void => void port.destroy()
-      book.then(end, end)
+      if (this.#reading === reading) this.#reading = this.#book = undefined
+      // A listing in progress still needs the port.
+      const close = (): void => void port.destroy()
+      reading.then(close, close)
     }
-    book.then((pages) => {
-      if (this.#book === book) this.#known = pages
+    reading.then((book) => {
+      if (this.#reading === reading) this.#book = book
     }, forget)
     port.on('close', forget).on('data', (frame: Frame) => {
-      // The answer means that the subscription is over: refused, ended, or lost in a crash.
+      // A response to the subscription ends it.
       if (frame.id === listen.id || frame.method === methods.toolsChanged) forget()
     })
-    return book
+    return reading
   }
 
   async #read(port: Duplex): Promise<Book> {
     const book: Book = new Map()
-    let cursor: unknown
+    const pages = new Pagination()
+    let cursor: string | undefined
     do {
       const request = ownRequest('tools', methods.listTools, cursor === undefined ? {} : { cursor })
-      const answer = await open(port, [request], { timeout: this.#timeout })
-      const result = Object(answer?.message().result) as { tools?: Tool[]; nextCursor?: unknown }
-      for (const tool of result.tools ?? []) {
-        const params = mirroredParams(tool)
-        if (typeof params !== 'string') book.set(tool.name, params)
-      }
-      cursor = result.nextCursor
-      // One that cannot tell is asked again at the next call.
-      if (answer?.errorCode !== undefined) port.destroy()
+      const response = await open(port, [request], { timeout: this.#timeout })
+      const result = response?.message().result
+      addTools(book, result)
+      cursor = pages.next(result)
+      // After an error the next question lists the tools again.
+      if (response?.errorCode !== undefined) port.destroy()
     } while (cursor !== undefined)
+    if (pages.fault !== undefined) this.#log.warn(`the list of tools is cut short: ${pages.fault}`)
     port.resume()
     return book
+  }
+}
+
+/** Adds the tools of one page. A server may send anything, so each value is checked. */
+function addTools(book: Book, result: unknown): void {
+  const { tools } = Object(result) as { tools?: unknown }
+  if (!Array.isArray(tools)) return
+  for (const tool of tools as unknown[]) {
+    if (!isTool(tool)) continue
+    const params = mirroredParams(tool)
+    if (typeof params !== 'string') book.set(tool.name, params)
   }
 }

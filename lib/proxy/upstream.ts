@@ -119,7 +119,7 @@ export class Upstream {
       log,
       open: (server) => this.#discover(server)
     })
-    return { server, tools: new ToolBook(() => server.port(), limits.connectTimeout) }
+    return { server, tools: new ToolBook(() => server.port(), limits.connectTimeout, log) }
   }
 
   async #discover(server: Duplex): Promise<void> {

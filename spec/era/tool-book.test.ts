@@ -1,7 +1,8 @@
-// What a shared server says of its tools.
+// The tools of a shared server, and when they are listed again.
 
 import t from 'tap'
 import { ToolBook } from '../../lib/era/tool-book.ts'
+import { KeptLog } from '../helpers.ts'
 import { TextServer, turn } from '../wrappers/text-server.ts'
 
 const tool = (name: string, header: string): object => ({
@@ -12,9 +13,14 @@ const mirrored = (header: string): object[] => [
   { header: `mcp-param-${header}`, path: ['a'], type: 'string' }
 ]
 
-/** A book of what `list` has for a cursor. Each reading has a port of its own. */
-function bookOf(list: (cursor: unknown) => object): { ports: TextServer[]; book: ToolBook } {
+/** A book of the tools that `list` gives for a cursor, and the ports that the book has opened. */
+function bookOf(list: (cursor: unknown) => object): {
+  ports: TextServer[]
+  book: ToolBook
+  log: KeptLog
+} {
   const ports: TextServer[] = []
+  const log = new KeptLog()
   const connect = (): TextServer => {
     const port = new TextServer()
     port.onFrame = (frame) => {
@@ -24,12 +30,12 @@ function bookOf(list: (cursor: unknown) => object): { ports: TextServer[]; book:
     ports.push(port)
     return port
   }
-  return { ports, book: new ToolBook(connect, 0) }
+  return { ports, book: new ToolBook(connect, 0, log), log }
 }
 
 const list = (...tools: object[]): object => ({ result: { tools } })
 
-t.test('the server is asked once, by all who want to know', async (t) => {
+t.test('all questions share one listing', async (t) => {
   const { ports, book } = bookOf(() =>
     list(tool('one', 'x'), tool('bad', 'b a d'), { name: 'none' })
   )
@@ -42,37 +48,40 @@ t.test('the server is asked once, by all who want to know', async (t) => {
   t.strictSame(
     ports[0]?.received.map(({ method }) => method),
     ['subscriptions/listen', 'tools/list'],
-    'it listens before it asks, so that no change is missed'
+    'the subscription comes before the list, so that no change is missed'
   )
   t.match(ports[0]?.received[0]?.message().params, { notifications: { toolsListChanged: true } })
 })
 
-t.test('what is known is said at once, and what may have changed is not', async (t) => {
-  let header = 'x'
-  const { ports, book } = bookOf(() => list(tool('one', header)))
-  const before = book.paramsOf('one')
-  t.type(before, Promise, 'it has yet to be asked for')
-  t.type(book.paramsOf('one'), Promise)
-  await before
-  t.strictSame(book.paramsOf('one'), mirrored('x'))
-  t.strictSame(book.paramsOf('unknown'), [])
-  header = 'y'
-  ports[0]?.say({ method: 'notifications/tools/list_changed' })
-  await turn()
-  const after = book.paramsOf('one')
-  t.type(after, Promise)
-  t.strictSame(await after, mirrored('y'))
-  t.strictSame(book.paramsOf('one'), mirrored('y'))
-  ports[1]?.destroy()
-  await turn()
-  t.type(book.paramsOf('one'), Promise, 'nobody would have told of a change')
-})
+t.test(
+  'a question gets a known list at once, and waits for one that may have changed',
+  async (t) => {
+    let header = 'x'
+    const { ports, book } = bookOf(() => list(tool('one', header)))
+    const before = book.paramsOf('one')
+    t.type(before, Promise, 'the list has yet to come')
+    t.type(book.paramsOf('one'), Promise)
+    await before
+    t.strictSame(book.paramsOf('one'), mirrored('x'))
+    t.strictSame(book.paramsOf('unknown'), [])
+    header = 'y'
+    ports[0]?.say({ method: 'notifications/tools/list_changed' })
+    await turn()
+    const after = book.paramsOf('one')
+    t.type(after, Promise)
+    t.strictSame(await after, mirrored('y'))
+    t.strictSame(book.paramsOf('one'), mirrored('y'))
+    ports[1]?.destroy()
+    await turn()
+    t.type(book.paramsOf('one'), Promise, 'without the port a change would be missed')
+  }
+)
 
 t.test('all pages are read', async (t) => {
   const { ports, book } = bookOf((cursor = 0) => ({
     result: {
       tools: [tool(`tool-${cursor}`, 'x')],
-      ...(Number(cursor) < 19 && { nextCursor: Number(cursor) + 1 })
+      ...(Number(cursor) < 19 && { nextCursor: String(Number(cursor) + 1) })
     }
   }))
   t.strictSame(await book.paramsOf('tool-0'), mirrored('x'))
@@ -80,7 +89,7 @@ t.test('all pages are read', async (t) => {
   t.equal(ports[0]?.received.length, 21)
 })
 
-t.test('when the tools have changed the server is asked again', async (t) => {
+t.test('a change of the tools makes the book list them again', async (t) => {
   let header = 'x'
   const { ports, book } = bookOf(() => list(tool('one', header)))
   await book.paramsOf('one')
@@ -92,10 +101,10 @@ t.test('when the tools have changed the server is asked again', async (t) => {
   await turn()
   t.strictSame(await book.paramsOf('one'), mirrored('y'))
   t.equal(ports.length, 2)
-  t.ok(ports[0]?.destroyed, 'the subscription to what is past ends')
+  t.ok(ports[0]?.destroyed, 'the old subscription ends')
 })
 
-t.test('when nobody would tell of changes any more the server is asked again', async (t) => {
+t.test('the end of the subscription makes the book list the tools again', async (t) => {
   const { ports, book } = bookOf(() => list(tool('one', 'x')))
   await book.paramsOf('one')
   ports[0]?.say({ id: ports[0].received[0]?.id, error: { code: -32000, message: 'crashed' } })
@@ -109,7 +118,7 @@ t.test('when nobody would tell of changes any more the server is asked again', a
   t.notOk(ports[2]?.destroyed)
 })
 
-t.test('a change while the tools are being read concerns those who ask later', async (t) => {
+t.test('a change during a listing concerns only later questions', async (t) => {
   const { ports, book } = bookOf(() => list(tool('one', 'x')))
   const first = book.paramsOf('one')
   ports[0]?.say({ method: 'notifications/tools/list_changed' })
@@ -120,7 +129,7 @@ t.test('a change while the tools are being read concerns those who ask later', a
   t.equal(ports.length, 2)
 })
 
-t.test('a server that cannot tell is asked again each time', async (t) => {
+t.test('after an error each question lists the tools again', async (t) => {
   const { ports, book } = bookOf(() => ({ error: { code: -32603, message: 'not now' } }))
   t.strictSame(await book.paramsOf('one'), [])
   await turn()
@@ -128,7 +137,7 @@ t.test('a server that cannot tell is asked again each time', async (t) => {
   t.equal(ports.length, 2)
 })
 
-t.test('a server that does not answer in time is an error, and asked again', async (t) => {
+t.test('a question fails when the server is silent, and the next one tries again', async (t) => {
   const silent: TextServer[] = []
   const book = new ToolBook(() => {
     const port = new TextServer()
@@ -143,7 +152,7 @@ t.test('a server that does not answer in time is an error, and asked again', asy
   }
 })
 
-t.test('a port that fails is an error', async (t) => {
+t.test('a question fails when the port does', async (t) => {
   const { ports, book } = bookOf(() => {
     setImmediate(() => ports[0]?.destroy(new Error('gone')))
     return { method: 'notifications/nothing' }
@@ -152,4 +161,46 @@ t.test('a port that fails is an error', async (t) => {
     code: 'ERR_SERVER_START',
     cause: { message: 'gone' }
   })
+})
+
+t.test('the book ignores a result of the wrong shape', async (t) => {
+  const results = [{}, { tools: null }, { tools: 'none' }, { tools: { a: 1 } }]
+  for (const result of results) {
+    const { book } = bookOf(() => ({ result }))
+    t.strictSame(await book.paramsOf('one'), [], JSON.stringify(result))
+  }
+  const { book } = bookOf(() => ({
+    result: { tools: [null, 7, [], { name: 7 }, tool('one', 'x')] }
+  }))
+  t.strictSame(await book.paramsOf('one'), mirrored('x'))
+})
+
+t.test('the book stops at a cursor that it has seen', async (t) => {
+  const { ports, book, log } = bookOf((cursor = 'first') => ({
+    result: { tools: [tool(`tool-${cursor}`, 'x')], nextCursor: 'again' }
+  }))
+  t.strictSame(await book.paramsOf('tool-again'), mirrored('x'), 'what was listed is used')
+  t.equal(ports[0]?.received.filter(({ method }) => method === 'tools/list').length, 2)
+  t.match(log.lines, [/^warn: the list of tools is cut short: .* a second time$/])
+})
+
+t.test('the book stops after a thousand pages', async (t) => {
+  let page = 0
+  const { book, log } = bookOf(() => {
+    if (page++ > 2000) throw new Error('it goes on for ever')
+    return { result: { tools: [tool(`tool-${page}`, 'x')], nextCursor: String(page) } }
+  })
+  t.strictSame(await book.paramsOf('tool-1000'), mirrored('x'))
+  t.strictSame(await book.paramsOf('tool-1001'), [])
+  t.equal(page, 1000)
+  t.match(log.lines, [/^warn: the list of tools is cut short: it has more than 1000 pages$/])
+})
+
+t.test('a cursor that is not a string ends the list', async (t) => {
+  for (const nextCursor of [null, 7, {}]) {
+    const { ports, book, log } = bookOf(() => ({ result: { tools: [], nextCursor } }))
+    t.strictSame(await book.paramsOf('one'), [])
+    t.equal(ports[0]?.received.length, 2)
+    t.strictSame([...log.lines], [])
+  }
 })
