@@ -1,86 +1,74 @@
-// The transport to a server over HTTP+SSE, the transport of revision 2024-11-05: one event stream
-// brings all that the server says, and its first event tells where to POST what is said to it.
+// The transport to a server over HTTP+SSE. An event stream brings all that the server sends. Its first
+// event, `endpoint`, names the URL to which the proxy POSTs each frame. Frames wait for that event.
+//
+// The session is the stream: the transport fails when the stream ends, and when a POST gets 404.
 
-import type { IncomingHttpHeaders } from 'node:http'
 import { addAbortSignal, Duplex } from 'node:stream'
 import { describe, ProxyError } from '../errors.ts'
-import { SseParser } from '../framing/sse.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
-import { errorFrame, refuse } from '../message/frame.ts'
-import type { Envelope, Frame } from '../message/frame.ts'
+import { errorFrame } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
-import type { HttpOptions } from './connect-http.ts'
-import { Excerpt, HttpClient, isEventStream, SessionUnknownError } from './http-client.ts'
-import type { HttpExchange } from './http-client.ts'
+import { ErrorBody } from './error-body.ts'
+import { EventReader } from './event-reader.ts'
+import type { EventsOwner } from './event-reader.ts'
+import { GetStream } from './get-stream.ts'
+import type { GetOwner } from './get-stream.ts'
+import { HttpClient } from './http-client.ts'
+import type { HttpOptions } from './http-options.ts'
 import { SendWindow } from './send-window.ts'
+import { SessionUnknownError } from './session-unknown-error.ts'
 
 /**
- * Gives the transport to the server whose event stream is at a URL (HTTP+SSE, 2024-11-05).
+ * Gives the transport to the server whose event stream is at a URL, over HTTP+SSE.
  *
- * The session lives as long as the stream does: when the stream breaks, the transport is destroyed.
- * `end()` waits for the answers still owed, then closes it.
+ * The transport is destroyed when the stream ends or breaks. `end()` waits for the responses to come,
+ * then closes the stream.
  *
  * Errors: `ERR_CONNECTION`, `ERR_HTTP_STATUS`, `ERR_HTTP_ANSWER`, `ERR_TOKEN`, `ERR_TIMEOUT`
- * (no endpoint was named in `connectTimeout`), `ERR_SESSION_UNKNOWN`.
+ * (the server named no endpoint within `connectTimeout`), `ERR_SESSION_UNKNOWN`.
  */
 export function connectSse(options: HttpOptions): SseTransport {
   return new SseTransport(options)
 }
 
-export class SseTransport extends Duplex {
-  readonly #client: HttpClient
-  readonly #log: Log
-  readonly #owed = new PendingRequests()
-  readonly #stream: HttpExchange
-  readonly #timer: NodeJS.Timeout | undefined
-  #events: SseParser | undefined
-  #excerpt: Excerpt | undefined
-  #status = 0
-  #endpoint: URL | undefined
-  /** The frame that is to be sent when there is an endpoint. */
-  #waiting: { frame: Frame; callback: Callback } | undefined
+export class SseTransport extends Duplex implements EventsOwner, GetOwner {
+  readonly resumes = false
+  readonly client: HttpClient
+  readonly log: Log
+  readonly maxMessage: number
+  readonly #pending = new PendingRequests()
   readonly #sendWindow: SendWindow
-  /** The first request. */
-  #opening: Frame | undefined
-  /** Set when the server has forgotten the session, with what it refused because of that. */
-  #forgotten: SessionUnknownError | undefined
+  readonly #stream: GetStream
+  readonly #timer: NodeJS.Timeout | undefined
+  #endpoint: URL | undefined
+  /** The frame that waits for the endpoint. */
+  #waiting: { frame: Frame; callback: Callback } | undefined
+  #firstRequest: Frame | undefined
+  /** Set when the server does not know the session any more. */
+  #unknown: SessionUnknownError | undefined
 
   constructor(options: HttpOptions) {
     super({ objectMode: true })
-    this.#client = new HttpClient({ ...options, url: new URL(options.url) })
-    this.#log = options.log ?? silent
     const { connectTimeout = limits.connectTimeout, maxMessage = limits.maxMessage } = options
+    this.client = new HttpClient({ ...options, url: new URL(options.url) })
+    this.log = options.log ?? silent
+    this.maxMessage = maxMessage
     this.#sendWindow = new SendWindow(maxMessage)
-    if (connectTimeout > 0) this.#timer = setTimeout(() => this.#late(), connectTimeout)
-    const parser = new SseParser({
-      maxMessage,
-      onFrame: (frame) => this.#onFrame(frame),
-      onInvalid: (error, envelope) => this.#onInvalid(error, envelope),
-      onEvent: (name, data) => this.#onEvent(name, data)
-    })
-    this.#stream = this.#client.send(
-      { method: 'GET', headers: { accept: 'text/event-stream' } },
-      {
-        onReply: (status, headers) => this.#streamOnReply(status, headers, parser),
-        onData: (chunk) => {
-          this.#events?.feed(chunk)
-          this.#excerpt?.feed(chunk)
-        },
-        onEnd: () => this.#streamOnEnd(),
-        onError: (error) => this.#lost(error)
-      }
-    )
-    // Last of all, since a signal may have been given already.
+    if (connectTimeout > 0) this.#timer = setTimeout(() => this.#onTimeout(), connectTimeout)
+    this.#stream = new GetStream(this, new EventReader(this))
+    this.#stream.open()
+    // Last, since the signal may have aborted already.
     if (options.signal) addAbortSignal(options.signal, this)
   }
 
   override _read(): void {
-    this.#client.resume()
+    this.client.resume()
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
@@ -89,9 +77,9 @@ export class SseTransport extends Duplex {
   }
 
   override _final(callback: Callback): void {
-    this.#owed.whenSettled(() => {
+    this.#pending.whenSettled(() => {
       clearTimeout(this.#timer)
-      this.#stream.abort()
+      this.#stream.stop()
       this.push(null)
       callback()
     })
@@ -101,30 +89,35 @@ export class SseTransport extends Duplex {
     clearTimeout(this.#timer)
     this.#waiting?.callback(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
     this.#waiting = undefined
-    this.#sendWindow.stop()
-    void this.#client.destroy().then(() => callback(error))
+    this.#sendWindow.release()
+    void this.client.destroy().then(() => callback(error))
   }
 
-  #streamOnReply(status: number, headers: IncomingHttpHeaders, parser: SseParser): void {
-    if (status === 200 && isEventStream(headers)) this.#events = parser
-    else this.#excerpt = new Excerpt()
-    this.#status = status
+  sessionHeaders(): Record<string, string> {
+    return {}
   }
 
-  #streamOnEnd(): void {
-    const { name } = this.#client
-    if (this.#excerpt !== undefined) this.#lost(this.#excerpt.error(name, this.#status))
-    else this.#lost(new ProxyError('ERR_CONNECTION', `${name} ended its event stream`))
+  deliver(frame: Frame): void {
+    if (!this.push(frame)) this.client.pause()
+    // Some servers acknowledge a request only after its response.
+    const first = this.#firstRequest
+    const isFirst = frame.kind === 'response' && frame.id === first?.id
+    if (first !== undefined && isFirst) this.#sendWindow.finish(first)
+    this.#pending.answered(frame)
   }
 
-  #onEvent(name: string, data: string): void {
+  sendBack(response: Frame): void {
+    this.#post(response)
+  }
+
+  onNamedEvent(name: string, data: string): void {
     if (name !== 'endpoint' || this.#endpoint !== undefined) return
-    const { url } = this.#stream
+    const url = this.#stream.url as URL
     const endpoint = URL.canParse(data, url.href) ? new URL(data, url) : undefined
-    // Headers and tokens go where the endpoint says, so it must not say somewhere else.
+    // Headers and tokens go to the endpoint, so it must be of the same origin.
     if (endpoint?.origin !== url.origin) {
-      const message = `${this.#client.name} names an endpoint of another origin`
-      this.#lost(new ProxyError('ERR_HTTP_ANSWER', message))
+      const message = `${this.client.name} names an endpoint of another origin`
+      this.#fail(new ProxyError('ERR_HTTP_ANSWER', message))
       return
     }
     clearTimeout(this.#timer)
@@ -135,36 +128,30 @@ export class SseTransport extends Duplex {
     this.#send(frame, callback)
   }
 
+  getOnRefused(error: ProxyError): void {
+    this.#fail(error)
+  }
+
+  getOnEnd(error?: ProxyError): boolean {
+    const message = `${this.client.name} ended its event stream`
+    this.#fail(error ?? new ProxyError('ERR_CONNECTION', message))
+    return false
+  }
+
   #send(frame: Frame, callback: Callback): void {
     const isRequest = frame.kind === 'request'
-    const opens = isRequest && this.#opening === undefined
-    if (opens) this.#opening = frame
-    this.#owed.sent(frame)
+    const isFirst = isRequest && this.#firstRequest === undefined
+    if (isFirst) this.#firstRequest = frame
+    this.#pending.sent(frame)
     this.#post(frame)
-    this.#sendWindow.sent(frame, opens || !isRequest, callback)
-  }
-
-  #onFrame(frame: Frame): void {
-    if (!this.push(frame)) this.#client.pause()
-    // There are servers that acknowledge a request only when they have answered it.
-    const opening = this.#opening
-    const isAnswer = frame.kind === 'response' && frame.id === opening?.id
-    if (opening !== undefined && isAnswer) this.#sendWindow.done(opening)
-    this.#owed.answered(frame)
-  }
-
-  #onInvalid(error: ProxyError, envelope?: Envelope): void {
-    this.#log.warn(`${this.#client.name} sent what is not a message: ${describe(error)}`)
-    const { back, onward } = refuse(error, envelope)
-    if (onward !== undefined) this.#onFrame(onward)
-    if (back !== undefined) this.#post(back)
+    this.#sendWindow.add(frame, isFirst || !isRequest, callback)
   }
 
   #post(frame: Frame): void {
-    const excerpt = new Excerpt()
+    const body = new ErrorBody()
     let status = 0
     let accepted = false
-    this.#client.send(
+    this.client.send(
       {
         method: 'POST',
         url: this.#endpoint,
@@ -172,45 +159,45 @@ export class SseTransport extends Duplex {
         body: frame.bytes
       },
       {
-        onReply: (code) => {
+        onHeaders: (code) => {
           status = code
           accepted = status < 300
-          if (accepted) this.#sendWindow.done(frame)
+          if (accepted) this.#sendWindow.finish(frame)
         },
-        onData: (chunk) => excerpt.feed(chunk),
+        onData: (chunk) => body.feed(chunk),
         onEnd: () => {
-          if (status === 404) this.#forget(frame)
-          else if (!accepted) this.#failed(frame, excerpt.error(this.#client.name, status))
+          if (status === 404) this.#onUnknown(frame)
+          else if (!accepted) this.#onRefused(frame, body.error(this.client.name, status))
         },
         onError: (error) => {
-          if (!accepted) this.#failed(frame, error)
+          if (!accepted) this.#onRefused(frame, error)
         }
       }
     )
   }
 
-  #forget(frame: Frame): void {
-    this.#forgotten ??= new SessionUnknownError(this.#client.name)
-    this.#forgotten.undelivered.push(frame)
-    this.#sendWindow.done(frame)
-    this.#lost(this.#forgotten)
+  #onUnknown(frame: Frame): void {
+    this.#unknown ??= new SessionUnknownError(this.client.name)
+    this.#unknown.undelivered.push(frame)
+    this.#sendWindow.finish(frame)
+    this.#fail(this.#unknown)
   }
 
-  #failed(frame: Frame, error: ProxyError): void {
-    this.#log.warn(`a ${frame.kind} was not taken: ${describe(error)}`)
-    this.#sendWindow.done(frame)
-    if (frame.kind === 'request' && this.#owed.has(frame.id as Id)) {
-      this.#onFrame(errorFrame(frame.id, error))
+  #onRefused(frame: Frame, error: ProxyError): void {
+    this.log.warn(`cannot deliver a ${frame.kind}: ${describe(error)}`)
+    this.#sendWindow.finish(frame)
+    if (frame.kind === 'request' && this.#pending.has(frame.id as Id)) {
+      this.deliver(errorFrame(frame.id, error))
     }
   }
 
-  #late(): void {
-    const message = `${this.#client.name} named no endpoint in time (see --connect-timeout)`
-    this.#lost(new ProxyError('ERR_TIMEOUT', message))
+  #onTimeout(): void {
+    const message = `${this.client.name} named no endpoint in time (see --connect-timeout)`
+    this.#fail(new ProxyError('ERR_TIMEOUT', message))
   }
 
-  #lost(error: ProxyError): void {
-    this.#stream.abort()
+  #fail(error: ProxyError): void {
+    this.#stream.stop()
     failAfterReading(this, error)
   }
 }

@@ -1,44 +1,50 @@
-// Reading an event stream from a server over Streamable HTTP, together with those that take it up
-// where it broke: they are one stream, on several connections.
+// Reads an event stream of the server. The stream may break and go on over another connection: the
+// reader keeps the id of the last event, and makes the request that resumes the stream after it.
 
-import { describe } from '../errors.ts'
-import type { ProxyError } from '../errors.ts'
+import type { IncomingHttpHeaders } from 'node:http'
+import { describe, ProxyError } from '../errors.ts'
 import { SseParser } from '../framing/sse.ts'
 import { limits } from '../limits.ts'
 import type { Log } from '../log.ts'
 import { refuse } from '../message/frame.ts'
 import type { Envelope, Frame } from '../message/frame.ts'
 import { headerNames } from '../protocol/headers.ts'
-import type { HttpClient, HttpRequest } from './http-client.ts'
+import type { HttpClient } from './http-client.ts'
+import type { HttpRequest } from './http-exchange.ts'
 
-/** The transport that a stream belongs to. */
+/** The owner of a stream: it gets the frames. */
 export interface EventsOwner {
   readonly client: HttpClient
   readonly log: Log
   readonly maxMessage: number
+  /** A broken stream can be resumed if its events have ids. */
+  readonly resumes: boolean
   /** The headers that name the session and the revision. */
   sessionHeaders(): Record<string, string>
-  /** A stream that broke can be taken up again, if its events had ids. */
-  readonly resumes: boolean
-  /** A frame has come. */
+  /** Takes a frame that the server sent. */
   deliver(frame: Frame): void
-  /** A frame of the proxy's own must go to the server. */
-  answer(frame: Frame): void
+  /** Sends an error response to the server, for a request of the server that is no valid message. */
+  sendBack(response: Frame): void
+  /** Takes an event that has a name, such as `endpoint`. */
+  onNamedEvent?(name: string, data: string): void
 }
 
 /** The pause between two attempts doubles up to this, in milliseconds. A server may ask for longer. */
 const maxPause = 30_000
-/** The longest that a timer can wait. */
+/** The longest time that a timer can wait, in milliseconds. */
 const maxTime = 2 ** 31 - 1
+
+export const isEventStream = (headers: IncomingHttpHeaders): boolean =>
+  /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
 
 export class EventReader {
   /** Attempts in a row that gave no stream. */
   failures = 0
-  /** What came that could not be read. It may have been what somebody waits for. */
+  /** Why the last unreadable event could not be read. It may have been a response. */
   fault: ProxyError | undefined
   readonly #owner: EventsOwner
   #parser: SseParser | undefined
-  /** Empty when there is none: that is how a server takes it back, too. */
+  /** Empty without an id. A server also takes its last id back with an empty one. */
   #lastEventId = ''
   #retry = limits.retry
 
@@ -46,23 +52,24 @@ export class EventReader {
     this.#owner = owner
   }
 
-  /** There has been a stream. */
-  get begun(): boolean {
+  /** The server has given the stream at least once. */
+  get started(): boolean {
     return this.#parser !== undefined
   }
 
-  /** The server can be asked for what follows the last event. */
+  /** The server can be asked for the events after the last one. */
   get resumable(): boolean {
     return this.#owner.resumes && this.#lastEventId !== ''
   }
 
-  /** The stream has been opened. What the connection before broke off in mid-event is void. */
-  begin(): void {
+  /** A connection brings the stream. Drops an event that the connection before it did not finish. */
+  start(): void {
     this.failures = 0
     this.#parser = new SseParser({
       maxMessage: this.#owner.maxMessage,
-      onFrame: (frame) => this.#owner.deliver(frame),
+      onFrame: (frame) => this.#onFrame(frame),
       onInvalid: (error, envelope) => this.#onInvalid(error, envelope),
+      onEvent: (name, data) => this.#owner.onNamedEvent?.(name, data),
       onId: (id) => (this.#lastEventId = id),
       onRetry: (time) => (this.#retry = Math.min(time, maxTime))
     })
@@ -72,13 +79,13 @@ export class EventReader {
     this.#parser?.feed(chunk)
   }
 
-  /** What asks for the stream, from where it broke. */
+  /** The request for the stream: for all of it, or for the events after the last one. */
   get request(): HttpRequest {
     const headers: Record<string, string> = {
       accept: 'text/event-stream',
       ...this.#owner.sessionHeaders()
     }
-    // In a header, too, its characters are UTF-8.
+    // The characters of an id are UTF-8 in a header, too.
     const lastEventId = Buffer.from(this.#lastEventId).toString('latin1')
     if (this.resumable) headers[headerNames.lastEventId] = lastEventId
     return { method: 'GET', headers }
@@ -90,13 +97,22 @@ export class EventReader {
     return Math.max(pause, this.#retry)
   }
 
+  // An exception must not reach the parser: the rest of the chunk holds other frames.
+  #onFrame(frame: Frame): void {
+    try {
+      this.#owner.deliver(frame)
+    } catch (cause) {
+      const message = `cannot handle a ${frame.kind} from ${this.#owner.client.name}`
+      this.fault = new ProxyError('ERR_HTTP_ANSWER', message, { cause })
+      this.#owner.log.warn(describe(this.fault))
+    }
+  }
+
   #onInvalid(error: ProxyError, envelope?: Envelope): void {
-    this.#owner.log.warn(
-      `${this.#owner.client.name} sent what is not a message: ${describe(error)}`
-    )
+    this.#owner.log.warn(`${this.#owner.client.name} sent an invalid message: ${describe(error)}`)
     const { back, onward } = refuse(error, envelope)
-    if (onward !== undefined) this.#owner.deliver(onward)
-    else if (back !== undefined) this.#owner.answer(back)
+    if (onward !== undefined) this.#onFrame(onward)
+    else if (back !== undefined) this.#owner.sendBack(back)
     else this.fault = error
   }
 }

@@ -1,25 +1,27 @@
-// An event stream that is asked for with GET, and asked for again where it breaks.
+// An event stream that a GET asks for. When it breaks, its owner decides whether to ask again.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { HttpStatusError, ProxyError } from '../errors.ts'
+import { ErrorBody } from './error-body.ts'
+import { isEventStream } from './event-reader.ts'
 import type { EventReader } from './event-reader.ts'
-import { Excerpt, isEventStream } from './http-client.ts'
-import type { HttpClient, HttpExchange, ReplyHandler } from './http-client.ts'
+import type { HttpClient } from './http-client.ts'
+import type { HttpExchange, ResponseHandler } from './http-exchange.ts'
 
 export interface GetOwner {
   readonly client: HttpClient
-  /** The server will not give the stream. */
+  /** The server refused the stream, for good. */
   getOnRefused(error: HttpStatusError): void
-  /** The stream has ended, or could not be had this time. Returns whether to ask again. */
+  /** The stream ended, or an attempt failed for now. Returns whether to ask again after a pause. */
   getOnEnd(error?: ProxyError): boolean
 }
 
-export class GetStream implements ReplyHandler {
+export class GetStream implements ResponseHandler {
   readonly #owner: GetOwner
   readonly #events: EventReader
   #exchange: HttpExchange | undefined
   #status = 0
-  #excerpt: Excerpt | undefined
+  #errorBody: ErrorBody | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(owner: GetOwner, events: EventReader) {
@@ -27,8 +29,13 @@ export class GetStream implements ReplyHandler {
     this.#events = events
   }
 
+  /** Where the stream comes from, after redirects. Undefined before `open`. */
+  get url(): URL | undefined {
+    return this.#exchange?.url
+  }
+
   open(): void {
-    this.#excerpt = undefined
+    this.#errorBody = undefined
     this.#exchange = this.#owner.client.send(this.#events.request, this)
   }
 
@@ -41,20 +48,20 @@ export class GetStream implements ReplyHandler {
     this.#exchange?.abort()
   }
 
-  onReply(status: number, headers: IncomingHttpHeaders): void {
+  onHeaders(status: number, headers: IncomingHttpHeaders): void {
     this.#status = status
-    if (status === 200 && isEventStream(headers)) this.#events.begin()
-    else this.#excerpt = new Excerpt()
+    if (status === 200 && isEventStream(headers)) this.#events.start()
+    else this.#errorBody = new ErrorBody()
   }
 
   onData(chunk: Buffer): void {
-    if (this.#excerpt === undefined) this.#events.feed(chunk)
-    else this.#excerpt.feed(chunk)
+    if (this.#errorBody === undefined) this.#events.feed(chunk)
+    else this.#errorBody.feed(chunk)
   }
 
   onEnd(): void {
-    const error = this.#excerpt?.error(this.#owner.client.name, this.#status)
-    // A server in trouble, or one that has too much to do, may do better the next time.
+    const error = this.#errorBody?.error(this.#owner.client.name, this.#status)
+    // A server that is broken or overloaded (5xx, 429) may give the stream at the next attempt.
     if (error !== undefined && this.#status < 500 && this.#status !== 429) {
       this.#owner.getOnRefused(error)
     } else {

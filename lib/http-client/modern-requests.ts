@@ -1,63 +1,57 @@
-// The requests of the modern revision over HTTP (2026-07-28). Each is a POST that has nothing to do
-// with any other: no session, nothing to resume. What it says of itself it says again in its headers,
-// and to cancel it is to close it.
+// The requests of the modern revision over HTTP. Each is a POST on its own: there is no session, and a
+// broken stream is not resumed. Closing the POST cancels the request.
+//
+// The headers of a call repeat those arguments that the tool's definition names. When the server
+// refuses a call because of its headers, the definition is unknown or has changed: the proxy lists the
+// tools and repeats the call, once, if that changes its headers.
 
 import type { ProxyError } from '../errors.ts'
+import { valueText } from '../json/splice.ts'
 import type { Log } from '../log.ts'
-import { errorFrame, makeFrame } from '../message/frame.ts'
+import { errorFrame, parseFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorCodes } from '../protocol/error-codes.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import { mirrorHeaders } from '../protocol/mirrored-headers.ts'
+import { Pagination } from '../protocol/pagination.ts'
 import type { Callback } from '../streams/callbacks.ts'
 import type { HttpClient } from './http-client.ts'
+import { readResponse } from './http-part.ts'
+import type { HttpPart, HttpPartOwner } from './http-part.ts'
 import { Post } from './post.ts'
 import type { PostOwner } from './post.ts'
 import { SendWindow } from './send-window.ts'
 import { ToolList } from './tool-list.ts'
 
-/** The transport that the requests are made for. */
-export interface ModernOwner {
-  readonly client: HttpClient
-  readonly log: Log
-  readonly maxMessage: number
-  /** A frame has come for the client. */
-  pass(frame: Frame): void
-}
-
-export class ModernRequests implements PostOwner {
+export class ModernRequests implements HttpPart, PostOwner {
   readonly client: HttpClient
   readonly log: Log
   readonly maxMessage: number
   readonly resumes = false
-  readonly #owner: ModernOwner
+  readonly inSession = false
+  readonly #owner: HttpPartOwner
   readonly #tools: ToolList
+  /** Requests without a response: those of the client and the proxy's own. */
   readonly #calls = new Map<Id, Post>()
   readonly #sendWindow: SendWindow
-  /** What waits for the answers to requests of our own. */
-  readonly #own = new Map<Id, (answer: Frame) => void>()
-  readonly #retried = new WeakSet<Frame>()
+  /** Callbacks for the responses to the proxy's own requests. */
+  readonly #ownCalls = new Map<Id, (response: Frame) => void>()
+  readonly #repeated = new WeakSet<Frame>()
   #lastId = 0
 
-  constructor(owner: ModernOwner) {
+  constructor(owner: HttpPartOwner) {
     this.#owner = owner
     this.client = owner.client
     this.log = owner.log
     this.maxMessage = owner.maxMessage
-    this.#tools = new ToolList(owner.log)
+    this.#tools = new ToolList(owner.log, owner.client.name)
     this.#sendWindow = new SendWindow(owner.maxMessage)
   }
 
-  /** How many requests have no response yet. */
-  get size(): number {
-    return this.#calls.size
-  }
-
-  /** Sends a request; `callback` is called when the next frame can follow. */
   send(frame: Frame, callback: Callback): void {
     this.#post(frame)
-    this.#sendWindow.sent(frame, false, callback)
+    this.#sendWindow.add(frame, false, callback)
   }
 
   /** Cancels a request. Returns whether it was one of these. */
@@ -66,15 +60,23 @@ export class ModernRequests implements PostOwner {
     if (post === undefined) return false
     this.#calls.delete(id)
     post.abort()
-    this.#sendWindow.done(post.frame)
+    this.#sendWindow.finish(post.frame)
+    this.#owner.partOnSettled()
     return true
   }
 
-  /** Nothing more is to come. */
+  get settled(): boolean {
+    return this.#calls.size === 0
+  }
+
   stop(): void {
     for (const post of this.#calls.values()) post.abort()
     this.#calls.clear()
-    this.#sendWindow.stop()
+  }
+
+  destroy(): void {
+    this.stop()
+    this.#sendWindow.release()
   }
 
   sessionHeaders(): Record<string, string> {
@@ -89,65 +91,83 @@ export class ModernRequests implements PostOwner {
 
   deliver(frame: Frame): void {
     const post = frame.kind === 'response' ? this.#calls.get(frame.id as Id) : undefined
-    if (post === undefined) return this.#owner.pass(frame)
-    this.#calls.delete(post.frame.id as Id)
+    if (post === undefined) {
+      this.#owner.pass(frame)
+      return
+    }
+    const id = post.frame.id as Id
+    this.#calls.delete(id)
     post.answered = true
-    const answer = post.frame.method === methods.listTools ? this.#tools.read(frame) : frame
-    const own = this.#own.get(post.frame.id as Id)
-    if (own === undefined) this.#owner.pass(answer)
-    else own(answer)
+    const isList = post.frame.method === methods.listTools
+    const response = isList ? readResponse(frame, this.client.name, this.#readTools) : frame
+    const ownOnResponse = this.#ownCalls.get(id)
+    if (ownOnResponse === undefined) this.#owner.pass(response)
+    else ownOnResponse(response)
+    this.#owner.partOnSettled()
   }
 
-  // A server of this revision asks nothing, and is not answered.
-  answer(): void {}
+  // A server of this revision sends no requests, so none gets an error response.
+  sendBack(): void {}
 
-  postOnReply(post: Post): void {
-    this.#sendWindow.heard(post.frame)
+  postOnHeaders(post: Post): void {
+    this.#sendWindow.acknowledge(post.frame)
   }
-
-  /* c8 ignore next 2 -- there is no session that could be forgotten */
-  postOnRefused(): void {}
 
   postOnFailed(post: Post, error: ProxyError, response?: Frame): void {
     const { frame } = post
     if (this.#calls.get(frame.id as Id) !== post) return
-    this.#sendWindow.done(frame)
+    this.#sendWindow.finish(frame)
     const isMismatch =
       response?.errorCode === errorCodes.headerMismatch && frame.method === methods.callTool
-    if (isMismatch && !this.#retried.has(frame)) this.#retry(frame, response)
+    if (isMismatch && !this.#repeated.has(frame)) this.#repeat(frame, response)
     else this.deliver(response ?? errorFrame(frame.id, error))
   }
 
   postOnEnd(post: Post): void {
-    this.#sendWindow.done(post.frame)
+    this.#sendWindow.finish(post.frame)
   }
+
+  readonly #readTools = (response: Frame): Frame => this.#tools.read(response)
 
   #post(frame: Frame): void {
     this.#calls.set(frame.id as Id, new Post(frame, this))
   }
 
-  // The tool's definition may have changed, or was never asked for.
-  #retry(frame: Frame, response: Frame): void {
-    const before = JSON.stringify(this.headersOf(frame))
-    this.#retried.add(frame)
-    this.#listTools(frame, () => {
-      if (!this.#calls.has(frame.id as Id)) return // cancelled meanwhile
-      if (JSON.stringify(this.headersOf(frame)) === before) this.deliver(response)
-      else this.#post(frame)
+  /** Lists the tools, and repeats a call if that changes its headers. Else it gets `refusal`. */
+  #repeat(call: Frame, refusal: Frame): void {
+    const before = JSON.stringify(this.headersOf(call))
+    this.#repeated.add(call)
+    this.#listTools(call, new Pagination(), () => {
+      if (!this.#calls.has(call.id as Id)) return // the client has cancelled it
+      if (JSON.stringify(this.headersOf(call)) === before) this.deliver(refusal)
+      else this.#post(call)
     })
   }
 
-  /** Asks for all tools, on the behalf of the client whose request is given. */
-  #listTools(request: Frame, done: () => void, cursor?: unknown): void {
+  /** Lists one page of the tools and all after it, with the `_meta` of the client's `call`. */
+  #listTools(call: Frame, pages: Pagination, done: () => void, cursor?: string): void {
     const id = `mcp-proxy-tools-${++this.#lastId}`
-    const { _meta } = request.message().params as Record<string, unknown>
-    const params = { _meta, ...(cursor !== undefined && { cursor }) }
-    this.#own.set(id, (answer) => {
-      this.#own.delete(id)
-      const { nextCursor } = Object(answer.message().result) as { nextCursor?: unknown }
-      if (nextCursor === undefined) done()
-      else this.#listTools(request, done, nextCursor)
+    this.#ownCalls.set(id, (response) => {
+      this.#ownCalls.delete(id)
+      const next = pages.next(response.message().result)
+      if (next !== undefined) {
+        this.#listTools(call, pages, done, next)
+        return
+      }
+      if (pages.fault !== undefined) {
+        this.log.warn(`${this.client.name}: the list of tools is cut short: ${pages.fault}`)
+      }
+      done()
     })
-    this.#post(makeFrame({ jsonrpc: '2.0', id, method: methods.listTools, params }))
+    this.#post(listRequest(id, call, cursor))
   }
+}
+
+/** Joined as text, since `_meta` can be nested deeper than `JSON.stringify` can go. */
+function listRequest(id: string, call: Frame, cursor: string | undefined): Frame {
+  const meta = valueText(call.bytes, ['params', '_meta'])
+  const page = cursor === undefined ? '' : `,"cursor":${JSON.stringify(cursor)}`
+  const params = `{"_meta":${meta}${page}}`
+  const text = `{"jsonrpc":"2.0","id":"${id}","method":"${methods.listTools}","params":${params}}`
+  return parseFrame(Buffer.from(text))
 }

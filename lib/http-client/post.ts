@@ -1,56 +1,59 @@
-// One frame on its way to a server over Streamable HTTP, and the answer to it: a POST, and when its
-// event stream breaks, the GETs that take it up again.
+// One frame that goes to the server in a POST, and the HTTP response to it: JSON, or an event stream
+// that a GET resumes when it breaks.
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { ProxyError } from '../errors.ts'
+import { describe, ProxyError } from '../errors.ts'
 import type { HttpStatusError } from '../errors.ts'
-import { BodyParser, parseBody } from '../framing/body.ts'
-import { JsonSequenceParser } from '../framing/json-sequence.ts'
-import { makeFrame, parseFrame } from '../message/frame.ts'
+import { valueText } from '../json/splice.ts'
+import { parseFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
-import { headerNames } from '../protocol/headers.ts'
-import type { Id } from '../protocol/json-rpc.ts'
-import { EventReader } from './event-reader.ts'
+import { ErrorBody } from './error-body.ts'
+import { EventReader, isEventStream } from './event-reader.ts'
 import type { EventsOwner } from './event-reader.ts'
 import { GetStream } from './get-stream.ts'
 import type { GetOwner } from './get-stream.ts'
-import { Excerpt, isEventStream } from './http-client.ts'
-import type { HttpClient, HttpExchange, ReplyHandler } from './http-client.ts'
+import type { HttpClient } from './http-client.ts'
+import type { HttpExchange, ResponseHandler } from './http-exchange.ts'
+import { isJson, JsonResponse } from './json-response.ts'
+import { SessionUnknownError } from './session-unknown-error.ts'
 
-/** What a POST needs of the transport that makes it, and tells it. */
 export interface PostOwner extends EventsOwner {
-  /** The headers that a frame is sent with. */
+  /** Requests carry a session id, so that 404 means that the server does not know the session. */
+  readonly inSession: boolean
+  /** The headers of the POST with this frame. */
   headersOf(frame: Frame): Record<string, string>
-  /** The server has received the frame: the first that was heard of it. */
-  postOnReply(post: Post, headers: IncomingHttpHeaders): void
-  /** The server has forgotten the session; `undelivered` if it did so without a look at the frame. */
-  postOnRefused(post: Post, undelivered: boolean): void
-  /** The frame will not be answered. `response` says so in the server's own words, if it had any. */
+  /** The server has the frame: the HTTP response has begun. */
+  postOnHeaders(post: Post, headers: IncomingHttpHeaders): void
+  /**
+   * The frame gets no response. `response` is the server's own error response, if it sent one.
+   *
+   * @param error a SessionUnknownError if the server does not know the session
+   */
   postOnFailed(post: Post, error: ProxyError, response?: Frame): void
-  /** Nothing more will come of it. */
+  /** The HTTP response has ended, or all that matters of it has come. */
   postOnEnd(post: Post): void
 }
 
-/** How often in a row a stream that broke is asked for in vain before its request fails. */
+/** How many attempts in a row to resume a stream may fail before the request fails. */
 const maxFailures = 5
 
-export class Post implements ReplyHandler, GetOwner {
+export class Post implements ResponseHandler, GetOwner {
   readonly frame: Frame
   readonly client: HttpClient
-  /** Set by the owner when the response has come, on whichever stream. */
+  /** The owner sets it when the response has come, on any stream. */
   answered = false
   readonly #owner: PostOwner
   readonly #exchange: HttpExchange
   #status = 0
   #accepted = false
-  /** A JSON answer whose end is known, or one that may be several. */
-  #whole: BodyParser | undefined
-  #values: JsonSequenceParser | undefined
+  // What the HTTP response is: one of these three, or nothing but an acknowledgement.
+  #json: JsonResponse | undefined
   #events: EventReader | undefined
-  #excerpt: Excerpt | undefined
+  #errorBody: ErrorBody | undefined
+  /** Resumes the event stream. */
   #get: GetStream | undefined
 
-  /** @param timeout milliseconds in which something must be heard of the frame (0: any) */
+  /** @param timeout milliseconds until the HTTP response must begin (0: no limit) */
   constructor(frame: Frame, owner: PostOwner, timeout = 0) {
     this.frame = frame
     this.client = owner.client
@@ -63,67 +66,64 @@ export class Post implements ReplyHandler, GetOwner {
     this.#exchange = this.client.send({ method: 'POST', headers, body: frame.bytes, timeout }, this)
   }
 
-  /** Nobody waits for the answer any longer. */
+  /** Closes the request. Its owner hears nothing more. */
   abort(): void {
     this.#exchange.abort()
     this.#get?.stop()
   }
 
-  onReply(status: number, headers: IncomingHttpHeaders): void {
+  onHeaders(status: number, headers: IncomingHttpHeaders): void {
     const isRequest = this.frame.kind === 'request'
     this.#status = status
-    this.#owner.postOnReply(this, headers)
-    if (status === 404 && this.#inSession) {
+    this.#owner.postOnHeaders(this, headers)
+    if (status === 404 && this.#owner.inSession) {
       this.abort()
-      this.#owner.postOnRefused(this, true)
+      this.#fail(new SessionUnknownError(this.client.name, [this.frame]))
     } else if (status >= 300) {
-      this.#excerpt = new Excerpt()
+      this.#errorBody = new ErrorBody()
     } else if (isRequest && isEventStream(headers)) {
       this.#events = new EventReader(this.#owner)
-      this.#events.begin()
+      this.#events.start()
     } else if (!isRequest || status === 202) {
-      // Whatever body there is says nothing: many call it JSON, and empty it is not even that. The
-      // response to a request comes on another stream.
+      // The body says nothing, and is often not the JSON that its headers announce. The response to a
+      // request comes on another stream.
       this.#accepted = true
       this.#owner.postOnEnd(this)
-    } else if (/^application\/json\b/i.test(headers['content-type'] ?? '')) {
-      const { maxMessage } = this.#owner
-      if (headers['content-length'] !== undefined) this.#whole = new BodyParser(maxMessage)
-      else this.#values = this.#valueParser()
+    } else if (isJson(headers)) {
+      this.#json = new JsonResponse(this.#owner, headers)
     } else {
-      this.#excerpt = new Excerpt()
+      this.#errorBody = new ErrorBody()
     }
   }
 
   onData(chunk: Buffer): void {
     try {
-      this.#whole?.feed(chunk)
-      this.#values?.feed(chunk)
+      this.#json?.feed(chunk)
     } catch (error) {
       this.abort()
-      this.#fail(error as ProxyError)
+      this.#fail(this.#readError(error))
       return
     }
     this.#events?.feed(chunk)
-    this.#excerpt?.feed(chunk)
+    this.#errorBody?.feed(chunk)
   }
 
   onEnd(): void {
     if (this.#events !== undefined) this.#eventsOnEnd(this.#events)
-    else if (this.#excerpt !== undefined) this.#refusal(this.#excerpt)
-    else if (!this.#accepted) this.#bodyOnEnd()
+    else if (this.#errorBody !== undefined) this.#refused(this.#errorBody)
+    else if (this.#json !== undefined) this.#jsonOnEnd(this.#json)
   }
 
   onError(error: ProxyError): void {
     if (this.#events !== undefined) this.#eventsOnEnd(this.#events, error)
-    else if (this.#whole !== undefined) this.#cutOff(this.#whole, error)
+    else if (this.#json !== undefined) this.#jsonOnEnd(this.#json, error)
     else if (!this.#accepted) this.#fail(error)
   }
 
   getOnRefused(error: HttpStatusError): void {
-    // The frame itself was taken long before: nobody may send it again.
-    if (error.received === 404 && this.#inSession) this.#owner.postOnRefused(this, false)
-    else this.#fail(error)
+    // The server has had the frame, so nobody may send it again.
+    const isUnknown = error.received === 404 && this.#owner.inSession
+    this.#fail(isUnknown ? new SessionUnknownError(this.client.name) : error)
   }
 
   getOnEnd(cause?: ProxyError): boolean {
@@ -133,92 +133,56 @@ export class Post implements ReplyHandler, GetOwner {
     }
     const { resumable, failures, fault } = this.#events as EventReader
     if (resumable && failures < maxFailures && fault === undefined) return true
-    const message = `${this.client.name} ended the stream before the answer came`
+    const message = `${this.client.name} ended the stream before the response`
     this.#fail(new ProxyError('ERR_CONNECTION', message, { cause: fault ?? cause }))
     return false
   }
 
-  get #inSession(): boolean {
-    return this.#owner.sessionHeaders()[headerNames.sessionId] !== undefined
-  }
-
-  // The stream may end before the response comes: then it is to be taken up where it broke.
   #eventsOnEnd(events: EventReader, cause?: ProxyError): void {
     if (!this.getOnEnd(cause)) return
     this.#get = new GetStream(this, events)
     this.#get.openLater()
   }
 
-  #onValue(bytes: Buffer): void {
-    let frames: Frame[]
+  /** @param broken the connection broke. The response may have come before. */
+  #jsonOnEnd(json: JsonResponse, broken?: ProxyError): void {
     try {
-      ;({ frames } = parseBody(bytes))
-    } catch (cause) {
-      const message = `${this.client.name} answered with what is not a message`
-      throw new ProxyError('ERR_HTTP_ANSWER', message, { cause })
-    }
-    for (const frame of frames) this.#owner.deliver(frame)
-  }
-
-  // It is one value, as a rule, and then it need not be looked for.
-  #readWhole(whole: BodyParser): void {
-    const bytes = whole.end()
-    let frames: Frame[]
-    try {
-      ;({ frames } = parseBody(bytes))
-    } catch {
-      const values = this.#valueParser()
-      values.feed(bytes)
-      values.end()
+      if (broken === undefined) json.end()
+      else json.cutOff()
+    } catch (error) {
+      this.#fail(this.#readError(error))
       return
     }
-    for (const frame of frames) this.#owner.deliver(frame)
-  }
-
-  // All that was said may have come.
-  #cutOff(whole: BodyParser, error: ProxyError): void {
-    this.#read(() => this.#valueParser().feed(whole.end()), error)
-  }
-
-  #valueParser(): JsonSequenceParser {
-    return new JsonSequenceParser(this.#owner.maxMessage, (bytes) => this.#onValue(bytes))
-  }
-
-  #bodyOnEnd(): void {
-    const message = `${this.client.name} answered without a response to the request`
-    const read = (): void => {
-      if (this.#whole === undefined) this.#values?.end()
-      else this.#readWhole(this.#whole)
-    }
-    this.#read(read, new ProxyError('ERR_HTTP_ANSWER', message))
-  }
-
-  /** @param error what is told if the response is not in what is read */
-  #read(read: () => void, error: ProxyError): void {
-    try {
-      read()
-    } catch (fault) {
-      this.#fail(fault as ProxyError)
-      return
-    }
+    const message = `${this.client.name} sent no response to the request`
     if (this.answered) this.#owner.postOnEnd(this)
-    else this.#fail(error)
+    else this.#fail(broken ?? new ProxyError('ERR_HTTP_ANSWER', message))
   }
 
-  // Not served. A server that says why in a JSON-RPC error is given the word.
-  #refusal(excerpt: Excerpt): void {
-    this.#fail(excerpt.error(this.client.name, this.#status), this.#wordsOf(excerpt.bytes))
+  // A ProxyError says what the server did wrong. Any other error comes from the reader of the frames.
+  #readError(error: unknown): ProxyError {
+    if (error instanceof ProxyError) return error
+    const message = `cannot handle the response of ${this.client.name}`
+    const wrapped = new ProxyError('ERR_HTTP_ANSWER', message, { cause: error })
+    this.#owner.log.warn(describe(wrapped))
+    return wrapped
   }
 
-  #wordsOf(bytes: Buffer): Frame | undefined {
-    const { id } = this.frame
+  #refused(body: ErrorBody): void {
+    const response = this.frame.kind === 'request' ? this.#errorResponse(body.bytes) : undefined
+    this.#fail(body.error(this.client.name, this.#status), response)
+  }
+
+  /** The JSON-RPC error that a body holds, as the response to this request, whatever its id. */
+  #errorResponse(bytes: Buffer): Frame | undefined {
     try {
       const response = parseFrame(bytes)
-      const { error } = response.message()
-      if (error === undefined) return undefined
-      return response.id === id ? response : makeFrame({ jsonrpc: '2.0', id: id as Id, error })
+      if (response.errorCode === undefined) return undefined
+      if (response.id === this.frame.id) return response
+      const id = valueText(this.frame.bytes, ['id'])
+      const error = valueText(response.bytes, ['error'])
+      return parseFrame(Buffer.from(`{"jsonrpc":"2.0","id":${id},"error":${error}}`))
     } catch {
-      return undefined // a page for people, or nothing: the status has to do
+      return undefined // a page for people, or nothing: the status must do
     }
   }
 

@@ -1,65 +1,64 @@
-// What is on its way to a server that takes each frame in a POST of its own, and when the next may
-// follow.
+// Decides when the next frame may follow, where each frame is a POST.
 //
-// A request may take hours, so the next frame doesn't wait for its answer, as long as the server can
-// be seen to take what it is sent. What is no request is acknowledged at once, and has to be there
-// before what follows; so has what opens the session.
+// A request can take hours, so the next frame does not wait for its response. But a writer must not run
+// ahead of the server: the next frame waits while the frames that the server has not acknowledged are
+// too many bytes. After a notification, a response or the first request it waits until that frame is
+// finished, since the server must have it before what follows.
 
 import type { Frame } from '../message/frame.ts'
 import type { Callback } from '../streams/callbacks.ts'
 
 export class SendWindow {
   readonly #maxBytes: number
-  /** The frames that nothing has been heard of, and the sum of their bytes. */
   readonly #unacknowledged = new Set<Frame>()
+  /** The size of the unacknowledged frames. */
   #bytes = 0
   #awaited: Frame | undefined
   #callback: Callback | undefined
 
-  /** @param maxBytes how much may be under way before the next frame waits (0: any) */
+  /** @param maxBytes how many bytes may be unacknowledged before the next frame waits (0: no limit) */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes || Infinity
   }
 
-  /** Everything that was sent has been heard of. */
-  get allHeard(): boolean {
+  get allAcknowledged(): boolean {
     return this.#unacknowledged.size === 0
   }
 
   /**
-   * Notes a frame that was sent.
+   * Adds a frame that was sent.
    *
-   * @param awaited the next frame may not follow before this one is `done`
+   * @param awaited the next frame waits until this one is finished
    * @param callback called when the next frame may follow
    */
-  sent(frame: Frame, awaited: boolean, callback: Callback): void {
+  add(frame: Frame, awaited: boolean, callback: Callback): void {
     this.#unacknowledged.add(frame)
     this.#bytes += frame.bytes.length
     this.#awaited = awaited ? frame : undefined
     this.#callback = callback
-    this.#goOn()
+    this.#update()
   }
 
   /** The server has the frame. */
-  heard(frame: Frame): void {
+  acknowledge(frame: Frame): void {
     if (this.#unacknowledged.delete(frame)) this.#bytes -= frame.bytes.length
-    this.#goOn()
+    this.#update()
   }
 
-  /** Nothing has to wait for the frame any longer. */
-  done(frame: Frame): void {
+  /** The frame has its response, or needs none. */
+  finish(frame: Frame): void {
     if (this.#awaited === frame) this.#awaited = undefined
-    this.heard(frame)
+    this.acknowledge(frame)
   }
 
-  /** Nothing more will follow. */
-  stop(error?: Error | null): void {
+  /** Calls the waiting callback: with an error if the frame was never sent. */
+  release(error?: Error | null): void {
     const callback = this.#callback
     this.#callback = undefined
     callback?.(error)
   }
 
-  #goOn(): void {
-    if (this.#awaited === undefined && this.#bytes <= this.#maxBytes) this.stop()
+  #update(): void {
+    if (this.#awaited === undefined && this.#bytes <= this.#maxBytes) this.release()
   }
 }

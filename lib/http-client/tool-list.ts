@@ -1,49 +1,63 @@
-// What a server of the modern revision has said of its tools, as far as calls over HTTP depend on it:
-// which parameters are mirrored in headers, and which tools cannot be called because their
-// definition asks for headers that cannot be (2026-07-28, Streamable HTTP, Custom Headers).
+// The tools that a server of the modern revision has listed, as far as calls over HTTP need them: which
+// parameters a call repeats in its headers. A tool whose definition asks for headers that are not
+// possible is taken out of the list, as the specification demands.
 
 import { splice, valueText } from '../json/splice.ts'
 import type { Log } from '../log.ts'
 import { splitArray } from '../message/envelope-scanner.ts'
 import { Frame } from '../message/frame.ts'
-import { mirroredParams } from '../protocol/mirrored-headers.ts'
-import type { MirroredParam, Tool } from '../protocol/mirrored-headers.ts'
+import { isTool, mirroredParams } from '../protocol/mirrored-headers.ts'
+import type { MirroredParam } from '../protocol/mirrored-headers.ts'
 
 const toolsPath = ['result', 'tools']
+/** How much of a name or reason the log shows, in characters: a server may send any length. */
+const maxShown = 200
 
 export class ToolList {
   readonly #params = new Map<string, MirroredParam[]>()
   readonly #log: Log
+  readonly #server: string
 
-  constructor(log: Log) {
+  /** @param server the server's name in the log */
+  constructor(log: Log, server: string) {
     this.#log = log
+    this.#server = server
   }
 
-  /** The parameters of a tool that must be mirrored: none, of one that was never listed. */
+  /** The parameters of a tool that are mirrored. A tool that was never listed has none. */
   paramsOf(tool: string): MirroredParam[] {
     return this.#params.get(tool) ?? []
   }
 
-  /** Learns from an answer to `tools/list`. Returns it without the tools that are invalid. */
-  read(frame: Frame): Frame {
-    const { tools } = Object(frame.message().result) as { tools?: unknown }
-    if (!Array.isArray(tools)) return frame
-    const valid = tools.map((tool) => this.#learn(tool as Tool))
-    if (!valid.includes(false)) return frame
-    const elements = splitArray(Buffer.from(valueText(frame.bytes, toolsPath) as string))
+  /** Learns the tools of a response to `tools/list`. Returns it without the invalid ones. */
+  read(response: Frame): Frame {
+    const { tools } = Object(response.message().result) as { tools?: unknown }
+    if (!Array.isArray(tools)) return response
+    const valid = tools.map((tool) => this.#learn(tool))
+    if (!valid.includes(false)) return response
+    const nameless = tools.filter((tool) => !isTool(tool)).length
+    if (nameless > 0) {
+      this.#log.warn(
+        `${this.#server} lists ${nameless} tools that are not objects with a name: they are left out`
+      )
+    }
+    const elements = splitArray(Buffer.from(valueText(response.bytes, toolsPath) as string))
     const kept = elements.filter((_, index) => valid[index] === true).map(String)
     const text = `[${kept.join(',')}]`
-    return new Frame(splice(frame.bytes, [{ path: toolsPath, text }]), frame)
+    return new Frame(splice(response.bytes, [{ path: toolsPath, text }]), response)
   }
 
-  #learn(tool: Tool): boolean {
+  /** Returns whether the tool is valid. */
+  #learn(tool: unknown): boolean {
+    if (!isTool(tool)) return false
     const params = mirroredParams(tool)
-    if (typeof params === 'string') {
-      this.#log.warn(`the tool "${tool.name}" is left out: ${params}`)
-      this.#params.delete(tool.name)
-      return false
+    if (typeof params !== 'string') {
+      this.#params.set(tool.name, params)
+      return true
     }
-    this.#params.set(tool.name, params)
-    return true
+    const name = tool.name.slice(0, maxShown)
+    this.#log.warn(`the tool "${name}" is left out: ${params.slice(0, maxShown)}`)
+    this.#params.delete(tool.name)
+    return false
   }
 }

@@ -3,9 +3,9 @@
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { ClientConfig, OAuthConfig, ServeConfig, UrlConfig } from '../config/config.ts'
-import type { AgentOptions } from '../http-client/agent.ts'
+import type { AgentOptions } from '../http-client/connections/agent.ts'
 import type { TokenSource } from '../http-client/auth/client-credentials.ts'
-import type { HttpOptions } from '../http-client/connect-http.ts'
+import type { HttpOptions } from '../http-client/http-options.ts'
 import type { Log } from '../log.ts'
 
 /** Connects to a server over HTTP. Loads only what its transport needs. */
@@ -41,7 +41,7 @@ async function tokenSource(
   options: Omit<AgentOptions, 'origin'>
 ): Promise<TokenSource> {
   const { clientCredentials } = await import('../http-client/auth/client-credentials.ts')
-  const { createAgent } = await import('../http-client/agent.ts')
+  const { createAgent } = await import('../http-client/connections/agent.ts')
   const dispatcher = (): Promise<Dispatcher> => createAgent({ ...options, origin: oauth.tokenUrl })
   return clientCredentials({ ...oauth, dispatcher, timeout: options.connectTimeout })
 }

@@ -9,7 +9,7 @@ import tap, { test } from 'tap'
 import { answer } from '../../fixtures/servers/http.js'
 import type { ServerExchange, Script } from '../../fixtures/servers/http.js'
 import { connectHttp } from '../../lib/http-client/connect-http.ts'
-import { SessionUnknownError } from '../../lib/http-client/http-client.ts'
+import { SessionUnknownError } from '../../lib/http-client/session-unknown-error.ts'
 import { parseFrame } from '../../lib/message/frame.ts'
 import { metaKeys } from '../../lib/protocol/meta-keys.ts'
 import { KeptLog, notification, request, response } from '../helpers.ts'
@@ -94,7 +94,7 @@ test('an odd answer to initialize is passed on, and told', async (t) => {
   })
   transport.write(opening())
   t.match(await answer('init'), { result: { a: 1 } })
-  t.match(await log.lines.until((line) => line.startsWith('warn')), /answered initialize oddly/)
+  t.match(await log.lines.until((line) => line.startsWith('warn')), /sent an invalid response to initialize/)
   await ask('ping')
   t.equal(server.requests.at(-1)?.headers['mcp-protocol-version'], undefined)
 })
@@ -283,9 +283,9 @@ test('what the server refuses is told, and the session goes on', async (t) => {
   t.equal(await write(notification('notifications/y')), undefined)
   t.equal(await write(response(1)), undefined)
   const warnings = log.lines.filter((line) => line.startsWith('warn'))
-  t.match(warnings[0], /a notification was not taken: http.* answered 500: no such thing$/)
-  t.match(warnings[1], /a notification was not taken: .* answered 400: /)
-  t.match(warnings[2], /a response was not taken: .* answered 400: /)
+  t.match(warnings[0], /cannot deliver a notification: http.* answered 500: no such thing$/)
+  t.match(warnings[1], /cannot deliver a notification: .* answered 400: /)
+  t.match(warnings[2], /cannot deliver a response: .* answered 400: /)
   const { error } = await ask('call')
   t.match(error, { code: -32000, message: /\/mcp answered 503: busy$/ })
   t.match(await ask('tools/list'), { result: {} })
@@ -545,12 +545,12 @@ test('a first request that fails destroys the transport with one line that says 
     'no JSON': [
       (_message, { json }) => json('{'),
       'ERR_HTTP_ANSWER',
-      /^http:\S+ answered with what is not a message: the message is not JSON \(.*\)$/
+      /^http:\S+ sent an invalid message: the message is not JSON \(.*\)$/
     ],
     'the wrong response': [
       (_message, { json }) => json({ jsonrpc: '2.0', id: 'other', result: {} }),
       'ERR_HTTP_ANSWER',
-      /^http:\S+ answered without a response to the request$/
+      /^http:\S+ sent no response to the request$/
     ],
     'a broken connection': [
       (_message, { res }) => res.destroy(),
@@ -569,7 +569,7 @@ test('a first request that fails destroys the transport with one line that says 
     'a broken stream': [
       (_message, { sse }) => sse().end(),
       'ERR_CONNECTION',
-      /^http:\S+ ended the stream before the answer came$/
+      /^http:\S+ ended the stream before the response$/
     ]
   }
   for (const [name, [onPost, code, text]] of Object.entries(failures)) {

@@ -5,7 +5,7 @@ import tap, { test } from 'tap'
 import { answer } from '../../fixtures/servers/http.js'
 import type { ServerExchange, Json, ServerStream } from '../../fixtures/servers/http.js'
 import { connectSse } from '../../lib/http-client/connect-sse.ts'
-import type { SessionUnknownError } from '../../lib/http-client/http-client.ts'
+import type { SessionUnknownError } from '../../lib/http-client/session-unknown-error.ts'
 import { parseFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { KeptLog, notification, request, response } from '../helpers.ts'
@@ -221,10 +221,10 @@ test('a request that the server does not take gets an error, and the session goe
   t.match(
     [...log.lines],
     [
-      /^warn: a request was not taken: .* answered 500/,
-      /^warn: a request was not taken: /,
-      /^warn: a notification was not taken: .* answered 403$/,
-      /^warn: a response was not taken: .* answered 400$/
+      /^warn: cannot deliver a request: .* answered 500/,
+      /^warn: cannot deliver a request: /,
+      /^warn: cannot deliver a notification: .* answered 403$/,
+      /^warn: cannot deliver a response: .* answered 400$/
     ]
   )
   t.match(await ask('tools/list'), { result: {} })
@@ -384,7 +384,7 @@ test('what is no message is told, and answered where it asks', async (t) => {
   t.match(parsed(await frames.until(({ id }) => id === 'big')), { error: { code: -32600 } })
   const back = await server.received.until(({ message }) => message?.id === 'bad')
   t.match(back?.message, { error: { code: -32600 } })
-  t.equal(log.lines.filter((line) => line.includes('sent what is not a message: ')).length, 3)
+  t.equal(log.lines.filter((line) => line.includes('sent an invalid message: ')).length, 3)
 })
 
 test('end waits for the answers that are owed', async (t) => {

@@ -3,8 +3,8 @@
 import { test } from 'tap'
 import type { Test } from 'tap'
 import type { ServerExchange, Script } from '../../fixtures/servers/http.js'
-import type { HttpOptions } from '../../lib/http-client/connect-http.ts'
-import { SessionUnknownError } from '../../lib/http-client/http-client.ts'
+import type { HttpOptions } from '../../lib/http-client/http-options.ts'
+import { SessionUnknownError } from '../../lib/http-client/session-unknown-error.ts'
 import { response } from '../helpers.ts'
 import { gate, overHttp, parsed, sent } from './helpers.ts'
 import type { Connected } from './helpers.ts'
@@ -170,7 +170,7 @@ test('what is no message on the stream is told, and answered where it asks', asy
   await frames.until(({ kind }) => kind === 'notification')
   const back = await server.received.until(({ message }) => message?.id === 'bad')
   t.match(back?.message, { error: { code: -32600 } })
-  t.equal(log.lines.filter((line) => /^warn: .* sent what is not a message/.test(line)).length, 2)
+  t.equal(log.lines.filter((line) => /^warn: .* sent an invalid message/.test(line)).length, 2)
 })
 
 test('a message over the limit on the stream harms no other', async (t) => {

@@ -14,7 +14,7 @@ import type {
 } from '../../fixtures/servers/http.js'
 import { describe, ProxyError } from '../../lib/errors.ts'
 import { connectHttp } from '../../lib/http-client/connect-http.ts'
-import type { HttpOptions } from '../../lib/http-client/connect-http.ts'
+import type { HttpOptions } from '../../lib/http-client/http-options.ts'
 import { connectSse } from '../../lib/http-client/connect-sse.ts'
 import { connectUrl } from '../../lib/http-client/connect-url.ts'
 import type { Frame } from '../../lib/message/frame.ts'

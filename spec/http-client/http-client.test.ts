@@ -8,7 +8,7 @@ import type { ServerExchange, Json } from '../../fixtures/servers/http.js'
 import { ProxyError } from '../../lib/errors.ts'
 import type { TokenSource } from '../../lib/http-client/auth/client-credentials.ts'
 import { HttpClient } from '../../lib/http-client/http-client.ts'
-import type { ReplyHandler } from '../../lib/http-client/http-client.ts'
+import type { ResponseHandler } from '../../lib/http-client/http-exchange.ts'
 import { request } from '../helpers.ts'
 import type { notification } from '../helpers.ts'
 import { byMethod, gate, opening, overHttp, overSse, sent, serve, shown } from './helpers.ts'
@@ -312,8 +312,8 @@ test('answers are held while the client is paused, also those that come then', a
   const ended = gate()
   let size = 0
   let replied = 0
-  const handler: ReplyHandler = {
-    onReply: () => replied++,
+  const handler: ResponseHandler = {
+    onHeaders: () => replied++,
     onData: (chunk) => {
       size += chunk.length
       // In the middle of what comes.
@@ -385,8 +385,8 @@ test('an exchange can be aborted at any time', async (t) => {
   const { url } = await flood(t)
   const client = new HttpClient({ url })
   t.teardown(() => client.destroy())
-  const silent: ReplyHandler = {
-    onReply: () => t.fail('a reply'),
+  const silent: ResponseHandler = {
+    onHeaders: () => t.fail('a reply'),
     onData: () => t.fail('data'),
     onEnd: () => t.fail('an end'),
     onError: () => t.fail('an error')
@@ -400,7 +400,7 @@ test('an exchange can be aborted at any time', async (t) => {
   const replied = gate()
   const late = client.send(
     { method: 'GET', headers: {} },
-    { ...silent, onReply: replied.open, onData() {} }
+    { ...silent, onHeaders: replied.open, onData() {} }
   )
   await replied.opened
   late.abort()

@@ -2,8 +2,9 @@
 
 import { test } from 'tap'
 import type { ServerExchange, Json, ServerStream } from '../../fixtures/servers/http.js'
+import { parseFrame } from '../../lib/message/frame.ts'
 import { metaKeys } from '../../lib/protocol/meta-keys.ts'
-import { notification, request } from '../helpers.ts'
+import { KeptLog, notification, request } from '../helpers.ts'
 import { overHttp } from './helpers.ts'
 
 const _meta = { [metaKeys.protocolVersion]: '2026-07-28' }
@@ -148,7 +149,7 @@ test('a stream that breaks is an error for its request, ids or not: nothing is r
     }
   })
   t.match(await ask('tools/call', { name: 'x', _meta }), {
-    error: { message: /before the answer/ }
+    error: { message: /before the response/ }
   })
   t.equal(server.requests.length, 1)
 })
@@ -198,4 +199,108 @@ test('what comes after the answer is nobody’s fault', async (t) => {
   t.match(await ask('tools/call', { name: 7, _meta }), { result: {} })
   t.match(await ask('tools/call', { name: 7, _meta }), { result: {} })
   t.equal(frames.length, 2)
+})
+
+/** JSON nested `depth` levels deep: too deep for whatever calls itself at each level. */
+const nested = (open: string, close: string, depth = 20_000): string =>
+  open.repeat(depth) + '{}' + close.repeat(depth)
+
+test('a tool list loses the entries that are no tools, with one warning', async (t) => {
+  const good = '{"name":"good",  "inputSchema":{}}'
+  const { frames, transport, answer, log } = await overHttp(t, {
+    onPost: ({ id }, { json }) => {
+      json(`{"jsonrpc":"2.0","id":${id},"result":{"tools":[null,${good},7,[],{"name":5}]}}`)
+    }
+  })
+  transport.write(request(1, 'tools/list', { _meta }))
+  await answer(1)
+  t.equal(String(frames.at(-1)), `{"jsonrpc":"2.0","id":1,"result":{"tools":[${good}]}}`)
+  t.match(log.lines, [/^warn: http:.*\/mcp lists 4 tools that are not objects with a name/])
+  t.equal(log.lines.length, 1)
+})
+
+test('a tool list nested 20,000 levels deep passes as it came', async (t) => {
+  const schemas = [nested('{"properties":{"a":', '}}'), nested('[', ']'), nested('{"items":', '}')]
+  const tools = schemas.map((schema) => `{"name":"deep","inputSchema":${schema}}`)
+  const body = `{"jsonrpc":"2.0","id":1,"result":{"tools":[${tools.join(',')}]}}`
+  const { frames, transport, answer } = await overHttp(t, {
+    onPost: (_message, { json }) => json(body)
+  })
+  transport.write(request(1, 'tools/list', { _meta }))
+  await answer(1)
+  t.ok(String(frames.at(-1)) === body)
+})
+
+test('a request gets an error when its response cannot be read', async (t) => {
+  const log = new KeptLog()
+  log.warn = (): void => {
+    throw new Error('the disk is full')
+  }
+  const bad = tool('bad', { a: { type: 'number', 'x-mcp-header': 'A' } })
+  const { frames, ask } = await overHttp(
+    t,
+    {
+      onPost: ({ id, method }, { json }) =>
+        json({ jsonrpc: '2.0', id, result: method === 'tools/list' ? { tools: [bad] } : {} })
+    },
+    { log }
+  )
+  t.match(await ask('tools/list', { _meta }), {
+    error: { code: -32000, message: /\/mcp cannot be read: the disk is full$/ }
+  })
+  t.match(await ask('ping', { _meta }), { result: {} }, 'other requests go on')
+  t.equal(frames.length, 2)
+})
+
+test('the proxy stops listing tools at a cursor that it has seen', async (t) => {
+  let listed = 0
+  const { ask, log } = await overHttp(t, {
+    onPost: ({ id, method, params }, { json, entry }) => {
+      if (method === 'tools/list') {
+        listed++
+        const tools = params.cursor === undefined ? [] : [tool('sql', { region })]
+        json({ jsonrpc: '2.0', id, result: { tools, nextCursor: 'again' } })
+      } else if (entry.headers['mcp-param-region'] === 'eu') {
+        json({ jsonrpc: '2.0', id, result: {} })
+      } else {
+        json({ jsonrpc: '2.0', id, error: { code: -32020, message: '' } }, {}, 400)
+      }
+    }
+  })
+  const params = { name: 'sql', arguments: { region: 'eu' }, _meta }
+  t.match(await ask('tools/call', params), { result: {} }, 'what was listed is used')
+  t.equal(listed, 2)
+  t.match(log.lines, [/^warn: .*\/mcp: the list of tools is cut short: .* a second time$/])
+})
+
+test('a cursor that is not a string ends the list of tools', async (t) => {
+  for (const nextCursor of [null, 7, {}, true]) {
+    let listed = 0
+    const { ask, log } = await overHttp(t, {
+      onPost: ({ id, method }, { json }) => {
+        if (method === 'tools/list') {
+          if (listed++ > 5) return
+          return json({ jsonrpc: '2.0', id, result: { tools: [], nextCursor } })
+        }
+        json({ jsonrpc: '2.0', id, error: { code: -32020, message: '' } }, {}, 400)
+      }
+    })
+    t.match(await ask('tools/call', { name: 'sql', _meta }), { error: { code: -32020 } })
+    t.equal(listed, 1)
+    t.strictSame([...log.lines], [])
+  }
+})
+
+test('a call with deeply nested _meta is repeated with headers as well', async (t) => {
+  const { frames, transport, answer, server } = await overHttp(t, {
+    onPost: withTools([tool('other'), tool('sql', { region })])
+  })
+  const version = '"io.modelcontextprotocol/protocolVersion":"2026-07-28"'
+  const meta = `{${version},"deep":${nested('[', ']')}}`
+  const params = `{"name":"sql","arguments":{"region":"eu"},"_meta":${meta}}`
+  const text = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`
+  transport.write(parseFrame(Buffer.from(text)))
+  t.match(await answer(1), { result: {} })
+  t.equal(frames.length, 1)
+  t.ok(server.received[1]?.body.includes(`"_meta":${meta}`), 'tools/list carries the same _meta')
 })

@@ -16,7 +16,7 @@ class Writer {
 
   send(frame: Frame, awaited = false): boolean {
     this.ready = false
-    this.sendWindow.sent(frame, awaited, (error) => {
+    this.sendWindow.add(frame, awaited, (error) => {
       this.ready = true
       this.error = error
     })
@@ -28,19 +28,19 @@ test('a frame follows a request at once', async (t) => {
   const writer = new Writer(0)
   t.ok(writer.send(request(1, 'a')))
   t.ok(writer.send(request(2, 'b')))
-  t.notOk(writer.sendWindow.allHeard)
+  t.notOk(writer.sendWindow.allAcknowledged)
 })
 
 test('a frame that is awaited holds the next until it is done', async (t) => {
   const writer = new Writer(0)
   const awaited = notification('a')
   t.notOk(writer.send(awaited, true))
-  writer.sendWindow.done(request(1, 'another'))
+  writer.sendWindow.finish(request(1, 'another'))
   t.notOk(writer.ready, 'another does not let it go')
-  writer.sendWindow.heard(awaited)
+  writer.sendWindow.acknowledge(awaited)
   t.notOk(writer.ready, 'nor is it enough that it was heard')
-  t.ok(writer.sendWindow.allHeard)
-  writer.sendWindow.done(awaited)
+  t.ok(writer.sendWindow.allAcknowledged)
+  writer.sendWindow.finish(awaited)
   t.ok(writer.ready)
   t.equal(writer.error, undefined)
 })
@@ -53,23 +53,23 @@ test('frames that nothing is heard of hold the next when they are too many bytes
   t.ok(writer.send(second), 'as many as the limit are let go')
   const third = request(3, 'a')
   t.notOk(writer.send(third), 'more are not')
-  writer.sendWindow.heard(frame)
+  writer.sendWindow.acknowledge(frame)
   t.ok(writer.ready, 'until one of them is heard')
-  writer.sendWindow.heard(frame)
+  writer.sendWindow.acknowledge(frame)
   t.notOk(writer.send(request(4, 'a')), 'and it counts once')
-  writer.sendWindow.done(second)
+  writer.sendWindow.finish(second)
   t.ok(writer.ready)
-  t.notOk(writer.sendWindow.allHeard)
+  t.notOk(writer.sendWindow.allAcknowledged)
 })
 
 test('the end lets the writer go, with an error if there is one', async (t) => {
   const writer = new Writer(0)
   writer.send(notification('a'), true)
   const error = new Error('ended')
-  writer.sendWindow.stop(error)
+  writer.sendWindow.release(error)
   t.ok(writer.ready)
   t.equal(writer.error, error)
   writer.ready = false
-  writer.sendWindow.stop()
+  writer.sendWindow.release()
   t.notOk(writer.ready, 'once')
 })

@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
 import type { Agent, buildConnector, Dispatcher } from 'undici'
-import { ProxyError } from '../errors.ts'
-import { limits } from '../limits.ts'
+import { ProxyError } from '../../errors.ts'
+import { limits } from '../../limits.ts'
 
 export interface AgentOptions {
   /** The URL that will be reached. Its scheme decides which proxy and whether TLS is set up. */

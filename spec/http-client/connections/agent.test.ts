@@ -15,12 +15,12 @@ import tls from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { describe, ProxyError } from '../../lib/errors.ts'
-import { createAgent } from '../../lib/http-client/agent.ts'
-import type { AgentOptions } from '../../lib/http-client/agent.ts'
+import { describe, ProxyError } from '../../../lib/errors.ts'
+import { createAgent } from '../../../lib/http-client/connections/agent.ts'
+import type { AgentOptions } from '../../../lib/http-client/connections/agent.ts'
 
 const pem = (name: string): string =>
-  fileURLToPath(new URL(`../../fixtures/tls/${name}.pem`, import.meta.url))
+  fileURLToPath(new URL(`../../../fixtures/tls/${name}.pem`, import.meta.url))
 const ca = pem('ca')
 const identity = { cert: readFileSync(pem('server')), key: readFileSync(pem('server-key')) }
 const clientsFromCa = { ca: readFileSync(ca), requestCert: true }

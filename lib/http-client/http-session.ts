@@ -1,0 +1,264 @@
+// The session with a server over Streamable HTTP, in the revisions that have sessions. Each frame goes
+// out in a POST. What the server sends comes in the HTTP responses, and on the stream of a GET.
+//
+// The first request opens the session, so the frames after it wait for its response: it names the
+// session and the revision, which all later requests carry in their headers. The GET stream opens after
+// `notifications/initialized`. A DELETE ends the session.
+//
+// A server that does not know the session any more answers 404. Frames that are under way then get the
+// same answer. The session collects them for half a second, and fails with all of them, so that they
+// can be sent again in a new session.
+
+import type { IncomingHttpHeaders } from 'node:http'
+import { describe, HttpStatusError } from '../errors.ts'
+import type { ProxyError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { errorFrame } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
+import { checkInitializeResult } from '../message/schemas.ts'
+import { headerNames } from '../protocol/headers.ts'
+import type { Id } from '../protocol/json-rpc.ts'
+import { methods } from '../protocol/methods.ts'
+import type { Callback } from '../streams/callbacks.ts'
+import { EventReader } from './event-reader.ts'
+import { GetStream } from './get-stream.ts'
+import type { GetOwner } from './get-stream.ts'
+import type { HttpClient } from './http-client.ts'
+import { readResponse } from './http-part.ts'
+import type { HttpPart, HttpPartOwner } from './http-part.ts'
+import { Post } from './post.ts'
+import type { PostOwner } from './post.ts'
+import { SendWindow } from './send-window.ts'
+import { SessionUnknownError } from './session-unknown-error.ts'
+
+/** How long frames under way may take to be refused as well, in milliseconds. */
+const refusalTime = 500
+
+export class HttpSession implements HttpPart, PostOwner, GetOwner {
+  readonly resumes = true
+  readonly client: HttpClient
+  readonly log: Log
+  readonly maxMessage: number
+  readonly #owner: HttpPartOwner
+  readonly #connectTimeout: number
+  /** Requests without a response. It may come on any stream. */
+  readonly #calls = new Map<Id, Post>()
+  readonly #posts = new Set<Post>()
+  readonly #sendWindow: SendWindow
+  #sentRequest = false
+  /** The first request, or a later `initialize`, until it has its response. */
+  #firstRequest: Post | undefined
+  #id: string | undefined
+  #protocolVersion: string | undefined
+  /** Unsolicited messages come on this stream. */
+  readonly #events = new EventReader(this)
+  readonly #get = new GetStream(this, this.#events)
+  #openedGet = false
+  /** Set when the server does not know the session any more. */
+  #unknown: SessionUnknownError | undefined
+  #timer: NodeJS.Timeout | undefined
+  #end: Promise<void> | undefined
+
+  /** @param connectTimeout milliseconds until the response to the first request begins (0: no limit) */
+  constructor(owner: HttpPartOwner, connectTimeout: number) {
+    this.#owner = owner
+    this.client = owner.client
+    this.log = owner.log
+    this.maxMessage = owner.maxMessage
+    this.#connectTimeout = connectTimeout
+    this.#sendWindow = new SendWindow(owner.maxMessage)
+  }
+
+  send(frame: Frame, callback: Callback): void {
+    if (this.#unknown !== undefined) {
+      this.#unknown.undelivered.push(frame)
+      callback()
+      return
+    }
+    const isRequest = frame.kind === 'request'
+    const isFirst = isRequest && (!this.#sentRequest || frame.method === methods.initialize)
+    const post = new Post(frame, this, isFirst ? this.#connectTimeout : 0)
+    this.#posts.add(post)
+    if (isRequest) this.#calls.set(frame.id as Id, post)
+    if (isFirst) this.#firstRequest = post
+    this.#sentRequest ||= isFirst
+    this.#sendWindow.add(frame, isFirst || !isRequest, callback)
+  }
+
+  get settled(): boolean {
+    if (this.#unknown !== undefined || this.#calls.size > 0) return false
+    // After the response a server may leave the stream open.
+    for (const post of this.#posts) if (!post.answered) return false
+    return true
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#get.stop()
+    for (const post of this.#posts) post.abort()
+    this.#posts.clear()
+  }
+
+  destroy(error: Error): void {
+    this.stop()
+    // Without a response to the first request there may be no server. Otherwise the server may have the
+    // frame, so its writer gets no error.
+    this.#sendWindow.release(this.#firstRequest && error)
+  }
+
+  /**
+   * Ends the session at the server.
+   *
+   * @param timeout milliseconds for the HTTP response (0: no limit)
+   */
+  end(timeout: number): Promise<void> {
+    if (this.#id === undefined || this.#unknown !== undefined) return Promise.resolve()
+    return (this.#end ??= new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer)
+        resolve()
+      }
+      const timer = timeout > 0 ? setTimeout(done, timeout) : undefined
+      // Any response will do: a server that ends its sessions itself answers 405.
+      this.client.send(
+        { method: 'DELETE', headers: this.sessionHeaders() },
+        { onHeaders: done, onData() {}, onEnd: done, onError: done }
+      )
+    }))
+  }
+
+  get inSession(): boolean {
+    return this.#id !== undefined
+  }
+
+  sessionHeaders(): Record<string, string> {
+    return {
+      ...(this.#id !== undefined && { [headerNames.sessionId]: this.#id }),
+      ...(this.#protocolVersion !== undefined && {
+        [headerNames.protocolVersion]: this.#protocolVersion
+      })
+    }
+  }
+
+  headersOf(): Record<string, string> {
+    return this.sessionHeaders()
+  }
+
+  deliver(frame: Frame): void {
+    const { kind, id } = frame
+    this.#owner.pass(kind === 'response' && id !== undefined ? this.#onResponse(frame, id) : frame)
+    this.#settle()
+  }
+
+  sendBack(response: Frame): void {
+    this.#posts.add(new Post(response, this))
+  }
+
+  postOnHeaders(post: Post, headers: IncomingHttpHeaders): void {
+    const id = headers[headerNames.sessionId]
+    if (post === this.#firstRequest && typeof id === 'string') this.#id = id
+    this.#sendWindow.acknowledge(post.frame)
+  }
+
+  postOnFailed(post: Post, error: ProxyError, response?: Frame): void {
+    const { id, kind } = post.frame
+    if (error instanceof SessionUnknownError) {
+      this.#onUnknown(error)
+    } else if (post === this.#firstRequest && (response === undefined || isNoEndpoint(error))) {
+      this.#owner.partOnFailed(error)
+      return
+    } else if (kind !== 'request') {
+      this.log.warn(`cannot deliver a ${kind}: ${describe(error)}`)
+    } else if (this.#calls.get(id as Id) === post) {
+      this.deliver(response ?? errorFrame(id, error))
+    }
+    this.postOnEnd(post)
+  }
+
+  postOnEnd(post: Post): void {
+    const { frame } = post
+    this.#posts.delete(post)
+    if (frame.method === methods.cancelled) this.#cancel(frame)
+    if (frame.method === methods.initialized) this.#openGet()
+    this.#sendWindow.finish(frame)
+    this.#settle()
+  }
+
+  getOnRefused(error: HttpStatusError): void {
+    // A server without such a stream answers 405, or less clearly 404. But where the server has given
+    // the stream before, 404 is about the session.
+    const isUnknown = error.received === 404 && this.inSession && this.#events.started
+    if (isUnknown) this.#onUnknown(new SessionUnknownError(this.client.name))
+    else this.log.debug(`no stream on GET: ${describe(error)}`)
+  }
+
+  getOnEnd(error?: ProxyError): boolean {
+    if (error !== undefined) this.log.debug(describe(error))
+    return true
+  }
+
+  /** Returns the response that the client gets. */
+  #onResponse(response: Frame, id: Id): Frame {
+    const post = this.#calls.get(id)
+    if (post === undefined) return response
+    this.#calls.delete(id)
+    post.answered = true
+    if (post !== this.#firstRequest) return response
+    this.#firstRequest = undefined
+    const isInitialize = post.frame.method === methods.initialize
+    const result = isInitialize
+      ? readResponse(response, this.client.name, this.#readVersion)
+      : response
+    this.#sendWindow.finish(post.frame)
+    return result
+  }
+
+  readonly #readVersion = (response: Frame): Frame => {
+    const message = response.message()
+    if (message.error !== undefined) return response
+    const fault = checkInitializeResult(message)
+    if (fault !== undefined) {
+      this.log.warn(`${this.client.name} sent an invalid response to initialize: ${fault}`)
+    }
+    const { protocolVersion } = Object(message.result) as { protocolVersion?: unknown }
+    this.#protocolVersion = typeof protocolVersion === 'string' ? protocolVersion : undefined
+    return response
+  }
+
+  // Not after the client ended: the stream brings only unsolicited messages.
+  #openGet(): void {
+    if (this.#openedGet || this.#owner.clientEnded() || this.#unknown !== undefined) return
+    this.#openedGet = true
+    this.#get.open()
+  }
+
+  // The server need not respond any more, and may never end the stream.
+  #cancel(frame: Frame): void {
+    const id = frame.message().params?.requestId as Id
+    const post = this.#calls.get(id)
+    if (post === undefined) return
+    this.#calls.delete(id)
+    post.abort()
+    this.postOnEnd(post)
+  }
+
+  #onUnknown(error: SessionUnknownError): void {
+    if (this.#unknown === undefined) {
+      this.#unknown = error
+      this.#get.stop()
+      this.#timer = setTimeout(() => this.#owner.partOnFailed(error), refusalTime)
+    } else {
+      this.#unknown.undelivered.push(...error.undelivered)
+    }
+    this.#settle()
+  }
+
+  #settle(): void {
+    if (this.#unknown === undefined) this.#owner.partOnSettled()
+    else if (this.#sendWindow.allAcknowledged) this.#owner.partOnFailed(this.#unknown)
+  }
+}
+
+/** A page that does not exist says nothing about the request, whatever its body. */
+const isNoEndpoint = (error: ProxyError): boolean =>
+  error instanceof HttpStatusError && [404, 405].includes(error.received)

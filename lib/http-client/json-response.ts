@@ -1,0 +1,72 @@
+// Reads the frames of a JSON response to a POST: one message, a batch of them, or several values one
+// after another, as some servers send them.
+//
+// A body of known length is usually one value, so it is gathered and read at its end. A body of unknown
+// length may pause after each value, so each is read as soon as it is complete.
+
+import type { IncomingHttpHeaders } from 'node:http'
+import { ProxyError } from '../errors.ts'
+import { BodyParser, parseBody } from '../framing/body.ts'
+import { JsonSequenceParser } from '../framing/json-sequence.ts'
+import type { Frame } from '../message/frame.ts'
+import type { EventsOwner } from './event-reader.ts'
+
+export const isJson = (headers: IncomingHttpHeaders): boolean =>
+  /^application\/json\b/i.test(headers['content-type'] ?? '')
+
+export class JsonResponse {
+  readonly #owner: EventsOwner
+  readonly #whole: BodyParser | undefined
+  #values: JsonSequenceParser | undefined
+
+  constructor(owner: EventsOwner, headers: IncomingHttpHeaders) {
+    this.#owner = owner
+    if (headers['content-length'] === undefined) this.#values = this.#createValues()
+    else this.#whole = new BodyParser(owner.maxMessage)
+  }
+
+  /** @throws ProxyError for what is too large or no message, and whatever the owner throws */
+  feed(chunk: Buffer): void {
+    this.#whole?.feed(chunk)
+    this.#values?.feed(chunk)
+  }
+
+  /** Reads the rest. Throws as `feed` does. */
+  end(): void {
+    if (this.#whole !== undefined) this.#readWhole(this.#whole.end())
+    else this.#values?.end()
+  }
+
+  /** The connection broke: reads the values that are complete. Throws as `feed` does. */
+  cutOff(): void {
+    if (this.#whole !== undefined) this.#createValues().feed(this.#whole.end())
+  }
+
+  #readWhole(bytes: Buffer): void {
+    let frames: Frame[]
+    try {
+      ;({ frames } = parseBody(bytes))
+    } catch {
+      const values = this.#createValues()
+      values.feed(bytes)
+      values.end()
+      return
+    }
+    for (const frame of frames) this.#owner.deliver(frame)
+  }
+
+  #createValues(): JsonSequenceParser {
+    return new JsonSequenceParser(this.#owner.maxMessage, (bytes) => this.#onValue(bytes))
+  }
+
+  #onValue(bytes: Buffer): void {
+    let frames: Frame[]
+    try {
+      ;({ frames } = parseBody(bytes))
+    } catch (cause) {
+      const message = `${this.#owner.client.name} sent an invalid message`
+      throw new ProxyError('ERR_HTTP_ANSWER', message, { cause })
+    }
+    for (const frame of frames) this.#owner.deliver(frame)
+  }
+}
