@@ -26,10 +26,8 @@ export type { HttpOptions } from './http-client/http-options.ts'
 export { connectSse } from './http-client/connect-sse.ts'
 export { connectUrl } from './http-client/connect-url.ts'
 export { clientCredentials } from './http-client/auth/client-credentials.ts'
-export type {
-  ClientCredentialsOptions,
-  TokenSource
-} from './http-client/auth/client-credentials.ts'
+export type { ClientCredentialsOptions } from './http-client/auth/client-credentials.ts'
+export type { TokenSource } from './http-client/auth/token-source.ts'
 
 export { prewarm } from './wrappers/prewarm.ts'
 export { reconnect } from './wrappers/reconnect.ts'

@@ -39,6 +39,7 @@ export function connectSse(options: HttpOptions): SseTransport {
 
 export class SseTransport extends Duplex implements EventsOwner, GetOwner {
   readonly resumes = false
+  readonly sessionHeaders = {}
   readonly client: HttpClient
   readonly log: Log
   readonly maxMessage: number
@@ -91,10 +92,6 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
     this.#waiting = undefined
     this.#sendWindow.release()
     void this.client.destroy().then(() => callback(error))
-  }
-
-  sessionHeaders(): Record<string, string> {
-    return {}
   }
 
   deliver(frame: Frame): void {

@@ -20,7 +20,7 @@ export interface EventsOwner {
   /** A broken stream can be resumed if its events have ids. */
   readonly resumes: boolean
   /** The headers that name the session and the revision. */
-  sessionHeaders(): Record<string, string>
+  readonly sessionHeaders: Record<string, string>
   /** Takes a frame that the server sent. */
   deliver(frame: Frame): void
   /** Sends an error response to the server, for a request of the server that is no valid message. */
@@ -83,7 +83,7 @@ export class EventReader {
   get request(): HttpRequest {
     const headers: Record<string, string> = {
       accept: 'text/event-stream',
-      ...this.#owner.sessionHeaders()
+      ...this.#owner.sessionHeaders
     }
     // The characters of an id are UTF-8 in a header, too.
     const lastEventId = Buffer.from(this.#lastEventId).toString('latin1')
@@ -102,7 +102,7 @@ export class EventReader {
     try {
       this.#owner.deliver(frame)
     } catch (cause) {
-      const message = `cannot handle a ${frame.kind} from ${this.#owner.client.name}`
+      const message = `cannot handle a ${frame.kind} of ${this.#owner.client.name}`
       this.fault = new ProxyError('ERR_HTTP_ANSWER', message, { cause })
       this.#owner.log.warn(describe(this.fault))
     }

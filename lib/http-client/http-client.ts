@@ -2,7 +2,7 @@
 // token, and pauses or resumes all responses at once.
 
 import type { Dispatcher } from 'undici'
-import type { TokenSource } from './auth/client-credentials.ts'
+import type { TokenSource } from './auth/token-source.ts'
 import { createAgent } from './connections/agent.ts'
 import type { AgentOptions } from './connections/agent.ts'
 import { HttpExchange } from './http-exchange.ts'

@@ -121,7 +121,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
       const timer = timeout > 0 ? setTimeout(done, timeout) : undefined
       // Any response will do: a server that ends its sessions itself answers 405.
       this.client.send(
-        { method: 'DELETE', headers: this.sessionHeaders() },
+        { method: 'DELETE', headers: this.sessionHeaders },
         { onHeaders: done, onData() {}, onEnd: done, onError: done }
       )
     }))
@@ -131,7 +131,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     return this.#id !== undefined
   }
 
-  sessionHeaders(): Record<string, string> {
+  get sessionHeaders(): Record<string, string> {
     return {
       ...(this.#id !== undefined && { [headerNames.sessionId]: this.#id }),
       ...(this.#protocolVersion !== undefined && {
@@ -141,7 +141,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   }
 
   headersOf(): Record<string, string> {
-    return this.sessionHeaders()
+    return this.sessionHeaders
   }
 
   deliver(frame: Frame): void {

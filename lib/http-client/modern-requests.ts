@@ -29,6 +29,7 @@ export class ModernRequests implements HttpPart, PostOwner {
   readonly log: Log
   readonly maxMessage: number
   readonly resumes = false
+  readonly sessionHeaders = {}
   readonly inSession = false
   readonly #owner: HttpPartOwner
   readonly #tools: ToolList
@@ -77,10 +78,6 @@ export class ModernRequests implements HttpPart, PostOwner {
   destroy(): void {
     this.stop()
     this.#sendWindow.release()
-  }
-
-  sessionHeaders(): Record<string, string> {
-    return {}
   }
 
   headersOf(frame: Frame): Record<string, string> {

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { ClientConfig, OAuthConfig, ServeConfig, UrlConfig } from '../config/config.ts'
 import type { AgentOptions } from '../http-client/connections/agent.ts'
-import type { TokenSource } from '../http-client/auth/client-credentials.ts'
+import type { TokenSource } from '../http-client/auth/token-source.ts'
 import type { HttpOptions } from '../http-client/http-options.ts'
 import type { Log } from '../log.ts'
 

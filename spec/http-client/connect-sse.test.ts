@@ -1,4 +1,4 @@
-// The transport to a server over HTTP+SSE (2024-11-05).
+// The transport to a server over HTTP+SSE.
 
 import { once } from 'node:events'
 import tap, { test } from 'tap'
@@ -28,7 +28,7 @@ tap.setTimeout(120_000)
 const streamOf = ({ server }: { server: { streams: ServerStream[] } }): ServerStream =>
   server.streams[0] as ServerStream
 
-test('what is said goes by POST to the endpoint, and all that comes, on the stream', async (t) => {
+test('frames go to the endpoint in POSTs, and all that the server sends comes on the stream', async (t) => {
   const headers = { 'X-Api-Key': 'k' }
   const session = await overSse(t, {}, { headers })
   const { server, initialize, ask, frames, transport, closed } = session
@@ -52,7 +52,7 @@ test('what is said goes by POST to the endpoint, and all that comes, on the stre
   t.equal(get?.headers['x-api-key'], 'k')
 })
 
-test('nothing but a URL is needed, and nothing need be said', async (t) => {
+test('a URL is the only option needed, and the server may send first', async (t) => {
   const server = await serve(t)
   const transport = connectSse({ url: server.sseUrl })
   const session = hold(t, transport, server, new KeptLog())
@@ -65,7 +65,7 @@ test('nothing but a URL is needed, and nothing need be said', async (t) => {
   t.equal(await session.closed, undefined)
 })
 
-test('frames go out, and come in, as the bytes that they are', async (t) => {
+test('frames go out and come in without a change of bytes', async (t) => {
   const text = '{"jsonrpc":"2.0",  "id":7,"result":{"n":12345678901234567890,"n":1}}'
   const session = await overSse(t, { onMessage: (_message, { status }) => status(202) })
   const { server, write, frames } = session
@@ -75,7 +75,7 @@ test('frames go out, and come in, as the bytes that they are', async (t) => {
   t.equal(String(await frames.until(() => true)), text)
 })
 
-test('the endpoint is found from where the stream is', async (t) => {
+test('the endpoint is relative to the URL of the stream', async (t) => {
   const endpoints: Record<string, string> = {
     '/messages?a=1': '/messages?a=1',
     'messages?b=%20': '/messages?b=%20',
@@ -95,7 +95,7 @@ test('the endpoint is found from where the stream is', async (t) => {
   }
 })
 
-test('a stream that was redirected is where the endpoint is found from', async (t) => {
+test('after a redirect the endpoint is relative to the new URL', async (t) => {
   const { server, transport } = await overSse(t, {
     onSse: ({ entry, sse, status }) => {
       if (entry.url === '/sse') return status(307, '', { location: '/sse?moved' })
@@ -123,7 +123,7 @@ test('an endpoint of another origin is refused', async (t) => {
   }
 })
 
-test('what is written waits for the endpoint, and other events tell nothing', async (t) => {
+test('frames wait for the endpoint, and other events are ignored', async (t) => {
   const streams: ServerStream[] = []
   const asked = gate()
   const { server, transport, ask } = await overSse(t, {
@@ -147,11 +147,11 @@ test('what is written waits for the endpoint, and other events tell nothing', as
   t.strictSame(
     sent(server, 'POST').map(({ url }) => url),
     ['/messages?1', '/messages?1'],
-    'nor does a second endpoint'
+    'a second endpoint is ignored'
   )
 })
 
-test('a server that names no endpoint is not waited for', async (t) => {
+test('the transport fails when the server names no endpoint in time', async (t) => {
   const { server, closed } = await overSse(t, { onSse: ({ sse }) => sse() }, { connectTimeout: 50 })
   t.strictSame(shown(await closed), {
     code: 'ERR_TIMEOUT',
@@ -161,7 +161,7 @@ test('a server that names no endpoint is not waited for', async (t) => {
   t.match(await patient.ask('tools/list'), { result: {} })
 })
 
-test('a server without such a stream is told by what it answers', async (t) => {
+test('the transport fails with the HTTP response of a server without an event stream', async (t) => {
   const answers: Record<string, [(exchange: ServerExchange) => unknown, string]> = {
     'answered 404: no page': [({ status }) => status(404, 'no page'), 'ERR_HTTP_STATUS'],
     'answered 204': [({ status }) => status(204), 'ERR_HTTP_STATUS'],
@@ -175,11 +175,11 @@ test('a server without such a stream is told by what it answers', async (t) => {
     const { server, closed, write } = await overSse(t, { onSse })
     const written = write(opening())
     t.strictSame(shown(await closed), { code, text: `${server.sseUrl} ${text}` })
-    t.ok(await written, 'the writer knows that it was not sent')
+    t.ok(await written, 'the write fails')
   }
 })
 
-test('the end of the stream is that of the session, after all that came on it', async (t) => {
+test('the transport fails at the end of the stream, after all its messages were read', async (t) => {
   for (const how of ['end', 'destroy'] as const) {
     const session = await overSse(t, { onMessage: (_message, { status }) => status(202) })
     const { transport, frames, closed, write } = session
@@ -203,7 +203,7 @@ test('the end of the stream is that of the session, after all that came on it', 
   }
 })
 
-test('a request that the server does not take gets an error, and the session goes on', async (t) => {
+test('a request that the server refuses gets an error, and the session goes on', async (t) => {
   const { ask, write, initialize, log } = await overSse(t, {
     onMessage: byMethod({
       status: ({ status }) => status(500, 'broken\ndown'),
@@ -230,7 +230,7 @@ test('a request that the server does not take gets an error, and the session goe
   t.match(await ask('tools/list'), { result: {} })
 })
 
-test('an answer that has come stands, whatever becomes of the POST', async (t) => {
+test('a response on the stream counts even if its POST fails', async (t) => {
   const session = await overSse(t, {
     onMessage: byMethod({
       call: ({ status }, message) => {
@@ -252,7 +252,7 @@ test('an answer that has come stands, whatever becomes of the POST', async (t) =
   t.equal(log.lines.length, 1)
 })
 
-test('404 for a POST means that the session is forgotten', async (t) => {
+test('404 for a POST means that the server does not know the session', async (t) => {
   const { initialize, transport, closed, write } = await overSse(t, {
     onMessage: byMethod({ call: ({ status }) => status(404) })
   })
@@ -265,7 +265,7 @@ test('404 for a POST means that the session is forgotten', async (t) => {
   t.ok(await write(request(3, 'late')))
 })
 
-test('a notification that meets a forgotten session is among what was refused', async (t) => {
+test('a notification refused with 404 is among the undelivered frames', async (t) => {
   const { initialize, closed, write } = await overSse(t, {
     onMessage: byMethod({ 'notifications/x': ({ status }) => status(404) })
   })
@@ -275,8 +275,8 @@ test('a notification that meets a forgotten session is among what was refused', 
   t.strictSame(((await closed) as SessionUnknownError).undelivered, [frame])
 })
 
-test('a server may take its time to acknowledge a request', async (t) => {
-  // As servers do that handle a message before they answer its POST.
+test('a server may acknowledge a request late or never', async (t) => {
+  // Some servers handle a message before they answer its POST.
   const held = new Map<string, ServerExchange>()
   const session = await overSse(t, {
     onMessage: (message: Json, exchange) => {
@@ -299,11 +299,11 @@ test('a server may take its time to acknowledge a request', async (t) => {
   transport.write(request(1, 'call'))
   await frames.until(({ id }) => id === 'q')
   transport.end(response('q', { roots: [] }))
-  t.match(await to(1), { result: { roots: [] } }, 'what it asks meanwhile can be answered')
+  t.match(await to(1), { result: { roots: [] } }, 'meanwhile the client can answer the server')
   t.equal(await closed, undefined)
 })
 
-test('what opens the session, and what is no request, is taken before the next is sent', async (t) => {
+test('the first request, notifications and responses are acknowledged before the next frame goes out', async (t) => {
   const order: string[] = []
   const session = await overSse(t, {
     onMessage: async ({ method, id }: Json, { status }) => {
@@ -327,7 +327,7 @@ test('what opens the session, and what is no request, is taken before the next i
   ])
 })
 
-test('acknowledgements come through while nobody reads', async (t) => {
+test('acknowledgements arrive while nobody reads the transport', async (t) => {
   const session = await overSse(t)
   const { initialize, transport, write, frames } = session
   await initialize()
@@ -373,7 +373,7 @@ test('a slow reader stops the server', async (t) => {
   await writing
 })
 
-test('what is no message is told, and answered where it asks', async (t) => {
+test('an invalid message is logged, and a request among them gets an error', async (t) => {
   const session = await overSse(t, {}, { maxMessage: 10_000 })
   const { initialize, frames, log, server } = session
   await initialize()
@@ -387,7 +387,7 @@ test('what is no message is told, and answered where it asks', async (t) => {
   t.equal(log.lines.filter((line) => line.includes('sent an invalid message: ')).length, 3)
 })
 
-test('end waits for the answers that are owed', async (t) => {
+test('end waits for the responses to come', async (t) => {
   const asked = gate()
   const session = await overSse(t, {
     onMessage: byMethod({
@@ -412,7 +412,7 @@ test('end waits for the answers that are owed', async (t) => {
   await stream.closed
 })
 
-test('destroy frees everything at every stage', async (t) => {
+test('destroy works at every stage', async (t) => {
   const early = await overSse(t)
   const unsent = early.write(opening())
   early.transport.destroy()
@@ -434,7 +434,7 @@ test('destroy frees everything at every stage', async (t) => {
   const stream = streamOf(open)
   open.transport.destroy()
   t.equal(await open.closed, undefined)
-  t.equal(await unacknowledged, undefined, 'nobody knows whether it was taken')
+  t.equal(await unacknowledged, undefined, 'the server may have it')
   await stream.closed
 
   const ending = await overSse(t, { onMessage: (_message, { status }) => status(202) })
@@ -444,7 +444,7 @@ test('destroy frees everything at every stage', async (t) => {
   t.equal(await ending.closed, undefined)
 })
 
-test('an AbortSignal destroys the transport, early or late', async (t) => {
+test('an AbortSignal destroys the transport, aborted before or later', async (t) => {
   const controller = new AbortController()
   const late = await overSse(t, {}, { signal: controller.signal })
   await late.initialize()

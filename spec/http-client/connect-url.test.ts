@@ -22,7 +22,7 @@ import {
 } from './helpers.ts'
 import type { Connected } from './helpers.ts'
 
-/** A server of HTTP+SSE that is given by the URL of its stream, and refuses a POST there as told. */
+/** A server of HTTP+SSE whose stream is at /mcp. It answers a POST there with `refuse`. */
 const oldServer = (refuse: (exchange: ServerExchange) => unknown): Script => ({
   onPost: (_message, exchange) => refuse(exchange),
   onGet: ({ sse }) => {
@@ -30,14 +30,14 @@ const oldServer = (refuse: (exchange: ServerExchange) => unknown): Script => ({
   }
 })
 
-/** The transport to the stream of a server that has both, so that the stream refuses a POST (405). */
+/** The transport to the HTTP+SSE stream of a server, which refuses a POST with 405. */
 async function overOld(t: Test, script?: Script): Promise<Connected> {
   const server = await serve(t, script)
   const log = new KeptLog()
   return hold(t, connectUrl({ url: server.sseUrl, log }), server, log)
 }
 
-test('a server of Streamable HTTP is spoken to as one', async (t) => {
+test('a server of Streamable HTTP is used over Streamable HTTP', async (t) => {
   const { server, initialize, ask, transport, closed } = await overUrl(t)
   await initialize()
   t.match(await ask('tools/list'), { result: {} })
@@ -47,7 +47,7 @@ test('a server of Streamable HTTP is spoken to as one', async (t) => {
   t.notOk(server.requests.some(({ path }) => path !== '/mcp'))
 })
 
-test('a server of HTTP+SSE is found out by its refusal, and nothing is lost', async (t) => {
+test('a server that refuses the first POST is used over HTTP+SSE, and no frame is lost', async (t) => {
   const { server, initialize, ask, transport, closed, log } = await overOld(t)
   const answer = await initialize('2024-11-05')
   t.match(answer, { result: { protocolVersion: '2024-11-05' } })
@@ -61,7 +61,7 @@ test('a server of HTTP+SSE is found out by its refusal, and nothing is lost', as
   t.strictSame([...log.lines], [])
 })
 
-test('what is piped in at once gets to a server of HTTP+SSE in order', async (t) => {
+test('frames that are piped in at once reach a server of HTTP+SSE in order', async (t) => {
   const { server, transport, frames, closed } = await overOld(t)
   for (const frame of [opening(), initialized, request(1, 'tools/list')]) transport.write(frame)
   transport.end()
@@ -77,7 +77,7 @@ test('what is piped in at once gets to a server of HTTP+SSE in order', async (t)
   )
 })
 
-test('400, 404 and 405 lead to the older transport, other failures do not', async (t) => {
+test('400, 404 and 405 lead to HTTP+SSE, other failures do not', async (t) => {
   for (const status of [400, 404, 405]) {
     const { server, transport } = await overUrl(
       t,
@@ -107,7 +107,7 @@ test('400, 404 and 405 lead to the older transport, other failures do not', asyn
   }
 })
 
-test('400 in the words of a server of Streamable HTTP is its answer', async (t) => {
+test('400 with a JSON-RPC error is a response, not a refusal of the transport', async (t) => {
   const error = { code: -32602, message: 'Unsupported protocol version' }
   const {
     server,
@@ -121,7 +121,7 @@ test('400 in the words of a server of Streamable HTTP is its answer', async (t) 
   t.strictSame(sent(server, 'GET'), [])
 })
 
-test('a server that is neither is told as such, in one line', async (t) => {
+test('the error of a server that speaks neither transport names both refusals in one line', async (t) => {
   const neither = 'no MCP server answers there: not over Streamable HTTP'
   const { server, transport, closed } = await overUrl(t, {
     onPost: (_message, { status }) => status(404, 'Not\nFound'),
@@ -146,13 +146,13 @@ test('a server that is neither is told as such, in one line', async (t) => {
   t.match(text, / answered 405\), and not over HTTP\+SSE: .* named no endpoint in time/)
 })
 
-test('once the server is known, its failures are what they are', async (t) => {
+test('once the server has accepted a frame, 405 fails only its request', async (t) => {
   const { initialize, ask, server } = await overUrl(t, {
     onPost: byMethod({ call: ({ status }) => status(405) })
   })
   await initialize()
   t.match((await ask('call')).error?.message, /answered 405$/)
-  t.equal(sent(server, 'GET').length, 1, 'but for that of the session')
+  t.equal(sent(server, 'GET').length, 1, 'the GET stream of the session')
 
   const old = await overOld(t)
   await old.initialize()
@@ -160,7 +160,7 @@ test('once the server is known, its failures are what they are', async (t) => {
   t.match(shown(await old.closed), { text: `${old.server.sseUrl} ended its event stream` })
 })
 
-test('the older transport is found again after a lost connection', async (t) => {
+test('after a lost connection HTTP+SSE is found again', async (t) => {
   const server = await serve(t)
   const log = new KeptLog()
   const transport = reconnect(() => connectUrl({ url: server.sseUrl, log }), { log })
@@ -178,7 +178,7 @@ test('the older transport is found again after a lost connection', async (t) => 
   }
 })
 
-test('nobody there at all is told without a detour', async (t) => {
+test('an unreachable server fails the transport without a second attempt', async (t) => {
   const listener = createServer()
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
   const { port } = listener.address() as AddressInfo
@@ -190,7 +190,7 @@ test('nobody there at all is told without a detour', async (t) => {
   t.match(shown(await closed).text, /^cannot reach http:.*: connect ECONNREFUSED/)
 })
 
-test('end with nothing said, and destroy at every stage', async (t) => {
+test('end without a frame works, and destroy works at every stage', async (t) => {
   const unused = await overUrl(t)
   unused.transport.end()
   t.equal(await unused.closed, undefined)
@@ -220,7 +220,7 @@ test('end with nothing said, and destroy at every stage', async (t) => {
   t.equal(sent(open.server, 'DELETE').length, 1)
 })
 
-test('a session that is lost while the end waits for answers fails after what was said', async (t) => {
+test('a session lost during end fails the transport after its messages were read', async (t) => {
   const asked = gate()
   const { server, initialize, transport, closed, frames } = await overUrl(t, {
     onPost: byMethod({
@@ -241,14 +241,14 @@ test('a session that is lost while the end waits for answers fails after what wa
   t.strictSame(sent(server, 'DELETE'), [])
 })
 
-test('the end of a transport whose server is gone waits for the reader alone', async (t) => {
+test('end of a transport whose server is gone waits only for the reader', async (t) => {
   const { initialize, transport, server, frames, closed } = await overOld(t)
   await initialize()
   transport.pause()
   const listeners = transport.listenerCount('end')
   server.streams[0]?.send({ jsonrpc: '2.0', method: 'n' })
   server.streams[0]?.end()
-  // It will fail when all has been read.
+  // The transport fails when all has been read.
   while (transport.listenerCount('end') === listeners) await new Promise(setImmediate)
   transport.end()
   await once(transport, 'finish')
@@ -273,7 +273,7 @@ test('a slow reader stops the server', async (t) => {
   transport.resume()
 })
 
-test('an AbortSignal destroys the transport, early or late', async (t) => {
+test('an AbortSignal destroys the transport, aborted before or later', async (t) => {
   const controller = new AbortController()
   const late = await overUrl(t, {}, { signal: controller.signal })
   await late.initialize()

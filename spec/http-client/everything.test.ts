@@ -1,4 +1,4 @@
-// The transports over HTTP, against the server that the authors of MCP made to exercise clients.
+// The transports over HTTP, against the reference server that exercises clients.
 
 import type { Duplex } from 'node:stream'
 import tap, { test } from 'tap'
@@ -47,7 +47,7 @@ for (const [name, [kind, connect]] of Object.entries(ways)) {
     })
     transport.write(initialized)
 
-    // The server asks for the roots by itself, on no request's stream.
+    // The server asks for the roots unsolicited.
     const roots = await frames.until(is('roots/list'))
     transport.write(response(roots?.id ?? '', { roots: [{ uri: 'file:///spec' }] }))
 
@@ -65,7 +65,7 @@ for (const [name, [kind, connect]] of Object.entries(ways)) {
     t.strictSame(
       progress.map((message) => message?.params?.progress),
       [1, 2, 3, 4],
-      'all of it before the answer'
+      'all progress comes before the response'
     )
 
     transport.write(
@@ -84,7 +84,7 @@ for (const [name, [kind, connect]] of Object.entries(ways)) {
     )
     t.match(JSON.stringify(await answer('asks')), 'sampled')
 
-    // Two at once, and one of them is no longer wanted.
+    // Two calls at once, one of which is cancelled.
     transport.write(
       request('long', 'tools/call', {
         name: 'trigger-long-running-operation',

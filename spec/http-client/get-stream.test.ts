@@ -1,4 +1,4 @@
-// The event stream that is asked for with GET: what a server says unasked.
+// The event stream that a GET asks for: it brings the unsolicited messages of the server.
 
 import { test } from 'tap'
 import type { Test } from 'tap'
@@ -9,7 +9,7 @@ import { response } from '../helpers.ts'
 import { gate, overHttp, parsed, sent } from './helpers.ts'
 import type { Connected } from './helpers.ts'
 
-/** An open session whose server answers one GET after another as given, and the last for ever. */
+/** An open session. The server answers each GET with the next of `answers`, and repeats the last. */
 async function withGets(
   t: Test,
   answers: ((exchange: ServerExchange) => unknown)[],
@@ -25,7 +25,7 @@ async function withGets(
 
 const notice = (n: number): object => ({ jsonrpc: '2.0', method: 'notifications/x', params: { n } })
 
-test('what the server says unasked is read, and what it asks is answered by POST', async (t) => {
+test('unsolicited messages come on the GET stream, and responses to them go out in a POST', async (t) => {
   const question = { jsonrpc: '2.0', id: 'q', method: 'roots/list' }
   const { server, frames, write } = await withGets(t, [
     ({ sse }) => {
@@ -41,7 +41,7 @@ test('what the server says unasked is read, and what it asks is answered by POST
   t.match(sent(server, 'POST').at(-1)?.message, { id: 'q', result: { roots: [] } })
 })
 
-test('a server that offers no stream is not asked again, and nobody is alarmed', async (t) => {
+test('a server without a GET stream is asked once, and the log has no warning', async (t) => {
   const refusals: Record<string, (exchange: ServerExchange) => unknown> = {
     'answered 405': ({ status }) => status(405, '', { allow: 'POST' }),
     'answered 404: Cannot GET /mcp': ({ status }) => status(404, 'Cannot GET /mcp'),
@@ -60,7 +60,7 @@ test('a server that offers no stream is not asked again, and nobody is alarmed',
   }
 })
 
-test('a stream that ends, or breaks, is opened again after its last event', async (t) => {
+test('a stream that ends or breaks is resumed after its last event', async (t) => {
   const { server, frames } = await withGets(t, [
     ({ sse }) => {
       const stream = sse()
@@ -85,7 +85,7 @@ test('a stream that ends, or breaks, is opened again after its last event', asyn
   t.strictSame(frames.slice(1).map(parsed), [1, 2, 3].map(notice))
   const ids = sent(server, 'GET').map(({ headers }) => headers['last-event-id'])
   const utf8 = Buffer.from('é😀').toString('latin1')
-  t.strictSame(ids, [undefined, undefined, utf8, undefined], 'an empty id takes the last back')
+  t.strictSame(ids, [undefined, undefined, utf8, undefined], 'an empty id cancels the last one')
   for (const { headers } of sent(server, 'GET')) {
     t.equal(headers.accept, 'text/event-stream')
     t.ok(headers['mcp-session-id'])
@@ -93,7 +93,7 @@ test('a stream that ends, or breaks, is opened again after its last event', asyn
   }
 })
 
-test('the server says how long to wait before the stream is opened again', async (t) => {
+test('the server sets the pause before the stream is resumed', async (t) => {
   let ended = 0
   const came = gate()
   await withGets(t, [
@@ -109,7 +109,7 @@ test('the server says how long to wait before the stream is opened again', async
   t.ok(waited >= 450 && waited < 900, `waited ${waited} ms`)
 })
 
-test('the pauses grow while the stream cannot be had', async (t) => {
+test('the pauses grow while the server gives no stream', async (t) => {
   const times: number[] = []
   const failing = ({ status }: ServerExchange): void => {
     times.push(Date.now())
@@ -140,7 +140,7 @@ test('the pauses grow while the stream cannot be had', async (t) => {
   t.match([...log.lines], [/debug: .*503/, /debug: .*429/, /debug: cannot reach/])
 })
 
-test('however long the server wants us to stay away, a timer is set for it', async (t) => {
+test('a pause longer than a timer can wait is cut to that', async (t) => {
   const ended = gate()
   const { server, transport, closed, ask } = await withGets(t, [
     ({ sse }) => {
@@ -153,12 +153,12 @@ test('however long the server wants us to stay away, a timer is set for it', asy
   await ended.opened
   await ask('tools/list')
   await new Promise((resolve) => setTimeout(resolve, 50))
-  t.equal(sent(server, 'GET').length, 1, 'not at once, as timers do that are set too far')
+  t.equal(sent(server, 'GET').length, 1, 'a timer that is set too far would fire at once')
   transport.destroy()
   t.equal(await closed, undefined)
 })
 
-test('what is no message on the stream is told, and answered where it asks', async (t) => {
+test('an invalid message on the stream is logged, and a request among them gets an error', async (t) => {
   const { server, frames, log } = await withGets(t, [
     ({ sse }) => {
       const stream = sse()
@@ -173,7 +173,7 @@ test('what is no message on the stream is told, and answered where it asks', asy
   t.equal(log.lines.filter((line) => /^warn: .* sent an invalid message/.test(line)).length, 2)
 })
 
-test('a message over the limit on the stream harms no other', async (t) => {
+test('a message over the limit does not affect the others on the stream', async (t) => {
   const { frames } = await withGets(
     t,
     [
@@ -189,7 +189,7 @@ test('a message over the limit on the stream harms no other', async (t) => {
   t.strictSame(frames.slice(1).map(parsed), [notice(1)])
 })
 
-test('404 where there was a stream means that the session is forgotten', async (t) => {
+test('404 for a stream that the server gave before means that it does not know the session', async (t) => {
   const { closed, server } = await withGets(t, [
     ({ sse }) => {
       const stream = sse()
@@ -204,7 +204,7 @@ test('404 where there was a stream means that the session is forgotten', async (
   t.strictSame(sent(server, 'DELETE'), [])
 })
 
-test('404 without a session means nothing', async (t) => {
+test('404 for the stream of a server without sessions changes nothing', async (t) => {
   const { log, ask } = await withGets(
     t,
     [
@@ -221,7 +221,7 @@ test('404 without a session means nothing', async (t) => {
   t.match(await ask('tools/list'), { result: {} })
 })
 
-test('the stream is closed when the session ends, and opened once', async (t) => {
+test('the stream opens once, and closes when the session ends', async (t) => {
   const asked = gate()
   const gone = gate()
   const { server, initialize, transport, closed } = await overHttp(t, {

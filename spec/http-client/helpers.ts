@@ -1,5 +1,4 @@
-// What the specifications of the transports over HTTP share: a server that is told what to do, and the
-// transport to it.
+// Shared by the tests of the transports over HTTP: a scripted server, and the transport to it.
 
 import type { Duplex } from 'node:stream'
 import type { Test } from 'tap'
@@ -26,9 +25,9 @@ export interface Connected extends Watched {
   server: HttpServer
   transport: Duplex
   log: KeptLog
-  /** Opens the session, and resolves when the server has taken `initialized`. */
+  /** Opens the session, and resolves when the server has acknowledged `initialized`. */
   initialize(protocolVersion?: string): Promise<Message>
-  /** Resolves when the transport has taken the frame as written, to the error if it has not. */
+  /** Writes a frame, and resolves to the error of the write, if there was one. */
   write(frame: Frame): Promise<Error | undefined>
 }
 
@@ -44,7 +43,7 @@ export async function serve(
   return server
 }
 
-/** Keeps the transport in view, and destroys it at the end of the test. */
+/** Watches the transport, and destroys it at the end of the test. */
 export function hold(t: Test, transport: Duplex, server: HttpServer, log: KeptLog): Connected {
   const watched = watch(transport)
   t.teardown(async () => {
@@ -90,22 +89,22 @@ export const initialized = notification('notifications/initialized')
 /** A frame, or its text, as a value to compare. */
 export const parsed = (frame: Frame | undefined): Message | undefined => frame?.message()
 
-/** What the server got with one method. */
+/** The requests that the server got with one HTTP method. */
 export const sent = (server: HttpServer, method: string): RecordedRequest[] =>
   server.received.filter((request) => request.method === method)
 
-/** An error as whoever looks at it sees it. */
+/** The code and the text of an error, as a log shows them. */
 export function shown(error: Error | undefined): { code: string | undefined; text: string } {
   return { code: error instanceof ProxyError ? error.code : undefined, text: describe(error) }
 }
 
-/** Answers by method, and as a well-behaved server where none is given. */
+/** Answers each method as given, and all others as a well-behaved server. */
 export const byMethod =
   (answers: Record<string, (exchange: ServerExchange, message: Json) => unknown>) =>
   (message: Json, exchange: ServerExchange): unknown =>
     (answers[message.method as string] ?? exchange.byDefault)(exchange, message)
 
-/** A promise and what settles it. */
+/** A promise and the function that resolves it. */
 export function gate(): { opened: Promise<void>; open: () => void } {
   let open = (): void => {}
   const opened = new Promise<void>((resolve) => (open = resolve))

@@ -1,4 +1,4 @@
-// HTTP as the transports to servers use it: headers, redirects, tokens, and answers that can be held.
+// HTTP requests: headers, redirects, tokens, and responses that can be paused.
 
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -6,16 +6,16 @@ import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import type { ServerExchange, Json } from '../../fixtures/servers/http.js'
 import { ProxyError } from '../../lib/errors.ts'
-import type { TokenSource } from '../../lib/http-client/auth/client-credentials.ts'
+import type { TokenSource } from '../../lib/http-client/auth/token-source.ts'
 import { HttpClient } from '../../lib/http-client/http-client.ts'
 import type { ResponseHandler } from '../../lib/http-client/http-exchange.ts'
 import { request } from '../helpers.ts'
 import type { notification } from '../helpers.ts'
-import { byMethod, gate, opening, overHttp, overSse, sent, serve, shown } from './helpers.ts'
+import { byMethod, gate, opening, overHttp, overSse, sent, shown } from './helpers.ts'
 
 tap.setTimeout(120_000)
 
-test('the headers of the caller go with every request, but for those that must be', async (t) => {
+test('every request has the configured headers, except those that the protocol sets', async (t) => {
   const headers = {
     'X-Api-Key': 'k',
     Accept: 'nothing',
@@ -37,75 +37,7 @@ test('the headers of the caller go with every request, but for those that must b
   t.match(second?.headers['mcp-session-id'], /^[\da-f-]{36}$/)
 })
 
-test('redirects within the origin are followed with all that was sent', async (t) => {
-  const headers = { 'x-api-key': 'k' }
-  const { server, initialize, ask, transport, closed } = await overHttp(t, {}, { headers })
-  const move =
-    (status: number) =>
-    (...args: [Json, ServerExchange] | [ServerExchange]): unknown => {
-      const exchange = args.at(-1) as ServerExchange
-      if (exchange.entry.url === '/mcp') return exchange.status(307, 'x', { location: '?once' })
-      if (exchange.entry.url !== '/mcp?once') return exchange.byDefault()
-      return exchange.status(status, 'moved', { location: `${server.url}?twice` })
-    }
-  Object.assign(server.script, { onPost: move(308), onGet: move(302), onDelete: move(307) })
-  await initialize()
-  await server.received.until(({ method, url }) => method === 'GET' && url === '/mcp?twice')
-  t.match(await ask('tools/list', { a: 1 }), { result: { params: { a: 1 } } })
-  transport.end()
-  t.equal(await closed, undefined)
-  t.equal(server.sessions.size, 0)
-  for (const { headers } of server.received) t.equal(headers['x-api-key'], 'k')
-  const posts = sent(server, 'POST')
-  t.equal(posts.length, 9)
-  t.equal(posts[0]?.body, posts[2]?.body)
-})
-
-test('redirects elsewhere are refused with a word on where to, and no queries', async (t) => {
-  const other = await serve(t)
-  const redirects: [number, string, string][] = [
-    [307, `${other.url}?key=secret`, other.url],
-    [308, 'https://user:secret@example.com/mcp#secret', 'https://example.com/mcp'],
-    [301, '/other', '[self]/other'],
-    [302, '/other', '[self]/other'],
-    [303, '/other', '[self]/other'],
-    [307, 'http://', 'nowhere']
-  ]
-  for (const [status, location, to] of redirects) {
-    const { server, transport, closed } = await overHttp(t, {
-      onPost: (_message, exchange) => exchange.status(status, 'moved', { location })
-    })
-    transport.write(opening())
-    const origin = `http://127.0.0.1:${server.port}`
-    t.strictSame(shown(await closed), {
-      code: 'ERR_HTTP_STATUS',
-      text:
-        `${server.url} redirects to ${to.replace('[self]', origin)} (${status}): ` +
-        'use that URL if you trust it'
-    })
-    t.equal(server.requests.length, 1)
-  }
-  t.strictSame([...other.requests], [])
-})
-
-test('redirects in a circle come to an end', async (t) => {
-  const { server, transport, closed } = await overHttp(t, {
-    onPost: (_message, { status }) => status(307, '', { location: '/mcp' })
-  })
-  transport.write(opening())
-  t.match(shown(await closed), { text: /redirects to .*\/mcp \(307\)/ })
-  t.equal(server.requests.length, 6)
-})
-
-test('a status that only looks like a redirect is one like others', async (t) => {
-  const { transport, closed } = await overHttp(t, {
-    onPost: (_message, { status }) => status(302, 'no location')
-  })
-  transport.write(opening())
-  t.match(shown(await closed), { text: /answered 302: no location$/ })
-})
-
-test('what is said before the answer proper is passed over', async (t) => {
+test('informational responses are skipped', async (t) => {
   const { initialize, ask } = await overHttp(t, {
     onPost: (_message, { res, byDefault }) => {
       res.writeProcessing()
@@ -116,7 +48,7 @@ test('what is said before the answer proper is passed over', async (t) => {
   t.match(await ask('tools/list'), { result: {} })
 })
 
-/** Tokens that count up with each that is refused. */
+/** Gives token-1, and after each refusal the next. */
 class Tokens implements TokenSource {
   readonly refusals: string[] = []
 
@@ -129,7 +61,7 @@ class Tokens implements TokenSource {
   }
 }
 
-test('a token that is refused is fetched once more, and the request made again', async (t) => {
+test('after 401 the request is repeated with a new token', async (t) => {
   const tokens = new Tokens()
   const headers = { Authorization: 'Basic of-the-caller' }
   const { server, initialize, ask } = await overHttp(t, {}, { tokens, headers })
@@ -145,7 +77,7 @@ test('a token that is refused is fetched once more, and the request made again',
   )
 })
 
-test('a token that is refused twice is the end of the request', async (t) => {
+test('a second 401 fails the request', async (t) => {
   const tokens = new Tokens()
   const { server, initialize, ask } = await overHttp(t, {}, { tokens })
   await initialize()
@@ -155,7 +87,7 @@ test('a token that is refused twice is the end of the request', async (t) => {
   t.strictSame(tokens.refusals, ['token-1'])
 })
 
-test('without tokens 401 is the answer', async (t) => {
+test('without a token source 401 fails the request', async (t) => {
   const headers = { Authorization: 'Bearer secret' }
   const { server, transport, closed } = await overHttp(
     t,
@@ -168,7 +100,7 @@ test('without tokens 401 is the answer', async (t) => {
   t.equal(server.requests.length, 1)
 })
 
-test('a token that cannot be had fails the request, with the reason', async (t) => {
+test('a request fails with the reason when there is no token', async (t) => {
   const reason = new ProxyError('ERR_TOKEN', 'no token for you')
   const tokens = { token: () => Promise.reject(reason), refused() {} }
   const { server, transport, closed } = await overHttp(t, {}, { tokens })
@@ -177,7 +109,7 @@ test('a token that cannot be had fails the request, with the reason', async (t) 
   t.strictSame([...server.requests], [])
 })
 
-test('waiting for a token ends with the transport', async (t) => {
+test('destroy ends the wait for a token', async (t) => {
   const asked = gate()
   const tokens: TokenSource = {
     token: (signal) =>
@@ -195,7 +127,7 @@ test('waiting for a token ends with the transport', async (t) => {
   t.strictSame([...server.requests], [])
 })
 
-test('connections that cannot be set up fail the request, with the reason', async (t) => {
+test('a request fails with the reason when its connection cannot be set up', async (t) => {
   const { transport, closed } = await overHttp(
     t,
     {},
@@ -208,7 +140,7 @@ test('connections that cannot be set up fail the request, with the reason', asyn
   })
 })
 
-test('what cannot be put into a header fails the request, and does not show it', async (t) => {
+test('an invalid header fails the request, and the error does not show its value', async (t) => {
   const headers = { 'x-api-key': 'secret\n' }
   const { transport, closed, server } = await overHttp(t, {}, { headers })
   transport.write(opening())
@@ -217,7 +149,7 @@ test('what cannot be put into a header fails the request, and does not show it',
   t.equal(text, `cannot reach ${server.url}: invalid x-api-key header`)
 })
 
-test('a revision that cannot be put into a header fails the requests after it', async (t) => {
+test('a revision that is no valid header fails the requests after it', async (t) => {
   const {
     transport,
     ask,
@@ -234,7 +166,7 @@ test('a revision that cannot be put into a header fails the requests after it', 
   t.match(error?.message, /invalid mcp-protocol-version header$/)
 })
 
-test('no error shows what is secret in the URL, the headers or the token', async (t) => {
+test('no error shows a secret of the URL, the headers or the token', async (t) => {
   const secret = 'xyzzy'
   const answers: ((exchange: ServerExchange) => unknown)[] = [
     ({ status }) => status(500, 'no'),
@@ -275,7 +207,7 @@ const atAll =
   (_message: Json, exchange: ServerExchange): unknown =>
     answer(exchange)
 
-/** A server that streams as fast as it is read, and counts what it got rid of. */
+/** A server that streams as fast as the client reads, and counts the bytes it has written. */
 async function flood(t: Test): Promise<{ url: URL; state: { written: number } }> {
   const state = { written: 0 }
   const chunk = Buffer.alloc(64 * 1024, 'x')
@@ -305,7 +237,7 @@ async function flood(t: Test): Promise<{ url: URL; state: { written: number } }>
 }
 const total = 64 * 1024 * 1024
 
-test('answers are held while the client is paused, also those that come then', async (t) => {
+test('a paused client reads no response, not even one that begins later', async (t) => {
   const { url, state } = await flood(t)
   const client = new HttpClient({ url })
   t.teardown(() => client.destroy())
@@ -316,7 +248,7 @@ test('answers are held while the client is paused, also those that come then', a
     onHeaders: () => replied++,
     onData: (chunk) => {
       size += chunk.length
-      // In the middle of what comes.
+      // In the middle of the response.
       if (size === chunk.length) client.pause()
     },
     onEnd: () => ended.open(),
@@ -338,14 +270,14 @@ test('answers are held while the client is paused, also those that come then', a
   t.ok(held < total / 2, `the server stopped at ${held} bytes`)
   client.send({ method: 'GET', headers: {} }, { ...handler, onEnd() {} })
   await stands()
-  t.equal(replied, 2, 'what is held has begun')
-  t.equal(size, seen, 'and brings nothing')
+  t.equal(replied, 2, 'both responses have begun')
+  t.equal(size, seen, 'and neither brings data')
   client.resume()
   await ended.opened
   t.ok(size >= total)
 })
 
-test('a slow reader of a large stream stops the server, and then gets all of it', async (t) => {
+test('a slow reader stops the server, and then gets all of a large stream', async (t) => {
   const count = 300
   const pad = 'x'.repeat(256 * 1024)
   let written = 0
@@ -381,7 +313,7 @@ test('a slow reader of a large stream stops the server, and then gets all of it'
   t.equal(n, count)
 })
 
-test('an exchange can be aborted at any time', async (t) => {
+test('an exchange can be aborted at each stage', async (t) => {
   const { url } = await flood(t)
   const client = new HttpClient({ url })
   t.teardown(() => client.destroy())
@@ -393,7 +325,7 @@ test('an exchange can be aborted at any time', async (t) => {
   }
   client.send({ method: 'GET', headers: {} }, silent).abort()
   const early = client.send({ method: 'GET', headers: {} }, silent)
-  // As soon as it is dispatched, and waits for a connection.
+  // It is dispatched, and waits for a connection.
   await new Promise(setImmediate)
   early.abort()
   early.fail(new Error('too late'))
@@ -408,6 +340,6 @@ test('an exchange can be aborted at any time', async (t) => {
   t.ok(early.ended && late.ended)
 })
 
-test('a client that made no request has nothing to free', async () => {
+test('a client without requests can be destroyed', async () => {
   await new HttpClient({ url: new URL('http://127.0.0.1:1') }).destroy()
 })

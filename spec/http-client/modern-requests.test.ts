@@ -14,7 +14,7 @@ const tool = (name: string, properties: Json = {}): Json => ({
   inputSchema: { type: 'object', properties }
 })
 
-/** A server whose tools are on pages of one, and which wants the headers that they ask for. */
+/** A server with one tool a page. It refuses a call whose header differs from its argument. */
 function withTools(pages: Json[]): (message: Json, exchange: ServerExchange) => void {
   return (message, { json, entry }) => {
     const { id, method, params } = message
@@ -30,7 +30,7 @@ function withTools(pages: Json[]): (message: Json, exchange: ServerExchange) => 
   }
 }
 
-test('a call says in its headers what its tool wants to be said there', async (t) => {
+test('a call mirrors the arguments that its tool names in headers', async (t) => {
   const { server, ask } = await overHttp(t, { onPost: withTools([tool('sql', { region })]) })
   await ask('tools/list', { _meta })
   const params = { name: 'sql', arguments: { region: 'eu' }, _meta }
@@ -43,7 +43,7 @@ test('a call says in its headers what its tool wants to be said there', async (t
   t.equal(server.requests.length, 2)
 })
 
-test('a call that lacks headers is made again with those that the tools, asked anew, want', async (t) => {
+test('a call that lacks headers is repeated with those that a new tool list asks for', async (t) => {
   const { server, ask } = await overHttp(t, {
     onPost: withTools([tool('other'), tool('sql', { region })])
   })
@@ -51,19 +51,23 @@ test('a call that lacks headers is made again with those that the tools, asked a
   t.match(await ask('tools/call', params), { result: {} })
   const methods = server.requests.map(({ message }) => message.method as string)
   t.strictSame(methods, ['tools/call', 'tools/list', 'tools/list', 'tools/call'])
-  t.match(server.requests[1]?.message.params, { _meta }, 'on the behalf of the same client')
+  t.match(
+    server.requests[1]?.message.params,
+    { _meta },
+    'the list request has the _meta of the call'
+  )
 })
 
-test('a call that is refused for headers that the tools do not explain gets the refusal', async (t) => {
+test('a call gets the refusal when the tool list changes none of its headers', async (t) => {
   const { server, ask } = await overHttp(t, { onPost: withTools([tool('sql')]) })
   const params = { name: 'sql', arguments: { region: 'eu' }, _meta }
   t.match(await ask('tools/call', params), { error: { code: -32020 } })
   t.equal(server.requests.length, 2)
   t.match(await ask('prompts/get', { ...params, name: 'p' }), { error: { code: -32020 } })
-  t.equal(server.requests.length, 3, 'which only tools can be asked about')
+  t.equal(server.requests.length, 3, 'only a tool call leads to a tool list')
 })
 
-test('an answer that was whole when the connection broke is the only one', async (t) => {
+test('a response that was complete when the connection broke is the only one', async (t) => {
   let broken: ServerExchange['res'] | undefined
   const { frames, ask } = await overHttp(t, {
     onPost: ({ id, method }, { res, json }) => {
@@ -75,12 +79,12 @@ test('an answer that was whole when the connection broke is the only one', async
   })
   t.match(await ask('tools/list', { _meta }), { result: { whole: true } })
   broken?.destroy()
-  // What comes on another connection comes after the news of the end of this one.
+  // By the time of these responses, the transport has seen the connection break.
   for (let count = 0; count < 3; count++) await ask('ping', { _meta })
   t.equal(frames.length, 4)
 })
 
-test('tools that cannot be asked are no help, and hurt nothing', async (t) => {
+test('a call gets the refusal when the tools cannot be listed', async (t) => {
   const { ask } = await overHttp(t, {
     onPost: ({ id, method }, { json, status }) => {
       if (method === 'tools/list') return status(500, 'broken')
@@ -91,7 +95,7 @@ test('tools that cannot be asked are no help, and hurt nothing', async (t) => {
   t.match(await ask('tools/call', params), { error: { code: -32020 } })
 })
 
-test('a call that is cancelled while the tools are asked is not made again', async (t) => {
+test('a call that is cancelled while the tools are listed is not repeated', async (t) => {
   let onList: (exchange: ServerExchange) => void = () => {}
   const listed = new Promise<ServerExchange>((resolve) => (onList = resolve))
   const { server, transport, write, ask } = await overHttp(t, {
@@ -116,7 +120,7 @@ test('a call that is cancelled while the tools are asked is not made again', asy
   )
 })
 
-test('tools whose definitions are invalid are left out, and the others are left as they are', async (t) => {
+test('a tool list loses the tools with invalid definitions, and keeps the bytes of the others', async (t) => {
   const good = '{"name":"good",  "inputSchema":{},"n":12345678901234567890}'
   const bad = JSON.stringify(tool('bad', { a: { type: 'number', 'x-mcp-header': 'A' } }))
   const { frames, transport, answer, log } = await overHttp(t, {
@@ -133,14 +137,14 @@ test('tools whose definitions are invalid are left out, and the others are left 
   t.match(log.lines, [/^warn: the tool "bad" is left out: a: only/])
 })
 
-test('an answer to tools/list that lists nothing passes', async (t) => {
+test('a response to tools/list without a list passes', async (t) => {
   const { ask } = await overHttp(t, {
     onPost: ({ id }, { json }) => json({ jsonrpc: '2.0', id, result: { tools: 'none' } })
   })
   t.match(await ask('tools/list', { _meta }), { result: { tools: 'none' } })
 })
 
-test('a stream that breaks is an error for its request, ids or not: nothing is resumed', async (t) => {
+test('a stream that breaks fails its request, even if its events have ids', async (t) => {
   const { server, ask } = await overHttp(t, {
     onPost: (_message, { sse }) => {
       const stream = sse()
@@ -154,7 +158,7 @@ test('a stream that breaks is an error for its request, ids or not: nothing is r
   t.equal(server.requests.length, 1)
 })
 
-test('a question that is no message is passed over: this revision has none to answer', async (t) => {
+test('an invalid request of the server gets no error back: this revision has no such requests', async (t) => {
   const { server, ask } = await overHttp(t, {
     onPost: ({ id }, { sse }) => {
       const stream = sse()
@@ -167,7 +171,7 @@ test('a question that is no message is passed over: this revision has none to an
   t.equal(server.requests.length, 1)
 })
 
-test('what is destroyed closes what it has asked', async (t) => {
+test('destroy closes the requests under way', async (t) => {
   let onStream: (stream: ServerStream) => void = () => {}
   const opened = new Promise<ServerStream>((resolve) => (onStream = resolve))
   const { transport } = await overHttp(t, { onPost: (_message, { sse }) => onStream(sse()) })
@@ -178,7 +182,7 @@ test('what is destroyed closes what it has asked', async (t) => {
   t.pass('the server sees the connection close')
 })
 
-test('a request that is not served gets an error, and the next one is made as ever', async (t) => {
+test('a request that the server refuses gets an error, and the next one is sent as usual', async (t) => {
   const { ask } = await overHttp(t, {
     onPost: ({ id, method }, { json, status }) => {
       if (method === 'ping') json({ jsonrpc: '2.0', id, result: {} })
@@ -189,7 +193,7 @@ test('a request that is not served gets an error, and the next one is made as ev
   t.match(await ask('ping', { _meta }), { result: {} })
 })
 
-test('what comes after the answer is nobody’s fault', async (t) => {
+test('a connection that breaks after the response is no error', async (t) => {
   const { frames, ask } = await overHttp(t, {
     onPost: ({ id }, { res }) => {
       res.writeHead(200, { 'content-type': 'application/json', 'content-length': 1000 })
@@ -201,11 +205,20 @@ test('what comes after the answer is nobody’s fault', async (t) => {
   t.equal(frames.length, 2)
 })
 
-/** JSON nested `depth` levels deep: too deep for whatever calls itself at each level. */
+test('text after the response is ignored', async (t) => {
+  const { frames, ask } = await overHttp(t, {
+    onPost: ({ id }, { json }) => json(`{"jsonrpc":"2.0","id":"${id}","result":{}} and more`)
+  })
+  t.match(await ask('tools/call', { name: 'x', _meta }), { result: {} })
+  t.match(await ask('tools/call', { name: 'x', _meta }), { result: {} })
+  t.equal(frames.length, 2)
+})
+
+/** JSON nested `depth` levels deep: too deep for a function that calls itself at each level. */
 const nested = (open: string, close: string, depth = 20_000): string =>
   open.repeat(depth) + '{}' + close.repeat(depth)
 
-test('a tool list loses the entries that are no tools, with one warning', async (t) => {
+test('a tool list loses its entries that are no tools, with one warning', async (t) => {
   const good = '{"name":"good",  "inputSchema":{}}'
   const { frames, transport, answer, log } = await overHttp(t, {
     onPost: ({ id }, { json }) => {

@@ -1,4 +1,4 @@
-// What comes back for a POST: JSON, an event stream, or one that breaks and is taken up again.
+// The HTTP response to a POST: JSON, an event stream, or a stream that breaks and is resumed.
 
 import tap, { test } from 'tap'
 import type { Test } from 'tap'
@@ -12,7 +12,7 @@ import type { Connected } from './helpers.ts'
 
 tap.setTimeout(120_000)
 
-/** An open session whose server answers calls of `call` as given. */
+/** An open session. The server answers the method `call` as given. */
 async function withCall(
   t: Test,
   call: (exchange: ServerExchange, message: Json) => unknown,
@@ -22,7 +22,7 @@ async function withCall(
   const onGet: Script['onGet'] = ({ status }) => status(405)
   const session = await overHttp(t, { onGet, ...script, onPost: byMethod({ call }) }, options)
   await session.initialize()
-  // The stream that is opened with the session is not what is looked at here.
+  // The GET stream of the session does not matter here.
   await session.server.received.until(({ method }) => method === 'GET')
   session.server.received.length = 0
   return session
@@ -37,7 +37,7 @@ const progress = (n: number): object => ({
 const text = (frames: { toString(): string }[]): string[] =>
   frames.map((frame) => String(frame).trim())
 
-test('an answer in JSON comes as the bytes that it is', async (t) => {
+test('a JSON response keeps its bytes', async (t) => {
   const body = '\n{"jsonrpc":"2.0",\r\n "id":1,"result":{"n":12345678901234567890,"n":1e400}} '
   const { transport, answer: to, frames } = await withCall(t, ({ json }) => json(body))
   transport.write(request(1, 'call'))
@@ -45,7 +45,7 @@ test('an answer in JSON comes as the bytes that it is', async (t) => {
   t.equal(String(frames.at(-1)).trim(), body.replace(/[\r\n]/g, ' ').trim())
 })
 
-test('an answer on a stream comes after what was said before it', async (t) => {
+test('a response on a stream comes after the messages before it', async (t) => {
   const events = [progress(1), { jsonrpc: '2.0', id: 'asked', method: 'roots/list' }, progress(2)]
   const {
     server,
@@ -96,7 +96,7 @@ test('the same events give the same frames wherever they are cut', async (t) => 
   }
 })
 
-test('a batch in an answer is taken apart (2025-03-26)', async (t) => {
+test('a batch in a response is split into its messages', async (t) => {
   const {
     transport,
     answer: to,
@@ -112,7 +112,7 @@ test('a batch in an answer is taken apart (2025-03-26)', async (t) => {
   ])
 })
 
-test('a JSON answer is the same whether its length is told or not', async (t) => {
+test('a JSON response gives the same frames with a content length and without', async (t) => {
   const note = '{"jsonrpc":"2.0","method":"n","params":{"é":"😀"}}'
   const result = '{"jsonrpc":"2.0","id":1,"result":{"n":12345678901234567890}}'
   const noMessage = 'sent an invalid message'
@@ -136,47 +136,51 @@ test('a JSON answer is the same whether its length is told or not', async (t) =>
     frames
   } = await withCall(t, ({ res }, { params }) => {
     const body = bodies[params.index as number]?.[0] ?? ''
-    const length = params.isTold === true ? { 'content-length': Buffer.byteLength(body) } : {}
+    const length = params.hasLength === true ? { 'content-length': Buffer.byteLength(body) } : {}
     res.writeHead(200, { 'content-type': 'application/json', ...length })
     res.flushHeaders()
     res.end(body)
   })
   for (const [index, [body, said, error]] of bodies.entries()) {
-    for (const isTold of [true, false]) {
+    for (const hasLength of [true, false]) {
       frames.length = 0
-      transport.write(request(1, 'call', { index, isTold }))
+      transport.write(request(1, 'call', { index, hasLength }))
       const last = await to(1)
       const all = error === undefined ? frames : frames.slice(0, -1)
-      t.strictSame(text(all), said, `${body} (${isTold ? 'told' : 'not told'})`)
+      t.strictSame(text(all), said, `${body} (${hasLength ? 'with' : 'without'} length)`)
       if (error !== undefined) t.match(last, { error: { message: error } })
     }
   }
 })
 
-test('a JSON answer that is cut off is one if all of it has come', async (t) => {
+test('a JSON response that is cut off counts if its message is complete', async (t) => {
   const result = '{"jsonrpc":"2.0","id":1,"result":{}}'
   const {
     transport,
     answer: to,
     frames
   } = await withCall(t, ({ res }, { params }) => {
-    const length = params.isTold === true ? { 'content-length': 1000 } : {}
+    const length = params.hasLength === true ? { 'content-length': 1000 } : {}
     res.writeHead(200, { 'content-type': 'application/json', ...length })
     res.write(result.slice(0, params.sent as number), () => setImmediate(() => res.destroy()))
   })
-  for (const isTold of [true, false]) {
+  for (const hasLength of [true, false]) {
     for (const sent of [result.length, result.length - 1, 1]) {
       frames.length = 0
-      transport.write(request(1, 'call', { sent, isTold }))
+      transport.write(request(1, 'call', { sent, hasLength }))
       const { error } = await to(1)
       const isWhole = sent === result.length
-      t.equal(error === undefined, isWhole, `${sent} bytes (${isTold ? 'told' : 'not told'})`)
+      t.equal(
+        error === undefined,
+        isWhole,
+        `${sent} bytes (${hasLength ? 'with' : 'without'} length)`
+      )
       if (!isWhole) t.match(error?.message, /cannot reach/)
     }
   }
 })
 
-test('answers that are none get one, and the session goes on', async (t) => {
+test('a request without a valid response gets an error, and the session goes on', async (t) => {
   const answers: Record<string, [(exchange: ServerExchange, message: Json) => unknown, number, RegExp]> =
     {
       'no JSON': [
@@ -197,11 +201,7 @@ test('answers that are none get one, and the session goes on', async (t) => {
         -32000,
         /\/mcp sent an invalid message: the message is not a JSON-RPC 2.0/
       ],
-      'an empty body': [
-        ({ json }) => json(''),
-        -32000,
-        /\/mcp sent no response to the request$/
-      ],
+      'an empty body': [({ json }) => json(''), -32000, /\/mcp sent no response to the request$/],
       'an empty batch': [
         ({ json }) => json('[]'),
         -32000,
@@ -247,7 +247,7 @@ test('answers that are none get one, and the session goes on', async (t) => {
   }
 })
 
-test('a refusal in the server’s own words is passed on under the id of the caller', async (t) => {
+test('the server’s own error response passes under the id of the request', async (t) => {
   const {
     transport,
     answer: to,
@@ -272,12 +272,16 @@ test('a refusal in the server’s own words is passed on under the id of the cal
   }
   transport.write(request(3, 'call'))
   await to(3)
-  t.match(String(frames.at(-1)), '"code":1e0', 'byte for byte, where the id is right')
+  t.match(String(frames.at(-1)), '"code":1e0', 'its bytes are unchanged where the id is right')
   transport.write(request(4, 'call'))
-  t.match(await to(4), { error: { message: /answered 400: / } }, 'a result is no refusal')
+  t.match(
+    await to(4),
+    { error: { message: /answered 400: / } },
+    'a result with an error status does not pass'
+  )
 })
 
-test('a message over the limit costs its request the answer, and nothing else', async (t) => {
+test('a message over the limit fails its request, and nothing else', async (t) => {
   const maxMessage = 10_000
   const of = (id: number, size: number): string => {
     const frame = (pad: string): string => JSON.stringify({ jsonrpc: '2.0', id, result: { pad } })
@@ -316,7 +320,7 @@ test('a message over the limit costs its request the answer, and nothing else', 
   t.ok(after, 'what comes after it on the stream is read')
 })
 
-test('results of 60 MiB come through, as JSON and on a stream', async (t) => {
+test('a result of 60 MiB passes, as JSON and on a stream', async (t) => {
   const pad = 'x'.repeat(60 * 1024 * 1024)
   const {
     transport,
@@ -337,7 +341,7 @@ test('results of 60 MiB come through, as JSON and on a stream', async (t) => {
   }
 })
 
-test('a request of 60 MiB goes out whole', async (t) => {
+test('a request of 60 MiB passes', async (t) => {
   const {
     transport,
     server,
@@ -351,7 +355,7 @@ test('a request of 60 MiB goes out whole', async (t) => {
   server.received.length = server.requests.length = 0
 })
 
-test('a request that is only accepted is answered on another stream', async (t) => {
+test('the response to a request that is only accepted comes on another stream', async (t) => {
   const {
     server,
     transport,
@@ -373,7 +377,7 @@ test('a request that is only accepted is answered on another stream', async (t) 
   t.equal(await closed, undefined)
 })
 
-test('what is no message on the stream is told, and passed over', async (t) => {
+test('an invalid message on a stream is logged and skipped', async (t) => {
   const {
     server,
     transport,
@@ -399,13 +403,13 @@ test('what is no message on the stream is told, and passed over', async (t) => {
     ]
   )
   t.match(parsed(frames.at(-2)), { id: 'other', error: { code: -32600 } })
-  // Whoever asked badly is told so, too.
+  // An invalid request gets an error.
   const back = await server.received.until(({ message }) => message?.id === 'bad')
   t.match(back?.message, { id: 'bad', error: { code: -32600 } })
   t.ok(back?.headers['mcp-session-id'])
 })
 
-test('a stream whose unreadable event may have been the answer is its end', async (t) => {
+test('a request fails when its stream ends after an unreadable event', async (t) => {
   const { ask, server } = await withCall(t, ({ sse }) => {
     const stream = sse()
     stream.send(progress(1), { id: 1 })
@@ -414,10 +418,10 @@ test('a stream whose unreadable event may have been the answer is its end', asyn
   })
   const { error } = await ask('call')
   t.match(error?.message, /ended the stream before the response: the event is not UTF-8$/)
-  t.strictSame(sent(server, 'GET'), [], 'to read it again would not help')
+  t.strictSame(sent(server, 'GET'), [], 'resuming would bring the same event')
 })
 
-/** Calls that are answered in parts: the first by POST, the others by GET. */
+/** A call whose response comes in parts: the first on the POST, the others on GETs that resume it. */
 function inParts(...parts: ((exchange: ServerExchange, id: Json) => unknown)[]): {
   call: (exchange: ServerExchange, message: Json) => unknown
   script: Script
@@ -438,14 +442,14 @@ function inParts(...parts: ((exchange: ServerExchange, id: Json) => unknown)[]):
 
 const result = (id: Json): object => ({ jsonrpc: '2.0', id, result: 'done' })
 
-test('a stream that ends, or breaks, is taken up after its last event', async (t) => {
+test('a stream that ends or breaks is resumed after its last event', async (t) => {
   for (const how of ['end', 'destroy'] as const) {
     const { call, script } = inParts(
       ({ sse }) => {
         const stream = sse()
         stream.raw('id: a-0\nretry: 10\ndata:\n\n')
         stream.send(progress(1), { id: 'a-1' })
-        // Broken off in mid-event: it is void.
+        // This event is not complete, so it counts for nothing.
         stream.raw('id: a-2\ndata: {"jsonrpc":"2.0","method":"half')
         setImmediate(() => stream[how]())
       },
@@ -482,7 +486,7 @@ test('a stream that ends, or breaks, is taken up after its last event', async (t
   }
 })
 
-test('a stream that was only primed is taken up', async (t) => {
+test('a stream with only a priming event is resumed', async (t) => {
   const { call, script } = inParts(
     ({ sse }) => {
       const stream = sse()
@@ -499,7 +503,7 @@ test('a stream that was only primed is taken up', async (t) => {
   )
 })
 
-test('the server says how long to wait before its stream is taken up', async (t) => {
+test('the server sets the pause before its stream is resumed', async (t) => {
   let ended = 0
   let came = 0
   const { call, script } = inParts(
@@ -519,7 +523,7 @@ test('the server says how long to wait before its stream is taken up', async (t)
   t.ok(waited >= 450 && waited < 900, `waited ${waited} ms`)
 })
 
-test('a stream is taken up as often as the server gives it', async (t) => {
+test('a stream is resumed as often as the server gives it', async (t) => {
   const { call, script } = inParts(
     ...Array.from({ length: 10 }, () => ({ sse }: ServerExchange) => {
       const stream = sse()
@@ -538,7 +542,7 @@ const primed = ({ sse }: ServerExchange): void => {
   stream.end()
 }
 
-test('a stream that cannot be had is given up after five attempts in a row', async (t) => {
+test('a request fails after five attempts in a row to resume its stream', async (t) => {
   const failing = ({ status }: ServerExchange): void => status(503, 'busy')
   const breaking = ({ res }: ServerExchange): void => void res.destroy()
   const { call, script } = inParts(
@@ -554,7 +558,7 @@ test('a stream that cannot be had is given up after five attempts in a row', asy
   t.equal(sent(server, 'GET').length, 8)
 })
 
-test('a server that will not give the stream any more fails the request at once', async (t) => {
+test('a request fails at once when the server refuses to resume its stream', async (t) => {
   const refusals: Record<string, (exchange: ServerExchange) => unknown> = {
     'answered 405': ({ status }) => status(405),
     'answered 400: Unknown event': ({ status }) => status(400, 'Unknown event'),
@@ -569,16 +573,16 @@ test('a server that will not give the stream any more fails the request at once'
   }
 })
 
-test('a session forgotten while a stream is down is no reason to send the request again', async (t) => {
+test('a request that the server had before it forgot the session is not sent again', async (t) => {
   const { call, script } = inParts(primed, ({ status }) => status(404))
   const { transport, closed } = await withCall(t, call, script)
   transport.write(request(1, 'call'))
   const error = await closed
   t.type(error, SessionUnknownError)
-  t.strictSame((error as SessionUnknownError).undelivered, [], 'it was taken')
+  t.strictSame((error as SessionUnknownError).undelivered, [], 'the server had it')
 })
 
-test('a stream is not taken up for what is answered or cancelled', async (t) => {
+test('a stream is not resumed after the response or a cancellation', async (t) => {
   const answered = gate()
   const { call, script } = inParts(({ sse }, id) => {
     const stream = sse()
@@ -590,7 +594,7 @@ test('a stream is not taken up for what is answered or cancelled', async (t) => 
   const { ask, server, transport, write, closed } = await withCall(t, call, script)
   await ask('call')
   await answered.opened
-  // Now one that is down when it is cancelled.
+  // The stream of this call is down when the call is cancelled.
   transport.write(request(2, 'call'))
   await server.received.until(({ message }) => message?.id === 2)
   await write(notification('notifications/cancelled', { requestId: 2 }))
@@ -599,7 +603,7 @@ test('a stream is not taken up for what is answered or cancelled', async (t) => 
   t.ok(sent(server, 'GET').length <= 1)
 })
 
-test('a response that comes on the stream of another request counts', async (t) => {
+test('a response counts on the stream of another request, too', async (t) => {
   const held: ServerExchange[] = []
   const {
     transport,
@@ -619,4 +623,35 @@ test('a response that comes on the stream of another request counts', async (t) 
   t.match(await to(1), { result: 'done' })
   t.match(await to(2), { result: 'done' })
   t.equal(await closed, undefined)
+})
+
+test('an error response nested 20,000 levels deep passes under the id of the request', async (t) => {
+  const data = '['.repeat(20_000) + ']'.repeat(20_000)
+  const error = `{"code":-32602,"message":"deep","data":${data}}`
+  const {
+    transport,
+    answer: to,
+    frames
+  } = await withCall(t, ({ status }) => status(400, `{"jsonrpc":"2.0","error":${error}}`))
+  transport.write(request(1, 'call'))
+  await to(1)
+  t.ok(String(frames.at(-1)) === `{"jsonrpc":"2.0","id":1,"error":${error}}`)
+})
+
+test('an exception in the reader of the frames is logged, and the session goes on', async (t) => {
+  const { transport, ask, log } = await withCall(t, ({ json, sse }, { id, params }) => {
+    if (params.as === 'json') return json(result(id))
+    const stream = sse()
+    stream.send(result(id))
+    stream.end()
+  })
+  for (const as of ['json', 'sse']) {
+    transport.once('data', () => {
+      throw new Error(`the reader of ${as} broke`)
+    })
+    t.match(await ask('call', { as }), { result: 'done' })
+    const warning = await log.lines.until((line) => line.includes(`the reader of ${as} broke`))
+    t.match(warning, /^warn: cannot handle .* of http:.*\/mcp: /)
+  }
+  t.match(await ask('call', { as: 'json' }), { result: 'done' })
 })

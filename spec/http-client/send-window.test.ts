@@ -31,38 +31,38 @@ test('a frame follows a request at once', async (t) => {
   t.notOk(writer.sendWindow.allAcknowledged)
 })
 
-test('a frame that is awaited holds the next until it is done', async (t) => {
+test('the next frame waits until an awaited one is finished', async (t) => {
   const writer = new Writer(0)
   const awaited = notification('a')
   t.notOk(writer.send(awaited, true))
   writer.sendWindow.finish(request(1, 'another'))
-  t.notOk(writer.ready, 'another does not let it go')
+  t.notOk(writer.ready, 'another frame does not release it')
   writer.sendWindow.acknowledge(awaited)
-  t.notOk(writer.ready, 'nor is it enough that it was heard')
+  t.notOk(writer.ready, 'an acknowledgement does not release it either')
   t.ok(writer.sendWindow.allAcknowledged)
   writer.sendWindow.finish(awaited)
   t.ok(writer.ready)
   t.equal(writer.error, undefined)
 })
 
-test('frames that nothing is heard of hold the next when they are too many bytes', async (t) => {
+test('the next frame waits while too many bytes are unacknowledged', async (t) => {
   const frame = request(1, 'a')
   const writer = new Writer(2 * frame.bytes.length)
   t.ok(writer.send(frame))
   const second = request(2, 'a')
-  t.ok(writer.send(second), 'as many as the limit are let go')
+  t.ok(writer.send(second), 'as many bytes as the limit do not wait')
   const third = request(3, 'a')
-  t.notOk(writer.send(third), 'more are not')
+  t.notOk(writer.send(third), 'more do')
   writer.sendWindow.acknowledge(frame)
-  t.ok(writer.ready, 'until one of them is heard')
+  t.ok(writer.ready, 'until one frame is acknowledged')
   writer.sendWindow.acknowledge(frame)
-  t.notOk(writer.send(request(4, 'a')), 'and it counts once')
+  t.notOk(writer.send(request(4, 'a')), 'a second acknowledgement of it counts for nothing')
   writer.sendWindow.finish(second)
   t.ok(writer.ready)
   t.notOk(writer.sendWindow.allAcknowledged)
 })
 
-test('the end lets the writer go, with an error if there is one', async (t) => {
+test('release calls the waiting callback once, with an error if there is one', async (t) => {
   const writer = new Writer(0)
   writer.send(notification('a'), true)
   const error = new Error('ended')

@@ -1,6 +1,6 @@
-// OriginPolicy tokens for a server that wants OAuth 2.0 client credentials (RFC 6749, section 4.4). A token
-// is fetched when one is first asked for, shared by all who ask, and fetched anew shortly before it
-// expires or when the server refuses it. Nothing is loaded before that first time.
+// Access tokens by OAuth 2.0 client credentials (RFC 6749, section 4.4). The credentials go to the token
+// endpoint in a header. If the endpoint refuses that, they go in the body, then and later. The library
+// for OAuth is loaded for the first token.
 
 import type {
   ClientAuth,
@@ -10,30 +10,28 @@ import type {
 import type { Dispatcher } from 'undici'
 import { ProxyError } from '../../errors.ts'
 import { limits } from '../../limits.ts'
-
-export interface TokenSource {
-  /**
-   * Gives a token that is good for some time yet. However many ask, it is fetched once; `signal`
-   * ends the wait of one caller, and the request as well when nobody else waits for it.
-   *
-   * Errors: `ERR_TOKEN`, and those of the dispatcher's factory. None is kept: whoever asks
-   * next tries again.
-   */
-  token(signal?: AbortSignal): Promise<string>
-  /** The server refused this token: whoever asks next gets another, fetched once for all. */
-  refused(token: string): void
-}
+import { SharedToken } from './shared-token.ts'
+import type { TokenFetcher } from './shared-token.ts'
+import type { TokenSource } from './token-source.ts'
 
 export interface ClientCredentialsOptions {
+  /** The id under which the proxy is registered at the authorization server. */
   clientId: string
+  /** The secret of that id. No error and no log shows it. */
   clientSecret: string
-  /** Where tokens are given out. The secret is sent there: http:// shows it to everyone between. */
+  /** The token endpoint. It gets the secret: over `http:` anybody on the way can read it. */
   tokenUrl: URL
-  /** The way to `tokenUrl`, or what makes it when it is first needed. The caller's to destroy. */
+  /**
+   * Sends the requests to `tokenUrl`. A function is called for the first token, and again if it failed.
+   * The caller destroys the dispatcher.
+   */
   dispatcher: Dispatcher | (() => Promise<Dispatcher>)
-  /** Milliseconds in which a token must have come (30 s; 0: no limit). */
+  /**
+   * How long a token may take to come, in milliseconds (default 30 000; 0: no limit). Without a limit a
+   * silent endpoint holds all requests for ever.
+   */
   timeout?: number | undefined
-  /** The time in milliseconds (`Date.now`). */
+  /** Gives the time in milliseconds (default `Date.now`). For tests. */
   now?: (() => number) | undefined
 }
 
@@ -41,74 +39,15 @@ export function clientCredentials(options: ClientCredentialsOptions): TokenSourc
   return new SharedToken(new TokenEndpoint(options), options.now ?? Date.now)
 }
 
-interface Fetching {
-  token: Promise<string>
-  waiting: number
-  abort(): void
-}
-
-class SharedToken implements TokenSource {
-  readonly #endpoint: TokenEndpoint
-  readonly #now: () => number
-  #held: { token: string; until: number } | undefined
-  #fetching: Fetching | undefined
-
-  constructor(endpoint: TokenEndpoint, now: () => number) {
-    this.#endpoint = endpoint
-    this.#now = now
-  }
-
-  async token(signal?: AbortSignal): Promise<string> {
-    signal?.throwIfAborted()
-    if (this.#held !== undefined && this.#now() < this.#held.until) return this.#held.token
-    const fetching = (this.#fetching ??= this.#start())
-    fetching.waiting++
-    try {
-      return await unlessAborted(fetching.token, signal)
-    } finally {
-      if (--fetching.waiting === 0) {
-        this.#end(fetching)
-        fetching.abort()
-      }
-    }
-  }
-
-  refused(token: string): void {
-    if (this.#held?.token === token) this.#held = undefined
-  }
-
-  #start(): Fetching {
-    const controller = new AbortController()
-    const token = this.#fetch(controller).finally(() => this.#end(fetching))
-    const fetching: Fetching = { token, waiting: 0, abort: () => controller.abort() }
-    return fetching
-  }
-
-  #end(fetching: Fetching): void {
-    if (this.#fetching === fetching) this.#fetching = undefined
-  }
-
-  async #fetch(controller: AbortController): Promise<string> {
-    const asked = this.#now()
-    const answer = await this.#endpoint.request(controller)
-    // Without a lifetime it is good until the server says otherwise.
-    const lifetime = (answer.expires_in ?? Infinity) * 1000
-    // Half a minute for the clocks and the way, but of a short lifetime it would leave nothing.
-    const margin = Math.min(30_000, lifetime / 10)
-    this.#held = { token: answer.access_token, until: asked + lifetime - margin }
-    return answer.access_token
-  }
-}
-
-/** An answer is a few lines. What is longer than this many bytes is something else. */
-const maxAnswer = 1024 * 1024
-/** How much of an endpoint's words gets into an error. */
+/** The largest response that is read, in bytes. A token response has a few lines. */
+const maxResponse = 1024 * 1024
+/** How much of the endpoint's reason an error shows, in characters. */
 const maxReason = 300
 
-class TokenEndpoint {
+class TokenEndpoint implements TokenFetcher {
   readonly #options: ClientCredentialsOptions
   #dispatcher: Promise<Dispatcher> | undefined
-  /** It is known to want the credentials in the body. */
+  /** The endpoint accepts the credentials only in the body. */
   #inBody = false
 
   constructor(options: ClientCredentialsOptions) {
@@ -117,8 +56,9 @@ class TokenEndpoint {
 
   async request(controller: AbortController): Promise<TokenEndpointResponse> {
     const { timeout = limits.connectTimeout } = this.#options
-    const late = (): void => controller.abort(this.#error(`no answer within ${timeout / 1000} s`))
-    const timer = timeout > 0 ? setTimeout(late, timeout) : undefined
+    const onTimeout = (): void =>
+      controller.abort(this.#error(`no response within ${timeout / 1000} s`))
+    const timer = timeout > 0 ? setTimeout(onTimeout, timeout) : undefined
     try {
       return await this.#authenticate(await this.#connect(), controller.signal)
     } finally {
@@ -140,20 +80,20 @@ class TokenEndpoint {
   async #authenticate(dispatcher: Dispatcher, signal: AbortSignal): Promise<TokenEndpointResponse> {
     if (!this.#inBody) {
       try {
-        return await this.#ask(dispatcher, this.#basic, signal)
+        return await this.#requestToken(dispatcher, this.#basic, signal)
       } catch (error) {
         if (!(error instanceof ClientRefusedError)) throw error
       }
     }
-    // Every endpoint must take Basic authentication (RFC 6749, 2.3.1), yet some take only what is in
-    // the body, and others don't decode what has to be encoded in the header.
-    const answer = await this.#ask(dispatcher, this.#post, signal)
+    // Every endpoint must accept Basic authentication (RFC 6749, 2.3.1). But some accept only
+    // credentials in the body, and others do not decode those in the header.
+    const response = await this.#requestToken(dispatcher, this.#post, signal)
     this.#inBody = true
-    return answer
+    return response
   }
 
-  // The library's own ClientSecretBasic encodes what a form leaves as it is, the hyphens of a UUID
-  // among it, and so is refused by endpoints that don't decode.
+  // The library's own ClientSecretBasic also encodes the hyphens of a UUID, which a form does not.
+  // Endpoints that do not decode refuse that.
   readonly #basic: ClientAuth = (_server, _client, _body, headers) => {
     const { clientId, clientSecret } = this.#options
     const credentials = `${formEncode(clientId)}:${formEncode(clientSecret)}`
@@ -165,7 +105,7 @@ class TokenEndpoint {
     body.set('client_secret', this.#options.clientSecret)
   }
 
-  async #ask(
+  async #requestToken(
     dispatcher: Dispatcher,
     authenticate: ClientAuth,
     signal: AbortSignal
@@ -184,30 +124,29 @@ class TokenEndpoint {
     try {
       return await processClientCredentialsResponse(server, client, response)
     } catch (error) {
-      // Never a cause: it has the answer in it, and the answer may have a token.
+      // Without the cause: it holds the response, which may hold a token.
       throw this.#explain(response.status, error as LibraryError)
     }
   }
 
-  // undici's fetch takes longer to load than all the rest, and Node's has an undici of its own, which
-  // may not understand our dispatcher.
+  // Not fetch: undici's takes longer to load than all the rest, and Node's own may not work with a
+  // dispatcher of this undici.
   async #fetch(
     dispatcher: Dispatcher,
     headers: Record<string, string>,
-    body: string,
+    form: string,
     signal: AbortSignal
   ): Promise<Response> {
     const { origin, pathname, search } = this.#options.tokenUrl
     const { default: request } = await import('undici/lib/api/api-request.js')
     try {
-      const options = { origin, path: pathname + search, method: 'POST', headers, body, signal }
-      const answer = await request.call(dispatcher, options)
-      // Nothing else of it: whatever type it is sent as, it is JSON or an error, and a header with a
-      // challenge would keep the library from reading the reason in the body.
-      return new Response(await this.#read(answer.body), {
-        status: answer.statusCode,
-        headers: { 'content-type': 'application/json' }
-      })
+      const path = pathname + search
+      const options = { origin, path, method: 'POST', headers, body: form, signal }
+      const { statusCode: status, body } = await request.call(dispatcher, options)
+      // Without its headers: a wrong content type, or a challenge, would keep the library from reading
+      // the body.
+      const responseHeaders = { 'content-type': 'application/json' }
+      return new Response(await this.#read(body), { status, headers: responseHeaders })
     } catch (cause) {
       if (cause instanceof ProxyError && cause.code === 'ERR_TOKEN') throw cause
       throw this.#error('it cannot be reached', { cause })
@@ -219,7 +158,7 @@ class TokenEndpoint {
     let size = 0
     for await (const chunk of body) {
       size += chunk.length
-      if (size > maxAnswer) throw this.#error(`its answer is over ${maxAnswer} bytes`)
+      if (size > maxResponse) throw this.#error(`its response is over ${maxResponse} bytes`)
       chunks.push(chunk)
     }
     return size === 0 ? null : Buffer.concat(chunks)
@@ -228,9 +167,9 @@ class TokenEndpoint {
   #explain(status: number, { message, error, error_description }: LibraryError): ProxyError {
     let reason = `it answered ${status}`
     if (error !== undefined) reason = error
-    else if (status === 200) reason = `its answer has no token: ${message}`
+    else if (status === 200) reason = `its response has no token: ${message}`
     if (error_description !== undefined) reason += ` (${error_description})`
-    // An endpoint that overlooks the header says invalid_request, as no client is named.
+    // An endpoint that ignores the header answers invalid_request, since it sees no client.
     const refused = status === 401 || error === 'invalid_client' || error === 'invalid_request'
     const Kind = refused ? ClientRefusedError : ProxyError
     return new Kind('ERR_TOKEN', this.#message(reason))
@@ -240,7 +179,7 @@ class TokenEndpoint {
     return new ProxyError('ERR_TOKEN', this.#message(reason), options)
   }
 
-  /** What others say may have line breaks, no end, or our own secret in it. */
+  /** The reason comes from the endpoint: it may hold line breaks, any length, or the secret. */
   #message(reason: string): string {
     const { clientSecret, tokenUrl } = this.#options
     const shown = clientSecret === '' ? reason : reason.replaceAll(clientSecret, '…')
@@ -249,26 +188,15 @@ class TokenEndpoint {
   }
 }
 
-/** What oauth4webapi makes of an answer. The last two are the endpoint's own words. */
+/** The error that oauth4webapi throws. The last two members come from the endpoint. */
 interface LibraryError {
   message: string
   error?: string
   error_description?: string
 }
 
-/** The client is not believed to be who it says: said in another way, it may be. */
+/** The endpoint refused the credentials. It may accept them in the body. */
 class ClientRefusedError extends ProxyError {}
 
-/** As application/x-www-form-urlencoded does (RFC 6749, 2.3.1). */
+/** Encodes as application/x-www-form-urlencoded (RFC 6749, 2.3.1). */
 const formEncode = (text: string): string => new URLSearchParams({ '': text }).toString().slice(1)
-
-/** `promise`, but no longer than until `signal` is aborted. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error)
-    const onSettled = (): void => signal.removeEventListener('abort', onAbort)
-    signal.addEventListener('abort', onAbort)
-    promise.finally(onSettled).then(resolve, reject)
-  })
-}

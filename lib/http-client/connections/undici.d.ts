@@ -1,5 +1,5 @@
-// The parts of undici that are loaded one by one, since all of it takes more than twice the time:
-// CommonJS files, whose types undici declares for its index only.
+// Types for the parts of undici that are loaded one by one, since all of undici takes more than twice
+// the time. undici declares types only for its index.
 
 declare module 'undici/lib/dispatcher/agent.js' {
   export { Agent as default } from 'undici'

@@ -1,4 +1,4 @@
-// OAuth client credentials, against token endpoints of every temper.
+// OAuth client credentials, against token endpoints that behave and misbehave.
 
 import { once } from 'node:events'
 import http from 'node:http'
@@ -9,15 +9,13 @@ import type { Test } from 'tap'
 import { describe, ProxyError } from '../../../lib/errors.ts'
 import { createAgent } from '../../../lib/http-client/connections/agent.ts'
 import { clientCredentials } from '../../../lib/http-client/auth/client-credentials.ts'
-import type {
-  ClientCredentialsOptions,
-  TokenSource
-} from '../../../lib/http-client/auth/client-credentials.ts'
+import type { ClientCredentialsOptions } from '../../../lib/http-client/auth/client-credentials.ts'
+import type { TokenSource } from '../../../lib/http-client/auth/token-source.ts'
 
 interface Asked {
   path: string
   headers: http.IncomingHttpHeaders
-  /** What the body says, and the user and password of the header, as they were encoded. */
+  /** The fields of the body, and the encoded user and password of the header. */
   body: Record<string, string>
   basic: string | undefined
 }
@@ -80,20 +78,20 @@ const numbered: Answer = (_asked, response, count) => {
   json(response, bearer(`token ${count}`, { expires_in: 3600 }))
 }
 
-/** The one line that tells of the failure. Every one has its code, and the secret in nothing. */
+/** The text of the expected error. Checks its code, and that it is one line without the secret. */
 async function failure(t: Test, promise: Promise<unknown>): Promise<string> {
   const error = await promise.then(
     () => undefined,
     (error: unknown) => error
   )
-  if (!(error instanceof ProxyError)) throw new Error('not an error of ours', { cause: error })
+  if (!(error instanceof ProxyError)) throw new Error('not a ProxyError', { cause: error })
   t.equal(error.code, 'ERR_TOKEN')
   const text = describe(error)
   t.notMatch(text, /s3cret|\n/)
   return text
 }
 
-test('nothing is loaded before a token is asked for', async (t) => {
+test('nothing is loaded before the first token', async (t) => {
   const isLoaded = (): boolean =>
     Object.keys(createRequire(import.meta.url).cache).some((file) =>
       file.endsWith('api-request.js')
@@ -106,7 +104,7 @@ test('nothing is loaded before a token is asked for', async (t) => {
   t.ok(isLoaded())
 })
 
-test('the token endpoint is asked as RFC 6749 says', async (t) => {
+test('the token request is the one of RFC 6749', async (t) => {
   const { source, asked } = await serve(t, numbered)
   t.equal(await source().token(), 'token 1')
   t.match(asked, [
@@ -122,13 +120,13 @@ test('the token endpoint is asked as RFC 6749 says', async (t) => {
   t.strictSame(asked[0]?.body, { grant_type: 'client_credentials' })
 })
 
-test('id and secret are encoded as in a form, so that a UUID stays as it is', async (t) => {
+test('id and secret are encoded as in a form, which leaves a UUID unchanged', async (t) => {
   const { source, asked } = await serve(t, numbered)
   await source({ clientId: 'a-b_c.d', clientSecret: 'x:y +/=é' }).token()
   t.equal(asked[0]?.basic, 'a-b_c.d:x%3Ay+%2B%2F%3D%C3%A9')
 })
 
-test('all who ask share one token and one request', async (t) => {
+test('all callers share one token and one request', async (t) => {
   const { source, asked } = await serve(t, numbered)
   const tokens = source()
   const { signal } = new AbortController()
@@ -151,7 +149,7 @@ test('a token is replaced half a minute before it expires', async (t) => {
   t.equal(await tokens.token(), 'token 2')
 })
 
-test('a short-lived token is kept for nine tenths of its life', async (t) => {
+test('a short-lived token is used for nine tenths of its life', async (t) => {
   const { source } = await serve(t, (_asked, response, count) => {
     json(response, bearer(`token ${count}`, { expires_in: 10 }))
   })
@@ -164,7 +162,7 @@ test('a short-lived token is kept for nine tenths of its life', async (t) => {
   t.equal(await tokens.token(), 'token 2')
 })
 
-test('a token of unknown lifetime is kept until it is refused', async (t) => {
+test('a token of unknown lifetime is used until the server refuses it', async (t) => {
   const { source } = await serve(t, (_asked, response, count) => {
     json(response, bearer(`token ${count}`))
   })
@@ -175,7 +173,7 @@ test('a token of unknown lifetime is kept until it is refused', async (t) => {
   t.equal(await tokens.token(), 'token 1')
 })
 
-test('a refused token is replaced once, however many were refused it', async (t) => {
+test('a refused token is replaced once, for all callers', async (t) => {
   const { source, asked } = await serve(t, numbered)
   const tokens = source()
   const ask = async (): Promise<string> => {
@@ -185,11 +183,11 @@ test('a refused token is replaced once, however many were refused it', async (t)
   }
   t.strictSame(await Promise.all([ask(), ask(), ask()]), ['token 2', 'token 2', 'token 2'])
   tokens.refused('token 1')
-  t.equal(await tokens.token(), 'token 2', 'a late refusal of the old one changes nothing')
+  t.equal(await tokens.token(), 'token 2', 'a late refusal of the old token changes nothing')
   t.equal(asked.length, 2)
 })
 
-test('an endpoint that wants the credentials in the body gets them there, and from then on', async (t) => {
+test('an endpoint that refuses the header gets the credentials in the body, then and later', async (t) => {
   const refusals: Answer[] = [
     (_asked, response) => json(response, { error: 'invalid_client' }, 401),
     (_asked, response) => json(response, { error: 'invalid_client' }, 400),
@@ -217,7 +215,7 @@ test('an endpoint that wants the credentials in the body gets them there, and fr
   }
 })
 
-test('a failure says what the endpoint said', async (t) => {
+test('the error shows the reason that the endpoint gave', async (t) => {
   const cases: [Answer, RegExp][] = [
     [
       (_asked, response) => {
@@ -246,18 +244,18 @@ test('a failure says what the endpoint said', async (t) => {
       (_asked, response) => response.writeHead(302, { location: 'http://example.com' }).end(),
       /: it answered 302$/
     ],
-    [(_asked, response) => response.end('s3cret'), /: its answer has no token: .* as JSON$/],
+    [(_asked, response) => response.end('s3cret'), /: its response has no token: .* as JSON$/],
     [
       (_asked, response) => json(response, { access_token: 's3cret' }),
-      /: its answer has no token: .*"token_type".*/
+      /: its response has no token: .*"token_type".*/
     ],
     [
       (_asked, response) => json(response, { access_token: 's3cret', token_type: 'mac' }),
-      /: its answer has no token: .*token_type/
+      /: its response has no token: .*token_type/
     ],
     [
       (_asked, response) => response.end('s3cret'.repeat(200_000)),
-      /: its answer is over 1048576 bytes$/
+      /: its response is over 1048576 bytes$/
     ],
     [(_asked, response) => response.destroy(), /: it cannot be reached: other side closed$/]
   ]
@@ -269,13 +267,13 @@ test('a failure says what the endpoint said', async (t) => {
   }
 })
 
-test('an empty secret is no reason to blot out the message', async (t) => {
+test('an empty secret hides nothing of the message', async (t) => {
   const { source, url } = await serve(t, (_asked, response) => response.writeHead(500).end())
   const text = await failure(t, source({ clientSecret: '' }).token())
   t.equal(text, `no access token from ${url.host}: it answered 500`)
 })
 
-test('an endpoint that cannot be reached is told of with the reason', async (t) => {
+test('the error of an unreachable endpoint has the reason', async (t) => {
   const { source, url } = await serve(t, numbered)
   const refusing = { HTTP_PROXY: 'http://ann:s3cret@127.0.0.1:1' }
   const dispatcher = await createAgent({ origin: url, env: refusing })
@@ -287,7 +285,7 @@ test('an endpoint that cannot be reached is told of with the reason', async (t) 
   )
 })
 
-test('a failure is not kept', async (t) => {
+test('after an error the next caller tries again', async (t) => {
   const { source } = await serve(t, (asked, response, count) => {
     if (count === 1) response.writeHead(503).end()
     else numbered(asked, response, count)
@@ -300,7 +298,7 @@ test('a failure is not kept', async (t) => {
   t.equal(await tokens.token(), 'token 2')
 })
 
-test('the dispatcher is made when it is first needed, once', async (t) => {
+test('the dispatcher is created once, for the first token', async (t) => {
   const { source, url } = await serve(t, numbered)
   let made = 0
   const agent = await createAgent({ origin: url, env: {} })
@@ -318,26 +316,26 @@ test('the dispatcher is made when it is first needed, once', async (t) => {
   t.equal(made, 2)
 })
 
-test('an endpoint that does not answer in time is given up', async (t) => {
+test('a token request fails when the endpoint is silent', async (t) => {
   const { source } = await serve(t, () => {})
   const text = await failure(t, source({ timeout: 50 }).token())
-  t.match(text, /: no answer within 0\.05 s$/)
+  t.match(text, /: no response within 0\.05 s$/)
 })
 
-test('an answer that does not come to an end in time is given up', async (t) => {
+test('a token request fails when the response does not end in time', async (t) => {
   const { source } = await serve(t, (_asked, response) => response.write('{"access_token":'))
   const text = await failure(t, source({ timeout: 50 }).token())
-  t.match(text, /: no answer within 0\.05 s$/)
+  t.match(text, /: no response within 0\.05 s$/)
 })
 
-test('with a limit of 0 there is none', async (t) => {
+test('a timeout of 0 means no limit', async (t) => {
   const { source } = await serve(t, (asked, response, count) => {
     setTimeout(numbered, 50, asked, response, count)
   })
   t.equal(await source({ timeout: 0 }).token(), 'token 1')
 })
 
-test('who gives up waiting takes nothing from the others', async (t) => {
+test('a caller that stops waiting does not affect the others', async (t) => {
   let go = (): void => {}
   const { source, asked } = await serve(t, (...args) => {
     go = () => numbered(...args)
@@ -353,7 +351,7 @@ test('who gives up waiting takes nothing from the others', async (t) => {
   t.equal(asked.length, 1)
 })
 
-test('when all have given up, so is the request, and the next one asks anew', async (t) => {
+test('the request ends when all callers have stopped waiting, and the next caller starts another', async (t) => {
   const closed: Promise<unknown>[] = []
   const { source } = await serve(t, (asked, response, count) => {
     if (count > 1) return numbered(asked, response, count)
@@ -368,5 +366,5 @@ test('when all have given up, so is the request, and the next one asks anew', as
   await t.rejects(second, { message: 'enough' })
   t.equal(await tokens.token(), 'token 2')
   await Promise.all(closed)
-  await t.rejects(tokens.token(impatient.signal), { message: 'enough' }, 'aborted before')
+  await t.rejects(tokens.token(impatient.signal), { message: 'enough' }, 'a signal aborted before')
 })

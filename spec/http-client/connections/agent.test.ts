@@ -1,4 +1,4 @@
-// The ways to a server, over real sockets: with and without TLS, straight and through a proxy.
+// Connections to a server over real sockets: with and without TLS, directly and through a proxy.
 
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -25,7 +25,7 @@ const ca = pem('ca')
 const identity = { cert: readFileSync(pem('server')), key: readFileSync(pem('server-key')) }
 const clientsFromCa = { ca: readFileSync(ca), requestCert: true }
 
-/** What it says depends on whether the server sent its authority as well. */
+/** The error depends on whether the server sent the certificate of its authority as well. */
 const unverified =
   /unable to verify the first certificate|self-signed certificate in certificate chain/
 
@@ -37,7 +37,7 @@ interface Reply {
   body: string
 }
 
-/** A request that brings its own agent, in an environment without proxies unless it says otherwise. */
+/** A GET with an agent of its own. The environment names no proxy unless `options` has another. */
 async function get(
   t: Test,
   url: string,
@@ -67,7 +67,7 @@ async function get(
   })
 }
 
-/** The error of what must fail: its code if it is ours, and all that a person would be shown. */
+/** The code of the expected error, if it is a ProxyError, and its text in the log. */
 async function failure(promise: Promise<unknown>): Promise<{ code?: string; text: string }> {
   try {
     await promise
@@ -103,14 +103,14 @@ const serveHttps = (t: Test, options: https.ServerOptions = {}): Promise<string>
 
 interface Proxy {
   url: string
-  /** Its URL with a user and a password. */
+  /** The URL with a user and a password. */
   secretUrl: string
   host: string
-  /** What it was asked for, and with which credentials. */
+  /** The requests that the proxy got, with their credentials. */
   seen: string[]
 }
 
-/** A proxy as they are delivered: tunnels, and plain requests with the whole URL in them. */
+/** A usual proxy: it makes tunnels, and forwards plain requests whose target is a whole URL. */
 async function serveProxy(
   t: Test,
   { scheme = 'http', refuse }: { scheme?: 'http' | 'https'; refuse?: number } = {}
@@ -164,7 +164,7 @@ async function tempDir(t: Test): Promise<string> {
   return dir
 }
 
-test('a plain server is reached, and no more of undici is loaded than that takes', async (t) => {
+test('a plain HTTP server needs only the agent of undici, and loads no other part', async (t) => {
   const url = await serveHttp(t)
   t.match(await get(t, `${url}/mcp`), { status: 200, body: /^\/mcp for nobody/ })
   t.ok(loaded('lib/dispatcher/agent.js'))
@@ -172,7 +172,7 @@ test('a plain server is reached, and no more of undici is loaded than that takes
   t.notOk(loaded('lib/dispatcher/proxy-agent.js'))
 })
 
-test('a call that is not answered holds up no other', async (t) => {
+test('a call without a response delays no other', async (t) => {
   const held: http.ServerResponse[] = []
   const server = http.createServer((_request, response) => {
     if (held.push(response) === 20) for (const each of held) each.end('at last')
@@ -198,8 +198,8 @@ test('a call that is not answered holds up no other', async (t) => {
   t.equal(held.length, 20)
 })
 
-test('a connection that is not made in time is given up', async (t) => {
-  // It accepts, and never answers the TLS handshake.
+test('a connection fails when it takes too long', async (t) => {
+  // The server accepts, and never answers the TLS handshake.
   const url = await listen(t, net.createServer(), 'https')
   const { text } = await failure(get(t, url, { connectTimeout: 50 }))
   t.match(text, /timeout/i)
@@ -210,11 +210,11 @@ test('a certificate of an unknown authority is refused', async (t) => {
   t.match(text, unverified)
 })
 
-test('with an authority added, its certificates are trusted', async (t) => {
+test('`ca` adds an authority that is trusted', async (t) => {
   t.match(await get(t, await serveHttps(t), { ca }), { status: 200 })
 })
 
-test('an authority is added to those that the system trusts', async (t) => {
+test('`ca` adds to the authorities that the system trusts', async (t) => {
   const contexts: tls.SecureContextOptions[] = []
   const original = tls.createSecureContext
   t.intercept(tls, 'createSecureContext', {
@@ -235,19 +235,23 @@ test('an authority is added to those that the system trusts', async (t) => {
   t.strictSame(contexts.pop()?.ca, ['default', extra])
 })
 
-test('a bundle of authorities replaces those of the system', async (t) => {
+test('a path in `verify` replaces the authorities of the system', async (t) => {
   const url = await serveHttps(t)
   t.match(await get(t, url, { verify: ca }), { status: 200 })
-  await t.rejects(get(t, url, { verify: pem('server'), ca: undefined }), 'another bundle')
-  t.match(await get(t, url, { verify: pem('client'), ca }), { status: 200 }, 'with one added')
+  await t.rejects(get(t, url, { verify: pem('server'), ca: undefined }), 'with another bundle')
+  t.match(
+    await get(t, url, { verify: pem('client'), ca }),
+    { status: 200 },
+    'with an authority added'
+  )
 })
 
-test('without verification any certificate will do', async (t) => {
+test('with `verify: false` any certificate is accepted', async (t) => {
   t.match(await get(t, await serveHttps(t), { verify: false }), { status: 200 })
   t.match(await get(t, await serveHttps(t), { verify: false, ca }), { status: 200 })
 })
 
-test('a server that asks for a certificate gets ours', async (t) => {
+test('a server that asks for a client certificate gets it', async (t) => {
   const url = await serveHttps(t, clientsFromCa)
   const cert = pem('client')
   t.match(await get(t, url, { ca, cert, key: pem('client-key') }), { body: /for test client/ })
@@ -263,7 +267,7 @@ test('a server that asks for a certificate gets ours', async (t) => {
   await t.rejects(get(t, url, { ca }), 'without one')
 })
 
-test('a file that cannot be used is named together with its flag', async (t) => {
+test('the error of an unusable file names the file and its flag', async (t) => {
   const origin = new URL('https://localhost')
   const cases: [Omit<AgentOptions, 'origin'>, RegExp][] = [
     [{ ca: '/no/such' }, /^--ca \/no\/such cannot be read: ENOENT/],
@@ -286,11 +290,11 @@ test('a file that cannot be used is named together with its flag', async (t) => 
   }
 })
 
-test('a plain server needs no certificates, so none is read', async (t) => {
+test('no certificate is read for a plain HTTP server', async (t) => {
   t.match(await get(t, await serveHttp(t), { ca: '/no/such' }), { status: 200 })
 })
 
-test('plain HTTP goes through HTTP_PROXY as plain requests', async (t) => {
+test('plain HTTP goes through HTTP_PROXY in plain requests', async (t) => {
   const [url, proxy] = await Promise.all([serveHttp(t), serveProxy(t)])
   const { host } = new URL(url)
   const reply = await get(t, `${url}/mcp`, { env: { HTTP_PROXY: proxy.url } })
@@ -298,7 +302,7 @@ test('plain HTTP goes through HTTP_PROXY as plain requests', async (t) => {
   t.strictSame(proxy.seen, [`GET ${url}/mcp`])
 })
 
-test('HTTPS goes through HTTPS_PROXY in a tunnel, verified as without', async (t) => {
+test('HTTPS goes through HTTPS_PROXY in a tunnel, with the same verification', async (t) => {
   const [url, proxy] = await Promise.all([serveHttps(t, clientsFromCa), serveProxy(t)])
   const { host } = new URL(url)
   const env = { HTTPS_PROXY: proxy.url }
@@ -312,7 +316,7 @@ test('HTTPS goes through HTTPS_PROXY in a tunnel, verified as without', async (t
   t.match(await get(t, url, { env, verify: false, ...mine }), { status: 200 })
 })
 
-test('a proxy is for its scheme only', async (t) => {
+test('a proxy is used for its scheme only', async (t) => {
   const [plain, secure, proxy] = await Promise.all([serveHttp(t), serveHttps(t), serveProxy(t)])
   t.match(await get(t, plain, { env: { HTTPS_PROXY: proxy.url } }), { status: 200 })
   t.match(await get(t, secure, { ca, env: { HTTP_PROXY: proxy.url } }), { status: 200 })
@@ -328,7 +332,7 @@ test('lower case wins over upper case, and an empty value means no proxy', async
   t.equal(one.seen.length, 0)
 })
 
-test('NO_PROXY excepts hosts', async (t) => {
+test('NO_PROXY names hosts that are reached directly', async (t) => {
   const [plain, secure, proxy] = await Promise.all([serveHttp(t), serveHttps(t), serveProxy(t)])
   const both = { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url }
   await get(t, plain, { env: { ...both, NO_PROXY: 'example.com,127.0.0.1' } })
@@ -338,7 +342,7 @@ test('NO_PROXY excepts hosts', async (t) => {
   t.equal(proxy.seen.length, 1)
 })
 
-test("the process's own environment counts unless another is given", async (t) => {
+test('the environment of the process is used unless another is given', async (t) => {
   const [url, proxy] = await Promise.all([serveHttp(t), serveProxy(t)])
   const names = ['HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy']
   const before = names.map((name) => [name, process.env[name]] as const)
@@ -358,7 +362,7 @@ test("the process's own environment counts unless another is given", async (t) =
   t.equal(proxy.seen.length, 2)
 })
 
-test('the credentials in the URL of a proxy are given to it', async (t) => {
+test('a proxy gets the credentials of its URL', async (t) => {
   const [plain, secure, proxy] = await Promise.all([serveHttp(t), serveHttps(t), serveProxy(t)])
   const { host } = new URL(secure)
   await get(t, `${plain}/`, { env: { HTTP_PROXY: proxy.secretUrl } }, { accept: 'x/y' })
@@ -371,14 +375,14 @@ test('the credentials in the URL of a proxy are given to it', async (t) => {
   ])
 })
 
-test('a proxy may be named without a scheme, or with a path', async (t) => {
+test('the variable may name a proxy without a scheme, or with a path', async (t) => {
   const [url, proxy] = await Promise.all([serveHttp(t), serveProxy(t)])
   await get(t, url, { env: { HTTP_PROXY: proxy.host } })
   await get(t, url, { env: { HTTP_PROXY: `${proxy.url}/some/path` } })
   t.equal(proxy.seen.length, 2)
 })
 
-test('a proxy that is reached by TLS is verified, whatever was said of the server', async (t) => {
+test('the certificate of a proxy is verified even with `verify: false`', async (t) => {
   const [plain, secure] = await Promise.all([serveHttp(t), serveHttps(t)])
   const proxy = await serveProxy(t, { scheme: 'https' })
   const env = { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url }
@@ -391,7 +395,7 @@ test('a proxy that is reached by TLS is verified, whatever was said of the serve
   t.match(text, /^cannot reach the proxy \S+ \(HTTPS_PROXY\): unable to verify/)
 })
 
-test('a proxy URL that cannot be used is named by its variable, not by its value', async (t) => {
+test('the error of an unusable proxy URL names the variable and not the value', async (t) => {
   const cases: [NodeJS.ProcessEnv, string][] = [
     [{ HTTP_PROXY: 'http://ann:s3cret@:x' }, 'HTTP_PROXY is not a URL'],
     [
@@ -406,7 +410,7 @@ test('a proxy URL that cannot be used is named by its variable, not by its value
   }
 })
 
-test('a proxy that refuses is told of, without the password', async (t) => {
+test('the error of a proxy that refuses does not show the password', async (t) => {
   const [plain, secure] = await Promise.all([serveHttp(t), serveHttps(t)])
   const { host } = new URL(secure)
 
@@ -422,12 +426,16 @@ test('a proxy that refuses is told of, without the password', async (t) => {
   const choosyEnv = { HTTP_PROXY: choosy.secretUrl, HTTPS_PROXY: choosy.secretUrl }
   t.strictSame(await failure(get(t, secure, { env: choosyEnv })), {
     code: 'ERR_CONNECTION',
-    text: `the proxy ${choosy.host} (HTTPS_PROXY) answered 403 when asked for ${host}`
+    text: `the proxy ${choosy.host} (HTTPS_PROXY) answered 403 to a request for ${host}`
   })
-  t.match(await get(t, plain, { env: choosyEnv }), { status: 403 }, 'which may be the server')
+  t.match(
+    await get(t, plain, { env: choosyEnv }),
+    { status: 403 },
+    'the status may come from the server'
+  )
 })
 
-test('a proxy that cannot be reached is told of, without the password', async (t) => {
+test('the error of an unreachable proxy does not show the password', async (t) => {
   const [plain, secure] = await Promise.all([serveHttp(t), serveHttps(t)])
   const host = `127.0.0.1:${await closedPort()}`
   const env = { HTTP_PROXY: `http://ann:s3cret@${host}`, https_proxy: `http://ann:s3cret@${host}` }
@@ -442,14 +450,14 @@ test('a proxy that cannot be reached is told of, without the password', async (t
   })
 })
 
-test('a proxy that does not answer is given up', async (t) => {
+test('a tunnel fails when the proxy is silent', async (t) => {
   const url = await serveHttps(t)
   const deaf = await listen(t, net.createServer(), 'http')
   const { text } = await failure(get(t, url, { env: { HTTPS_PROXY: deaf }, connectTimeout: 100 }))
   t.match(text, /^the proxy \S+ \(HTTPS_PROXY\) does not answer: Headers Timeout/)
 })
 
-test('a tunnel whose end breaks off is told of', async (t) => {
+test('a tunnel fails when its target cannot be reached', async (t) => {
   const proxy = await serveProxy(t)
   const url = `https://127.0.0.1:${await closedPort()}`
   const { code, text } = await failure(get(t, url, { env: { HTTPS_PROXY: proxy.url } }))

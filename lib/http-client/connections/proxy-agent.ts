@@ -1,0 +1,93 @@
+// The undici dispatcher that reaches a server through an HTTP proxy: HTTPS through a tunnel, plain HTTP
+// as plain requests to the proxy. It is undici's EnvHttpProxyAgent, with errors that name the proxy.
+
+import type { Agent, buildConnector, Dispatcher } from 'undici'
+import { ProxyError } from '../../errors.ts'
+import type { HttpProxy } from './environment-proxy.ts'
+import { tlsSettings } from './tls.ts'
+import type { TlsSettings } from './tls.ts'
+
+export interface ProxyAgentOptions {
+  proxy: HttpProxy
+  /** The value of NO_PROXY: the hosts to reach directly. */
+  noProxy: string
+  /** How to connect to the server, with its TLS settings. */
+  connect: TlsSettings & { timeout: number }
+  /** Authorities to trust, for the connection to the proxy too. */
+  ca: string | undefined
+  settings: Agent.Options
+}
+
+export async function createProxyAgent(options: ProxyAgentOptions): Promise<Dispatcher> {
+  const { proxy, noProxy, connect, ca, settings } = options
+  const { variable, url, authorization: token } = proxy
+  const [{ default: EnvHttpProxyAgent }, { default: Pool }, { default: requestTunnel }] =
+    await Promise.all([
+      import('undici/lib/dispatcher/env-http-proxy-agent.js'),
+      import('undici/lib/dispatcher/pool.js'),
+      import('undici/lib/api/api-connect.js')
+    ])
+  const { timeout } = connect
+  const name = `the proxy ${url.host} (${variable})`
+
+  const proxyError = (text: string, cause?: unknown): ProxyError =>
+    new ProxyError('ERR_CONNECTION', text, cause === undefined ? {} : { cause })
+
+  /** The connections to the proxy. */
+  const createProxyPool = (origin: string | URL, options: PoolOptions): Dispatcher => {
+    const connectToProxy: buildConnector.connector = (target, callback) => {
+      options.connect(target, (...[cause, socket]) => {
+        if (cause === null) callback(null, socket)
+        else callback(proxyError(`cannot reach ${name}`, cause), null)
+      })
+    }
+    return new Pool(origin, { ...settings, connect: connectToProxy })
+  }
+
+  /** The same, to request tunnels. The errors of undici's agent do not name the proxy. */
+  const createTunnels = (origin: URL, options: object): Dispatcher => {
+    const pool = createProxyPool(origin, options as PoolOptions)
+    const connect = async (request: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData> => {
+      const timed = { ...request, headersTimeout: timeout }
+      const tunnel = await requestTunnel.call(pool, timed).catch((error: unknown) => {
+        if (error instanceof ProxyError) throw error
+        throw proxyError(`${name} does not answer`, error)
+      })
+      if (tunnel.statusCode === 200) return tunnel
+      tunnel.socket.on('error', () => {}).destroy()
+      throw proxyError(`${name} ${refusal(tunnel.statusCode, request.path)}`)
+    }
+    return Object.assign(pool, { connect })
+  }
+
+  return new EnvHttpProxyAgent({
+    ...settings,
+    connect,
+    // undici applies NO_PROXY. It gets all three values, even empty ones, since it looks in the
+    // environment of the process for those that are missing.
+    httpProxy: url.href,
+    httpsProxy: url.href,
+    noProxy,
+    ...(token !== undefined && { token }),
+    // No tunnel for plain HTTP: by default proxies refuse tunnels to its ports.
+    proxyTunnel: false,
+    requestTls: connect,
+    // The TLS options are about the server. Only the added authorities count for the proxy as well.
+    proxyTls: { timeout, ...(url.protocol === 'https:' && (await tlsSettings({ ca }))) },
+    clientFactory: createTunnels,
+    factory: (origin, options) =>
+      String(origin) === url.href
+        ? createProxyPool(origin, options as PoolOptions)
+        : new Pool(origin, options)
+  })
+}
+
+interface PoolOptions {
+  connect: buildConnector.connector
+}
+
+function refusal(status: number, target: string): string {
+  return status === 407
+    ? 'wants other credentials (407): they belong in its URL, http://user:password@host'
+    : `answered ${status} to a request for ${target}`
+}
