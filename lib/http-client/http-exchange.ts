@@ -122,7 +122,13 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
       return
     }
     this.#end()
-    this.#handler.onEnd()
+    try {
+      this.#handler.onEnd()
+    } catch (cause) {
+      // undici ignores exceptions at the end of a response, and the request would wait for ever.
+      const message = `cannot handle the response of ${this.#owner.name}`
+      this.#handler.onError(new ProxyError('ERR_HTTP_ANSWER', message, { cause }))
+    }
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {

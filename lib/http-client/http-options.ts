@@ -24,6 +24,6 @@ export interface HttpOptions extends Omit<HttpClientOptions, 'url'> {
   closeTimeout?: number | undefined
   /** Destroys the transport when it aborts. */
   signal?: AbortSignal | undefined
-  /** Gets what the transport has to say (default: nothing is logged). */
+  /** Gets the transport's messages (default: no log). */
   log?: Log | undefined
 }

@@ -13,7 +13,7 @@ export interface HttpPart {
   send(frame: Frame, callback: Callback): void
   /** No response is to come. */
   readonly settled: boolean
-  /** Aborts what is under way. */
+  /** Aborts the requests under way. */
   stop(): void
   /** Stops, and calls the waiting callback: with `error` if its frame was never sent. */
   destroy(error: Error): void

@@ -171,6 +171,8 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
       this.log.warn(`cannot deliver a ${kind}: ${describe(error)}`)
     } else if (this.#calls.get(id as Id) === post) {
       this.deliver(response ?? errorFrame(id, error))
+    } else {
+      this.log.debug(`after the response: ${describe(error)}`)
     }
     this.postOnEnd(post)
   }

@@ -25,7 +25,7 @@ export class JsonResponse {
     else this.#whole = new BodyParser(owner.maxMessage)
   }
 
-  /** @throws ProxyError for what is too large or no message, and whatever the owner throws */
+  /** @throws ProxyError for an invalid or too large message. Errors of the owner pass through. */
   feed(chunk: Buffer): void {
     this.#whole?.feed(chunk)
     this.#values?.feed(chunk)

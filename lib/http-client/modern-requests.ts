@@ -5,6 +5,7 @@
 // refuses a call because of its headers, the definition is unknown or has changed: the proxy lists the
 // tools and repeats the call, once, if that changes its headers.
 
+import { describe } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
 import { valueText } from '../json/splice.ts'
 import type { Log } from '../log.ts'
@@ -112,7 +113,10 @@ export class ModernRequests implements HttpPart, PostOwner {
 
   postOnFailed(post: Post, error: ProxyError, response?: Frame): void {
     const { frame } = post
-    if (this.#calls.get(frame.id as Id) !== post) return
+    if (this.#calls.get(frame.id as Id) !== post) {
+      this.log.debug(`after the response: ${describe(error)}`)
+      return
+    }
     this.#sendWindow.finish(frame)
     const isMismatch =
       response?.errorCode === errorCodes.headerMismatch && frame.method === methods.callTool

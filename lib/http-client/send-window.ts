@@ -3,7 +3,7 @@
 // A request can take hours, so the next frame does not wait for its response. But a writer must not run
 // ahead of the server: the next frame waits while the frames that the server has not acknowledged are
 // too many bytes. After a notification, a response or the first request it waits until that frame is
-// finished, since the server must have it before what follows.
+// finished, since the server must have it before the next one.
 
 import type { Frame } from '../message/frame.ts'
 import type { Callback } from '../streams/callbacks.ts'

@@ -639,19 +639,20 @@ test('an error response nested 20,000 levels deep passes under the id of the req
 })
 
 test('an exception in the reader of the frames is logged, and the session goes on', async (t) => {
-  const { transport, ask, log } = await withCall(t, ({ json, sse }, { id, params }) => {
+  const { transport, ask, log } = await withCall(t, ({ json, sse, status }, { id, params }) => {
     if (params.as === 'json') return json(result(id))
+    if (params.as === 'status') return status(500)
     const stream = sse()
     stream.send(result(id))
     stream.end()
   })
-  for (const as of ['json', 'sse']) {
+  for (const as of ['json', 'sse', 'status']) {
     transport.once('data', () => {
       throw new Error(`the reader of ${as} broke`)
     })
-    t.match(await ask('call', { as }), { result: 'done' })
-    const warning = await log.lines.until((line) => line.includes(`the reader of ${as} broke`))
-    t.match(warning, /^warn: cannot handle .* of http:.*\/mcp: /)
+    t.match(await ask('call', { as }), as === 'status' ? { error: {} } : { result: 'done' })
+    const line = await log.lines.until((text) => text.includes(`the reader of ${as} broke`))
+    t.match(line, /: cannot handle .* of http:.*\/mcp: /)
   }
   t.match(await ask('call', { as: 'json' }), { result: 'done' })
 })
