@@ -20,6 +20,7 @@ import { headerNames } from '../protocol/headers.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import type { Callback } from '../streams/callbacks.ts'
+import { endSession } from './end-session.ts'
 import { EventReader } from './event-reader.ts'
 import { GetStream } from './get-stream.ts'
 import type { GetOwner } from './get-stream.ts'
@@ -113,18 +114,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
    */
   end(timeout: number): Promise<void> {
     if (this.#id === undefined || this.#unknown !== undefined) return Promise.resolve()
-    return (this.#end ??= new Promise<void>((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer)
-        resolve()
-      }
-      const timer = timeout > 0 ? setTimeout(done, timeout) : undefined
-      // Any response will do: a server that ends its sessions itself answers 405.
-      this.client.send(
-        { method: 'DELETE', headers: this.sessionHeaders },
-        { onHeaders: done, onData() {}, onEnd: done, onError: done }
-      )
-    }))
+    return (this.#end ??= endSession(this.client, this.sessionHeaders, timeout))
   }
 
   get inSession(): boolean {
