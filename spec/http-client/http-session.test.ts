@@ -6,7 +6,7 @@ import net from 'node:net'
 import type { AddressInfo } from 'node:net'
 import tap, { test } from 'tap'
 import { answer } from '../../fixtures/servers/http.js'
-import type { Exchange, Script } from '../../fixtures/servers/http.js'
+import type { ServerExchange, Script } from '../../fixtures/servers/http.js'
 import { connectHttp } from '../../lib/http-client/connect-http.ts'
 import { SessionUnknownError } from '../../lib/http-client/session-unknown-error.ts'
 import { KeptLog, notification, request, response } from '../helpers.ts'
@@ -223,7 +223,7 @@ test('requests are under way together, and their responses come in any order', a
 })
 
 test('a writer waits while the server acknowledges too little', async (t) => {
-  const held: Exchange[] = []
+  const held: ServerExchange[] = []
   const full = gate()
   const {
     transport,
@@ -394,7 +394,7 @@ test('frames that are piped in at once get their responses, and no GET stream op
 })
 
 test('the server may refuse the end of the session', async (t) => {
-  const answers: Record<string, (exchange: Exchange) => unknown> = {
+  const answers: Record<string, (exchange: ServerExchange) => unknown> = {
     'a status': ({ status }) => status(405, 'not here'),
     'a broken connection': ({ res }) => res.destroy()
   }
@@ -581,7 +581,7 @@ test('a session that the server forgot destroys the transport, with the undelive
 })
 
 test('the error of a forgotten session has all frames that the server refused', async (t) => {
-  const held: Exchange[] = []
+  const held: ServerExchange[] = []
   const { server, transport, initialize, frames, closed, write } = await overHttp(t, {
     onPost: byMethod({
       call: ({ sse }, { id }) => sse().send({ jsonrpc: '2.0', method: 'started', params: { id } }),

@@ -181,64 +181,62 @@ test('a JSON response that is cut off counts if its message is complete', async 
 })
 
 test('a request without a valid response gets an error, and the session goes on', async (t) => {
-  const answers: Record<string, [(exchange: ServerExchange, message: Json) => unknown, number, RegExp]> =
-    {
-      'no JSON': [
-        ({ json }) => json('{"jsonrpc":'),
-        -32000,
-        /\/mcp sent an invalid message: the message is not JSON/
-      ],
-      'no UTF-8': [
-        ({ res }) => {
-          res.writeHead(200, { 'content-type': 'application/json' })
-          res.end(Buffer.from('{"jsonrpc":"2.0","id":1,"result":"\xff"}', 'latin1'))
-        },
-        -32000,
-        /\/mcp sent an invalid message: the message is not UTF-8$/
-      ],
-      'no message': [
-        ({ json }) => json('{"id":1}'),
-        -32000,
-        /\/mcp sent an invalid message: the message is not a JSON-RPC 2.0/
-      ],
-      'an empty body': [({ json }) => json(''), -32000, /\/mcp sent no response to the request$/],
-      'an empty batch': [
-        ({ json }) => json('[]'),
-        -32000,
-        /\/mcp sent an invalid message: the batch is empty$/
-      ],
-      'the answer to another request': [
-        ({ json }) => json({ jsonrpc: '2.0', id: 'x', result: {} }),
-        -32000,
-        /\/mcp sent no response to the request$/
-      ],
-      'a page': [
-        ({ res }) => res.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
-        -32000,
-        /\/mcp answered 200: <html>$/
-      ],
-      'nothing at all': [({ status }) => status(204), -32000, /\/mcp answered 204$/],
-      'a status': [
-        ({ status }) => status(502, 'Bad\tGateway'),
-        -32000,
-        /answered 502: Bad Gateway$/
-      ],
-      'a broken connection': [
-        ({ res }) => res.destroy(),
-        -32000,
-        /cannot reach .*: other side closed$/
-      ],
-      'a stream without it': [
-        ({ sse }) => sse().end(),
-        -32000,
-        /\/mcp ended the stream before the response$/
-      ],
-      'a broken stream': [
-        ({ sse }) => sse().destroy(),
-        -32000,
-        /\/mcp ended the stream before the response: cannot reach .*: other side closed$/
-      ]
-    }
+  const answers: Record<
+    string,
+    [(exchange: ServerExchange, message: Json) => unknown, number, RegExp]
+  > = {
+    'no JSON': [
+      ({ json }) => json('{"jsonrpc":'),
+      -32000,
+      /\/mcp sent an invalid message: the message is not JSON/
+    ],
+    'no UTF-8': [
+      ({ res }) => {
+        res.writeHead(200, { 'content-type': 'application/json' })
+        res.end(Buffer.from('{"jsonrpc":"2.0","id":1,"result":"\xff"}', 'latin1'))
+      },
+      -32000,
+      /\/mcp sent an invalid message: the message is not UTF-8$/
+    ],
+    'no message': [
+      ({ json }) => json('{"id":1}'),
+      -32000,
+      /\/mcp sent an invalid message: the message is not a JSON-RPC 2.0/
+    ],
+    'an empty body': [({ json }) => json(''), -32000, /\/mcp sent no response to the request$/],
+    'an empty batch': [
+      ({ json }) => json('[]'),
+      -32000,
+      /\/mcp sent an invalid message: the batch is empty$/
+    ],
+    'the answer to another request': [
+      ({ json }) => json({ jsonrpc: '2.0', id: 'x', result: {} }),
+      -32000,
+      /\/mcp sent no response to the request$/
+    ],
+    'a page': [
+      ({ res }) => res.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
+      -32000,
+      /\/mcp answered 200: <html>$/
+    ],
+    'nothing at all': [({ status }) => status(204), -32000, /\/mcp answered 204$/],
+    'a status': [({ status }) => status(502, 'Bad\tGateway'), -32000, /answered 502: Bad Gateway$/],
+    'a broken connection': [
+      ({ res }) => res.destroy(),
+      -32000,
+      /cannot reach .*: other side closed$/
+    ],
+    'a stream without it': [
+      ({ sse }) => sse().end(),
+      -32000,
+      /\/mcp ended the stream before the response$/
+    ],
+    'a broken stream': [
+      ({ sse }) => sse().destroy(),
+      -32000,
+      /\/mcp ended the stream before the response: cannot reach .*: other side closed$/
+    ]
+  }
   const { ask } = await withCall(t, (exchange, message) =>
     answers[message.params.name]?.[0](exchange, message)
   )

@@ -1,7 +1,7 @@
 // Redirects: which of them a request follows.
 
 import { test } from 'tap'
-import type { Exchange, Json } from '../../fixtures/servers/http.js'
+import type { ServerExchange, Json } from '../../fixtures/servers/http.js'
 import { opening, overHttp, sent, serve, shown } from './helpers.ts'
 
 test('a redirect within the origin is followed with the same headers and body', async (t) => {
@@ -9,8 +9,8 @@ test('a redirect within the origin is followed with the same headers and body', 
   const { server, initialize, ask, transport, closed } = await overHttp(t, {}, { headers })
   const move =
     (status: number) =>
-    (...args: [Json, Exchange] | [Exchange]): unknown => {
-      const exchange = args.at(-1) as Exchange
+    (...args: [Json, ServerExchange] | [ServerExchange]): unknown => {
+      const exchange = args.at(-1) as ServerExchange
       if (exchange.entry.url === '/mcp') return exchange.status(307, 'x', { location: '?once' })
       if (exchange.entry.url !== '/mcp?once') return exchange.byDefault()
       return exchange.status(status, 'moved', { location: `${server.url}?twice` })
