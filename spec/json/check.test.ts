@@ -67,6 +67,7 @@ t.test('it accepts and refuses what JSON.parse does', async (t) => {
       '"\\x"',
       '"\\u00e9"',
       '"\\u00eG"',
+      '"\\',
       '"\\u00',
       '"\t"',
       '"\u007f"'
