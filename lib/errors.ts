@@ -36,6 +36,9 @@ const failures = {
   ERR_CANCELLED: { status: 200, rpc: errorCodes.serverError },
   ERR_CLOSED: { status: 503, rpc: errorCodes.serverError },
 
+  // The proxy itself failed.
+  ERR_INTERNAL: { status: 500, rpc: errorCodes.internalError },
+
   // The program was asked for something it cannot do.
   ERR_USAGE: { status: 500, rpc: errorCodes.internalError },
   ERR_CONFIG: { status: 500, rpc: errorCodes.internalError },

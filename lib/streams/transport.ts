@@ -1,0 +1,88 @@
+// The base of every transport: an object-mode Duplex of frames, and the boundary that keeps a failure
+// with its frame.
+//
+// Node calls `_write` in the middle of somebody else's `write`, where an exception would end the
+// process. Here it ends one frame: a request gets an error response, the place of a response is taken
+// by an error, a notification is dropped. All three are logged. An exception in the recovery itself
+// destroys the transport, and with it the session.
+
+import { Duplex } from 'node:stream'
+import type { DuplexOptions } from 'node:stream'
+import { describe, ProxyError } from '../errors.ts'
+import { silent } from '../log.ts'
+import type { Log } from '../log.ts'
+import { refuse } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
+import type { Callback } from './callbacks.ts'
+
+export interface TransportOptions extends Pick<
+  DuplexOptions,
+  'readableHighWaterMark' | 'writableHighWaterMark'
+> {
+  log?: Log | undefined
+}
+
+export abstract class Transport extends Duplex {
+  protected readonly log: Log
+
+  constructor({ log = silent, ...options }: TransportOptions = {}) {
+    super({ ...options, objectMode: true })
+    this.log = log
+  }
+
+  /** Sends a frame to the far end. `callback` is called when the next frame can follow. */
+  protected abstract send(frame: Frame, callback: Callback): void
+
+  /** Hands a frame from the far end to the reader. Returns whether there is room for another. */
+  protected deliver(frame: Frame): boolean {
+    return this.push(frame)
+  }
+
+  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+    try {
+      this.send(frame, callback)
+    } catch (cause) {
+      this.#recover(() => {
+        const { back, onward } = this.#fault(frame, cause)
+        if (back !== undefined) this.deliver(back)
+        if (onward !== undefined) this.send(onward, callback)
+        else callback()
+      })
+    }
+  }
+
+  /** Calls `handle` with a frame from the far end, inside the boundary. */
+  protected receive(frame: Frame, handle: (frame: Frame) => void): void {
+    try {
+      handle(frame)
+    } catch (cause) {
+      this.#recover(() => {
+        const { back, onward } = this.#fault(frame, cause)
+        if (back !== undefined) this.send(back, nothing)
+        if (onward !== undefined) this.deliver(onward)
+      })
+    }
+  }
+
+  #fault(frame: Frame, cause: unknown): ReturnType<typeof refuse> {
+    const { kind, method } = frame
+    const name = method === undefined ? kind : `${kind} ${method}`
+    this.log.error(`the ${name} failed: ${describe(internalError(cause))}`)
+    return refuse(internalError(), frame)
+  }
+
+  #recover(action: () => void): void {
+    try {
+      action()
+    } catch (cause) {
+      this.destroy(internalError(cause))
+    }
+  }
+}
+
+/** An exception that nobody expected. The cause is for the log: peers get an error without it. */
+export function internalError(cause?: unknown): ProxyError {
+  return new ProxyError('ERR_INTERNAL', 'the proxy failed to handle the message', { cause })
+}
+
+const nothing = (): void => {}
