@@ -1,13 +1,8 @@
 #!/usr/bin/env node
 // Starts the command, which is lib/cli, bundled by lib/cli/bundle.js.
 //
-<<<<<<< HEAD
-// A client waits for the start, so this file is CommonJS (see package.json beside it), and Node 22.8 and
-// later keep the compiled code for the next start.
-=======
 // An MCP client waits for the command to start, so this file is CommonJS (see package.json beside it),
 // and V8's compiled code is kept for the next start where Node can do that (22.8 and later).
->>>>>>> fee9a0f (bin: keep compiled code in a private directory)
 
 const nodeModule = require('node:module')
 
