@@ -1,5 +1,5 @@
-// The transport to the client that started this process, over stdin and stdout. Also to any other
-// pair of byte streams that speaks a frame a line.
+// The transport to the client that started this process, over stdin and stdout; or to any client on a
+// pair of byte streams, one frame a line.
 
 import { addAbortSignal, Duplex } from 'node:stream'
 import type { Readable, Writable } from 'node:stream'
@@ -14,30 +14,31 @@ import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { LineWriter } from './line-writer.ts'
 
 export interface StdioOptions {
-  /** Where the client's frames come from (process.stdin). */
+  /** The stream that the client writes to (default: `process.stdin`). */
   input?: Readable | undefined
-  /** Where frames for the client go (process.stdout). Nothing else may write to it. */
+  /** The stream that the client reads (default: `process.stdout`). Nothing else may write to it. */
   output?: Writable | undefined
-  /** The largest message taken from the client, in bytes (64 MiB; 0: any). */
+  /** The largest message that the client may send, in bytes (default 64 MiB; 0: no limit). */
   maxMessage?: number | undefined
   /** Destroys the transport. */
   signal?: AbortSignal | undefined
+  /** Gets a warning for each invalid message. Default: nothing is logged. */
   log?: Log | undefined
 }
 
 /**
  * Gives the transport to the client on stdin and stdout (stdio, in all revisions).
  *
- * It ends when the input ends. A reader of the output that goes away destroys it without an error,
- * as pipes in a shell expect. What comes in and is not a message is answered with -32700 or -32600.
- * Both streams are the transport's: they are gone when it is, but for the process's own stdout.
+ * It ends when the input ends. When the reader of the output closes it, the transport is destroyed
+ * without an error, as pipes in a shell expect. An invalid message gets an error response. The
+ * transport owns both streams and destroys them with itself, except the process's own stdout.
  */
 export function acceptStdio(options: StdioOptions = {}): StdioTransport {
   return new StdioTransport(options)
 }
 
-/** What tells of a reader that left, or was left, before all was said. */
-const readerLeft = new Set<string | undefined>(['EPIPE', 'ERR_STREAM_DESTROYED'])
+/** The codes of the errors of an output whose reader has closed it. */
+const closedByReader = new Set<string | undefined>(['EPIPE', 'ERR_STREAM_DESTROYED'])
 
 export class StdioTransport extends Duplex {
   readonly #input: Readable
@@ -61,15 +62,15 @@ export class StdioTransport extends Duplex {
     this.#input
       .on('data', this.#inputOnData)
       .on('end', this.#inputOnEnd)
-      .on('close', this.#inputOnEnd) // some end without a word
+      .on('close', this.#inputOnEnd) // a destroyed stream emits no `end`
       .on('error', this.#streamOnError)
       .pause()
     this.#output.on('error', this.#streamOnError).on('close', this.#outputOnClose)
-    // Only now: a signal that has been given already destroys at once.
+    // Last, because an aborted signal destroys the transport at once.
     if (options.signal !== undefined) addAbortSignal(options.signal, this)
   }
 
-  /** Goes on as if the input had ended here: what was asked can still be answered. */
+  /** Ends the input now. The client can still get responses. */
   endInput(): void {
     this.#input.off('data', this.#inputOnData).destroy()
     this.#inputOnEnd()
@@ -81,23 +82,24 @@ export class StdioTransport extends Duplex {
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
     this.#lines.write(frame, callback)
-    if (this.#output.destroyed) this.destroy() // which nobody has told us
+    // It may have been destroyed before this transport listened for `close`.
+    if (this.#output.destroyed) this.destroy()
   }
 
   override _final(callback: Callback): void {
     this.#lines.whenEmpty(() => {
       // The process's own stdout cannot be ended.
       if (this.#output === process.stdout) callback()
-      else this.#output.end(this.#unlessFailed(callback))
+      else this.#output.end(this.#outputOnEnd(callback))
     })
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     this.#inputEnded = true
     this.#lines.flush()
-    // A process must not live on because its input stays open.
+    // An open input would keep the process alive.
     this.#input.off('data', this.#inputOnData).destroy()
-    // What has been ended is for its reader to finish with.
+    // Don't destroy an output that has ended: its reader may still be reading it.
     if (this.#output !== process.stdout && !this.#output.writableFinished) this.#output.destroy()
     callback(error)
   }
@@ -112,14 +114,14 @@ export class StdioTransport extends Duplex {
   }
 
   readonly #streamOnError = (error: NodeJS.ErrnoException): void => {
-    this.destroy(readerLeft.has(error.code) ? undefined : error)
+    this.destroy(closedByReader.has(error.code) ? undefined : error)
   }
 
   readonly #outputOnClose = (): void => {
     if (!this.writableFinished) this.destroy()
   }
 
-  #unlessFailed(callback: Callback): Callback {
+  #outputOnEnd(callback: Callback): Callback {
     return (error) => (error ? this.#streamOnError(error) : callback())
   }
 
@@ -128,7 +130,7 @@ export class StdioTransport extends Duplex {
   }
 
   #onInvalid(error: ProxyError, envelope?: Envelope): void {
-    this.#log.warn(`the client sent what is not a message: ${describe(error)}`)
+    this.#log.warn(`the client sent an invalid message: ${describe(error)}`)
     const { back, onward } = refuse(error, envelope)
     if (onward !== undefined) return this.#onFrame(onward)
     if (envelope?.kind === 'notification') return

@@ -1,6 +1,5 @@
-// The transport to a server that is a child process: what is written goes to its stdin, what is read
-// is what it prints. Its stderr is for people: it goes to the log, and its last lines into the error
-// that tells of an exit.
+// The transport to a server that is a child process. Frames are written to its stdin and read from its
+// stdout. Its stderr goes to the log, and the last lines of it into the error when the child exits.
 
 import { spawn } from 'node:child_process'
 import { addAbortSignal, Duplex } from 'node:stream'
@@ -22,52 +21,65 @@ import type { PipedChild } from './process-group.ts'
 import { StderrTail } from './stderr-tail.ts'
 
 export interface ChildOptions {
+  /** The program: a path, or a name that is looked up in PATH. */
   command: string
+  /** Default: none. */
   args?: string[] | undefined
-  /** The whole environment of the child. Default: the few variables of ours that are safe. */
+  /**
+   * The whole environment of the child. Default: those few of the proxy's variables that a program
+   * needs and that hold no secrets.
+   */
   env?: NodeJS.ProcessEnv | undefined
+  /** The working directory of the child (default: the proxy's). */
   cwd?: string | undefined
-  /** The largest message taken from the child, in bytes (64 MiB; 0: any). */
+  /** The largest message that the child may send, in bytes (default 64 MiB; 0: no limit). */
   maxMessage?: number | undefined
-  /** Milliseconds to leave in after the end of input, and again after SIGTERM (5000; 0: any). */
+  /**
+   * How long the child may take to exit after the end of its input, and again after SIGTERM, in ms
+   * (default 5000; 0: no limit).
+   */
   closeTimeout?: number | undefined
   /** Destroys the transport, and ends the child. */
   signal?: AbortSignal | undefined
+  /** Gets the child's stderr and a warning for each invalid line. Default: nothing is logged. */
   log?: Log | undefined
 }
 
 /**
  * Starts a server and gives the transport to it (stdio, in all revisions of the specification).
  *
- * `end()` waits for the answers still owed, then ends the child's input. `destroy()` ends it at once.
- * Either way the child and its descendants are given time, then SIGTERM, then SIGKILL, and `close`
- * is emitted when they have gone.
+ * `end()` waits for the responses to all requests, then ends the child's input. `destroy()` ends the
+ * input at once. After that the child and its descendants get `closeTimeout` to exit, then SIGTERM,
+ * then SIGKILL. The transport emits `close` when all have exited.
  *
- * Errors: `ERR_COMMAND_NOT_FOUND`, `ERR_SERVER_START`, `ERR_SERVER_EXITED` (it left unasked).
+ * It fails with `ERR_COMMAND_NOT_FOUND`, `ERR_SERVER_START`, or `ERR_SERVER_EXITED` when the child
+ * exits before its input has ended.
  */
 export function connectChild(options: ChildOptions): ChildTransport {
   return new ChildTransport(options)
 }
 
-/** How long what a crashed server leaves behind may keep others from being told, in milliseconds. */
+/** How long the descendants of a crashed child may take to exit, in ms. The error waits for them. */
 const crashTimeout = 500
 
 export class ChildTransport extends Duplex {
   readonly #options: ChildOptions
   readonly #log: Log
-  readonly #owed = new PendingRequests()
+  /** The requests to the child that have no response yet. */
+  readonly #pending = new PendingRequests()
   readonly #stderr: StderrTail
   readonly #parser: NewlineParser
   #child: PipedChild | undefined
   #lines: LineWriter | undefined
   #group: ProcessGroup | undefined
-  /** Its input has been ended by us: it is expected to leave. */
-  #ended = false
+  /** We have ended the child's input: it is expected to exit. */
+  #inputEnded = false
   #exited = false
-  #gone = false
-  #whenGone: (() => void) | undefined
-  /** Why it left, when it was not told to. */
-  #failure: ServerGoneError | undefined
+  /** The child and its descendants have exited, and the pipes are closed. */
+  #groupGone = false
+  #whenGroupGone: (() => void) | undefined
+  /** Set when the child has exited before its input ended. */
+  #exitError: ServerGoneError | undefined
 
   constructor(options: ChildOptions) {
     super({ objectMode: true })
@@ -79,7 +91,7 @@ export class ChildTransport extends Duplex {
       onFrame: (frame) => this.#onFrame(frame),
       onInvalid: (error, envelope) => this.#onInvalid(error, envelope)
     })
-    // Only now: a signal that has been given already destroys at once.
+    // Last, because an aborted signal destroys the transport at once.
     if (options.signal !== undefined) addAbortSignal(options.signal, this)
   }
 
@@ -89,7 +101,7 @@ export class ChildTransport extends Duplex {
   }
 
   override _construct(callback: Callback): void {
-    if (this.destroyed) return callback() // before there was anything to free
+    if (this.destroyed) return callback() // there is nothing to free yet
     let child: PipedChild
     try {
       child = this.#start()
@@ -109,14 +121,14 @@ export class ChildTransport extends Duplex {
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    if (this.#failure !== undefined) {
-      this.#failure.undelivered.push(frame)
+    if (this.#exitError !== undefined) {
+      this.#exitError.undelivered.push(frame)
       callback()
       return
     }
-    this.#owed.sent(frame)
-    // Of one client that waits for its answer nothing more will come so soon.
-    this.#lines?.write(frame, callback, this.#owed.size === 1)
+    this.#pending.sent(frame)
+    // A client with one request in flight mostly waits for its response: expect no other frame.
+    this.#lines?.write(frame, callback, this.#pending.size === 1)
   }
 
   override _final(callback: Callback): void {
@@ -124,31 +136,31 @@ export class ChildTransport extends Duplex {
       this.#endInput()
       callback()
     }
-    this.#owed.whenSettled(() => this.#lines?.whenEmpty(end))
+    this.#pending.whenSettled(() => this.#lines?.whenEmpty(end))
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     this.#lines?.destroy(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
-    if (this.#child === undefined || this.#gone) return callback(error)
-    this.#whenGone = () => callback(error)
-    // What it still says is for nobody, but it must not block on saying it.
+    if (this.#child === undefined || this.#groupGone) return callback(error)
+    this.#whenGroupGone = () => callback(error)
+    // Drop what the child still writes, but read it: a child that blocks on a full pipe cannot exit.
     this.#child.stdout.removeAllListeners('data').resume()
     this.#endInput()
     this.#child.stdin.destroy()
   }
 
   #endInput(): void {
-    this.#ended = true
-    this.#group?.leave()
+    this.#inputEnded = true
+    this.#group?.stop()
   }
 
   #onFrame(frame: Frame): void {
-    this.#owed.answered(frame)
+    this.#pending.answered(frame)
     if (!this.push(frame) && !this.#exited) this.#child?.stdout.pause()
   }
 
   #onInvalid(error: ProxyError, envelope?: Envelope): void {
-    this.#log.warn(`${this.#options.command} printed what is not a message: ${describe(error)}`)
+    this.#log.warn(`${this.#options.command} printed an invalid message: ${describe(error)}`)
     const { back, onward } = refuse(error, envelope)
     if (back !== undefined) this.#lines?.write(back)
     if (onward !== undefined) this.#onFrame(onward)
@@ -166,7 +178,8 @@ export class ChildTransport extends Duplex {
       env,
       windowsVerbatimArguments,
       stdio: ['pipe', 'pipe', 'pipe'],
-      // A group of its own, so that all of it can be ended. On Windows it would get a console.
+      // On POSIX the child leads a new process group, so that its descendants can be ended with it. On
+      // Windows it would get a console window.
       detached: process.platform !== 'win32',
       windowsHide: true
     })
@@ -178,10 +191,10 @@ export class ChildTransport extends Duplex {
     this.#child = child
     this.#lines = new LineWriter(child.stdin)
     this.#group = group
-    // A child that stopped reading, or can say no more, is of no use, and mostly about to exit.
-    child.stdin.on('error', () => group.leave())
+    // A child that closed its stdin or stdout is of no use, and is mostly about to exit.
+    child.stdin.on('error', () => group.stop())
     child.stdout
-      .on('end', () => group.leave())
+      .on('end', () => group.stop())
       .on('data', (chunk: Buffer) => {
         this.#parser.feed(chunk)
       })
@@ -191,24 +204,25 @@ export class ChildTransport extends Duplex {
 
   #childOnExit(child: PipedChild, group: ProcessGroup): void {
     this.#exited = true
-    // Not much can be left in the pipe, and it must not stay there until somebody reads.
+    // Read the rest of the pipe now, even if the reader of this transport is slow: it is not much.
     child.stdout.resume()
-    group.sweep(() => this.#groupOnGone(child), this.#ended ? undefined : crashTimeout)
+    group.endRest(() => this.#groupOnGone(child), this.#inputEnded ? undefined : crashTimeout)
   }
 
   #groupOnGone(child: PipedChild): void {
-    this.#gone = true
+    this.#groupGone = true
     this.#stderr.end()
-    if (this.#whenGone !== undefined) return this.#whenGone()
+    if (this.#whenGroupGone !== undefined) return this.#whenGroupGone()
     this.#parser.end()
-    if (this.#ended) this.push(null)
+    if (this.#inputEnded) this.push(null)
     else {
-      this.#failure = this.#exitError(child)
-      // What waits for room is told of as never seen: its writer must not also keep it as never sent.
+      this.#exitError = this.#makeExitError(child)
+      // Frames still queued are listed in `error.undelivered`; complete their writes, or `reconnect`
+      // sends them twice.
       this.#lines?.destroy()
-      failAfterReading(this, this.#failure)
+      failAfterReading(this, this.#exitError)
     }
-    this.#owed.take()
+    this.#pending.take()
   }
 
   #startError(cause: unknown): ProxyError {
@@ -216,10 +230,11 @@ export class ChildTransport extends Duplex {
     return new ProxyError('ERR_SERVER_START', message, { cause })
   }
 
-  #exitError({ exitCode, signalCode }: PipedChild): ServerGoneError {
+  #makeExitError({ exitCode, signalCode }: PipedChild): ServerGoneError {
     const how = signalCode === null ? `exited with code ${exitCode}` : `was ended by ${signalCode}`
-    const said = this.#stderr.lines.join(' | ')
-    const message = `the server (${this.#options.command}) ${how}${said && `; it said: ${said}`}`
+    const lastLines = this.#stderr.lines.join(' | ')
+    const said = lastLines && `; it said: ${lastLines}`
+    const message = `the server (${this.#options.command}) ${how}${said}`
     return new ServerGoneError('ERR_SERVER_EXITED', message, this.#lines?.unflushed)
   }
 }

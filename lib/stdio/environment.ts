@@ -1,5 +1,5 @@
-// The environment that a server is started with. It is other people's code: unless told otherwise it
-// gets what a program needs to run, and none of the secrets that happen to be around.
+// The environment of a server's process. A server is other people's code: by default it gets the few
+// variables that a program needs to run, and none of the secrets in the proxy's environment.
 
 const posix = ['HOME', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'USER']
 
@@ -20,14 +20,19 @@ const windows = [
 ]
 
 export interface EnvironmentOptions {
-  /** The proxy's own environment. */
+  /** The proxy's environment (default: `process.env`). */
   env?: NodeJS.ProcessEnv | undefined
+  /** Default: the system that the proxy runs on. */
   platform?: NodeJS.Platform | undefined
-  /** Hands on all of it. */
+  /** Passes on the whole environment, secrets included (default: no). */
   passEnvironment?: boolean | undefined
 }
 
-/** What is safe of the proxy's environment, or all of it, and the server's `own` variables over it. */
+/**
+ * Makes the environment of a server.
+ *
+ * @param own the variables that are configured for this server. They override the proxy's
+ */
 export function serverEnvironment(
   options: EnvironmentOptions = {},
   own: Iterable<[string, string]> = []
@@ -35,16 +40,17 @@ export function serverEnvironment(
   const { env = process.env, platform = process.platform, passEnvironment = false } = options
   const isWindows = platform === 'win32'
   const safe = new Set(isWindows ? windows : posix)
-  // On Windows Path and PATH are one variable. Given both, the one that a process sees is not the
-  // one that was set last, so there must never be both.
+  // On Windows Path and PATH are one variable. A process that is given both does not see the one that
+  // was set last, so never give both.
   const keyOf = (name: string): string => (isWindows ? name.toUpperCase() : name)
 
   const merged = new Map<string, [string, string]>()
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined) continue
-    // "()" opens a function that an old bash exported: code, if the server runs such a bash.
-    const handedOn = passEnvironment || (safe.has(keyOf(name)) && !value.startsWith('()'))
-    if (handedOn) merged.set(keyOf(name), [name, value])
+    // A value that starts with "()" is a function that an old bash exported. A server that runs such a
+    // bash would run it.
+    const isPassed = passEnvironment || (safe.has(keyOf(name)) && !value.startsWith('()'))
+    if (isPassed) merged.set(keyOf(name), [name, value])
   }
   for (const [name, value] of own) merged.set(keyOf(name), [name, value])
   return Object.fromEntries(merged.values())

@@ -1,5 +1,6 @@
-// Finds the program that a command names, as the operating system would, so that a wrong one is told
-// before anything is started; and starts batch files on Windows, which only cmd.exe can.
+// Finds the program that a command names, by the rules of the operating system, so that a wrong command
+// is reported before a process is started. On Windows a batch file is started through cmd.exe, since
+// nothing else can start one.
 
 import { accessSync, constants, statSync } from 'node:fs'
 import path from 'node:path'
@@ -8,24 +9,27 @@ import { ProxyError } from '../errors.ts'
 export interface Command {
   file: string
   args: string[]
-  /** The arguments are quoted already (cmd.exe has rules of its own). */
+  /** The arguments are quoted already, by the rules of cmd.exe. */
   windowsVerbatimArguments: boolean
 }
 
 export interface CommandOptions {
+  /** The environment of the process to start: its PATH is searched (default: `process.env`). */
   env?: NodeJS.ProcessEnv | undefined
+  /** The working directory of the process to start (default: the proxy's). */
   cwd?: string | undefined
+  /** Default: the system that the proxy runs on. */
   platform?: NodeJS.Platform | undefined
 }
 
-/** @throws ProxyError `ERR_COMMAND_NOT_FOUND`, naming where it was looked for */
+/** @throws ProxyError `ERR_COMMAND_NOT_FOUND`: the message names the path or the PATH searched */
 export function findCommand(name: string, args: string[], options: CommandOptions = {}): Command {
   const { env = process.env, cwd = process.cwd(), platform = process.platform } = options
   const windows = platform === 'win32'
   const { resolve, delimiter } = windows ? path.win32 : path.posix
   const notFound = (where: string): ProxyError =>
     new ProxyError('ERR_COMMAND_NOT_FOUND', `cannot start "${name}": ${where}`)
-  // Otherwise it is the program that the operating system says is missing.
+  // Check it here: the operating system would report the program as missing.
   if (!isDirectory(cwd)) throw notFound(`there is no directory ${cwd} to start it in`)
   const searched = variable('PATH', env, windows)
   const isPath = name.includes('/') || (windows && name.includes('\\'))
@@ -42,16 +46,16 @@ export function findCommand(name: string, args: string[], options: CommandOption
   throw notFound(isPath ? `no program at ${bases[0]}` : `not found; PATH is ${searched || 'empty'}`)
 }
 
-// Windows does not mind how the name of a variable is written.
+// On Windows the names of variables are the same in upper and lower case.
 function variable(name: string, env: NodeJS.ProcessEnv, windows: boolean): string {
   const key = windows ? Object.keys(env).find((key) => key.toUpperCase() === name) : name
   return (key !== undefined && env[key]) || ''
 }
 
-// A name that has one of the endings is tried as it is first.
+// A name that already has one of the endings is tried without another one first.
 function windowsEndings(name: string, env: NodeJS.ProcessEnv): string[] {
   const listed = variable('PATHEXT', env, true) || '.COM;.EXE;.BAT;.CMD'
-  // One too many a semicolon does not make a program of what has no ending.
+  // An empty ending, from a doubled semicolon, must not match a file without an ending.
   const endings = listed
     .toLowerCase()
     .split(';')
@@ -65,7 +69,7 @@ function isDirectory(file: string): boolean {
 
 function isProgram(file: string, windows: boolean): boolean {
   try {
-    // Windows knows no permission to execute: there the ending tells.
+    // Windows has no permission to execute: the ending of a file makes it a program.
     accessSync(file, windows ? constants.F_OK : constants.X_OK)
     return statSync(file).isFile()
   } catch {
@@ -88,8 +92,9 @@ function startable(
 
 const metacharacters = /[()\][%!^"`<>&|;, *?]/g
 
-// The argument passes through three readers: cmd.exe for this line, cmd.exe again where the batch
-// file hands on its %*, and the program's own splitting, which knows backslashes and quotes.
+// An argument is parsed three times: by cmd.exe for this line, by cmd.exe again where the batch file
+// passes on %*, and by the program, which splits its command line at spaces and knows backslashes and
+// quotes. So the quoting for the program is escaped twice for cmd.exe.
 function quoteForBatch(arg: string): string {
   const quoted = `"${arg.replace(/(\\*)"/g, '$1$1\\"').replace(/(\\*)$/, '$1$1')}"`
   return quoted.replace(metacharacters, '^$&').replace(metacharacters, '^$&')

@@ -1,34 +1,38 @@
-// Writes frames to a byte stream, one a line. Those of one turn of the event loop go out together: each
-// call to the system wakes the process that reads, and costs more than all else that is done to a
-// frame here.
+// Writes frames to a byte stream, one a line.
+//
+// The frames of one turn of the event loop are gathered and go out in one write: each system call
+// wakes the process that reads, which costs more than all else that is done to a frame here. While the
+// stream has not taken a write, frames are gathered for the next one.
 
 import type { Writable } from 'node:stream'
 import { encodeLines } from '../framing/newline.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Callback } from '../streams/callbacks.ts'
 
-/** How much goes out together, in bytes: what a pipe holds. */
+/** The bytes that go out in one write: what a pipe holds. */
 const batchSize = 64 * 1024
 
 export class LineWriter {
   readonly #output: Writable
+  /** The frames for the next write. */
   #gathered: Frame[] = []
+  /** The bytes in them. */
   #size = 0
-  /** Given to the stream, which has not said that the system has them. */
+  /** The frames of the write that the stream has not taken yet. */
   #writing: Frame[] = []
   #scheduled = false
-  /** Of the frame after which there is no room for another. */
+  /** The callback of a frame that filled the batch. */
   #whenRoom: Callback | undefined
   #whenEmpty: (() => void) | undefined
 
-  /** @param output errors are for its owner to hear of */
+  /** @param output its owner listens for its errors */
   constructor(output: Writable) {
     this.#output = output
   }
 
   /**
-   * What nobody can have read, since the system has not taken it. Of several frames that it was given
-   * together some may have been.
+   * The frames that the reader cannot have had whole. When a write of several frames is not taken, some
+   * of them may have been read, so none of these counts.
    */
   get unflushed(): Frame[] {
     const writing = this.#writing.length === 1 ? this.#writing : []
@@ -36,14 +40,17 @@ export class LineWriter {
   }
 
   /**
-   * @param callback called when there is room for another
-   * @param alone no other is to be expected in this turn: it goes out at once
+   * Writes a frame.
+   *
+   * @param callback called when there is room for another frame
+   * @param alone write at once, and not at the end of the turn. Set it when no other frame is expected
+   * in this turn
    */
   write(frame: Frame, callback?: Callback, alone = false): void {
     this.#gathered.push(frame)
     this.#size += frame.bytes.length
     if (this.#size < batchSize) callback?.()
-    // What an owner says of its own waits for nothing, nor takes the place of a frame that does.
+    // A frame without a callback must not replace the callback of the frame before it.
     else if (callback !== undefined) this.#whenRoom = callback
     if (this.#scheduled || this.#writing.length > 0) return
     if (alone) return this.#send()
@@ -51,21 +58,21 @@ export class LineWriter {
     setImmediate(this.#onTurn)
   }
 
-  /** Calls back when the system has all that was written. */
+  /** Calls back when the stream has taken all frames. */
   whenEmpty(callback: () => void): void {
     if (this.#gathered.length === 0 && this.#writing.length === 0) callback()
     else this.#whenEmpty = callback
   }
 
-  /** Gives the stream all that there is, for an owner who is about to let go of it. */
+  /** Gives the stream all frames at once: its owner is about to end it. */
   flush(): void {
     if (this.#gathered.length > 0) this.#output.write(encodeLines(this.#gathered.splice(0)))
-    this.#goOn()
+    this.#releaseWriter()
   }
 
-  /** Nothing more will be written. */
+  /** Calls back a writer that waits for room. */
   destroy(error?: Error): void {
-    this.#goOn(error)
+    this.#releaseWriter(error)
   }
 
   readonly #onTurn = (): void => {
@@ -76,28 +83,28 @@ export class LineWriter {
   #send(): void {
     if (this.#gathered.length === 0 || !this.#output.writable) return
     let size = 0
-    // Large ones go alone: of one it is known whether it was taken.
+    // A large frame goes alone: then it is known whether the stream took it.
     const end = this.#gathered.findIndex(({ bytes }) => (size += bytes.length) > batchSize)
     const count = end === -1 ? this.#gathered.length : Math.max(end, 1)
     this.#writing = this.#gathered.splice(0, count)
     for (const { bytes } of this.#writing) this.#size -= bytes.length
-    this.#output.write(encodeLines(this.#writing), this.#onTaken)
-    if (this.#size < batchSize) this.#goOn()
+    this.#output.write(encodeLines(this.#writing), this.#outputOnTaken)
+    if (this.#size < batchSize) this.#releaseWriter()
   }
 
-  readonly #onTaken = (error?: Error | null): void => {
-    if (error) return // the stream's owner hears of it
+  readonly #outputOnTaken = (error?: Error | null): void => {
+    if (error) return // the owner of the stream gets it too
     this.#writing = []
     this.#send()
     if (this.#writing.length > 0 || this.#gathered.length > 0) return
-    const tell = this.#whenEmpty
+    const callback = this.#whenEmpty
     this.#whenEmpty = undefined
-    tell?.()
+    callback?.()
   }
 
-  #goOn(error?: Error): void {
-    const goOn = this.#whenRoom
+  #releaseWriter(error?: Error): void {
+    const callback = this.#whenRoom
     this.#whenRoom = undefined
-    goOn?.(error)
+    callback?.(error)
   }
 }

@@ -1,5 +1,8 @@
-// A server's process and all that it started: on POSIX a process group of its own, on Windows the
-// tree under it. A server started through a shell or npx is never the only process.
+// A server's process and its descendants: a server that is started through a shell or npx is never the
+// only process. On POSIX they are a process group that the child leads; on Windows, the tree under it.
+//
+// `stop` ends the child in three steps: the end of its input, SIGTERM, SIGKILL. When the child has
+// exited, `endRest` ends its descendants and closes its pipes.
 
 import { spawn } from 'node:child_process'
 import type { ChildProcessByStdio } from 'node:child_process'
@@ -7,11 +10,11 @@ import type { Readable, Writable } from 'node:stream'
 
 export type PipedChild = ChildProcessByStdio<Writable, Readable, Readable>
 
-/** How often to look whether the rest of a group has left, in milliseconds. */
+/** How often `endRest` looks whether the descendants have exited, in ms. */
 const pollInterval = 20
-/** How long a process may take to end that was killed, in milliseconds. */
+/** How long a process may take to exit after SIGKILL, in ms. */
 const killTime = 500
-/** How long pipes are read that somebody outside of the group keeps open, in milliseconds. */
+/** How long the pipes are read after the group has exited, if another process holds them open, in ms. */
 const pipeTimeout = 100
 
 export class ProcessGroup {
@@ -20,11 +23,11 @@ export class ProcessGroup {
   readonly #closeTimeout: number
   readonly #windows: boolean
   readonly #timers = new Set<NodeJS.Timeout>()
-  #leaving = false
+  #stopping = false
 
   /**
-   * @param child that runs, started with `detached` on POSIX, so that it leads a group
-   * @param closeTimeout milliseconds from each step of `leave` to the next (0: any)
+   * @param child a running process; on POSIX started with `detached`, so that it leads a group
+   * @param closeTimeout the time from each step of `stop` to the next, in ms (0: no limit)
    */
   constructor(child: PipedChild, closeTimeout: number, platform = process.platform) {
     this.#child = child
@@ -33,10 +36,10 @@ export class ProcessGroup {
     this.#windows = platform === 'win32'
   }
 
-  /** Asks the child to leave by ending its input; insists after a time, forces after as much again. */
-  leave(): void {
-    if (this.#leaving) return
-    this.#leaving = true
+  /** Ends the child's input; sends SIGTERM after `closeTimeout`, SIGKILL after as much again. */
+  stop(): void {
+    if (this.#stopping) return
+    this.#stopping = true
     this.#child.stdin.end()
     this.#after(this.#closeTimeout, () => {
       this.signal('SIGTERM')
@@ -45,51 +48,53 @@ export class ProcessGroup {
   }
 
   /**
-   * The child has left: sees that the others do, and calls back when none is there and the pipes are
-   * closed. They are to be read meanwhile.
+   * Ends the descendants of a child that has exited: SIGTERM, then SIGKILL. Calls back when they have
+   * exited and the pipes are closed. The caller reads the pipes meanwhile.
    *
-   * @param timeout milliseconds for the others, if they are not to have all of `closeTimeout`
+   * @param timeout how long they may take after SIGTERM, in ms (default, and at most: `closeTimeout`)
    */
-  sweep(callback: () => void, timeout = this.#closeTimeout): void {
-    this.#leaving = true
+  endRest(callback: () => void, timeout = this.#closeTimeout): void {
+    this.#stopping = true
     this.#clear()
     let deadline = Date.now() + Math.min(timeout, this.#closeTimeout)
-    let forced = false
+    let killed = false
     const look = (): void => {
       const late = Date.now() >= deadline
-      if (!this.#alive() || (late && forced)) return this.#closePipes(callback)
+      if (!this.#isAlive() || (late && killed)) return this.#closePipes(callback)
       if (late) {
-        // Which takes a moment, or for ever where nobody reaps those that have ended.
+        // It takes a moment. Where no process reaps the dead, the group never seems to end.
         this.signal('SIGKILL')
-        forced = true
+        killed = true
         deadline = Date.now() + killTime
       }
       this.#after(pollInterval, look)
     }
-    if (this.#alive()) this.signal('SIGTERM')
+    if (this.#isAlive()) this.signal('SIGTERM')
     look()
   }
 
+  /** Sends a signal to the whole group. */
   signal(signal: 'SIGTERM' | 'SIGKILL'): void {
     if (!this.#windows) return kill(-this.#pid, signal)
-    // There is no asking on Windows: a console program without a window hears nothing.
+    // Windows has no SIGTERM: a console program without a window cannot be asked to exit.
     spawn('taskkill', ['/pid', String(this.#pid), '/T', '/F'], {
       stdio: 'ignore',
       windowsHide: true
     }).on('error', () => kill(this.#pid, signal))
   }
 
-  #alive(): boolean {
+  #isAlive(): boolean {
     if (this.#windows) return false
     try {
       return process.kill(-this.#pid, 0)
     } catch (error) {
-      // A member that changed its user is alive and not ours to signal.
+      // A process that changed its user is alive, and we may not signal it.
       return (error as NodeJS.ErrnoException).code === 'EPERM'
     }
   }
 
-  // Whoever left the group may keep them open for ever. What the child said is read by then.
+  // A process that left the group may hold the pipes open for ever. By then we have read what the child
+  // wrote, so close them.
   #closePipes(callback: () => void): void {
     const open = [this.#child.stdout, this.#child.stderr].filter((pipe) => !pipe.closed)
     if (open.length === 0) return callback()
@@ -98,7 +103,7 @@ export class ProcessGroup {
       callback()
     })
     this.#after(pipeTimeout, () => {
-      // Not before they had their turn, however late this comes.
+      // Read what is in the pipes first, even if this timer is late.
       setImmediate(() => open.forEach((pipe) => pipe.destroy()))
     })
   }
@@ -122,6 +127,6 @@ function kill(target: number, signal: NodeJS.Signals): void {
   try {
     process.kill(target, signal)
   } catch {
-    // Nobody is left.
+    // The process has exited.
   }
 }

@@ -1,5 +1,5 @@
-// A server's stderr as lines: each is told as it ends, and the last few are kept for the error that
-// tells of its exit.
+// A server's stderr as lines. Each line is handed out as it ends, and the last lines are kept: they go
+// into the error when the server exits.
 
 import { StringDecoder } from 'node:string_decoder'
 
@@ -9,9 +9,11 @@ const maxLines = 10
 const maxLine = 1000
 
 export class StderrTail {
+  /** The last lines, oldest first. */
   readonly lines: string[] = []
   readonly #onLine: (line: string) => void
   readonly #decoder = new StringDecoder('utf8')
+  /** The line that has not ended yet. */
   #rest = ''
 
   constructor(onLine: (line: string) => void) {
@@ -20,11 +22,12 @@ export class StderrTail {
 
   feed(chunk: Buffer): void {
     const lines = (this.#rest + this.#decoder.write(chunk)).split(/\r?\n/)
-    // A progress bar without newlines must not grow without end.
+    // Keep only the end: a progress bar may never send a newline, and would fill the memory.
     this.#rest = (lines.pop() as string).slice(-maxLine)
     for (const line of lines) this.#keep(line)
   }
 
+  /** Hands out the last line, which may have no newline. */
   end(): void {
     this.#keep(this.#rest + this.#decoder.end())
     this.#rest = ''

@@ -130,7 +130,7 @@ t.test('invalid lines get errors, and the messages after them get responses', as
     )
     const lines = stderr.trimEnd().split('\n')
     t.equal(lines.length, errors.length)
-    for (const line of lines) t.match(line, /^\[W .*\] the client sent what is not a message: /)
+    for (const line of lines) t.match(line, /^\[W .*\] the client sent an invalid message: /)
   }
 })
 

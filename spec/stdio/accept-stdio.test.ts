@@ -19,7 +19,7 @@ interface Accepted extends Watched {
   transport: StdioTransport
   input: PassThrough
   output: PassThrough
-  /** Resolves to all that was written to the output, when it has ended. */
+  /** Resolves to the messages that were written to the output, when it has ended. */
   written: Promise<Message[]>
 }
 
@@ -33,28 +33,31 @@ function accept(options: StdioOptions = {}): Accepted {
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as Message)
   )
-  written.catch(() => {}) // some are destroyed
+  written.catch(() => {}) // some tests destroy the output
   return { transport, input, output, written, ...watch(transport) }
 }
 
 const line = (frame: { toString(): string }): string => `${frame}\n`
 
-t.test('frames are lines, wherever they are cut, and half of it may end first', async (t) => {
-  const [one, two] = [request(1, 'é😀'), notification('m')]
-  for (const parts of cuts(Buffer.from(`${one}\r\n\n${two}`))) {
-    const { transport, input, written, frames, closed } = accept()
-    for (const part of parts) input.write(part)
-    input.end()
-    await once(transport, 'end')
-    t.strictSame(frames.map(String), [one, two].map(String))
-    transport.write(response(1))
-    transport.end(response(2))
-    t.strictSame(await written, [response(1).message(), response(2).message()])
-    t.equal(await closed, undefined)
+t.test(
+  'frames are lines wherever they are cut, and the input may end before the output',
+  async (t) => {
+    const [one, two] = [request(1, 'é😀'), notification('m')]
+    for (const parts of cuts(Buffer.from(`${one}\r\n\n${two}`))) {
+      const { transport, input, written, frames, closed } = accept()
+      for (const part of parts) input.write(part)
+      input.end()
+      await once(transport, 'end')
+      t.strictSame(frames.map(String), [one, two].map(String))
+      transport.write(response(1))
+      transport.end(response(2))
+      t.strictSame(await written, [response(1).message(), response(2).message()])
+      t.equal(await closed, undefined)
+    }
   }
-})
+)
 
-t.test('a server that says no more can still be told', async (t) => {
+t.test('the client can still send after the output has ended', async (t) => {
   const { transport, input, written, frames, closed } = accept()
   transport.end(response(1))
   t.equal((await written).length, 1)
@@ -63,49 +66,43 @@ t.test('a server that says no more can still be told', async (t) => {
   t.equal(frames[0]?.id, 2)
 })
 
-t.test(
-  'a client that does not read stops the writer, and one that reads lets it go on',
-  async (t) => {
-    const input = new PassThrough()
-    const output = new PassThrough()
-    const transport = acceptStdio({ input, output })
-    watch(transport)
-    let taken = 0
-    const frame = notification('m', { text: 'x'.repeat(10_000) })
-    for (let i = 0; i < 100; i++) transport.write(frame, () => taken++)
-    for (let i = 0; i < 20; i++) await turn()
-    t.ok(taken < 20, `${taken} of 100 were taken`)
-    t.ok(transport.writableNeedDrain)
-    output.resume()
-    await once(transport, 'drain')
-    t.equal(taken, 100)
-    transport.destroy()
-  }
-)
+t.test('a writer waits while the client does not read', async (t) => {
+  const input = new PassThrough()
+  const output = new PassThrough()
+  const transport = acceptStdio({ input, output })
+  watch(transport)
+  let taken = 0
+  const frame = notification('m', { text: 'x'.repeat(10_000) })
+  for (let i = 0; i < 100; i++) transport.write(frame, () => taken++)
+  for (let i = 0; i < 20; i++) await turn()
+  t.ok(taken < 20, `${taken} of 100 were taken`)
+  t.ok(transport.writableNeedDrain)
+  output.resume()
+  await once(transport, 'drain')
+  t.equal(taken, 100)
+  transport.destroy()
+})
 
-t.test(
-  'a transport that is not read stops the client, and one that is read lets it go on',
-  async (t) => {
-    const input = new PassThrough()
-    const transport = acceptStdio({ input, output: new PassThrough() })
-    const frame = line(notification('m', { text: 'x'.repeat(10_000) }))
-    let sent = 0
-    while (input.write(frame)) {
-      sent++
-      await turn()
-    }
-    t.ok(sent < 100, `it stopped after ${sent}`)
-    const drained = once(input, 'drain')
-    const { frames } = watch(transport)
-    await drained
-    input.end(line(notification('last')))
-    await frames.until(({ method }) => method === 'last')
-    t.equal(frames.length, sent + 2)
-    transport.destroy()
+t.test('a client waits while the transport is not read', async (t) => {
+  const input = new PassThrough()
+  const transport = acceptStdio({ input, output: new PassThrough() })
+  const frame = line(notification('m', { text: 'x'.repeat(10_000) }))
+  let sent = 0
+  while (input.write(frame)) {
+    sent++
+    await turn()
   }
-)
+  t.ok(sent < 100, `it stopped after ${sent}`)
+  const drained = once(input, 'drain')
+  const { frames } = watch(transport)
+  await drained
+  input.end(line(notification('last')))
+  await frames.until(({ method }) => method === 'last')
+  t.equal(frames.length, sent + 2)
+  transport.destroy()
+})
 
-t.test('so does one that is read no longer', async (t) => {
+t.test('a client waits while the transport is paused', async (t) => {
   const { transport, input, frames } = accept()
   transport.pause()
   const frame = line(notification('m', { text: 'x'.repeat(1000) }))
@@ -122,7 +119,7 @@ t.test('so does one that is read no longer', async (t) => {
   transport.destroy()
 })
 
-t.test('what is no message is answered, and logged', async (t) => {
+t.test('an invalid message gets an error response, and is logged', async (t) => {
   const log = new KeptLog()
   const { transport, input, written, frames } = accept({ log })
   const garbage = [
@@ -148,65 +145,65 @@ t.test('what is no message is answered, and logged', async (t) => {
   ])
   t.strictSame(frames.map(String), [String(request(2, 'm'))])
   t.equal(log.lines.length, garbage.length)
-  t.match(log.lines[0], /^warn: the client sent what is not a message: the message is not JSON/)
+  t.match(log.lines[0], /^warn: the client sent an invalid message: the message is not JSON/)
+})
+
+t.test('a message over the limit becomes an error for the side that waits for it', async (t) => {
+  const { transport, input, written, frames } = accept({ maxMessage: 200 })
+  const params = { text: 'x'.repeat(200) }
+  input.write(line(request(1, 'm', params)))
+  input.write(line(notification('m', params)))
+  input.write(line(response('asked', params)))
+  input.write(`${'x'.repeat(201)}\n`)
+  input.end(line(request(2, 'm')))
+  await once(transport, 'end')
+  transport.end()
+  t.match(await written, [
+    { id: 1, error: { code: -32600, message: /over the limit of 200/ } },
+    { id: null, error: { code: -32600 } }
+  ])
+  t.equal((await written).length, 2, 'a notification gets no response')
+  t.match(
+    frames.map((frame) => frame.message()),
+    [{ id: 'asked', error: { code: -32600 } }, { id: 2 }],
+    'the server gets an error response to its request'
+  )
 })
 
 t.test(
-  'a message over the limit is told to whoever waits for it, and harms no other',
+  'a writer that waits for room is released, though an invalid message is answered meanwhile',
   async (t) => {
-    const { transport, input, written, frames } = accept({ maxMessage: 200 })
-    const params = { text: 'x'.repeat(200) }
-    input.write(line(request(1, 'm', params)))
-    input.write(line(notification('m', params)))
-    input.write(line(response('asked', params)))
-    input.write(`${'x'.repeat(201)}\n`)
-    input.end(line(request(2, 'm')))
+    const given: string[] = []
+    let take: (() => void) | undefined
+    const output = new Writable({
+      write(chunk, _encoding, callback) {
+        given.push(String(chunk))
+        take = callback
+      }
+    })
+    const { transport, input, closed } = accept({ output })
+    const large = { text: 'x'.repeat(64 * 1024) }
+    for (const id of [1, 2, 3, 4]) transport.write(response(id, large))
+    for (let i = 0; i < 20; i++) await turn()
+    t.ok(transport.writableLength > 0, 'the writer waits')
+    input.end('nonsense\n')
     await once(transport, 'end')
-    transport.end()
-    t.match(await written, [
-      { id: 1, error: { code: -32600, message: /over the limit of 200/ } },
-      { id: null, error: { code: -32600 } }
-    ])
-    t.equal((await written).length, 2, 'a notification is not answered')
-    t.match(
-      frames.map((frame) => frame.message()),
-      [{ id: 'asked', error: { code: -32600 } }, { id: 2 }],
-      'a server that asked gets an error for an answer'
+    transport.end(response(5))
+    while (!transport.closed) {
+      take?.()
+      await turn()
+    }
+    const ids = given.flatMap((text) => text.trim().split('\n')).map((one) => JSON.parse(one).id)
+    t.ok(ids.includes(null))
+    t.strictSame(
+      ids.filter((id) => id !== null),
+      [1, 2, 3, 4, 5]
     )
+    t.equal(await closed, undefined)
   }
 )
 
-t.test('who waits for the reader goes on, though nonsense is answered meanwhile', async (t) => {
-  const given: string[] = []
-  let take: (() => void) | undefined
-  const output = new Writable({
-    write(chunk, _encoding, callback) {
-      given.push(String(chunk))
-      take = callback
-    }
-  })
-  const { transport, input, closed } = accept({ output })
-  const large = { text: 'x'.repeat(64 * 1024) }
-  for (const id of [1, 2, 3, 4]) transport.write(response(id, large))
-  for (let i = 0; i < 20; i++) await turn()
-  t.ok(transport.writableLength > 0, 'it waits')
-  input.end('nonsense\n')
-  await once(transport, 'end')
-  transport.end(response(5))
-  while (!transport.closed) {
-    take?.()
-    await turn()
-  }
-  const ids = given.flatMap((text) => text.trim().split('\n')).map((one) => JSON.parse(one).id)
-  t.ok(ids.includes(null))
-  t.strictSame(
-    ids.filter((id) => id !== null),
-    [1, 2, 3, 4, 5]
-  )
-  t.equal(await closed, undefined)
-})
-
-t.test('a reader that leaves ends it quietly', async (t) => {
+t.test('a reader that closes the output destroys it without an error', async (t) => {
   const leaving = accept()
   leaving.output.destroy()
   t.equal(await leaving.closed, undefined)
@@ -230,7 +227,7 @@ t.test('a reader that leaves ends it quietly', async (t) => {
   }
 })
 
-t.test('what was left already can be written to, and is quiet', async (t) => {
+t.test('an output that was closed before destroys it without an error', async (t) => {
   const output = new PassThrough()
   output.destroy()
   await once(output, 'close')
@@ -239,7 +236,7 @@ t.test('what was left already can be written to, and is quiet', async (t) => {
   t.equal(await closed, undefined)
 })
 
-t.test('a stream that fails fails it', async (t) => {
+t.test('a stream that fails destroys it with the error', async (t) => {
   const error = Object.assign(new Error('broken'), { code: 'EIO' })
   for (const side of ['input', 'output'] as const) {
     const accepted = accept()
@@ -249,7 +246,7 @@ t.test('a stream that fails fails it', async (t) => {
   }
 })
 
-t.test('an input that closes without a word has ended', async (t) => {
+t.test('an input that closes without `end` has ended', async (t) => {
   const { transport, input, written, frames, closed } = accept()
   input.write(`${request(1, 'm')}\n${request(2, 'm')}`)
   await frames.until(() => true)
@@ -261,7 +258,7 @@ t.test('an input that closes without a word has ended', async (t) => {
   t.equal(await closed, undefined)
 })
 
-t.test('the input can be ended from this side', async (t) => {
+t.test('`endInput` ends the input', async (t) => {
   const { transport, input, written, frames, closed } = accept()
   input.write(line(request(1, 'm')))
   await frames.until(() => true)
@@ -270,12 +267,12 @@ t.test('the input can be ended from this side', async (t) => {
   t.ok(input.destroyed)
   await once(transport, 'end')
   transport.end(response(1))
-  t.equal((await written).length, 1, 'what was asked is answered')
+  t.equal((await written).length, 1, 'the request gets its response')
   t.equal(await closed, undefined)
   transport.endInput()
 })
 
-t.test('destroyed, it lets both streams go', async (t) => {
+t.test('destroyed, it destroys both streams', async (t) => {
   for (const error of [undefined, new Error('enough')]) {
     const { transport, input, output, frames, closed } = accept()
     input.write('{"jsonrpc":"2.0","method":"half of')
@@ -288,7 +285,7 @@ t.test('destroyed, it lets both streams go', async (t) => {
   }
 })
 
-t.test('destroyed in the middle of a write, it closes, and calls back whoever waits', async (t) => {
+t.test('destroyed during a write, it closes and calls back the writers', async (t) => {
   for (const error of [undefined, new Error('enough')]) {
     const output = new Writable({ write() {} })
     const { transport, closed } = accept({ output })
@@ -309,7 +306,7 @@ t.test('destroyed in the middle of a write, it closes, and calls back whoever wa
   }
 })
 
-t.test('what was written in the turn in which it is destroyed is not lost', async (t) => {
+t.test('frames written in the turn in which it is destroyed are not lost', async (t) => {
   const given: string[] = []
   const output = new Writable({
     write(chunk, _encoding, callback) {
@@ -325,7 +322,7 @@ t.test('what was written in the turn in which it is destroyed is not lost', asyn
   t.strictSame(given, [line(response(1)) + line(response(2))])
 })
 
-t.test('it ends when all that was said has been taken', async (t) => {
+t.test('it ends when the output has taken all frames', async (t) => {
   let take: (() => void) | undefined
   let isEnded = false
   const output = new Writable({
@@ -337,7 +334,7 @@ t.test('it ends when all that was said has been taken', async (t) => {
   })
   const { transport, closed } = accept({ output })
   const taken = new Promise((resolve) => transport.write(response(1), resolve))
-  t.equal(await taken, null, 'which it may be only later')
+  t.equal(await taken, null, 'before the output has taken it')
   transport.end(response(2))
   await turn()
   t.notOk(isEnded)
@@ -348,7 +345,7 @@ t.test('it ends when all that was said has been taken', async (t) => {
   t.equal(await closed, undefined)
 })
 
-t.test('a signal destroys it, also one that was given already', async (t) => {
+t.test('a signal destroys it, even one that is aborted before', async (t) => {
   const controller = new AbortController()
   const later = accept({ signal: controller.signal })
   controller.abort()
@@ -378,7 +375,7 @@ t.test('one socket may be both streams', async (t) => {
 
 // ---- A process's own stdin and stdout.
 
-/** A process that says again whatever it is told. */
+/** A process that sends each message back. */
 function echo(): ChildProcessWithoutNullStreams {
   const file = new URL('../../lib/stdio/accept-stdio.ts', import.meta.url)
   const source = `
@@ -387,35 +384,41 @@ function echo(): ChildProcessWithoutNullStreams {
     client.on('error', (error) => console.error(error))
     client.pipe(client)
   `
-  // As this process was started: it runs a file of lib, which counts as covered.
+  // With the loader of this process, so that the lines it runs count as covered.
   return spawn(process.execPath, [...process.execArgv, '--input-type=module', '--eval', source], {
     env: { ...process.env, TAP_TYPE_STRIP_ONLY: '1' }
   })
 }
 
-t.test('without streams it is the process’s own, and all is said before it exits', async (t) => {
-  const child = echo()
-  const lines = Array.from({ length: 1000 }, (_, id) => line(request(id, 'm')))
-  child.stdin.end(lines.join(''))
-  const [said, errors, exit] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'exit')
-  ])
-  t.equal(said, lines.join(''))
-  t.equal(errors, '')
-  t.strictSame(exit, [0, null])
-})
+t.test(
+  'without streams it uses stdin and stdout, and writes all before the process exits',
+  async (t) => {
+    const child = echo()
+    const lines = Array.from({ length: 1000 }, (_, id) => line(request(id, 'm')))
+    child.stdin.end(lines.join(''))
+    const [said, errors, exit] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'exit')
+    ])
+    t.equal(said, lines.join(''))
+    t.equal(errors, '')
+    t.strictSame(exit, [0, null])
+  }
+)
 
-t.test('a reader such as head ends the process quietly, though its input stays open', async (t) => {
-  const child = echo()
-  child.stdin.on('error', () => {})
-  child.stdin.write(line(request(1, 'm')))
-  await once(child.stdout, 'data')
-  child.stdout.destroy()
-  const talking = setInterval(() => child.stdin.write(line(request(2, 'm'))), 10)
-  const errors = text(child.stderr)
-  t.strictSame(await once(child, 'exit'), [0, null])
-  clearInterval(talking)
-  t.equal(await errors, '')
-})
+t.test(
+  'a reader such as head ends the process without an error, though its input stays open',
+  async (t) => {
+    const child = echo()
+    child.stdin.on('error', () => {})
+    child.stdin.write(line(request(1, 'm')))
+    await once(child.stdout, 'data')
+    child.stdout.destroy()
+    const talking = setInterval(() => child.stdin.write(line(request(2, 'm'))), 10)
+    const errors = text(child.stderr)
+    t.strictSame(await once(child, 'exit'), [0, null])
+    clearInterval(talking)
+    t.equal(await errors, '')
+  }
+)

@@ -1,4 +1,4 @@
-// The transport to a server that is a child process, joined to real ones, good and bad.
+// The transport to a server that is a child process, with real servers, good and bad.
 
 import { once } from 'node:events'
 import { chmodSync } from 'node:fs'
@@ -26,7 +26,7 @@ import type { Watched } from '../helpers.ts'
 
 t.setTimeout(120_000)
 
-/** A transport that leaves with its test, however that ends. */
+/** A transport that is destroyed at the end of its test. */
 function connect(t: Test, options: ChildOptions): ChildTransport {
   const transport = connectChild(options)
   t.teardown(async () => {
@@ -35,7 +35,7 @@ function connect(t: Test, options: ChildOptions): ChildTransport {
   return transport
 }
 
-/** One that is read, and whose server has answered already. */
+/** A transport that is read and whose server has answered. */
 async function open(
   t: Test,
   options: ChildOptions
@@ -46,7 +46,7 @@ async function open(
   return { transport, pid: transport.pid as number, ...watched }
 }
 
-/** Resolves when writing has come to a stop: nothing is taken any more. Returns how much was. */
+/** Writes until the server takes no more. Resolves to the number of frames that it took. */
 async function fill(transport: ChildTransport, size: number): Promise<number> {
   let taken = 0
   const frame = notification('filler', { text: 'x'.repeat(size) })
@@ -61,7 +61,7 @@ async function fill(transport: ChildTransport, size: number): Promise<number> {
   return taken
 }
 
-t.test('what is written goes to the server, and what it says is read, byte for byte', async (t) => {
+t.test('frames pass both ways, byte for byte', async (t) => {
   const { transport, answer } = await open(t, rascal())
   const params = { big: 1e21, text: '\u2028é😀\n"' }
   transport.write(request('a', 'test/echo', params))
@@ -70,14 +70,14 @@ t.test('what is written goes to the server, and what it says is read, byte for b
   t.match(await answer(7), { result: { params, text: 'é–😀' } })
 })
 
-t.test('all that comes in one write is read in order', async (t) => {
+t.test('frames of one write are read in order', async (t) => {
   const { frames, ask } = await open(t, rascal())
   await ask('test/burst', { count: 100, _meta: { progressToken: 'p' } })
   const kinds = frames.slice(1).map(({ kind, progressToken }) => progressToken ?? kind)
   t.strictSame(kinds, [...Array.from({ length: 100 }, () => 'p'), 'response'])
 })
 
-t.test('a server gets the environment and the directory that it is to have', async (t) => {
+t.test('a server gets its environment and working directory', async (t) => {
   const report = script(`
     const result = { A: process.env.A, cwd: process.cwd(), names: Object.keys(process.env) }
     console.log(JSON.stringify({ jsonrpc: '2.0', id: 1, result }))
@@ -93,7 +93,7 @@ t.test('a server gets the environment and the directory that it is to have', asy
   t.notOk(names.includes('SECRET_OF_OURS'))
 })
 
-t.test('a command that is not found is told before anything is started', async (t) => {
+t.test('a command that is not found fails before a process is started', async (t) => {
   const { closed } = watch(connect(t, { command: 'no-such-command', env: { PATH: '/none' } }))
   t.match(await closed, {
     code: 'ERR_COMMAND_NOT_FOUND',
@@ -101,7 +101,7 @@ t.test('a command that is not found is told before anything is started', async (
   })
 })
 
-t.test('a program that cannot be started is told', async (t) => {
+t.test('a program that cannot start fails the transport', async (t) => {
   const directory = t.testdir({ program: '#!/no/such/interpreter\n' })
   const program = join(directory, 'program')
   chmodSync(program, 0o755)
@@ -115,19 +115,22 @@ t.test('a program that cannot be started is told', async (t) => {
   })
 })
 
-t.test('a server that leaves unasked fails the transport, with its last words', async (t) => {
-  const crashing = watch(connect(t, rascal('--crash-on-start', '3')))
-  t.match(await crashing.closed, {
-    code: 'ERR_SERVER_EXITED',
-    message: `the server (${process.execPath}) exited with code 3; it said: rascal: crashing on start, as told`
-  })
+t.test(
+  'a server that exits early fails the transport, with its last lines of stderr',
+  async (t) => {
+    const crashing = watch(connect(t, rascal('--crash-on-start', '3')))
+    t.match(await crashing.closed, {
+      code: 'ERR_SERVER_EXITED',
+      message: `the server (${process.execPath}) exited with code 3; it said: rascal: crashing on start, as told`
+    })
 
-  const { transport, closed } = await open(t, rascal())
-  transport.write(request(2, 'test/crash', { code: 4, stderr: 'one\n\ntwo' }))
-  t.match(await closed, { message: /exited with code 4; it said: one \| two$/ })
-})
+    const { transport, closed } = await open(t, rascal())
+    transport.write(request(2, 'test/crash', { code: 4, stderr: 'one\n\ntwo' }))
+    t.match(await closed, { message: /exited with code 4; it said: one \| two$/ })
+  }
+)
 
-t.test('a server that is killed, or says nothing, is told of all the same', async (t) => {
+t.test('a server that is killed, or exits without stderr, fails the transport', async (t) => {
   const killed = await open(t, rascal())
   killed.transport.write(request(2, 'test/kill-self'))
   t.match(await killed.closed, { message: /was ended by SIGKILL$/ })
@@ -137,7 +140,7 @@ t.test('a server that is killed, or says nothing, is told of all the same', asyn
   t.match(await left.closed, { code: 'ERR_SERVER_EXITED', message: /exited with code 0$/ })
 })
 
-t.test('answers printed before a crash are delivered before the error', async (t) => {
+t.test('responses printed before a crash are delivered before the error', async (t) => {
   const { transport, frames, closed, ask } = await open(t, rascal())
   transport.write(request(2, 'test/exit-clean', { answer: true }))
   t.match(await closed, { code: 'ERR_SERVER_EXITED' })
@@ -145,7 +148,7 @@ t.test('answers printed before a crash are delivered before the error', async (t
   await t.rejects(ask('ping'), { code: 'ERR_SERVER_EXITED' })
 })
 
-t.test('all that was printed before a crash waits for a slow reader', async (t) => {
+t.test('all output before a crash waits for a slow reader', async (t) => {
   const count = 500
   const transport = connect(
     t,
@@ -172,7 +175,7 @@ t.test('all that was printed before a crash waits for a slow reader', async (t) 
   t.equal(ids.at(-1), 'the last, without a newline')
 })
 
-t.test('what is written after a crash, when not all is read yet, was never seen', async (t) => {
+t.test('a frame written after a crash is listed as undelivered', async (t) => {
   const crashing = script(`
     console.log(JSON.stringify({ jsonrpc: '2.0', method: 'last' }))
     process.stderr.write('gone')
@@ -180,7 +183,7 @@ t.test('what is written after a crash, when not all is read yet, was never seen'
   `)
   const log = new KeptLog()
   const transport = connect(t, { ...crashing, log })
-  await log.lines.until((line) => line === 'info: gone') // a line without an end: it was the last
+  await log.lines.until((line) => line === 'info: gone') // logged when the process has exited
   const frame = request(1, 'm')
   transport.write(frame)
   const { frames, closed } = watch(transport)
@@ -188,14 +191,14 @@ t.test('what is written after a crash, when not all is read yet, was never seen'
   t.match(frames, [{ method: 'last' }])
 })
 
-t.test('what waits for room when the server dies was never seen, each frame once', async (t) => {
+t.test('frames queued when the server dies are listed as undelivered, each once', async (t) => {
   const { transport, pid, closed } = await open(t, rascal('--deaf'))
   const write = (frame: Frame): Promise<unknown> =>
     new Promise((resolve) => transport.write(frame, (error) => resolve(error?.message ?? 'taken')))
   await write(request(1, 'initialize'))
   await turn()
-  // Under way; gathered behind it; and in the transport itself.
-  const frames = ['under way', 'gathered', 'waiting', 'behind'].map((method) =>
+  // The first is in the pipe, the second in the line writer, the others in the transport.
+  const frames = ['in the pipe', 'gathered', 'waiting', 'behind'].map((method) =>
     notification(method, { text: 'x'.repeat(1024 * 1024) })
   )
   const written = frames.map(write)
@@ -204,7 +207,7 @@ t.test('what waits for room when the server dies was never seen, each frame once
   t.strictSame(
     await Promise.all(written),
     frames.map(() => 'taken'),
-    'so that none is told never to have been written'
+    'their writes are completed'
   )
   const { undelivered } = (await closed) as ServerGoneError
   t.strictSame(
@@ -213,7 +216,7 @@ t.test('what waits for room when the server dies was never seen, each frame once
   )
 })
 
-t.test('the last words on stderr are in the error, however many there were', async (t) => {
+t.test('the last lines of a long stderr are in the error', async (t) => {
   const said = Array.from({ length: 10 }, (_, index) => `line ${index + 990}`).join(' | ')
   const transport = connect(
     t,
@@ -228,7 +231,7 @@ t.test('the last words on stderr are in the error, however many there were', asy
   t.match(await closed, { message: new RegExp(`it said: ${said.replaceAll('|', '\\|')}$`) })
 })
 
-t.test('what a crashed server leaves behind is ended, and delays the news little', async (t) => {
+t.test('the descendants of a crashed server are ended soon, before the error', async (t) => {
   const { transport, closed, ask } = await open(t, { ...rascal(), closeTimeout: 600_000 })
   const forked = await ask('test/fork', { stubborn: true, inherit: true })
   const { pid } = forked.result as { pid: number }
@@ -237,24 +240,24 @@ t.test('what a crashed server leaves behind is ended, and delays the news little
   await ended(pid)
 })
 
-t.test('stderr goes to the log as it comes, and does not block the server', async (t) => {
+t.test('stderr goes to the log at once, and does not block the server', async (t) => {
   const log = new KeptLog()
   const { pid } = await open(t, { ...rascal('--chatty-stderr', '1000000'), log })
   t.ok(log.lines.includes(`debug: started ${process.execPath} as process ${pid}`))
   t.match(log.lines.at(-2), /^info: chatter/)
 })
 
-t.test('noise on stdout is logged, and harms nothing', async (t) => {
+t.test('invalid lines on stdout are logged, and nothing else is affected', async (t) => {
   const log = new KeptLog()
   const { frames, ask } = await open(t, { ...rascal(), log })
   t.strictSame((await ask('test/noise')).result, {})
-  t.equal(frames.length, 2, 'none of it is a frame')
+  t.equal(frames.length, 2, 'no invalid line is a frame')
   const warned = log.lines.filter((line) => line.startsWith('warn: '))
   t.equal(warned.length, 5)
-  for (const line of warned) t.match(line, `${process.execPath} printed what is not a message: `)
+  for (const line of warned) t.match(line, `${process.execPath} printed an invalid message: `)
 })
 
-t.test('a batch is noise', async (t) => {
+t.test('a batch is an invalid message', async (t) => {
   const { transport, frames, ask } = await open(t, rascal())
   transport.write(request(2, 'test/batch'))
   await ask('ping')
@@ -265,7 +268,7 @@ t.test('a batch is noise', async (t) => {
 })
 
 t.test(
-  'a result over the limit becomes an error for who asked, and harms nothing else',
+  'a result over the limit becomes an error response, and nothing else is affected',
   async (t) => {
     const { ask } = await open(t, { ...rascal(), maxMessage: 1000 })
     t.match(await ask('test/big', { bytes: 2000 }), {
@@ -277,7 +280,7 @@ t.test(
   }
 )
 
-t.test('a request of the server over the limit is answered, and goes nowhere', async (t) => {
+t.test('a request of the server over the limit gets an error response', async (t) => {
   const { frames, ask } = await open(t, { ...rascal(), maxMessage: 1000 })
   const params = { text: 'x'.repeat(2000) }
   const { result } = await ask('test/ask', { method: 'roots/list', params })
@@ -288,7 +291,7 @@ t.test('a request of the server over the limit is answered, and goes nowhere', a
   )
 })
 
-t.test('a request of the server that is none is answered too', async (t) => {
+t.test('an invalid request of the server gets an error response', async (t) => {
   const { transport, answer } = await open(
     t,
     script(`
@@ -312,30 +315,25 @@ t.test('big messages pass both ways', async (t) => {
   t.ok((await answer(2)).result, { text })
 })
 
-t.test(
-  'a server that does not read stops the writer, and one that reads again lets it go on',
-  async (t) => {
-    const slow = script(`
+t.test('a writer waits while the server does not read', async (t) => {
+  const slow = script(`
     process.stdin.pause()
     process.on('SIGUSR2', () => process.stdin.on('data', () => {}).resume())
     console.log(JSON.stringify({ jsonrpc: '2.0', method: 'ready' }))
     setInterval(() => {}, 3600e3)
   `)
-    const transport = connect(t, { ...slow, closeTimeout: 100 })
-    await watch(transport).frames.until(() => true)
-    const taken = await fill(transport, 64 * 1024)
-    t.ok(taken < 16, `${taken} of 64 KiB each were taken`)
-    t.ok(transport.writableNeedDrain)
-    process.kill(transport.pid as number, 'SIGUSR2')
-    await new Promise((resolve) => transport.once('drain', resolve))
-    t.equal(transport.writableLength, 0)
-  }
-)
+  const transport = connect(t, { ...slow, closeTimeout: 100 })
+  await watch(transport).frames.until(() => true)
+  const taken = await fill(transport, 64 * 1024)
+  t.ok(taken < 16, `${taken} of 64 KiB each were taken`)
+  t.ok(transport.writableNeedDrain)
+  process.kill(transport.pid as number, 'SIGUSR2')
+  await new Promise((resolve) => transport.once('drain', resolve))
+  t.equal(transport.writableLength, 0)
+})
 
-t.test(
-  'a reader that stops stops the server, and one that reads again lets it go on',
-  async (t) => {
-    const talkative = script(`
+t.test('a server waits while its output is not read', async (t) => {
+  const talkative = script(`
     const line = JSON.stringify({ jsonrpc: '2.0', method: 'x'.repeat(64 * 1024) }) + '\\n'
     let count = 0
     const talk = () => { count++; process.stdout.write(line, talk) }
@@ -343,29 +341,28 @@ t.test(
     process.stdin.on('end', () => process.exit())
     talk()
   `)
-    const log = new KeptLog()
-    const transport = connect(t, { ...talkative, log })
-    const countOf = async (): Promise<number> => {
-      const asked = log.lines.length
-      transport.write(notification('how many?'))
-      const line = await log.lines.until((line) => log.lines.indexOf(line, asked) >= asked)
-      return Number(line?.replace('info: ', ''))
-    }
-    await new Promise((resolve) => transport.once('readable', resolve))
-    let before = -1
-    let count = await countOf()
-    while (count !== before) [before, count] = [count, await countOf()]
-    t.ok(count < 200, `it stopped after ${count}`)
-    for (let read = 0; read <= count;) {
-      if (transport.read() === null)
-        await new Promise((resolve) => transport.once('readable', resolve))
-      else read++
-    }
-    t.pass('it went on')
+  const log = new KeptLog()
+  const transport = connect(t, { ...talkative, log })
+  const countOf = async (): Promise<number> => {
+    const asked = log.lines.length
+    transport.write(notification('how many?'))
+    const line = await log.lines.until((line) => log.lines.indexOf(line, asked) >= asked)
+    return Number(line?.replace('info: ', ''))
   }
-)
+  await new Promise((resolve) => transport.once('readable', resolve))
+  let before = -1
+  let count = await countOf()
+  while (count !== before) [before, count] = [count, await countOf()]
+  t.ok(count < 200, `it stopped after ${count}`)
+  for (let read = 0; read <= count;) {
+    if (transport.read() === null)
+      await new Promise((resolve) => transport.once('readable', resolve))
+    else read++
+  }
+  t.pass('it continued')
+})
 
-t.test('end waits for the answers that are owed, then the server is let go', async (t) => {
+t.test('`end` waits for the responses, then ends the input of the server', async (t) => {
   const { transport, pid, frames, closed } = await open(
     t,
     rascal('--exit-on-eof-without-answering')
@@ -378,14 +375,14 @@ t.test('end waits for the answers that are owed, then the server is let go', asy
   t.notOk(isRunning(pid))
 })
 
-t.test('what is cancelled is not waited for', async (t) => {
+t.test('`end` does not wait for a cancelled request', async (t) => {
   const { transport, closed } = await open(t, rascal())
   transport.write(request(2, 'test/silence'))
   transport.end(notification('notifications/cancelled', { requestId: 2 }))
   t.equal(await closed, undefined)
 })
 
-t.test('what the server still says after the end is read', async (t) => {
+t.test('output after the end is read', async (t) => {
   const farewell = script(`
     process.stdin.resume().on('end', () => {
       console.log(JSON.stringify({ jsonrpc: '2.0', method: 'farewell' }))
@@ -398,13 +395,13 @@ t.test('what the server still says after the end is read', async (t) => {
   t.equal(frames[0]?.method, 'farewell')
 })
 
-t.test('a server that crashes while answers are waited for fails the transport', async (t) => {
+t.test('a server that crashes while `end` waits fails the transport', async (t) => {
   const { transport, closed } = await open(t, { ...rascal(), closeTimeout: 600_000 })
   transport.end(request(2, 'test/crash', { code: 5 }))
   t.match(await closed, { code: 'ERR_SERVER_EXITED', message: /code 5/ })
 })
 
-t.test('a server that ignores the end is told to leave, then forced', async (t) => {
+t.test('a server that ignores the end of its input gets SIGTERM, then SIGKILL', async (t) => {
   for (const flags of [['--ignore-eof'], ['--ignore-eof', '--ignore-sigterm']]) {
     const { transport, pid, closed } = await open(t, { ...rascal(...flags), closeTimeout: 100 })
     transport.end()
@@ -413,7 +410,7 @@ t.test('a server that ignores the end is told to leave, then forced', async (t) 
   }
 })
 
-t.test('no descendant is left, however the server was started', async (t) => {
+t.test('no descendant of the server is left', async (t) => {
   const shell = {
     command: 'sh',
     args: ['-c', '"$@"; exit $?', 'sh', process.execPath, fixture('servers/rascal.js')]
@@ -429,7 +426,7 @@ t.test('no descendant is left, however the server was started', async (t) => {
   }
 })
 
-t.test('a server that can say no more is ended', async (t) => {
+t.test('a server that closes its stdout is ended', async (t) => {
   const mute = script(`
     process.stdin.resume().on('end', () => process.exit(6))
     require('fs').closeSync(1)
@@ -438,23 +435,26 @@ t.test('a server that can say no more is ended', async (t) => {
   t.match(await closed, { code: 'ERR_SERVER_EXITED', message: /code 6/ })
 })
 
-t.test('a server that closes its input is ended, and it is told what it never had', async (t) => {
-  const deaf = script(`
+t.test(
+  'a server that closes its stdin is ended, and the error lists the undelivered frames',
+  async (t) => {
+    const deaf = script(`
     require('fs').closeSync(0)
     console.log(JSON.stringify({ jsonrpc: '2.0', method: 'ready' }))
     setInterval(() => {}, 3600e3)
   `)
-  const transport = connect(t, { ...deaf, closeTimeout: 100 })
-  const { frames, closed } = watch(transport)
-  await frames.until(() => true)
-  const frame = response(1)
-  transport.write(frame)
-  const error = await closed
-  t.match(error, { code: 'ERR_SERVER_EXITED', message: /SIGTERM/ })
-  t.strictSame((error as ServerGoneError).undelivered, [frame])
-})
+    const transport = connect(t, { ...deaf, closeTimeout: 100 })
+    const { frames, closed } = watch(transport)
+    await frames.until(() => true)
+    const frame = response(1)
+    transport.write(frame)
+    const error = await closed
+    t.match(error, { code: 'ERR_SERVER_EXITED', message: /SIGTERM/ })
+    t.strictSame((error as ServerGoneError).undelivered, [frame])
+  }
+)
 
-t.test('destroyed before it began, nothing is started', async (t) => {
+t.test('destroyed at once, it starts no process', async (t) => {
   const log = new KeptLog()
   const transport = connect(t, { ...rascal(), log })
   const { closed } = watch(transport)
@@ -465,7 +465,7 @@ t.test('destroyed before it began, nothing is started', async (t) => {
   t.equal(log.lines.length, 0)
 })
 
-t.test('destroyed while the server starts, it is ended', async (t) => {
+t.test('destroyed while the server starts, it ends the server', async (t) => {
   const log = new KeptLog()
   const transport = connect(t, { ...rascal(), log })
   const { closed } = watch(transport)
@@ -476,7 +476,7 @@ t.test('destroyed while the server starts, it is ended', async (t) => {
 })
 
 t.test(
-  'destroyed with an error, it closes with that error, when the server has gone',
+  'destroyed with an error, it closes with that error when the server has exited',
   async (t) => {
     const { transport, pid, closed } = await open(t, {
       ...rascal('--ignore-eof'),
@@ -490,24 +490,24 @@ t.test(
   }
 )
 
-t.test('destroyed in the middle of a write, it tells the writer what never was', async (t) => {
+t.test('destroyed during a write, it fails the writes that are not done', async (t) => {
   for (const error of [undefined, new Error('enough')]) {
     const { transport, closed } = await open(t, { ...rascal('--deaf'), closeTimeout: 100 })
     const write = (frame: Frame): Promise<unknown> =>
       new Promise((resolve) => transport.write(frame, resolve))
     await write(request(1, 'initialize'))
     const large = { text: 'x'.repeat(4 * 1024 * 1024) }
-    t.notOk(await write(notification('under way', large)), 'there is room for one more')
+    t.notOk(await write(notification('in the pipe', large)), 'there is room for one more frame')
     const written = [write(notification('gathered', large)), write(notification('waiting'))]
     for (let i = 0; i < 50; i++) await turn()
     transport.destroy(error)
-    const told = error ?? { code: 'ERR_CLOSED' }
-    t.match(await Promise.all(written), [told, told])
+    const expected = error ?? { code: 'ERR_CLOSED' }
+    t.match(await Promise.all(written), [expected, expected])
     t.equal(await closed, error)
   }
 })
 
-t.test('destroyed while the server talks, it does not block the server', async (t) => {
+t.test('destroyed while the server writes, it does not block the server', async (t) => {
   const talkative = script(`
     process.stdin.resume().on('end', () => {
       const line = JSON.stringify({ jsonrpc: '2.0', method: 'x'.repeat(1000) }) + '\\n'
@@ -519,7 +519,7 @@ t.test('destroyed while the server talks, it does not block the server', async (
   const { frames, closed } = watch(transport)
   await frames.until(() => true)
   transport.pause().destroy()
-  t.equal(await closed, undefined, 'it left by itself')
+  t.equal(await closed, undefined, 'the server exited by itself')
   t.equal(frames.length, 1)
 })
 
@@ -531,7 +531,7 @@ t.test('a signal destroys it', async (t) => {
   t.notOk(isRunning(pid))
 })
 
-t.test('with a signal that was given already nothing is started', async (t) => {
+t.test('with an aborted signal it starts no process', async (t) => {
   const transport = connect(t, { ...rascal(), signal: AbortSignal.abort() })
   const { closed } = watch(transport)
   t.match(await closed, { name: 'AbortError' })

@@ -1,4 +1,4 @@
-// The environment that servers are started with.
+// The environment of servers.
 
 import t from 'tap'
 import { serverEnvironment } from '../../lib/stdio/environment.ts'
@@ -6,19 +6,19 @@ import { serverEnvironment } from '../../lib/stdio/environment.ts'
 const posix = { platform: 'linux', passEnvironment: false } as const
 const windows = { platform: 'win32', passEnvironment: false } as const
 
-t.test('a server gets what is safe, and no secrets that happen to be around', async (t) => {
+t.test('a server gets the safe variables and no secrets', async (t) => {
   const safe = { HOME: '/h', LOGNAME: 'l', PATH: '/bin', SHELL: '/sh', TERM: 'dumb', USER: 'u' }
   const env = { ...safe, API_ACCESS_TOKEN: 'secret', path: 'another variable', EMPTY: undefined }
   t.strictSame(serverEnvironment({ ...posix, env }), safe)
 })
 
-t.test('functions that a shell exported are not handed on', async (t) => {
+t.test('functions that a shell exported are not passed on', async (t) => {
   t.strictSame(serverEnvironment({ ...posix, env: { TERM: '() { :; }', USER: 'u' } }), {
     USER: 'u'
   })
 })
 
-t.test('all of the environment is handed on if asked', async (t) => {
+t.test('the whole environment is passed on if configured', async (t) => {
   const env = { A: '1', F: '() { :; }', NOT: undefined }
   t.strictSame(serverEnvironment({ ...posix, env, passEnvironment: true }), {
     A: '1',
@@ -26,7 +26,7 @@ t.test('all of the environment is handed on if asked', async (t) => {
   })
 })
 
-t.test("a server's own variables count more", async (t) => {
+t.test("the variables of the server's configuration override the proxy's", async (t) => {
   const env = { PATH: '/bin', HOME: '/h' }
   t.strictSame(serverEnvironment({ ...posix, env }, Object.entries({ PATH: '/x', KEY: 'v' })), {
     PATH: '/x',
@@ -49,7 +49,7 @@ t.test('a variable may have any name', async (t) => {
   t.strictSame(Object.entries(made), [['__proto__', 'x']])
 })
 
-t.test('without options it is made of the environment of this process', async (t) => {
+t.test('without options the environment is made from `process.env`', async (t) => {
   process.env.SECRET_OF_OURS = 'x'
   t.teardown(() => delete process.env.SECRET_OF_OURS)
   const { PATH } = process.env

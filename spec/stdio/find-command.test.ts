@@ -11,7 +11,7 @@ interface Tree {
   [name: string]: 'program' | 'text' | Tree
 }
 
-/** A directory with programs in it. */
+/** A directory with programs and other files. */
 function programs(t: Test, tree: Tree): string {
   const directory = t.testdir(tree)
   const setModes = (at: string, tree: Tree): void => {
@@ -39,7 +39,7 @@ t.test('POSIX', async (t) => {
   const [first, second, work] = ['first', 'second', 'work'].map((name) => join(directory, name))
   const env = { PATH: `${first}:${second}` }
 
-  t.test('a name is looked for along PATH, for the first program', async (t) => {
+  t.test('a name is looked up in PATH, and the first program counts', async (t) => {
     const found = { args: ['a', '*'], windowsVerbatimArguments: false }
     t.strictSame(findCommand('tool', ['a', '*'], { env, platform }), {
       file: `${second}/tool`,
@@ -48,7 +48,7 @@ t.test('POSIX', async (t) => {
     t.equal(findCommand('other', [], { env, platform }).file, `${first}/other`)
   })
 
-  t.test('what cannot be executed, or is a directory, is no program', async () => {
+  t.test('a file that is not executable is no program, nor is a directory', async () => {
     const where = `PATH is ${first}`
     missing(
       () => findCommand('tool', [], { env: { PATH: first }, platform }),
@@ -70,29 +70,35 @@ t.test('POSIX', async (t) => {
         message: `cannot start "tool": not found; PATH is ${PATH || 'empty'}`
       })
     }
-    // On POSIX these are other variables.
+    // On POSIX `Path` is another variable.
     missing(
       () => findCommand('tool', [], { env: { Path: second }, platform }),
       'cannot start "tool": not found; PATH is empty'
     )
   })
 
-  t.test('a path is not looked for, and begins where the server will', async (t) => {
-    t.equal(findCommand('./tool', [], { env, cwd: work, platform }).file, `${work}/tool`)
-    t.equal(findCommand('../here', [], { env, cwd: work, platform }).file, `${directory}/here`)
-    t.equal(findCommand(`${work}/tool`, [], { env: {}, platform }).file, `${work}/tool`)
-    missing(
-      () => findCommand('./other', [], { env, cwd: work, platform }),
-      `cannot start "./other": no program at ${work}/other`
-    )
-  })
+  t.test(
+    'a path is not looked up, and is relative to the working directory of the server',
+    async (t) => {
+      t.equal(findCommand('./tool', [], { env, cwd: work, platform }).file, `${work}/tool`)
+      t.equal(findCommand('../here', [], { env, cwd: work, platform }).file, `${directory}/here`)
+      t.equal(findCommand(`${work}/tool`, [], { env: {}, platform }).file, `${work}/tool`)
+      missing(
+        () => findCommand('./other', [], { env, cwd: work, platform }),
+        `cannot start "./other": no program at ${work}/other`
+      )
+    }
+  )
 
-  t.test('relative directories in PATH begin where the server will', async (t) => {
-    const options = { env: { PATH: 'none:work' }, cwd: directory, platform } as const
-    t.equal(findCommand('tool', [], options).file, `${work}/tool`)
-  })
+  t.test(
+    'relative directories in PATH are relative to the working directory of the server',
+    async (t) => {
+      const options = { env: { PATH: 'none:work' }, cwd: directory, platform } as const
+      t.equal(findCommand('tool', [], options).file, `${work}/tool`)
+    }
+  )
 
-  t.test('a server cannot start where there is no directory', async () => {
+  t.test('a working directory that does not exist is an error', async () => {
     for (const cwd of [`${directory}/nowhere`, `${directory}/here`]) {
       missing(
         () => findCommand('tool', [], { env, cwd, platform }),
@@ -101,18 +107,18 @@ t.test('POSIX', async (t) => {
     }
   })
 
-  t.test('the ending of a name means nothing', async (t) => {
+  t.test('the ending of a name has no meaning', async (t) => {
     const found = findCommand('a b.cmd', ['x'], { env: { PATH: work }, platform })
     t.strictSame(found, { file: `${work}/a b.cmd`, args: ['x'], windowsVerbatimArguments: false })
   })
 
-  t.test('without options it is as this process would find it', async (t) => {
+  t.test('without options it searches as this process would', async (t) => {
     t.equal(findCommand(process.execPath, []).file, process.execPath)
   })
 })
 
-// Here, and only here, a backslash is a character like others: `C:\bin\tool.exe` is the name of a
-// file in the current directory, and Windows' rules can be followed on any system.
+// On POSIX a backslash is a character like others: `C:\bin\tool.exe` is the name of a file in the
+// current directory. So these tests can follow the rules of Windows on any other system.
 const cannotPretend = process.platform === 'win32' && 'this is Windows'
 
 t.test('Windows', { skip: cannotPretend }, async (t) => {
@@ -134,7 +140,7 @@ t.test('Windows', { skip: cannotPretend }, async (t) => {
   const fileOf = (name: string, more: NodeJS.ProcessEnv = {}): string =>
     findCommand(name, [], { env: { ...env, ...more }, platform }).file
 
-  t.test('a name is looked for along Path, with each of the endings of PATHEXT', async (t) => {
+  t.test('a name is looked up in Path, with each ending of PATHEXT', async (t) => {
     t.equal(fileOf('tool'), 'C:\\bin\\tool.exe')
     t.equal(fileOf('tool.exe'), 'C:\\bin\\tool.exe')
     t.equal(fileOf('tool.com'), 'C:\\Program Files\\x\\tool.com')
@@ -144,14 +150,14 @@ t.test('Windows', { skip: cannotPretend }, async (t) => {
     })
   })
 
-  t.test('what has no ending is no program, whatever stands in PATHEXT', async (t) => {
-    // Beside npx.cmd there is an npx, for shells of another system.
+  t.test('a file without an ending is no program, whatever PATHEXT says', async (t) => {
+    // Beside npx.cmd there is an npx for POSIX shells.
     for (const PATHEXT of [undefined, '', '.EXE;.CMD', '.EXE;.CMD;', ';.CMD']) {
       t.equal(fileOf('npx', { PATHEXT }), 'C:\\Windows\\cmd.exe')
     }
   })
 
-  t.test('a path is not looked for, whichever way its slashes lean', async (t) => {
+  t.test('a path is not looked up, with slashes or backslashes', async (t) => {
     const options = { env, cwd: 'C:\\work', platform } as const
     for (const name of ['.\\local', './local.exe', 'C:\\work\\local', '..\\work/local']) {
       t.equal(findCommand(name, [], options).file, 'C:\\work\\local.exe')
@@ -161,7 +167,7 @@ t.test('Windows', { skip: cannotPretend }, async (t) => {
     })
   })
 
-  t.test('a program that is none of cmd.exe’s gets its arguments as they are', async (t) => {
+  t.test('a program that is no batch file gets its arguments unchanged', async (t) => {
     t.strictSame(findCommand('tool', ['a b', '"'], { env, platform }), {
       file: 'C:\\bin\\tool.exe',
       args: ['a b', '"'],
@@ -169,7 +175,7 @@ t.test('Windows', { skip: cannotPretend }, async (t) => {
     })
   })
 
-  t.test('a batch file is started by cmd.exe', async (t) => {
+  t.test('a batch file is started through cmd.exe', async (t) => {
     t.strictSame(findCommand('batch', [], { env, platform }), {
       file: 'C:\\Windows\\cmd.exe',
       args: ['/d', '/s', '/c', '"C:\\Program^ Files\\x\\batch.bat"'],
@@ -178,7 +184,7 @@ t.test('Windows', { skip: cannotPretend }, async (t) => {
     t.equal(fileOf('npx', { ComSpec: undefined }), 'cmd.exe')
   })
 
-  t.test('the arguments of a batch file survive all who read them', async (t) => {
+  t.test('the arguments of a batch file survive each parsing', async (t) => {
     const args = [
       '',
       'plain',
@@ -212,36 +218,36 @@ t.test('Windows', { skip: cannotPretend }, async (t) => {
   })
 })
 
-// What becomes of a line on its way through a batch file that hands on its arguments as npm's do.
+// The command and arguments that a program gets from a batch file which passes them on as npm's do.
 function throughBatch(line: string): { command: string; args: string[] } {
-  // With /s the first and the last quote go, and what is in between stays.
+  // With /s cmd.exe removes the first and the last quote.
   const typed = byCmd(expandVariables(line.slice(1, -1)))
   const end = typed.indexOf(' ')
   const command = end === -1 ? typed : typed.slice(0, end)
   const rest = end === -1 ? '' : typed.slice(end + 1)
-  // What %* stands for is not searched for variables again.
+  // Variables in the value of %* are not expanded again.
   return { command, args: byProgram(byCmd(rest)) }
 }
 
-/** A variable is what stands between two per cent signs, if there is one of that name. */
+/** Replaces the text between two per cent signs, if a variable has that name. */
 function expandVariables(line: string): string {
   return line.replace(/%([^%]+)%/g, (text, name) => (name === 'PATH' ? 'expanded' : text))
 }
 
-/** Outside of quotes a caret takes the meaning from the character after it, and is gone. */
+/** Outside of quotes a caret escapes the character after it, and is removed. */
 function byCmd(line: string): string {
   let read = ''
   let quoted = false
   for (let at = 0; at < line.length; at++) {
     const char = line[at] as string
     if (char === '"') quoted = !quoted
-    if (!quoted && '&|<>()'.includes(char)) throw new Error(`${char} is obeyed in ${line}`)
+    if (!quoted && '&|<>()'.includes(char)) throw new Error(`${char} is not escaped in ${line}`)
     read += char === '^' && !quoted ? line[++at] : char
   }
   return read
 }
 
-/** How the C library splits what a program is started with. */
+/** Splits a command line as the C library does. */
 function byProgram(line: string): string[] {
   const args: string[] = []
   let quoted = false

@@ -1,4 +1,4 @@
-// Frames to lines, those of one turn of the event loop with one call.
+// Frames to lines: the frames of one turn of the event loop go out in one write.
 
 import { once } from 'node:events'
 import { Writable } from 'node:stream'
@@ -19,9 +19,9 @@ const frameOf = (size: number): Frame => notification('x'.repeat(size - empty))
 
 const lines = (...frames: Frame[]): string => frames.map((frame) => `${frame}\n`).join('')
 
-/** A stream that takes what it is given when it is told to. */
+/** A stream that takes a write when the test calls `take`. */
 class Slow extends Writable {
-  /** What it was given, write by write. */
+  /** The text of each write. */
   readonly given: string[] = []
   #taken: Callback | undefined
 
@@ -35,7 +35,7 @@ class Slow extends Writable {
     this.#taken = callback
   }
 
-  /** Takes what it was given last. Resolves when whoever writes knows. */
+  /** Takes the last write. Resolves when the writer has been called back. */
   async take(error?: Error): Promise<void> {
     this.#taken?.(error)
     await turn()
@@ -45,8 +45,9 @@ class Slow extends Writable {
 interface Watched {
   output: Slow
   writer: LineWriter
-  /** Writes frames. Of each that was called back its number is noted, or with what error it was. */
+  /** Writes frames. */
   write(...frames: Frame[]): void
+  /** For each callback the number of its frame, or its error. */
   calledBack: unknown[]
 }
 
@@ -74,8 +75,8 @@ t.test('the frames of one turn go out in one write, in their order', async (t) =
   const { output, write, calledBack } = start()
   write(one, two)
   process.nextTick(() => write(three))
-  t.strictSame(calledBack, [1, 2], 'there is room for more at once')
-  t.strictSame(output.given, [], 'in a turn that has yet to end')
+  t.strictSame(calledBack, [1, 2], 'there is room for more frames at once')
+  t.strictSame(output.given, [], 'before the turn has ended')
   await turn()
   t.strictSame(output.given, [lines(one, two, three)])
   await output.take()
@@ -84,23 +85,23 @@ t.test('the frames of one turn go out in one write, in their order', async (t) =
   t.strictSame(output.given, [lines(one, two, three), lines(two)])
 })
 
-t.test('one that others will not follow need not wait for the end of the turn', async (t) => {
+t.test('a frame that is alone goes out before the end of the turn', async (t) => {
   const { output, writer, write, calledBack } = start()
   writer.write(one, () => calledBack.push('one'), true)
   t.strictSame(output.given, [lines(one)])
   writer.write(two, undefined, true)
-  t.strictSame(output.given, [lines(one)], 'but for what the stream is taking')
+  t.strictSame(output.given, [lines(one)], 'but not while the stream takes another')
   await output.take()
   t.strictSame(output.given, [lines(one), lines(two)])
   await output.take()
   write(three)
   writer.write(one, undefined, true)
-  t.equal(output.given.length, 2, 'and for what was gathered before')
+  t.equal(output.given.length, 2, 'nor while others are gathered')
   await turn()
   t.equal(output.given.at(-1), lines(three, one))
 })
 
-t.test('a large one leaves room for another as soon as it is given to the stream', async (t) => {
+t.test('a large frame leaves room for another as soon as the stream has it', async (t) => {
   for (const alone of [true, false]) {
     const { output, writer, write, calledBack } = start()
     writer.write(frameOf(2 * limit), () => calledBack.push('large'), alone)
@@ -109,13 +110,13 @@ t.test('a large one leaves room for another as soon as it is given to the stream
     t.strictSame(calledBack, ['large'])
     write(frameOf(limit))
     await turn()
-    t.strictSame(calledBack, ['large'], 'for one')
+    t.strictSame(calledBack, ['large'], 'for one frame')
     await output.take()
     t.strictSame(calledBack, ['large', 1])
   }
 })
 
-t.test('while the stream takes some, others are gathered, and follow at once', async (t) => {
+t.test('frames that are gathered while the stream takes others follow at once', async (t) => {
   const { output, write } = start()
   write(one)
   await turn()
@@ -128,7 +129,7 @@ t.test('while the stream takes some, others are gathered, and follow at once', a
   t.strictSame(output.given, [lines(one), lines(two, three)])
 })
 
-t.test('as many go out together as a pipe holds, and a large one goes alone', async (t) => {
+t.test('as many frames go out together as a pipe holds, and a large one alone', async (t) => {
   const half = frameOf(limit / 2)
   const whole = frameOf(limit)
   const large = frameOf(limit + 1)
@@ -156,7 +157,7 @@ t.test('as many go out together as a pipe holds, and a large one goes alone', as
     for (const frame of frames as Frame[]) writer.write(frame)
     await turn()
     for (const [index] of (writes as Frame[][]).entries()) {
-      t.equal(output.given.length, index + 1, 'one at a time')
+      t.equal(output.given.length, index + 1, 'one write at a time')
       await output.take()
     }
     t.strictSame(
@@ -166,27 +167,27 @@ t.test('as many go out together as a pipe holds, and a large one goes alone', as
   }
 })
 
-t.test('there is room for another until as much is gathered as a pipe holds', async (t) => {
+t.test('there is room for another frame until a full batch is gathered', async (t) => {
   const { output, write, calledBack } = start()
   write(one)
   await turn()
   write(frameOf(limit - 1000), frameOf(999))
-  t.strictSame(calledBack, [1, 2, 3], 'one byte short of it')
+  t.strictSame(calledBack, [1, 2, 3], 'one byte short of a batch')
   await output.take()
   write(frameOf(limit - 100), frameOf(100))
   t.strictSame(calledBack, [1, 2, 3, 4])
   await turn()
-  t.strictSame(calledBack, [1, 2, 3, 4], 'no more until the stream takes some')
+  t.strictSame(calledBack, [1, 2, 3, 4], 'no more until the stream has taken the write')
   await output.take()
   t.strictSame(calledBack, [1, 2, 3, 4, 5])
 })
 
-t.test('room for another comes when what is gathered has shrunk enough, not before', async (t) => {
+t.test('room for another frame comes when less than a batch is gathered', async (t) => {
   const { output, writer, calledBack } = start()
   const large = frameOf(2 * limit)
   writer.write(one)
   await turn()
-  // As an owner does who has something to say of its own, and cannot wait.
+  // As an owner writes frames of its own, which cannot wait.
   for (let count = 0; count < 3; count++) writer.write(large)
   writer.write(two, () => calledBack.push('two'))
   for (const expected of [[], [], ['two']]) {
@@ -195,22 +196,25 @@ t.test('room for another comes when what is gathered has shrunk enough, not befo
   }
 })
 
-t.test('who waits for room goes on, whatever else is written meanwhile', async (t) => {
-  const { output, writer, write, calledBack } = start()
-  write(one)
-  await turn()
-  write(frameOf(limit))
-  writer.write(two)
-  t.strictSame(calledBack, [1])
-  await output.take()
-  t.strictSame(calledBack, [1, 2])
-})
+t.test(
+  'a writer that waits for room is released, whatever else is written meanwhile',
+  async (t) => {
+    const { output, writer, write, calledBack } = start()
+    write(one)
+    await turn()
+    write(frameOf(limit))
+    writer.write(two)
+    t.strictSame(calledBack, [1])
+    await output.take()
+    t.strictSame(calledBack, [1, 2])
+  }
+)
 
-t.test('it tells when the stream has all that was written', async (t) => {
+t.test('`whenEmpty` calls back when the stream has taken all frames', async (t) => {
   const { output, writer, write } = start()
   let times = 0
   writer.whenEmpty(() => times++)
-  t.equal(times, 1, 'at once if that is nothing')
+  t.equal(times, 1, 'at once if nothing was written')
   write(one)
   writer.whenEmpty(() => times++)
   await turn()
@@ -225,7 +229,7 @@ t.test('it tells when the stream has all that was written', async (t) => {
   t.equal(times, 2, 'once')
 })
 
-t.test('who writes again when there is room keeps it from being empty', async (t) => {
+t.test('a frame that is written when there is room delays `whenEmpty`', async (t) => {
   const { output, writer } = start()
   let isEmpty = false
   writer.write(one)
@@ -240,7 +244,7 @@ t.test('who writes again when there is room keeps it from being empty', async (t
   t.equal(output.given.at(-1), lines(three))
 })
 
-t.test('flushed, it gives the stream all there is, and nothing twice', async (t) => {
+t.test('`flush` gives the stream all frames, each once', async (t) => {
   const { output, writer, write, calledBack } = start()
   write(one)
   await turn()
@@ -248,7 +252,7 @@ t.test('flushed, it gives the stream all there is, and nothing twice', async (t)
   t.strictSame(calledBack, [1, 2])
   writer.flush()
   writer.flush()
-  t.strictSame(calledBack, [1, 2, 3], 'who waits for room need not any more')
+  t.strictSame(calledBack, [1, 2, 3], 'a writer that waits for room is released')
   await output.take()
   await output.take()
   await turn()
@@ -257,7 +261,7 @@ t.test('flushed, it gives the stream all there is, and nothing twice', async (t)
   t.strictSame(calledBack, [1, 2, 3])
 })
 
-t.test('flushed before the turn has ended, it gives the stream what there is', async (t) => {
+t.test('`flush` works before the turn has ended', async (t) => {
   const { output, writer, write } = start()
   write(one, two)
   writer.flush()
@@ -266,7 +270,7 @@ t.test('flushed before the turn has ended, it gives the stream what there is', a
   t.strictSame(output.given, [lines(one, two)])
 })
 
-t.test('destroyed, it tells whoever waits for room, once', async (t) => {
+t.test('`destroy` releases a writer that waits for room, once', async (t) => {
   const error = new Error('enough')
   const { output, writer, write, calledBack } = start()
   writer.destroy(error)
@@ -280,16 +284,16 @@ t.test('destroyed, it tells whoever waits for room, once', async (t) => {
   t.strictSame(calledBack, [error])
 })
 
-t.test('what nobody can have read is known', async (t) => {
+t.test('`unflushed` has the frames that the reader cannot have had whole', async (t) => {
   const { output, writer, write } = start()
   t.strictSame(writer.unflushed, [])
   write(one, two)
-  t.strictSame(writer.unflushed, [one, two], 'what is gathered')
+  t.strictSame(writer.unflushed, [one, two], 'the gathered frames')
   await turn()
   write(three)
-  t.strictSame(writer.unflushed, [three], 'of several under way some may have been read')
+  t.strictSame(writer.unflushed, [three], 'frames of one write may have been read in part')
   await output.take()
-  t.strictSame(writer.unflushed, [three], 'of one that is under way not all has been')
+  t.strictSame(writer.unflushed, [three], 'a single frame was not read whole')
   write(two)
   t.strictSame(writer.unflushed, [three, two])
   await output.take()
@@ -298,24 +302,21 @@ t.test('what nobody can have read is known', async (t) => {
   t.strictSame(writer.unflushed, [])
 })
 
-t.test(
-  'a stream that fails is written to no more, and what it did not take is known',
-  async (t) => {
-    for (const frames of [[one], [one, two]]) {
-      const { output, writer, write } = start()
-      write(...frames)
-      await turn()
-      const before = output.given.length
-      await output.take(new Error('broken'))
-      write(three)
-      await turn()
-      t.equal(output.given.length, before)
-      t.strictSame(writer.unflushed, frames.length === 1 ? [one, three] : [three])
-    }
+t.test('after a failed write no more is written, and `unflushed` has the rest', async (t) => {
+  for (const frames of [[one], [one, two]]) {
+    const { output, writer, write } = start()
+    write(...frames)
+    await turn()
+    const before = output.given.length
+    await output.take(new Error('broken'))
+    write(three)
+    await turn()
+    t.equal(output.given.length, before)
+    t.strictSame(writer.unflushed, frames.length === 1 ? [one, three] : [three])
   }
-)
+})
 
-t.test('a stream that has ended or gone is not written to', async (t) => {
+t.test('a stream that has ended or closed is not written to', async (t) => {
   for (const end of ['end', 'destroy'] as const) {
     const { output, writer, write, calledBack } = start()
     let error: unknown
@@ -327,13 +328,13 @@ t.test('a stream that has ended or gone is not written to', async (t) => {
     await turn()
     t.strictSame(output.given, [])
     t.equal(error, undefined)
-    t.strictSame(calledBack, [1], 'and there is no more room than there was')
+    t.strictSame(calledBack, [1], 'and there is no more room')
     t.notOk(isEmpty)
     t.strictSame(writer.unflushed, [one, frameOf(limit)])
   }
 })
 
-t.test('a stream that is ended while it takes some gets no others', async (t) => {
+t.test('a stream that is ended during a write gets no more frames', async (t) => {
   const { output, writer, write } = start()
   write(one)
   await turn()

@@ -1,4 +1,4 @@
-// A server's process and all that it started, and how they leave.
+// How a server's process and its descendants are ended.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,7 +17,7 @@ t.setTimeout(120_000)
 
 interface Started {
   child: PipedChild
-  /** Resolves to how the child itself left. */
+  /** Resolves to the exit code and the signal of the child. */
   exited: Promise<[number | null, NodeJS.Signals | null]>
   /** Resolves to the result of a request. */
   ask(method: string, params?: object): Promise<Json>
@@ -33,7 +33,7 @@ function start(t: Test, { command, args }: { command: string; args: string[] }):
     try {
       process.kill(-(child.pid as number), 'SIGKILL')
     } catch {
-      // As it should be.
+      // The group has exited, as it should.
     }
   })
   let lastId = 0
@@ -45,95 +45,95 @@ function start(t: Test, { command, args }: { command: string; args: string[] }):
   return { child, exited: once(child, 'exit') as Started['exited'], ask }
 }
 
-/** The same server as the child of a shell that stays. */
+/** The same server behind a shell that waits for it. */
 const throughShell = (...flags: string[]): { command: string; args: string[] } => {
   const { command, args } = rascal(...flags)
   return { command: 'sh', args: ['-c', '"$@"; exit $?', 'sh', command, ...args] }
 }
 
-const swept = (group: ProcessGroup, timeout?: number): Promise<void> =>
-  new Promise((resolve) => group.sweep(resolve, timeout))
+const endRest = (group: ProcessGroup, timeout?: number): Promise<void> =>
+  new Promise((resolve) => group.endRest(resolve, timeout))
 
-t.test('a child that leaves at the end of its input is sent no signal', async (t) => {
+t.test('a child that exits at the end of its input gets no signal', async (t) => {
   const { child, exited, ask } = start(t, rascal())
   await ask('ping')
   const group = new ProcessGroup(child, 60_000)
-  group.leave()
+  group.stop()
   t.strictSame(await exited, [0, null])
-  await swept(group)
+  await endRest(group)
   t.ok(child.stdout.closed && child.stderr.closed)
 })
 
-t.test('a child that ignores the end of its input is sent SIGTERM', async (t) => {
+t.test('a child that ignores the end of its input gets SIGTERM', async (t) => {
   const { child, exited, ask } = start(t, rascal('--ignore-eof'))
   await ask('ping')
   const group = new ProcessGroup(child, 100)
-  group.leave()
-  group.leave()
+  group.stop()
+  group.stop()
   t.strictSame(await exited, [null, 'SIGTERM'])
-  await swept(group)
+  await endRest(group)
 })
 
-t.test('a child that ignores SIGTERM too is killed', async (t) => {
+t.test('a child that ignores SIGTERM too gets SIGKILL', async (t) => {
   const { child, exited, ask } = start(t, rascal('--ignore-eof', '--ignore-sigterm'))
   await ask('ping')
   const group = new ProcessGroup(child, 100)
-  group.leave()
+  group.stop()
   t.strictSame(await exited, [null, 'SIGKILL'])
-  await swept(group)
+  await endRest(group)
 })
 
-t.test('a server behind a shell is asked, told and forced as one in front', async (t) => {
+t.test('a server behind a shell gets the end of its input and the signals too', async (t) => {
   for (const flags of [[], ['--ignore-eof'], ['--ignore-eof', '--ignore-sigterm']]) {
     const { child, exited, ask } = start(t, throughShell(...flags))
     const { pid, ppid } = await ask('test/pids')
-    t.equal(ppid, child.pid, 'the shell is there')
+    t.equal(ppid, child.pid, 'the shell is its parent')
     const group = new ProcessGroup(child, 100)
-    group.leave()
+    group.stop()
     await exited
-    await swept(group)
+    await endRest(group)
     await ended(pid)
   }
 })
 
-t.test('a server has its time when the shell in front of it is gone', async (t) => {
+t.test('a server has time to exit after the shell before it has exited', async (t) => {
   const { child, exited, ask } = start(t, throughShell('--ignore-eof', '--ignore-sigterm'))
   const { pid } = await ask('test/pids')
   const group = new ProcessGroup(child, 300)
   process.kill(child.pid as number, 'SIGKILL')
   await exited
   const begun = performance.now()
-  const sweeping = swept(group)
+  const ending = endRest(group)
   t.ok(isRunning(pid))
-  await sweeping
+  await ending
   t.ok(performance.now() - begun > 290)
   await ended(pid)
 })
 
-t.test('what a child left behind is told to leave, and forced', async (t) => {
+t.test('the descendants of a child get SIGTERM, then SIGKILL', async (t) => {
   for (const stubborn of [false, true]) {
     const { child, exited, ask } = start(t, rascal())
     const { pid } = await ask('test/fork', { stubborn })
     const group = new ProcessGroup(child, 200)
-    group.leave()
+    group.stop()
     t.strictSame(await exited, [0, null])
     t.ok(isRunning(pid))
-    await swept(group)
+    await endRest(group)
     await ended(pid)
   }
 })
 
-t.test('what a child left behind may be given less time', async (t) => {
+t.test('the descendants of a child may get less time', async (t) => {
   const { child, exited, ask } = start(t, rascal())
   const { pid } = await ask('test/fork', { stubborn: true })
   const group = new ProcessGroup(child, 600_000)
   child.kill('SIGKILL')
   await exited
-  await swept(group, 50)
+  await endRest(group, 50)
   await ended(pid)
 })
 
-t.test('whoever left the group with the pipes in hand keeps nobody waiting', async (t) => {
+t.test('a process that left the group and holds the pipes open is not waited for', async (t) => {
   for (const held of ['stdout', 'stderr']) {
     const stdio = held === 'stdout' ? "['ignore', 1, 'ignore']" : "['ignore', 'ignore', 2]"
     const { child, exited, ask } = start(
@@ -152,37 +152,37 @@ t.test('whoever left the group with the pipes in hand keeps nobody waiting', asy
     const answer = ask('any')
     await exited
     const group = new ProcessGroup(child, 60_000)
-    await swept(group)
+    await endRest(group)
     const { pid, last } = await answer
     t.teardown(() => process.kill(pid, 'SIGKILL'))
-    t.equal(last.length, 100_000, 'what was said before has been read')
+    t.equal(last.length, 100_000, 'the output of the child has been read')
     t.ok(isRunning(pid))
     t.ok(child.stdout.closed && child.stderr.closed)
   }
 })
 
-t.test('once the child is gone nobody is asked or told any more', async (t) => {
+t.test('after the group has exited, `stop` and `signal` do nothing', async (t) => {
   const { child, exited, ask } = start(t, rascal())
   await ask('ping')
   const group = new ProcessGroup(child, 10)
-  group.leave()
+  group.stop()
   await exited
-  await swept(group)
-  group.leave()
+  await endRest(group)
+  group.stop()
   group.signal('SIGTERM')
-  t.pass('the test ends here, and no timer is left')
+  t.pass('no timer keeps the test running')
 })
 
-t.test('a time of zero is any time', async (t) => {
+t.test('a timeout of 0 is no limit', async (t) => {
   const { child, exited, ask } = start(t, rascal('--ignore-eof'))
   const answer = ask('test/sleep', { ms: 100 })
-  new ProcessGroup(child, 0).leave()
+  new ProcessGroup(child, 0).stop()
   await answer
   child.kill('SIGUSR2')
-  t.strictSame(await exited, [null, 'SIGUSR2'], 'it was sent nothing else')
+  t.strictSame(await exited, [null, 'SIGUSR2'], 'it got no other signal')
 })
 
-t.test('on Windows the whole tree is ended by taskkill', async (t) => {
+t.test('on Windows taskkill ends the whole tree', async (t) => {
   const kill = '#!/bin/sh\necho "$@" > "$0.args"; kill -KILL "$2"\n'
   const directory = t.testdir({ taskkill: kill })
   chmodSync(join(directory, 'taskkill'), 0o755)
@@ -193,20 +193,20 @@ t.test('on Windows the whole tree is ended by taskkill', async (t) => {
   const { child, exited, ask } = start(t, rascal('--ignore-eof'))
   await ask('ping')
   const group = new ProcessGroup(child, 50, 'win32')
-  group.leave()
+  group.stop()
   t.strictSame(await exited, [null, 'SIGKILL'])
   t.equal(readFileSync(join(directory, 'taskkill.args'), 'utf8'), `/pid ${child.pid} /T /F\n`)
-  await swept(group)
+  await endRest(group)
 })
 
-t.test('on Windows without taskkill the child at least is ended', async (t) => {
+t.test('on Windows without taskkill at least the child is ended', async (t) => {
   const { PATH } = process.env
   t.teardown(() => (process.env.PATH = PATH))
   const { child, exited, ask } = start(t, rascal('--ignore-eof'))
   await ask('ping')
   process.env.PATH = t.testdir()
   const group = new ProcessGroup(child, 50, 'win32')
-  group.leave()
+  group.stop()
   t.strictSame(await exited, [null, 'SIGTERM'])
-  await swept(group)
+  await endRest(group)
 })

@@ -7,25 +7,25 @@ import { cuts } from '../helpers.ts'
 t.test('the same bytes give the same lines wherever they are cut', async (t) => {
   const bytes = Buffer.from('one é😀\r\n\n \t\ntwo\nthree')
   for (const parts of cuts(bytes)) {
-    const told: string[] = []
-    const tail = new StderrTail((line) => told.push(line))
+    const heard: string[] = []
+    const tail = new StderrTail((line) => heard.push(line))
     for (const part of parts) tail.feed(part)
-    t.strictSame(told, ['one é😀', 'two'], 'a line is told when it ends')
+    t.strictSame(heard, ['one é😀', 'two'], 'a line is handed out when it ends')
     tail.end()
     tail.end()
-    t.strictSame(told, ['one é😀', 'two', 'three'])
-    t.strictSame(tail.lines, told)
+    t.strictSame(heard, ['one é😀', 'two', 'three'])
+    t.strictSame(tail.lines, heard)
   }
 })
 
-t.test('what is cut in a character at its end is told as far as it goes', async (t) => {
+t.test('an incomplete character at the end becomes a replacement character', async (t) => {
   const tail = new StderrTail(() => {})
   tail.feed(Buffer.from([0x61, 0xe2, 0x82]))
   tail.end()
   t.strictSame(tail.lines, ['a\ufffd'])
 })
 
-t.test('the last lines are kept, and of each only so much', async (t) => {
+t.test('only the last lines are kept, and only the start of each', async (t) => {
   let count = 0
   const tail = new StderrTail(() => count++)
   for (let i = 0; i < 100; i++) tail.feed(Buffer.from(`line ${i}\n`))
@@ -39,7 +39,7 @@ t.test('the last lines are kept, and of each only so much', async (t) => {
   t.equal(tail.lines[9], 'long'.repeat(250))
 })
 
-t.test('a line without an end does not grow without end', async (t) => {
+t.test('a line without a newline does not grow without limit', async (t) => {
   const tail = new StderrTail(() => {})
   for (let i = 0; i < 1000; i++) tail.feed(Buffer.from(`\rprogress: ${i}`))
   tail.end()
