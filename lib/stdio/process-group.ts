@@ -56,16 +56,16 @@ export class ProcessGroup {
   endRest(callback: () => void, timeout = this.#closeTimeout): void {
     this.#stopping = true
     this.#clear()
-    let deadline = Date.now() + Math.min(timeout, this.#closeTimeout)
+    let deadline = performance.now() + Math.min(timeout, this.#closeTimeout)
     let killed = false
     const look = (): void => {
-      const late = Date.now() >= deadline
+      const late = performance.now() >= deadline
       if (!this.#isAlive() || (late && killed)) return this.#closePipes(callback)
       if (late) {
         // It takes a moment. Where no process reaps the dead, the group never seems to end.
         this.signal('SIGKILL')
         killed = true
-        deadline = Date.now() + killTime
+        deadline = performance.now() + killTime
       }
       this.#after(pollInterval, look)
     }

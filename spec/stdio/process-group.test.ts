@@ -123,6 +123,24 @@ t.test('the descendants of a child get SIGTERM, then SIGKILL', async (t) => {
   }
 })
 
+t.test('setting the system clock does not change the time that descendants get', async (t) => {
+  for (const step of [3_600_000, -3_600_000]) {
+    const { child, exited, ask } = start(t, rascal())
+    const { pid } = await ask('test/fork', { stubborn: true })
+    const group = new ProcessGroup(child, 1000)
+    child.kill('SIGKILL')
+    await exited
+    const begun = performance.now()
+    const ending = endRest(group)
+    const clock = (): number => performance.timeOrigin + performance.now() + step
+    t.intercept(Date, 'now', { value: clock })
+    await ending
+    const time = performance.now() - begun
+    t.ok(time > 990 && time < 5000, `${time} ms`)
+    await ended(pid)
+  }
+})
+
 t.test('the descendants of a child may get less time', async (t) => {
   const { child, exited, ask } = start(t, rascal())
   const { pid } = await ask('test/fork', { stubborn: true })
