@@ -1,5 +1,6 @@
-// Opens the conversation with a server on behalf of a client: says again what a client said, or would
-// have said, and keeps the answers to itself.
+// Requests of the proxy itself, or repeated by it, to a server that no client is joined to yet. Each
+// request waits for its response, and the server is paused as soon as it has come, so that the next
+// reader misses nothing.
 
 import type { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
@@ -10,35 +11,22 @@ import { methods } from '../protocol/methods.ts'
 import { latestLegacy } from '../protocol/revisions.ts'
 import { version } from '../version.ts'
 
-export interface OpenOptions {
-  /** Milliseconds for each answer (0: any). */
+export interface AskOptions {
+  /** How long each response may take, in ms (0: no limit). */
   timeout: number
-  /** Whatever else the server says meanwhile. */
+  /** Called with each other frame that the server sends meanwhile. Default: they are dropped. */
   onFrame?(frame: Frame): void
 }
 
 /**
- * Writes `frames` one after another, each request when the one before it has been answered, and
- * resolves to the last answer. The server is paused then: its next reader misses nothing.
+ * Sends a request and resolves to its response. An error is a response too, except to `initialize`: a
+ * server that refuses it has no session.
  *
- * @throws ProxyError `ERR_SERVER_START` when the server refuses or leaves, `ERR_TIMEOUT`
+ * @throws ProxyError `ERR_SERVER_START` when the server refuses `initialize` or closes, `ERR_TIMEOUT`
  */
-export async function open(
-  server: Duplex,
-  frames: Frame[],
-  options: OpenOptions
-): Promise<Frame | undefined> {
-  // Its errors come with its closing.
-  if (server.listenerCount('error') === 0) server.on('error', () => {})
-  let answer: Frame | undefined
-  for (const frame of frames) {
-    if (frame.kind === 'request') answer = await ask(server, frame, options)
-    else server.write(frame)
-  }
-  return answer
-}
-
-function ask(server: Duplex, request: Frame, { timeout, onFrame }: OpenOptions): Promise<Frame> {
+export function ask(server: Duplex, request: Frame, options: AskOptions): Promise<Frame> {
+  const { timeout, onFrame } = options
+  ignoreErrors(server)
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       clearTimeout(timer)
@@ -50,7 +38,6 @@ function ask(server: Duplex, request: Frame, { timeout, onFrame }: OpenOptions):
     }
     const serverOnData = (frame: Frame): void => {
       if (frame.kind !== 'response' || frame.id !== request.id) return onFrame?.(frame)
-      // An `initialize` that is refused has opened nothing; other refusals are the client's affair.
       if (request.method === methods.initialize && frame.errorCode !== undefined) {
         const fault = frame.failure === undefined ? 'refused' : 'did not answer'
         return fail('ERR_SERVER_START', fault, frame.failure)
@@ -59,19 +46,52 @@ function ask(server: Duplex, request: Frame, { timeout, onFrame }: OpenOptions):
       resolve(frame)
     }
     const serverOnClose = (): void => {
-      fail('ERR_SERVER_START', 'left before it answered', server.errored ?? undefined)
+      fail(
+        'ERR_SERVER_START',
+        'closed the connection before it answered',
+        server.errored ?? undefined
+      )
     }
-    const late = (): void => fail('ERR_TIMEOUT', 'took too long to answer')
-    const timer = timeout > 0 ? setTimeout(late, timeout) : undefined
+    const onTimeout = (): void => fail('ERR_TIMEOUT', 'took too long to answer')
+    const timer = timeout > 0 ? setTimeout(onTimeout, timeout) : undefined
     server.on('data', serverOnData).on('close', serverOnClose).resume()
     server.write(request)
   })
 }
 
-/** The opening of a client that is the proxy itself: it can do nothing that a server might ask for. */
-export function openingOfProxy(): Frame[] {
-  const clientInfo = { name: 'mcp-proxy', version }
-  const params = { protocolVersion: latestLegacy, capabilities: {}, clientInfo }
+/**
+ * Writes `frames` in their order, each after the response to the request before it. Resolves to the
+ * last response. Fails as `ask` does.
+ */
+export async function sendInOrder(
+  server: Duplex,
+  frames: Frame[],
+  options: AskOptions
+): Promise<Frame | undefined> {
+  ignoreErrors(server)
+  let response: Frame | undefined
+  for (const frame of frames) {
+    if (frame.kind === 'request') response = await ask(server, frame, options)
+    else server.write(frame)
+  }
+  return response
+}
+
+// A server that fails also closes, and `ask` takes the error from there. Without a listener for
+// `error` the process would end.
+function ignoreErrors(server: Duplex): void {
+  if (server.listenerCount('error') === 0) server.on('error', () => {})
+}
+
+/** The name and version that the proxy gives to servers. */
+export const proxyInfo = { name: 'mcp-proxy', version }
+
+/**
+ * The frames that initialize a session of the proxy itself. It names no client capabilities, so the
+ * server may not send it requests, except `ping`.
+ */
+export function proxyHandshake(): Frame[] {
+  const params = { protocolVersion: latestLegacy, capabilities: {}, clientInfo: proxyInfo }
   return [
     makeFrame({ jsonrpc: '2.0', id: 'mcp-proxy', method: methods.initialize, params }),
     makeFrame({ jsonrpc: '2.0', method: methods.initialized })

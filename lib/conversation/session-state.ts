@@ -1,19 +1,19 @@
-// What a client has said that a server must be told again if it is started anew: `initialize`,
-// `initialized`, the log level, and the subscriptions that still stand.
+// The messages that restore a client's session on a new server: `initialize`, `initialized`, the last
+// log level, and each subscription that the client has not ended.
 
 import { Frame } from '../message/frame.ts'
 import { methods } from '../protocol/methods.ts'
 
 export class SessionState {
-  /** By what it is about, in the order in which the server must hear it. */
-  readonly #said = new Map<string, Frame>()
+  /** In the order in which the client sent them. The key is the part of the state that a frame sets. */
+  readonly #frames = new Map<string, Frame>()
 
-  /** All of it, in order. */
+  /** The frames to send to a new server, in their order. */
   get frames(): Frame[] {
-    return [...this.#said.values()]
+    return [...this.#frames.values()]
   }
 
-  /** Notes what the client says, if it belongs to the opening. */
+  /** Keeps a frame from the client if it is part of the state. */
   note(frame: Frame): void {
     switch (frame.method) {
       case methods.initialize:
@@ -25,16 +25,17 @@ export class SessionState {
         this.#keep(`subscription ${uriOf(frame)}`, frame)
         break
       case methods.unsubscribe:
-        this.#said.delete(`subscription ${uriOf(frame)}`)
+        this.#frames.delete(`subscription ${uriOf(frame)}`)
         break
-      default: // no part of it
+      default: // not part of the state
     }
   }
 
-  // A copy, since a frame's bytes may be a slice of something large.
+  // Copies the bytes: they may be a slice of a large chunk, which would stay in memory.
   #keep(key: string, frame: Frame): void {
-    this.#said.set(key, new Frame(Buffer.from(frame.bytes), frame))
+    this.#frames.set(key, new Frame(Buffer.from(frame.bytes), frame))
   }
 }
 
-const uriOf = (frame: Frame): string => String(frame.message().params?.uri)
+/** The URI of the resource that a message is about. */
+export const uriOf = (frame: Frame): string => String(frame.message().params?.uri)

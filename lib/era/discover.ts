@@ -1,47 +1,46 @@
-// What the proxy says on its own behalf to servers of the modern revision.
+// Finds out whether a server speaks the modern revision, and makes the proxy's requests to it. A
+// server speaks it if its response to `server/discover` lists versions, or is an error that only
+// modern servers send. Any other response, and silence, mean a legacy server.
 
 import type { Duplex } from 'node:stream'
-import { open } from '../conversation/ask.ts'
+import { ask, proxyInfo } from '../conversation/ask.ts'
 import { ProxyError } from '../errors.ts'
 import type { HttpStatusError } from '../errors.ts'
 import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { modernErrorCodes } from '../protocol/error-codes.ts'
+import { legacyRefusals } from '../protocol/http-statuses.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
 import { modernVersion } from '../protocol/revisions.ts'
-import { version } from '../version.ts'
 
-/** A request of the proxy's own. */
+/** A request of the modern revision that the proxy itself sends. */
 export function ownRequest(id: string, method: string, params: Record<string, unknown>): Frame {
   const _meta = {
     [metaKeys.protocolVersion]: modernVersion,
-    [metaKeys.clientInfo]: { name: 'mcp-proxy', version },
+    [metaKeys.clientInfo]: proxyInfo,
     [metaKeys.clientCapabilities]: {}
   }
   return makeFrame({ jsonrpc: '2.0', id, method, params: { ...params, _meta } })
 }
 
-/** How a legacy server may refuse over HTTP, if not with an error. */
-const legacyStatuses = new Set([400, 404, 405])
-
 /**
- * Asks a server whether it knows the modern revision (2026-07-28, stdio, Backward Compatibility).
+ * Resolves if the server speaks the modern revision (2026-07-28, stdio, Backward Compatibility).
  *
- * @param timeout milliseconds for the answer (0: any). Silence is one too: a legacy server need not
- * answer what it does not know
- * @throws ProxyError `ERR_LEGACY_SERVER`, and whatever keeps the server from answering
+ * @param timeout how long the response may take, in ms (0: no limit). A server that is silent for so
+ * long counts as legacy: legacy servers need not answer a method that they don't know
+ * @throws ProxyError `ERR_LEGACY_SERVER`, or the failure that kept the server from answering
  */
 export async function discover(server: Duplex, timeout: number): Promise<void> {
-  let answer: Frame | undefined
+  let response: Frame | undefined
   try {
-    answer = await open(server, [ownRequest('mcp-proxy', methods.discover, {})], { timeout })
+    response = await ask(server, ownRequest('mcp-proxy', methods.discover, {}), { timeout })
   } catch (error) {
     if ((error as ProxyError).code !== 'ERR_TIMEOUT') throw error
   }
-  const failure = answer?.failure as HttpStatusError | undefined
-  if (failure !== undefined && !legacyStatuses.has(failure.received)) throw failure
-  const { result, error } = answer?.message() ?? {}
+  const failure = response?.failure as HttpStatusError | undefined
+  if (failure !== undefined && !legacyRefusals.has(failure.received)) throw failure
+  const { result, error } = response?.message() ?? {}
   const isModern = 'supportedVersions' in Object(result) || modernErrorCodes.has(error?.code)
   if (isModern) return
   const message = 'this server knows only revisions that open with initialize'

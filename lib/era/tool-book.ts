@@ -6,7 +6,7 @@
 // it, and the next question opens another port.
 
 import type { Duplex } from 'node:stream'
-import { open } from '../conversation/ask.ts'
+import { ask } from '../conversation/ask.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
@@ -78,12 +78,12 @@ export class ToolBook {
     let cursor: string | undefined
     do {
       const request = ownRequest('tools', methods.listTools, cursor === undefined ? {} : { cursor })
-      const response = await open(port, [request], { timeout: this.#timeout })
-      const result = response?.message().result
+      const response = await ask(port, request, { timeout: this.#timeout })
+      const result = response.message().result
       addTools(book, result)
       cursor = pages.next(result)
       // After an error the next question lists the tools again.
-      if (response?.errorCode !== undefined) port.destroy()
+      if (response.errorCode !== undefined) port.destroy()
     } while (cursor !== undefined)
     if (pages.fault !== undefined) this.#log.warn(`the list of tools is cut short: ${pages.fault}`)
     port.resume()

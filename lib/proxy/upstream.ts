@@ -1,5 +1,5 @@
-// A server that clients can ask for: gives to each kind of client the transport that suits it, and
-// knows whether the server could be started.
+// One server that clients can ask for. Gives each kind of client its transport: a process for each
+// session, or a port on a shared server. Knows whether the server could be started.
 
 import type { Duplex } from 'node:stream'
 import { discover } from '../era/discover.ts'
@@ -18,13 +18,13 @@ import { share } from '../wrappers/share.ts'
 import type { SharedServer } from '../wrappers/share.ts'
 
 export interface UpstreamOptions {
-  /** As it is called in `/status` and in the log. */
+  /** The name of the server in `/status` and in the log. */
   label: string
-  /** Makes the transport to the server itself. */
+  /** Makes the transport to the server. */
   connect: () => Duplex
-  /** Sessions share one process. */
+  /** All sessions share one process. Otherwise each session has a process. */
   shared: boolean
-  /** Processes started ahead. */
+  /** How many processes are started before a session needs them. */
   prewarm: number
   limits: Limits
   log: Log
@@ -35,12 +35,12 @@ export class Upstream {
   state: ServerState = 'configured'
   readonly #options: UpstreamOptions
   readonly #pool: ReturnType<typeof prewarm>
-  /** All that there are now, for clients of whatever kind. */
+  /** The servers that are open, for clients of every kind. */
   readonly #servers = new Set<Duplex>()
   #sessions: SharedSessions | undefined
   #modern: { server: SharedServer; tools: ToolBook } | undefined
-  /** Why the server cannot be spoken to in the modern revision, once that is known. */
-  #legacy: ProxyError | undefined
+  /** Refuses modern clients. Set when the server is known to be legacy. */
+  #legacyError: ProxyError | undefined
 
   constructor(options: UpstreamOptions) {
     this.label = options.label
@@ -49,9 +49,9 @@ export class Upstream {
   }
 
   /**
-   * Gives the transport for a client.
+   * Gives the transport to the server for one client.
    *
-   * @throws ProxyError `ERR_LEGACY_SERVER` for a modern client of a server that is known to be legacy
+   * @throws ProxyError `ERR_LEGACY_SERVER` for a modern client when the server is known to be legacy
    */
   connect(kind: ClientKind): Duplex {
     switch (kind) {
@@ -65,7 +65,7 @@ export class Upstream {
   }
 
   /**
-   * The parameters of a tool that are mirrored in headers (2026-07-28).
+   * Finds the parameters of a tool that are mirrored in headers (2026-07-28).
    *
    * @throws ProxyError `ERR_LEGACY_SERVER`, and the errors of the server
    */
@@ -74,26 +74,26 @@ export class Upstream {
     return server.isReady ? tools.paramsOf(tool) : server.ready().then(() => tools.paramsOf(tool))
   }
 
-  /** Ends all processes. Resolves when they have gone. */
+  /** Ends all processes. Resolves when they have exited. */
   async destroy(): Promise<void> {
-    const gone = [...this.#servers].map(
+    const closed = [...this.#servers].map(
       (server) => new Promise((resolve) => server.once('close', resolve).destroy())
     )
-    await Promise.all([...gone, this.#pool.destroy()])
+    await Promise.all([...closed, this.#pool.destroy()])
   }
 
   #reconnect(): Duplex {
     const { limits, log } = this.#options
     const server = reconnect(this.#pool.connect, { ...limits, log })
-    let works = false
-    server.once('open', () => {
-      works = true
+    let wasReady = false
+    server.once('ready', () => {
+      wasReady = true
       this.state = 'configured'
     })
     this.#servers.add(server)
     server.once('error', (error: ProxyError) => {
-      // One that only knows other revisions is none the worse for it, nor for a client that leaves.
-      if (works || error.code === 'ERR_LEGACY_SERVER' || isAbort(error)) return
+      // Neither a refusal because of the era nor a client that disconnects is a failure to start.
+      if (wasReady || error.code === 'ERR_LEGACY_SERVER' || isAbort(error)) return
       this.state = 'failed'
     })
     server.once('close', () => this.#servers.delete(server))
@@ -107,7 +107,7 @@ export class Upstream {
   }
 
   #sharedModern(): { server: SharedServer; tools: ToolBook } {
-    if (this.#legacy !== undefined) throw this.#legacy
+    if (this.#legacyError !== undefined) throw this.#legacyError
     this.#modern ??= this.#shareModern()
     return this.#modern
   }
@@ -117,7 +117,7 @@ export class Upstream {
     const server = share(() => this.#reconnect(), {
       ...limits,
       log,
-      open: (server) => this.#discover(server)
+      prepare: (server) => this.#discover(server)
     })
     return { server, tools: new ToolBook(() => server.port(), limits.connectTimeout, log) }
   }
@@ -126,7 +126,9 @@ export class Upstream {
     try {
       await discover(server, this.#options.limits.connectTimeout)
     } catch (error) {
-      if (error instanceof ProxyError && error.code === 'ERR_LEGACY_SERVER') this.#legacy = error
+      if (error instanceof ProxyError && error.code === 'ERR_LEGACY_SERVER') {
+        this.#legacyError = error
+      }
       throw error
     }
   }

@@ -1,9 +1,13 @@
-// A server that dies is not the end of a session: this wrapper starts it anew, repeats what opened
-// the conversation, and goes on. What was in flight gets an error; what was never sent is sent after;
-// nothing is sent twice. The same serves a remote server that has forgotten the session.
+// A transport that outlives its server. When the server closes, this wrapper starts the next one,
+// sends it the messages that restore the session, and goes on.
+//
+// Each frame from the client waits in a queue until a server has taken it. When a server closes,
+// requests that it had taken get an error: it may have acted on them, so they are never sent twice.
+// Frames still in the queue go to the next server. The same serves a remote server that has forgotten
+// the session.
 
 import type { Duplex } from 'node:stream'
-import { open } from '../conversation/ask.ts'
+import { sendInOrder } from '../conversation/ask.ts'
 import { SessionState } from '../conversation/session-state.ts'
 import { describe, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
@@ -19,20 +23,24 @@ import { failAfterReading, ServerGoneError } from '../streams/fail-after-reading
 import { OuterTransport } from '../streams/outer-transport.ts'
 
 export interface ReconnectOptions {
-  /** Restarts within a minute before the transport fails (5; 0: any number). */
+  /** How many restarts within a minute are allowed before the transport fails (default 5; 0: no limit). */
   restarts?: number | undefined
-  /** Milliseconds for each answer while the conversation is opened again (30 000; 0: any). */
+  /**
+   * How long a new server may take for each response while the session is restored, in ms (default
+   * 30 000; 0: no limit).
+   */
   connectTimeout?: number | undefined
-  /** Destroys the transport, and the server with it. */
+  /** Destroys the transport and its server. */
   signal?: AbortSignal | undefined
+  /** Gets a warning for each restart. Default: nothing is logged. */
   log?: Log | undefined
 }
 
 /**
  * Gives a transport to the servers that `connect` makes, one after another.
  *
- * It emits `open` when a server has answered for the first time. It fails with the error of the last
- * server: when that one never answered anything, or when there were too many in a minute.
+ * It emits `ready` when a server has answered a request for the first time. It fails with the error of
+ * the last server if no server ever answered, or if there were too many restarts within a minute.
  *
  * @param connect makes the transport to a server: `() => connectChild({ command })`
  */
@@ -41,7 +49,7 @@ export function reconnect(connect: () => Duplex, options: ReconnectOptions = {})
 }
 
 const minute = 60_000
-/** The pause before the second restart in a minute; it doubles with each, in milliseconds. */
+/** The pause before the second restart within a minute, in ms. It doubles with each restart. */
 const firstPause = 100
 
 class ReconnectTransport extends OuterTransport {
@@ -49,26 +57,27 @@ class ReconnectTransport extends OuterTransport {
   readonly #restarts: number
   readonly #connectTimeout: number
   readonly #log: Log
-  readonly #opening = new SessionState()
-  /** What the client asked of the server. */
-  readonly #owed = new PendingRequests()
-  /** What the server asked of the client. */
-  readonly #asked = new PendingRequests()
-  /** What servers before this one asked: no server waits for those answers. */
-  readonly #stale = new Set<Id>()
-  /** What no server has taken yet, oldest first. */
-  #waiting: Frame[] = []
-  /** Of the last frame, while there is no room for another. */
-  #callback: Callback | undefined
-  /** A server has answered something: from now on one may follow another. */
-  #opened = false
-  /** Why the first server failed, to be told to a client that has yet to ask something. */
-  #fault: ProxyError | undefined
-  /** The server that is being opened. */
-  #next: Duplex | undefined
+  readonly #sessionState = new SessionState()
+  /** The client's requests that have no response yet. */
+  readonly #clientRequests = new PendingRequests()
+  /** The requests of the current server that have no response yet. */
+  readonly #serverRequests = new PendingRequests()
+  /** Ids of requests from closed servers. The client's responses to them are dropped. */
+  readonly #staleRequests = new Set<Id>()
+  /** The frames that no server has taken yet, oldest first. */
+  #queue: Frame[] = []
+  /** The callback of the last write, while the server has no room for another frame. */
+  #writeCallback: Callback | undefined
+  /** A server has answered a request. Only then is a closed server restarted. */
+  #hasAnswered = false
+  /** Why the first server failed, until the client sends a frame and can get the error. */
+  #startError: ProxyError | undefined
+  /** The server whose session is being restored. */
+  #nextServer: Duplex | undefined
+  /** When the restarts of the last minute were. */
   #restartTimes: number[] = []
   #timer: NodeJS.Timeout | undefined
-  /** The client has said its last word, and nothing is owed to it. */
+  /** The client has ended, and has the responses to all its requests. */
   #ended = false
 
   constructor(connect: () => Duplex, options: ReconnectOptions) {
@@ -81,51 +90,51 @@ class ReconnectTransport extends OuterTransport {
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    this.#owed.sent(frame)
+    this.#clientRequests.sent(frame)
     if (this.#isStale(frame)) return callback()
-    this.#waiting.push(frame)
-    this.#callback = callback
-    if (this.#send(frame)) this.#goOn()
-    this.#tellFault()
+    this.#queue.push(frame)
+    this.#writeCallback = callback
+    if (this.#send(frame)) this.#releaseWriter()
+    this.#failIfNotStarted()
   }
 
   override _final(callback: Callback): void {
-    this.#owed.whenSettled(() => {
+    this.#clientRequests.whenSettled(() => {
       this.#ended = true
       if (this.inner !== undefined) {
         this.inner.end(() => callback())
         return
       }
-      // A server that is gone need not be started only to be told to end.
+      // The server has closed. Don't start another one only to end it.
       clearTimeout(this.#timer)
-      this.#next?.destroy()
-      if (this.#opened) this.push(null)
-      else this.#tellFault()
+      this.#nextServer?.destroy()
+      if (this.#hasAnswered) this.push(null)
+      else this.#failIfNotStarted()
       callback()
     })
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     clearTimeout(this.#timer)
-    this.#goOn(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
-    this.inner ??= this.#next
+    this.#releaseWriter(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
+    this.inner ??= this.#nextServer
     super._destroy(error, callback)
   }
 
   protected override innerOnFrame(frame: Frame): void {
-    if (this.#owed.answered(frame) && !this.#opened) {
-      this.#opened = true
-      this.emit('open')
+    if (this.#clientRequests.answered(frame) && !this.#hasAnswered) {
+      this.#hasAnswered = true
+      this.emit('ready')
     }
-    this.#asked.sent(frame)
+    this.#serverRequests.sent(frame)
     this.pass(frame)
   }
 
   protected override innerOnClose(error: Error | undefined): void {
     const cause = toProxyError(error)
-    for (const requestId of this.#asked.take()) {
-      this.#stale.add(requestId)
-      const params = { requestId, reason: 'the server that asked is gone' }
+    for (const requestId of this.#serverRequests.take()) {
+      this.#staleRequests.add(requestId)
+      const params = { requestId, reason: 'the server that sent this request is gone' }
       this.pass(makeFrame({ jsonrpc: '2.0', method: methods.cancelled, params }))
     }
     if (this.#ended) {
@@ -133,65 +142,66 @@ class ReconnectTransport extends OuterTransport {
       return
     }
     const undelivered = cause instanceof ServerGoneError ? cause.undelivered : []
-    // An answer is for the server that asked.
-    this.#waiting = [...undelivered, ...this.#waiting].filter(({ kind }) => kind !== 'response')
-    if (!this.#opened) {
-      this.#fault = cause
-      if (this.#owed.size > 0) this.#tellFault()
+    // Drops responses: they belong to the server that closed.
+    this.#queue = [...undelivered, ...this.#queue].filter(({ kind }) => kind !== 'response')
+    if (!this.#hasAnswered) {
+      this.#startError = cause
+      if (this.#clientRequests.size > 0) this.#failIfNotStarted()
       return
     }
-    const unsent = this.#unsent()
-    this.#failCalls(cause, (id) => !unsent.has(id))
+    const queued = this.#queuedRequests()
+    this.#failRequests(cause, (id) => !queued.has(id))
     if (!this.#ended) this.#restartLater(cause)
   }
 
-  /** The requests that no server has taken yet. */
-  #unsent(): Set<Id | undefined> {
-    const requests = this.#waiting.filter(({ kind }) => kind === 'request')
+  /** The ids of the requests that no server has taken yet. */
+  #queuedRequests(): Set<Id | undefined> {
+    const requests = this.#queue.filter(({ kind }) => kind === 'request')
     return new Set(requests.map(({ id }) => id))
   }
 
-  // The last of them may be what `_final` waits for.
-  #failCalls(cause: ProxyError, which: (id: Id) => boolean = () => true): void {
-    for (const id of this.#owed.ids.filter(which)) {
+  #failRequests(cause: ProxyError, which: (id: Id) => boolean = () => true): void {
+    for (const id of this.#clientRequests.ids.filter(which)) {
+      // Push before forgetting: the last id releases `_final`.
       this.pass(errorFrame(id, cause))
-      this.#owed.forget(id)
+      this.#clientRequests.forget(id)
     }
   }
 
-  #tellFault(): void {
-    const fault = this.#fault
-    this.#fault = undefined
-    if (fault !== undefined) this.#giveUp(fault)
+  #failIfNotStarted(): void {
+    const error = this.#startError
+    this.#startError = undefined
+    if (error !== undefined) this.#giveUp(error)
   }
 
   #giveUp(cause: ProxyError, error = cause): void {
-    this.#failCalls(cause)
+    this.#failRequests(cause)
     failAfterReading(this, error)
   }
 
   #isStale({ kind, id }: Frame): boolean {
-    return kind === 'response' && !this.#asked.has(id as Id) && this.#stale.delete(id as Id)
+    if (kind !== 'response' || this.#serverRequests.has(id as Id)) return false
+    return this.#staleRequests.delete(id as Id)
   }
 
-  /** Returns whether there is room for another. */
+  /** Writes a frame to the server, if there is one. Returns whether it has room for another. */
   #send(frame: Frame): boolean {
     if (this.inner === undefined) return false
-    this.#opening.note(frame)
-    return this.inner.write(frame, this.#onTaken)
+    this.#sessionState.note(frame)
+    return this.inner.write(frame, this.#innerOnTaken)
   }
 
-  // Frames are taken in the order in which they were written. An error means that the server never had
-  // the frame: it is for the next one.
-  readonly #onTaken = (error?: Error | null): void => {
+  // Called for each frame in the order of the writes. After an error the server did not get the frame:
+  // it stays in the queue for the next server.
+  readonly #innerOnTaken = (error?: Error | null): void => {
     if (error) return
-    this.#asked.answered(this.#waiting.shift() as Frame)
-    if (this.inner?.writableNeedDrain === false) this.#goOn()
+    this.#serverRequests.answered(this.#queue.shift() as Frame)
+    if (this.inner?.writableNeedDrain === false) this.#releaseWriter()
   }
 
-  #goOn(error?: Error): void {
-    const callback = this.#callback
-    this.#callback = undefined
+  #releaseWriter(error?: Error): void {
+    const callback = this.#writeCallback
+    this.#writeCallback = undefined
     callback?.(error)
   }
 
@@ -210,18 +220,19 @@ class ReconnectTransport extends OuterTransport {
 
   async #restart(): Promise<void> {
     const server = this.#connect()
-    this.#next = server
-    const isWaiting = ({ id, method }: Frame): boolean =>
-      this.#waiting.some((frame) => frame.id === id && frame.method === method)
-    const frames = this.#opening.frames.filter((frame) => !isWaiting(frame))
-    const failure = await open(server, frames, {
+    this.#nextServer = server
+    // A frame that is still in the queue is sent from there.
+    const isQueued = ({ id, method }: Frame): boolean =>
+      this.#queue.some((frame) => frame.id === id && frame.method === method)
+    const frames = this.#sessionState.frames.filter((frame) => !isQueued(frame))
+    const failure = await sendInOrder(server, frames, {
       timeout: this.#connectTimeout,
       onFrame: (frame) => this.innerOnFrame(frame)
     }).then(
       () => undefined,
       (error: ProxyError) => error
     )
-    this.#next = undefined
+    this.#nextServer = undefined
     if (this.destroyed || this.#ended) return
     if (failure !== undefined) {
       server.destroy()
@@ -229,10 +240,10 @@ class ReconnectTransport extends OuterTransport {
       return
     }
     this.attach(server)
-    // What the client says next comes after all of them.
+    // Release the writer last: frames that the client writes next come after the queued ones.
     let hasRoom = true
-    for (const frame of this.#waiting) hasRoom = this.#send(frame)
-    if (hasRoom) this.#goOn()
+    for (const frame of this.#queue) hasRoom = this.#send(frame)
+    if (hasRoom) this.#releaseWriter()
   }
 }
 

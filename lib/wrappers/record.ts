@@ -1,5 +1,5 @@
-// Writes down every frame that passes between a client and a server, as one JSON object a line. A
-// recording can be played again, as either end.
+// Records every frame between clients and servers in a file: one JSON object a line. The player in
+// `fixtures/` can take the part of either side of a recording.
 
 import { open } from 'node:fs/promises'
 import { Transform } from 'node:stream'
@@ -9,13 +9,13 @@ import type { Frame } from '../message/frame.ts'
 
 /** A line of a recording. */
 export interface RecordedFrame {
-  /** When it passed: ISO 8601, UTC. */
+  /** When the frame passed: ISO 8601, UTC. */
   time: string
-  /** Who said it. */
+  /** Which side sent it. */
   from: 'client' | 'server'
-  /** Which session it belongs to: any name that no other session of the recording has. */
+  /** The session that it belongs to. Each session of a recording has a different name. */
   session: string
-  /** The frame's text, byte for byte. */
+  /** The text of the frame, byte for byte. */
   frame: string
 }
 
@@ -31,33 +31,33 @@ export interface Tap {
 export interface Recorder {
   /** Makes the streams that record one session. */
   tap(session: string): Tap
-  /** Ends the recording, and resolves when all of it is written. */
+  /** Ends the recording. Resolves when all of it is in the file. */
   close(): Promise<void>
 }
 
 /**
- * Records to a file, which is added to if it exists.
+ * Records to a file. If the file exists, the lines are appended to it.
  *
- * @throws ProxyError `ERR_CONFIG` when the file cannot be opened; the taps, and `close`, when it
- * cannot be written
+ * @throws ProxyError `ERR_CONFIG` when the file cannot be opened. The taps and `close` fail with it
+ * when the file cannot be written
  */
 export async function record(file: string): Promise<Recorder> {
-  const fault = (cause: unknown): ProxyError =>
+  const writeError = (cause: unknown): ProxyError =>
     new ProxyError('ERR_CONFIG', `cannot write the recording to ${file}`, { cause })
   const handle = await open(file, 'a').catch((cause: unknown) => {
-    throw fault(cause)
+    throw writeError(cause)
   })
   const output = handle.createWriteStream()
-  output.on('error', () => {}) // those who write are told
+  output.on('error', () => {}) // each write, and `close`, gets the error too
   const tapOf = (from: RecordedFrame['from'], session: string): Transform =>
     new Transform({
       objectMode: true,
       transform(frame: Frame, _encoding, callback) {
         const time = new Date().toISOString()
         const line: RecordedFrame = { time, from, session, frame: frame.toString() }
-        // The recording sets the pace: what was not written down has not passed.
+        // A frame passes when its line is written: no frame passes unrecorded.
         output.write(`${JSON.stringify(line)}\n`, (error) => {
-          if (error) callback(fault(output.errored ?? error))
+          if (error) callback(writeError(output.errored ?? error))
           else callback(null, frame)
         })
       }
@@ -69,7 +69,7 @@ export async function record(file: string): Promise<Recorder> {
     }),
     close: async () => {
       await finished(output.end()).catch((error: unknown) => {
-        throw fault(error)
+        throw writeError(error)
       })
     }
   }

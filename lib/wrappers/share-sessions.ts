@@ -1,10 +1,13 @@
-// One legacy server for many sessions. The proxy has opened the only session that the server knows of,
-// as a client that can do nothing: so the server never asks a question whose addressee would have to
-// be guessed. What each client says to open or keep its own session is answered here; the log level
-// and the subscriptions that the server has are the sum of what its clients want.
+// One legacy server for many sessions.
+//
+// The proxy initializes the server itself and names no client capabilities, so the server sends no
+// request that one of several clients would have to answer. A session answers `initialize`, `ping` and
+// what else concerns only its own client. The server logs at the least level that a client set, and
+// has every subscription of every client; each session then picks out what its client asked for.
 
 import type { Duplex } from 'node:stream'
-import { open, openingOfProxy } from '../conversation/ask.ts'
+import { proxyHandshake, sendInOrder } from '../conversation/ask.ts'
+import { uriOf } from '../conversation/session-state.ts'
 import type { ProxyError } from '../errors.ts'
 import { splice } from '../json/splice.ts'
 import { limits } from '../limits.ts'
@@ -12,19 +15,21 @@ import { answerTo } from '../message/answer.ts'
 import { Frame, makeFrame } from '../message/frame.ts'
 import { logLevels } from '../protocol/log-levels.ts'
 import { methods } from '../protocol/methods.ts'
+import { paths } from '../protocol/paths.ts'
 import { isLegacyVersion } from '../protocol/revisions.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
 import { OuterTransport } from '../streams/outer-transport.ts'
+import type { Broadcast } from './broadcast.ts'
 import { share } from './share.ts'
 import type { SharedServer, ShareOptions } from './share.ts'
 
-export interface ShareSessionsOptions extends Omit<ShareOptions, 'open'> {
-  /** Milliseconds for the server's answer to `initialize` (30 000; 0: any). */
+export interface ShareSessionsOptions extends Omit<ShareOptions, 'prepare'> {
+  /** How long the server may take to answer `initialize`, in ms (default 30 000; 0: no limit). */
   connectTimeout?: number | undefined
 }
 
-/** Shares the legacy server that `connect` makes: see `share`. */
+/** Shares the legacy server that `connect` makes, which is called as `share` calls it. */
 export function shareSessions(
   connect: () => Duplex,
   options: ShareSessionsOptions = {}
@@ -33,48 +38,51 @@ export function shareSessions(
 }
 
 export class SharedSessions {
-  readonly #shared: SharedServer
+  readonly #server: SharedServer
   readonly #sessions = new Set<SessionPort>()
-  #opened: Frame | undefined
+  #initializeResponse: Frame | undefined
 
   /** Use `shareSessions`. */
   constructor(connect: () => Duplex, options: ShareSessionsOptions) {
     const { connectTimeout: timeout = limits.connectTimeout } = options
-    this.#shared = share(connect, {
+    this.#server = share(connect, {
       ...options,
-      open: async (server) => (this.#opened = await open(server, openingOfProxy(), { timeout }))
+      prepare: async (server) => {
+        this.#initializeResponse = await sendInOrder(server, proxyHandshake(), { timeout })
+      }
     })
   }
 
   /**
-   * Gives a client's session.
+   * Makes the transport to the server for one client.
    *
-   * @param isSession false for a client that is there for one request: it hears nothing unasked
+   * @param isSession false for a client that sends one request and has no session: it gets no
+   * notification that belongs to no request
    */
   port(isSession = true): Duplex {
-    const session = new SessionPort(this, this.#shared, isSession)
+    const session = new SessionPort(this, this.#server, isSession)
     this.#sessions.add(session)
     session.once('close', () => this.#sessions.delete(session))
     return session
   }
 
-  /** Resolves to the server's answer to `initialize`. */
-  async open(): Promise<Frame> {
-    await this.#shared.ready()
-    return this.#opened as Frame
+  /** Starts the server if there is none. Resolves to its response to `initialize`. */
+  async initializeResponse(): Promise<Frame> {
+    await this.#server.ready()
+    return this.#initializeResponse as Frame
   }
 
-  /** Ends the server, and with it all sessions. Resolves when it has gone. */
+  /** Destroys the server, and with it all sessions. Resolves when the server has closed. */
   destroy(): Promise<void> {
-    return this.#shared.destroy()
+    return this.#server.destroy()
   }
 
-  /** Whether another session than `own` is subscribed to a resource. */
+  /** Whether a session other than `own` is subscribed to a resource. */
   isSubscribed(uri: string, own: SessionPort): boolean {
     return [...this.#sessions].some((session) => session !== own && session.uris.has(uri))
   }
 
-  /** The least level of log messages that a session wants, as an index of `logLevels`. */
+  /** The least level of log messages that a session set, as an index of `logLevels`. */
   get level(): number {
     return Math.min(...[...this.#sessions].map((session) => session.level))
   }
@@ -83,16 +91,16 @@ export class SharedSessions {
 class SessionPort extends OuterTransport {
   /** The resources that the client is subscribed to. */
   readonly uris = new Set<string>()
-  /** The least level of log messages that the client wants: none, until it says so. */
+  /** The least level of log messages that the client set. Until then it gets none. */
   level = Infinity
   readonly #all: SharedSessions
-  readonly #shared: SharedServer
+  readonly #server: SharedServer
 
-  constructor(all: SharedSessions, shared: SharedServer, isSession: boolean) {
+  constructor(all: SharedSessions, server: SharedServer, isSession: boolean) {
     super()
     this.#all = all
-    this.#shared = shared
-    this.attach(shared.port((frame) => isSession && this.#hears(frame)))
+    this.#server = server
+    this.attach(server.port((broadcast) => isSession && this.#wants(broadcast)))
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
@@ -123,10 +131,12 @@ class SessionPort extends OuterTransport {
     this.inner?.end(() => callback())
   }
 
-  // Of what it was subscribed to, the server need not tell anybody else.
+  // Ends the subscriptions that no other session has.
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     for (const uri of this.uris) {
-      if (!this.#all.isSubscribed(uri, this)) this.#shared.tell(methods.unsubscribe, { uri })
+      if (!this.#all.isSubscribed(uri, this)) {
+        this.#server.sendRequest(methods.unsubscribe, { uri })
+      }
     }
     this.uris.clear()
     super._destroy(error, callback)
@@ -138,20 +148,20 @@ class SessionPort extends OuterTransport {
 
   protected override innerOnClose(error: Error | undefined): void {
     if (error === undefined) this.push(null)
-    // One that does not read would never come to the end.
+    // A client that does not read would never reach the end of its frames.
     else if ((error as ProxyError).code === 'ERR_CLIENT_SLOW') this.destroy(error)
     else failAfterReading(this, error)
   }
 
-  #hears(frame: Frame): boolean {
-    switch (frame.method) {
+  #wants(broadcast: Broadcast): boolean {
+    switch (broadcast.method) {
       case methods.logMessage:
-        return logLevels.indexOf(String(frame.message().params?.level)) >= this.level
+        return logLevels.indexOf(String(broadcast.params?.level)) >= this.level
       case methods.resourceUpdated: {
-        const uri = uriOf(frame)
+        const uri = String(broadcast.params?.uri)
         return [...this.uris].some((own) => isWithin(uri, own))
       }
-      // It is one client's task, and it doesn't say whose. Clients do not rely on being told.
+      // It does not name the client whose task it is about. Clients do not rely on it: they poll.
       case methods.taskStatus:
         return false
       default:
@@ -160,14 +170,13 @@ class SessionPort extends OuterTransport {
   }
 
   #send(frame: Frame, callback: Callback): void {
-    // What an error means is told when the port closes.
+    // Drops the error of the write: a port that fails also closes.
     this.inner?.write(frame, () => callback())
   }
 
-  // With the answer that the proxy got, which is the server's own but for id and version.
   #initialize(frame: Frame, callback: Callback): void {
-    this.#all.open().then((opened) => {
-      this.pass(answerInitialize(frame, opened))
+    this.#all.initializeResponse().then((response) => {
+      this.pass(answerInitialize(frame, response))
       callback()
     }, callback)
   }
@@ -182,24 +191,22 @@ class SessionPort extends OuterTransport {
     if (level === -1) return this.#send(frame, callback) // the server will refuse it
     this.level = level
     const text = JSON.stringify(logLevels[this.#all.level])
-    const bytes = splice(frame.bytes, [{ path: ['params', 'level'], text }])
+    const bytes = splice(frame.bytes, [{ path: paths.level, text }])
     this.#send(new Frame(bytes, frame), callback)
   }
 }
 
-/** The answer to a client's `initialize`, made of the one that the proxy got. */
-function answerInitialize(initialize: Frame, opened: Frame): Frame {
+/** The response to a client's `initialize`: the server's to the proxy, with the client's id and version. */
+function answerInitialize(initialize: Frame, response: Frame): Frame {
   const asked = initialize.message().params?.protocolVersion
-  const result = Object(opened.message().result) as { protocolVersion?: string }
+  const result = Object(response.message().result) as { protocolVersion?: string }
   const { protocolVersion: agreed = '' } = result
   // The proxy asked for the newest revision. A client may know only an older one.
   const isOlder = typeof asked === 'string' && isLegacyVersion(asked) && asked < agreed
-  const version = { path: ['result', 'protocolVersion'], text: JSON.stringify(asked) }
-  return answerTo(initialize, opened, isOlder ? [version] : [])
+  const version = { path: paths.agreedVersion, text: JSON.stringify(asked) }
+  return answerTo(initialize, response, isOlder ? [version] : [])
 }
 
-/** Whether the resource is `root`, or a part of it: who subscribes to one hears of the other too. */
+/** Whether a resource is `root` or a part of it: a subscription to `root` covers both. */
 const isWithin = (uri: string, root: string): boolean =>
   uri.startsWith(root) && (root.endsWith('/') || /^([/?#]|$)/.test(uri.slice(root.length)))
-
-const uriOf = (frame: Frame): string => String(frame.message().params?.uri)

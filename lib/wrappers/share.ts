@@ -1,137 +1,121 @@
-// One server for many clients. Each client gets a port, a transport to the server as if it were its
-// own; what passes is rewritten in the few places where clients could collide: the ids of requests,
-// the tokens of progress, the ids of subscriptions. Responses, progress and what a subscription
-// brings go to the port that they belong to, and to no other.
-//
-// The server must not wait for a client that does not read, since the others would wait with it. What
-// such a client has not taken is kept for it, up to a limit; past that it is cut off.
+// One server for many clients. Each client gets a port: a transport to the server as if no other
+// client used it. Responses, progress and the messages of a subscription go to the port whose request
+// they belong to, and to no other (see `shared-calls.ts`). A notification that belongs to no request
+// goes to each port that wants it.
 
-import { Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
-import { findValue, splice, spliceAt, textAt, valueText } from '../json/splice.ts'
-import type { Replacement, Span } from '../json/splice.ts'
+import { valueText } from '../json/splice.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import { answerTo } from '../message/answer.ts'
 import { errorFrame, makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
-import type { Id } from '../protocol/json-rpc.ts'
-import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
-import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
-import { failAfterReading } from '../streams/fail-after-reading.ts'
+import { paths } from '../protocol/paths.ts'
+import type { Callback } from '../streams/callbacks.ts'
 import { Slots } from '../streams/slots.ts'
+import { Broadcast } from './broadcast.ts'
+import { idAt, replaceAt, restoreResponse, SharedCalls } from './shared-calls.ts'
+import { SharedPort } from './shared-port.ts'
+import type { PortOwner } from './shared-port.ts'
 
 export interface ShareOptions {
-  /** Says to the server what it must hear before a port can use it (nothing). */
-  open?: ((server: Duplex) => Promise<unknown>) | undefined
-  /** Bytes that may wait for a client that does not read (16 MiB; 0: any). */
+  /** Prepares a new server before any port uses it: initializes it, say. Default: nothing. */
+  prepare?: ((server: Duplex) => Promise<unknown>) | undefined
+  /**
+   * How many bytes the proxy keeps for a client that does not read them, before it destroys the
+   * client's port (default 16 MiB; 0: no limit).
+   */
   maxQueue?: number | undefined
+  /** Default: nothing is logged. */
   log?: Log | undefined
 }
 
-/** A request under way: whose it is, and what it was called there, as JSON. */
-interface Call {
-  port: Port
-  id: string
-  token: string | undefined
-  method: string
-  /** It wants log messages. */
-  logs: boolean
-}
-
-const paths = {
-  id: ['id'],
-  requestToken: ['params', '_meta', 'progressToken'],
-  logLevel: ['params', '_meta', metaKeys.logLevel],
-  token: ['params', 'progressToken'],
-  requestId: ['params', 'requestId'],
-  subscription: ['params', '_meta', metaKeys.subscriptionId],
-  endedSubscription: ['result', '_meta', metaKeys.subscriptionId]
-}
-
 /**
- * Shares the server that `connect` makes. It is made when the first port needs it, and again if it
- * has gone since: give a `reconnect` to have it outlive its crashes.
+ * Shares the server that `connect` makes. `connect` is called when the first port needs the server,
+ * and again when the server has closed since. Give it a `reconnect`, so that the server outlives its
+ * crashes.
  */
 export function share(connect: () => Duplex, options: ShareOptions = {}): SharedServer {
   return new SharedServer(connect, options)
 }
 
-export class SharedServer {
+export class SharedServer implements PortOwner {
   readonly #connect: () => Duplex
-  readonly #open: (server: Duplex) => Promise<unknown>
+  readonly #prepare: (server: Duplex) => Promise<unknown>
   readonly #log: Log
   readonly #maxQueue: number
-  /** By the ids that the server has for them. */
-  readonly #calls = new Slots<Call>()
-  readonly #ports = new Slots<Port>()
-  /** From when it is made until it has gone. */
+  readonly #calls = new SharedCalls()
+  readonly #ports = new Slots<SharedPort>()
+  /** The server, from its start until it has closed. */
   #server: Duplex | undefined
-  /** The same, once it has been opened; and as a promise, from when it is made. */
-  #opened: Duplex | undefined
-  #opening: Promise<Duplex> | undefined
-  #told = 0
+  /** Resolves to the server when it is prepared. Set from its start until it has closed. */
+  #starting: Promise<Duplex> | undefined
+  /** The server, from when it is prepared until it has closed. */
+  #ready: Duplex | undefined
+  #lastId = 0
 
   /** Use `share`. */
   constructor(connect: () => Duplex, options: ShareOptions) {
     this.#connect = connect
-    this.#open = options.open ?? (() => Promise.resolve())
+    this.#prepare = options.prepare ?? (() => Promise.resolve())
     this.#log = options.log ?? silent
     this.#maxQueue = (options.maxQueue ?? limits.maxQueue) || Infinity
   }
 
   /**
-   * Gives a transport to the server.
+   * Makes a transport to the server for one client.
    *
-   * Errors: those of the server, and `ERR_CLIENT_SLOW` for one that does not read.
+   * It fails with the error of the server, and with `ERR_CLIENT_SLOW` when the client does not read.
    *
-   * @param hears which notifications that belong to no request this client should get (none)
+   * @param wants whether the client gets a notification that belongs to no request. Default: it gets
+   * none
    */
-  port(hears: (frame: Frame) => boolean = () => false): Duplex {
-    const port = new Port(this, this.#maxQueue, hears)
+  port(wants: (broadcast: Broadcast) => boolean = () => false): Duplex {
+    const port = new SharedPort(this, this.#maxQueue, wants)
     port.number = this.#ports.add(port)
     return port
   }
 
-  /** Ends the server, and with it all ports. Resolves when it has gone. */
+  /** Destroys the server, and with it all ports. Resolves when the server has closed. */
   async destroy(): Promise<void> {
     const server = this.#server
     if (server === undefined) return
     await new Promise((resolve) => server.once('close', resolve).destroy())
   }
 
-  /** The server can be used. */
+  /** Whether there is a server and it is prepared. */
   get isReady(): boolean {
-    return this.#opened !== undefined
+    return this.#ready !== undefined
   }
 
-  /** Resolves when the server can be used: starts and opens it, if there is none. */
+  /** Starts the server if there is none. Resolves to it when it is prepared. */
   ready(): Promise<Duplex> {
-    this.#opening ??= this.#start()
-    return this.#opening
+    this.#starting ??= this.#start()
+    return this.#starting
   }
 
-  /** Asks the server for something on the behalf of nobody: whatever it answers is dropped. */
-  tell(method: string, params: Record<string, unknown>): void {
-    this.#opened?.write(makeFrame({ jsonrpc: '2.0', id: `told-${++this.#told}`, method, params }))
+  /** Sends a request that belongs to no client, and drops its response. Does nothing without a server. */
+  sendRequest(method: string, params: Record<string, unknown>): void {
+    const id = `proxy-${++this.#lastId}`
+    this.#ready?.write(makeFrame({ jsonrpc: '2.0', id, method, params }))
   }
 
-  /** Of a port: takes its frame. `callback` is called when the next one can come. */
-  take(port: Port, frame: Frame, callback: Callback): void {
-    const taken = this.#has(port) ? this.#taken(port, frame) : undefined
-    if (taken === undefined) return callback()
-    // Of a server that fails the ports hear when it closes.
-    const goOn = (): void => callback()
-    if (this.#opened !== undefined) {
-      this.#opened.write(taken, goOn)
+  forward(port: SharedPort, frame: Frame, callback: Callback): void {
+    const forwarded = this.#has(port) ? this.#rewrite(port, frame) : undefined
+    if (forwarded === undefined) return callback()
+    // Drops the error of the write: when the server fails, its `close` fails the port.
+    const done = (): void => callback()
+    if (this.#ready !== undefined) {
+      this.#ready.write(forwarded, done)
       return
     }
     this.ready().then(
       (server) => {
         if (port.destroyed) callback()
-        else server.write(taken, goOn)
+        else server.write(forwarded, done)
       },
       (error: ProxyError) => {
         this.#fail(port, error)
@@ -140,16 +124,15 @@ export class SharedServer {
     )
   }
 
-  /** Of a port: nobody is there any more. */
-  leave(port: Port): void {
+  remove(port: SharedPort): void {
     this.#ports.delete(port.number)
     for (const id of port.calls) {
-      this.#calls.delete(id)
-      this.#opened?.write(cancellation(id))
+      this.#calls.end(id)
+      this.#ready?.write(cancellation(id))
     }
   }
 
-  #has(port: Port): boolean {
+  #has(port: SharedPort): boolean {
     return this.#ports.get(port.number) === port
   }
 
@@ -158,238 +141,112 @@ export class SharedServer {
     this.#server = server
     server.on('error', () => {}).on('close', () => this.#serverOnClose(server))
     try {
-      await this.#open(server)
+      await this.#prepare(server)
       if (server.destroyed) throw failureOf(server)
     } catch (error) {
       server.destroy(error as ProxyError)
       throw error
     }
-    this.#opened = server
-    server.on('data', (frame: Frame) => this.#onFrame(server, frame)).resume()
+    this.#ready = server
+    server.on('data', (frame: Frame) => this.#serverOnFrame(server, frame)).resume()
     return server
   }
 
   #serverOnClose(server: Duplex): void {
-    this.#server = this.#opened = this.#opening = undefined
+    this.#server = this.#ready = this.#starting = undefined
     const error = failureOf(server)
     for (const port of this.#ports.all) this.#fail(port, error)
   }
 
-  /** Gives the error to the requests of a port that are under way, and to whoever reads on. */
-  #fail(port: Port, error: ProxyError): void {
+  /** Answers a port's requests in flight with the error, and fails the port. */
+  #fail(port: SharedPort, error: ProxyError): void {
     if (this.#ports.delete(port.number) === undefined) return
     for (const id of port.calls) this.#onResponse(errorFrame(id, error))
     port.fail(error)
   }
 
-  /** What the server is to get of a port's frame. */
-  #taken(port: Port, frame: Frame): Frame | undefined {
-    if (frame.kind === 'request') return this.#called(port, frame)
-    if (frame.kind === 'response') return undefined // nobody asked: see #onFrame
-    return frame.method === methods.cancelled ? this.#cancelled(port, frame) : frame
+  /** A port's frame as the server gets it; undefined if the server must not get it. */
+  #rewrite(port: SharedPort, frame: Frame): Frame | undefined {
+    if (frame.kind === 'request') return this.#calls.add(port, frame)
+    // The client has nothing to respond to: #serverOnFrame answers all requests of the server.
+    if (frame.kind === 'response') return undefined
+    return frame.method === methods.cancelled ? this.#calls.cancel(port, frame) : frame
   }
 
-  #called(port: Port, frame: Frame): Frame {
-    const { bytes, method = '', progressToken, protocolVersion } = frame
-    const own = findValue(bytes, paths.id) as Span
-    const token = progressToken === undefined ? undefined : findValue(bytes, paths.requestToken)
-    // A legacy request names no revision, and says nothing of logs: that is for its session to do.
-    const logs = protocolVersion !== undefined && findValue(bytes, paths.logLevel) !== undefined
-    const id = this.#calls.add({
-      port,
-      id: textAt(bytes, own),
-      token: token && textAt(bytes, token),
-      method,
-      logs
-    })
-    port.calls.add(id)
-    const text = String(id)
-    if (token === undefined) return frame.withBytes(spliceAt(bytes, [{ ...own, text }]), id)
-    const changes = [
-      { ...own, text },
-      { ...token, text }
-    ]
-    return frame.withBytes(spliceAt(bytes, changes), id, id)
-  }
-
-  #cancelled(port: Port, frame: Frame): Frame | undefined {
-    const text = valueText(frame.bytes, paths.requestId)
-    const id = [...port.calls].find((id) => this.#calls.get(id)?.id === text)
-    if (id === undefined) return undefined
-    this.#end(id)
-    return replace(frame, paths.requestId, String(id))
-  }
-
-  #end(id: number): Call | undefined {
-    const call = this.#calls.delete(id)
-    call?.port.calls.delete(id)
-    return call
-  }
-
-  #onFrame(server: Duplex, frame: Frame): void {
+  #serverOnFrame(server: Duplex, frame: Frame): void {
     if (frame.kind === 'response') this.#onResponse(frame)
     else if (frame.kind === 'notification') this.#onNotification(frame)
     else {
-      // The proxy is the client here, and says that it can do nothing but be there.
-      const error = new ProxyError('ERR_METHOD_NOT_FOUND', 'a shared server has nobody to ask')
+      // The proxy is the client here, and it named no capabilities.
+      const text = 'a shared server cannot send requests to its clients'
+      const error = new ProxyError('ERR_METHOD_NOT_FOUND', text)
       const pong = makeFrame({ jsonrpc: '2.0', id: 0, result: {} })
       server.write(answerTo(frame, frame.method === methods.ping ? pong : errorFrame(0, error)))
     }
   }
 
   #onResponse(frame: Frame): void {
-    const call = this.#end(Number(frame.id))
-    if (call === undefined) return // cancelled, or its client has gone
-    const { id: text, method, port } = call
-    const replacements: Replacement[] = [{ path: paths.id, text }]
-    if (method === methods.listen) {
-      replacements.push({ path: paths.endedSubscription, text })
-    }
-    port.deliver(frame.withBytes(splice(frame.bytes, replacements), JSON.parse(text) as Id))
+    const call = this.#calls.end(Number(frame.id))
+    // There is none when the client cancelled the request or closed its port.
+    call?.port.deliver(restoreResponse(frame, call))
   }
 
   #onNotification(frame: Frame): void {
     switch (frame.method) {
       case methods.progress:
-        return this.#passOn(frame, paths.token)
+        return this.#deliver(frame, paths.progressToken)
       case methods.cancelled:
         return this.#onCancelled(frame)
       case methods.logMessage:
-        return this.#spread(frame, this.#whoLogs())
+        return this.#broadcast(frame, this.#logReader())
       default:
-        if (valueText(frame.bytes, paths.subscription) === undefined) this.#spread(frame)
-        else this.#passOn(frame, paths.subscription)
+        if (valueText(frame.bytes, paths.subscription) === undefined) this.#broadcast(frame)
+        else this.#deliver(frame, paths.subscription)
     }
   }
 
-  /** Hands out what belongs to a request, which it names at `path`. */
-  #passOn(frame: Frame, path: string[]): void {
+  /** Delivers a notification to the port of the request that it names at `path`. */
+  #deliver(frame: Frame, path: string[]): void {
     const call = this.#calls.get(idAt(frame, path))
-    const text = path === paths.token ? call?.token : call?.id
-    if (text !== undefined) call?.port.deliver(replace(frame, path, text))
+    const text = path === paths.progressToken ? call?.token : call?.id
+    if (text !== undefined) call?.port.deliver(replaceAt(frame, path, text))
   }
 
-  // The server ends a subscription (2026-07-28, Cancellation). Legacy servers take back a question of
-  // their own: that one had its answer.
+  // A modern server ends a subscription with it (2026-07-28, Cancellation). A legacy server cancels
+  // its own request, which #serverOnFrame has answered already.
   #onCancelled(frame: Frame): void {
-    const id = idAt(frame, paths.requestId)
+    const id = idAt(frame, paths.cancelledId)
     const call = this.#calls.get(id)
     if (call?.method !== methods.listen) return
-    this.#end(id)
-    call.port.deliver(replace(frame, paths.requestId, call.id))
+    this.#calls.end(id)
+    call.port.deliver(replaceAt(frame, paths.cancelledId, call.id))
   }
 
-  /** Hands out what belongs to no request: to the ports that hear it, and to `port`. */
-  #spread(frame: Frame, port?: Port): void {
-    for (const each of this.#ports.all) if (each === port || each.hears(frame)) each.deliver(frame)
+  /** Delivers a notification that belongs to no request to `reader`, and to each port that wants it. */
+  #broadcast(frame: Frame, reader?: SharedPort): void {
+    const broadcast = new Broadcast(frame)
+    for (const port of this.#ports.all) {
+      if (port === reader || port.wants(broadcast)) port.deliver(frame)
+    }
   }
 
-  // Nothing in a log message says which request it is about. With one that asked for them it is
-  // clear; with several, one client must not read what concerns another.
-  #whoLogs(): Port | undefined {
-    const [only, ...others] = this.#calls.all.filter(({ logs }) => logs)
+  // A log message does not name its request. If only one request asks for log messages, it belongs to
+  // that one. If several do, nobody gets it: no client may read what belongs to another.
+  #logReader(): SharedPort | undefined {
+    const [only, ...others] = this.#calls.withLogs
     if (others.length === 0) return only?.port
-    this.#log.debug('a log message was dropped: it may be about several calls')
+    this.#log.debug('dropped a log message: several requests ask for log messages')
     return undefined
   }
-}
-
-/** A client's transport to a shared server. */
-class Port extends Duplex {
-  /** The one that the shared server knows it by. */
-  number = 0
-  /** Its requests under way, by the ids that the server has for them. */
-  readonly calls = new Set<number>()
-  readonly hears: (frame: Frame) => boolean
-  readonly #shared: SharedServer
-  readonly #maxQueue: number
-  #queue: Frame[] = []
-  #queueSize = 0
-  #wanted = false
-  #whenSettled: (() => void) | undefined
-
-  constructor(shared: SharedServer, maxQueue: number, hears: (frame: Frame) => boolean) {
-    super({ objectMode: true, readableHighWaterMark: 1 })
-    this.#shared = shared
-    this.#maxQueue = maxQueue
-    this.hears = hears
-  }
-
-  /** Takes a frame for the client. */
-  deliver(frame: Frame): void {
-    if (this.#queue.length > 0 && this.#queueSize + frame.bytes.length > this.#maxQueue) {
-      const message = `the client has not read ${this.#queueSize} bytes (see --max-queue)`
-      this.destroy(new ProxyError('ERR_CLIENT_SLOW', message))
-      return
-    }
-    this.#queue.push(frame)
-    this.#queueSize += frame.bytes.length
-    this.#flow()
-  }
-
-  /** The server has gone: what it said can still be read. */
-  fail(error: ProxyError): void {
-    for (const frame of this.#queue.splice(0)) this.push(frame)
-    failAfterReading(this, error)
-  }
-
-  override _read(): void {
-    this.#wanted = true
-    this.#flow()
-  }
-
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    this.#shared.take(this, frame, callback)
-  }
-
-  override _final(callback: Callback): void {
-    this.#whenSettled = () => {
-      this.push(null)
-      callback()
-    }
-    this.#settle()
-  }
-
-  override _destroy(error: Error | null, callback: DestroyCallback): void {
-    this.#shared.leave(this)
-    this.#queue = []
-    callback(error)
-  }
-
-  #flow(): void {
-    while (this.#wanted) {
-      const frame = this.#queue.shift()
-      if (frame === undefined) return this.#settle()
-      this.#queueSize -= frame.bytes.length
-      this.#wanted = this.push(frame)
-    }
-  }
-
-  #settle(): void {
-    if (this.calls.size > 0 || this.#queue.length > 0) return
-    this.#whenSettled?.()
-    this.#whenSettled = undefined
-  }
-}
-
-/** A notification with another value at `path`. */
-function replace(frame: Frame, path: string[], text: string): Frame {
-  const token = path === paths.token ? (JSON.parse(text) as Id) : frame.progressToken
-  return frame.withBytes(splice(frame.bytes, [{ path, text }]), undefined, token)
 }
 
 function failureOf(server: Duplex): ProxyError {
   const cause = server.errored ?? undefined
   if (cause instanceof ProxyError) return cause
-  return new ProxyError('ERR_CLOSED', 'the server has ended', { cause })
+  return new ProxyError('ERR_CLOSED', 'the server has closed', { cause })
 }
 
 function cancellation(requestId: number): Frame {
-  const params = { requestId, reason: 'the client has gone' }
+  const params = { requestId, reason: 'the client disconnected' }
   return makeFrame({ jsonrpc: '2.0', method: methods.cancelled, params })
-}
-
-/** The id of a request that a server names at `path`. There are servers that make a string of it. */
-function idAt(frame: Frame, path: string[]): number {
-  return Number(JSON.parse(valueText(frame.bytes, path) ?? 'null'))
 }

@@ -1,47 +1,47 @@
-// SessionState a conversation on behalf of somebody else.
+// Requests of the proxy itself to a server.
 
 import t from 'tap'
-import { open, openingOfProxy } from '../../lib/conversation/ask.ts'
+import { ask, proxyHandshake, sendInOrder } from '../../lib/conversation/ask.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import { version } from '../../lib/version.ts'
 import { reconnect } from '../../lib/wrappers/reconnect.ts'
 import { notification, rascal, request, watch } from '../helpers.ts'
 
-t.test('each request waits for the answer to the one before it', async (t) => {
+t.test('each request is sent after the response to the request before it', async (t) => {
   const server = connectChild(rascal())
   t.teardown(() => void server.destroy())
   const frames = [
-    ...openingOfProxy(),
+    ...proxyHandshake(),
     request(1, 'test/sleep', { ms: 50 }),
     request(2, 'test/nowhere'),
     request(3, 'test/received')
   ]
-  const answer = await open(server, frames, { timeout: 0 })
-  const { lines } = answer?.message().result as { lines: string[] }
-  t.strictSame(lines, frames.map(String), 'and the last answer is the result')
+  const last = await sendInOrder(server, frames, { timeout: 0 })
+  const { lines } = last?.message().result as { lines: string[] }
+  t.strictSame(lines, frames.map(String), 'and the last response is the result')
   t.ok(server.isPaused())
   const watched = watch(server.resume())
   t.match(await watched.ask('ping'), { result: {} })
 })
 
-t.test('nothing to say is no matter', async (t) => {
+t.test('without frames it resolves to no response', async (t) => {
   const server = connectChild(rascal())
   t.teardown(() => void server.destroy())
-  t.equal(await open(server, [], { timeout: 1 }), undefined)
+  t.equal(await sendInOrder(server, [], { timeout: 1 }), undefined)
 })
 
-t.test('what else the server says is handed on, or dropped', async (t) => {
+t.test('other frames of the server go to the callback, or are dropped', async (t) => {
   const server = connectChild(rascal())
   t.teardown(() => void server.destroy())
-  const frames = [request(1, 'test/notify', { method: 'test/hello' })]
+  const notify = request(1, 'test/notify', { method: 'test/hello' })
   const heard: Frame[] = []
-  await open(server, frames, { timeout: 0, onFrame: (frame) => heard.push(frame) })
+  await ask(server, notify, { timeout: 0, onFrame: (frame) => heard.push(frame) })
   t.strictSame(heard.map(String), [String(notification('test/hello'))])
-  await open(server, frames, { timeout: 0 })
+  t.equal((await ask(server, notify, { timeout: 0 })).id, 1)
 })
 
-t.test('a server that refuses to be initialized', async (t) => {
+t.test('a server that refuses `initialize` fails to start', async (t) => {
   const server = connectChild({
     command: process.execPath,
     args: [
@@ -53,28 +53,28 @@ t.test('a server that refuses to be initialized', async (t) => {
     ]
   })
   t.teardown(() => void server.destroy())
-  await t.rejects(open(server, openingOfProxy(), { timeout: 0 }), {
+  await t.rejects(sendInOrder(server, proxyHandshake(), { timeout: 0 }), {
     code: 'ERR_SERVER_START',
     message: 'the server refused initialize'
   })
 })
 
-t.test('a server that leaves says why', async (t) => {
+t.test('a server that closes fails to start, with its error as the cause', async (t) => {
   const server = connectChild(rascal('--crash-on-start', '5'))
-  await t.rejects(open(server, openingOfProxy(), { timeout: 0 }), {
+  await t.rejects(sendInOrder(server, proxyHandshake(), { timeout: 0 }), {
     code: 'ERR_SERVER_START',
-    message: 'the server left before it answered initialize',
+    message: 'the server closed the connection before it answered initialize',
     cause: { code: 'ERR_SERVER_EXITED', message: /exited with code 5/ }
   })
   const other = connectChild(rascal())
-  const opened = open(other, openingOfProxy(), { timeout: 0 })
+  const initialized = sendInOrder(other, proxyHandshake(), { timeout: 0 })
   other.destroy()
-  await t.rejects(opened, { code: 'ERR_SERVER_START', cause: undefined })
+  await t.rejects(initialized, { code: 'ERR_SERVER_START', cause: undefined })
 })
 
-t.test('a failure that comes as an answer is not the server’s own word', async (t) => {
+t.test('an error response that the proxy made is not a refusal of the server', async (t) => {
   const server = reconnect(() => connectChild(rascal('--crash-on-start', '5')))
-  await t.rejects(open(server, openingOfProxy(), { timeout: 0 }), {
+  await t.rejects(sendInOrder(server, proxyHandshake(), { timeout: 0 }), {
     code: 'ERR_SERVER_START',
     message: 'the server did not answer initialize',
     cause: { code: 'ERR_SERVER_EXITED' }
@@ -82,17 +82,17 @@ t.test('a failure that comes as an answer is not the server’s own word', async
   await new Promise((resolve) => server.resume().once('close', resolve))
 })
 
-t.test('a server that does not answer is given up', async (t) => {
+t.test('a server that does not answer in time fails', async (t) => {
   const server = connectChild(rascal('--no-initialize-answer'))
   t.teardown(() => void server.destroy())
-  await t.rejects(open(server, openingOfProxy(), { timeout: 50 }), {
+  await t.rejects(sendInOrder(server, proxyHandshake(), { timeout: 50 }), {
     code: 'ERR_TIMEOUT',
     message: 'the server took too long to answer initialize'
   })
 })
 
-t.test('the proxy itself has no capabilities', async (t) => {
-  const [initialize, initialized] = openingOfProxy()
+t.test('the proxy initializes without client capabilities', async (t) => {
+  const [initialize, initialized] = proxyHandshake()
   t.match(initialize?.message(), {
     method: 'initialize',
     params: {

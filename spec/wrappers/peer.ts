@@ -1,4 +1,4 @@
-// A client that is as close to a transport as can be.
+// A client that speaks to a transport without anything between them.
 
 import type { Duplex } from 'node:stream'
 import { Inbox } from '../../fixtures/clients/raw.js'
@@ -13,9 +13,9 @@ export const initializeParams = {
   clientInfo: { name: 'test', version: '1.0.0' }
 }
 
-/** Speaks as a client to the transport to a server, or the other way round. */
+/** Speaks as a client to the transport to a server, or as a server to the transport to a client. */
 export class Peer {
-  /** All that came. It ends when the transport does. */
+  /** All messages that came. Ends when the transport closes. */
   readonly messages = new Inbox<Json>()
   /** Resolves when the transport has closed, to the error that closed it. */
   readonly closed: Promise<Error | undefined>
@@ -32,7 +32,7 @@ export class Peer {
     transport.once('close', () => this.messages.end())
   }
 
-  /** Resolves when the transport has taken it, to whether it did. */
+  /** Resolves when the transport has taken the message, to false if it failed. */
   send(message: Omit<Message, 'jsonrpc'>): Promise<boolean> {
     const frame = makeFrame({ jsonrpc: '2.0', ...message })
     return new Promise((resolve) => this.transport.write(frame, (error) => resolve(!error)))
@@ -56,7 +56,7 @@ export class Peer {
   }
 }
 
-/** Resolves when `condition` holds, which nothing tells of. */
+/** Resolves when `condition` holds. Polls, for conditions without an event. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10))
 }

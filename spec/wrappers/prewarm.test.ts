@@ -1,4 +1,4 @@
-// Servers that are started before anybody asks for them.
+// Servers that are started before a session needs them.
 
 import type { Duplex } from 'node:stream'
 import t from 'tap'
@@ -12,7 +12,7 @@ import { Peer, until } from './peer.ts'
 interface Pool {
   connect: () => ChildTransport
   destroy: () => Promise<void>
-  /** All that were started, in order. */
+  /** All servers that were started, in order. */
   started: ChildTransport[]
 }
 
@@ -33,25 +33,25 @@ function startPool(t: Test, count: number, flags: (n: number) => string[] = () =
 
 const runs = ({ pid }: ChildTransport): boolean => pid !== undefined && isRunning(pid)
 
-t.test('so many run ahead, and who takes one has another started', async (t) => {
+t.test('`count` servers run, and a new one is started when one is taken', async (t) => {
   const { connect, started } = startPool(t, 2)
   await until(() => started.length === 2 && started.every(runs))
   const server = connect()
   t.equal(server, started[0])
-  t.equal(started.length, 2, 'not before the one who waits has been served')
+  t.equal(started.length, 2, 'not before the caller has its server')
   await until(() => started.length === 3)
   t.match(await new Peer(server).initialize(), { result: {} })
   t.equal(connect(), started[1])
 })
 
-t.test('who takes more than there are need not wait either', async (t) => {
+t.test('when no server is ready, `connect` makes one', async (t) => {
   const { connect, started } = startPool(t, 1)
   const taken = [connect(), connect()]
   t.strictSame(taken, started)
   for (const server of taken) t.match(await new Peer(server).initialize(), { result: {} })
 })
 
-t.test('what a server says before it is taken is not lost', async (t) => {
+t.test('output of a server before it is taken is not lost', async (t) => {
   const script = `
     process.stdout.write('{"jsonrpc":"2.0","method":"test/early"}\\n')
     process.stdin.resume()`
@@ -65,18 +65,21 @@ t.test('what a server says before it is taken is not lost', async (t) => {
   await peer.closed
 })
 
-t.test('one that leaves while it waits is not handed out, nor started for ever', async (t) => {
-  const crash = (n: number): string[] => (n < 2 ? ['--crash-on-start', '1'] : [])
-  const { connect, started } = startPool(t, 2, crash)
-  await until(() => started.every(({ closed }) => closed))
-  t.equal(started.length, 2)
-  const server = connect()
-  t.equal(server, started[2])
-  t.match(await new Peer(server).initialize(), { result: {} })
-  await until(() => started.length === 5)
-})
+t.test(
+  'a server that exits while it waits is not handed out, and not restarted at once',
+  async (t) => {
+    const crash = (n: number): string[] => (n < 2 ? ['--crash-on-start', '1'] : [])
+    const { connect, started } = startPool(t, 2, crash)
+    await until(() => started.every(({ closed }) => closed))
+    t.equal(started.length, 2)
+    const server = connect()
+    t.equal(server, started[2])
+    t.match(await new Peer(server).initialize(), { result: {} })
+    await until(() => started.length === 5)
+  }
+)
 
-t.test('one that cannot be started surprises nobody', async (t) => {
+t.test('a server that cannot start does not fail the process, and is not handed out', async (t) => {
   const started: Duplex[] = []
   const pool = prewarm(() => {
     const child = connectChild({ command: '/nowhere' })
@@ -88,7 +91,7 @@ t.test('one that cannot be started surprises nobody', async (t) => {
   await pool.destroy()
 })
 
-t.test('destroy ends those that nobody took, and no others', async (t) => {
+t.test('`destroy` ends the waiting servers, and no others', async (t) => {
   const { connect, destroy, started } = startPool(t, 2)
   await until(() => started.every(runs))
   const server = connect()
@@ -96,12 +99,12 @@ t.test('destroy ends those that nobody took, and no others', async (t) => {
   t.notOk(runs(started[1] as ChildTransport))
   t.ok(runs(server))
   const late = connect()
-  t.match(await new Peer(late).initialize(), { result: {} }, 'who comes late gets one all the same')
+  t.match(await new Peer(late).initialize(), { result: {} }, '`connect` still makes a server')
   await new Promise(setImmediate)
-  t.equal(started.length, 3, 'and nothing is started ahead')
+  t.equal(started.length, 3, 'and no other server is started')
 })
 
-t.test('none is started ahead if so wished', async (t) => {
+t.test('with a count of 0 no server is started before it is taken', async (t) => {
   const { connect, started } = startPool(t, 0)
   t.equal(started.length, 0)
   t.equal(connect(), started[0])

@@ -1,4 +1,4 @@
-// Servers that die, and servers that forget, behind the transport that outlives them.
+// The transport that outlives its server: servers that crash, and servers that forget the session.
 
 import { Duplex } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -23,7 +23,7 @@ interface Rascal extends Peer {
   children: ChildTransport[]
 }
 
-/** A client of rascal through `reconnect`; `flags` gives those of the nth process. */
+/** A client of rascal through `reconnect`. `flags` gives the flags of the nth process. */
 function startRascal(
   t: Test,
   options: ReconnectOptions = {},
@@ -43,7 +43,7 @@ function startRascal(
   return Object.assign(peer, { children })
 }
 
-/** What the process that runs now was told, in order: methods, and ids of responses. */
+/** What the current process received, in order: methods, and ids of responses. */
 async function received(peer: Peer): Promise<unknown[]> {
   const { result } = await peer.request('test/received')
   return (result.lines as string[]).map((line) => {
@@ -56,9 +56,10 @@ async function received(peer: Peer): Promise<unknown[]> {
 const closed = async (child: ChildTransport | undefined): Promise<void> =>
   until(() => child?.closed === true)
 
-const withoutParams = (told: unknown[]): unknown[] => told.map((each) => (each as unknown[])[0])
+const withoutParams = (messages: unknown[]): unknown[] =>
+  messages.map((each) => (each as unknown[])[0])
 
-t.test('a server that dies in mid-call: the call fails, and the next one works', async (t) => {
+t.test('when a server crashes during a call, the call fails and the next one works', async (t) => {
   const peer = startRascal(t)
   await peer.initialize()
   await peer.request('logging/setLevel', { level: 'debug' })
@@ -74,14 +75,18 @@ t.test('a server that dies in mid-call: the call fails, and the next one works',
   t.ok(Date.now() - began < 1000, 'within a second')
   t.equal(crashed.error.code, -32000)
   t.match(crashed.error.message, /exited with code 7; it said: out of luck$/)
-  t.match((await silent).error.message, /exited with code 7/, 'so does the other one in flight')
+  t.match(
+    (await silent).error.message,
+    /exited with code 7/,
+    'and so does the other call in flight'
+  )
 
   const before = peer.messages.length
   t.match(await peer.request('test/echo', { a: 1 }), { result: { params: { a: 1 } } })
   t.equal(
     peer.messages.length,
     before + 1,
-    'answers to the repeated opening are not for the client'
+    'the client does not get the responses that restore the session'
   )
   t.not((await peer.request('test/pids')).result.pid, result.pid)
   t.strictSame((await received(peer)).slice(0, 5), [
@@ -94,7 +99,7 @@ t.test('a server that dies in mid-call: the call fails, and the next one works',
   t.equal(peer.children.length, 2)
 })
 
-t.test('a server that is killed, or leaves, is followed by another as well', async (t) => {
+t.test('a server that is killed, or exits, is restarted too', async (t) => {
   const peer = startRascal(t)
   await peer.initialize()
   t.match((await peer.request('test/kill-self')).error.message, /was ended by SIGKILL/)
@@ -105,7 +110,7 @@ t.test('a server that is killed, or leaves, is followed by another as well', asy
   t.equal(peer.children.length, 4)
 })
 
-t.test('a client that did not initialize need not', async (t) => {
+t.test('a session that was not initialized is restored without `initialize`', async (t) => {
   const peer = startRascal(t)
   await peer.request('ping')
   await peer.request('test/crash')
@@ -113,22 +118,22 @@ t.test('a client that did not initialize need not', async (t) => {
   t.strictSame(withoutParams(await received(peer)), ['ping', 'test/received'])
 })
 
-t.test('it emits `open` when a server has answered for the first time', async (t) => {
+t.test('it emits `ready` once, when a server has answered for the first time', async (t) => {
   const peer = startRascal(t)
-  let opened = 0
-  peer.transport.on('open', () => opened++)
+  let count = 0
+  peer.transport.on('ready', () => count++)
   const answered = peer.initialize()
-  t.equal(opened, 0)
+  t.equal(count, 0)
   await answered
   await peer.request('test/crash')
   await peer.request('ping')
-  t.equal(opened, 1)
+  t.equal(count, 1)
 })
 
-t.test('what was never sent is sent after, once', async (t) => {
+t.test('a frame that the dead server never took goes to the next one, once', async (t) => {
   const peer = startRascal(t)
   await peer.initialize()
-  // Far more than a pipe takes, to a process that is about to die without having read it.
+  // Far more than a pipe holds, to a process that exits before it reads it.
   void peer.send({ id: 'crash', method: 'test/crash', params: { code: 1 } })
   const big = peer.request('test/echo', { text: 'x'.repeat(4 * 1024 * 1024) })
   const level = peer.request('logging/setLevel', { level: 'error' })
@@ -146,34 +151,31 @@ t.test('what was never sent is sent after, once', async (t) => {
   ])
 })
 
-/** The numbers in what the process that runs now was told after the opening, in order. */
-const numbersIn = (told: unknown[]): unknown[] =>
-  told.slice(2, -1).map((each) => ((each as unknown[])[1] as Json)?.n)
+/** The numbers in the messages that the current process received after the handshake, in order. */
+const numbersIn = (messages: unknown[]): unknown[] =>
+  messages.slice(2, -1).map((each) => ((each as unknown[])[1] as Json)?.n)
 
-t.test(
-  'small and large, all that a deaf server never had is sent after, once, in order',
-  async (t) => {
-    const peer = startRascal(t, {}, (n) => (n === 0 ? ['--deaf'] : []))
-    await peer.initialize()
-    await turn() // which is under way, and not with what follows
-    // The first fills the pipe, and those after it all that there is to wait in.
-    const sizes = Array<number[]>(5).fill([500_000, 10, 20, 100_000, 30, 70_000, 40, 50, 60]).flat()
-    const text = (size: number): string => 'x'.repeat(size)
-    const all = sizes.map((size, n) => peer.request('test/echo', { n, text: text(size) }))
-    for (let n = 0; n < 20; n++) await turn()
-    t.ok(peer.transport.writableNeedDrain, 'who writes has to wait')
-    process.kill(peer.children[0]?.pid as number)
-    for (const [n, answer] of all.entries()) {
-      t.match(await answer, { result: { params: { n, text: text(sizes[n] as number) } } })
-    }
-    const told = await received(peer)
-    t.strictSame(withoutParams(told).slice(0, 2), ['initialize', 'notifications/initialized'])
-    t.strictSame(numbersIn(told), [...sizes.keys()])
+t.test('all frames that a deaf server never took go to the next one, once, in order', async (t) => {
+  const peer = startRascal(t, {}, (n) => (n === 0 ? ['--deaf'] : []))
+  await peer.initialize()
+  await turn() // `initialized` is written before the frames that follow
+  // The first frame fills the pipe, and the others fill all buffers.
+  const sizes = Array<number[]>(5).fill([500_000, 10, 20, 100_000, 30, 70_000, 40, 50, 60]).flat()
+  const text = (size: number): string => 'x'.repeat(size)
+  const all = sizes.map((size, n) => peer.request('test/echo', { n, text: text(size) }))
+  for (let n = 0; n < 20; n++) await turn()
+  t.ok(peer.transport.writableNeedDrain, 'the writer has to wait')
+  process.kill(peer.children[0]?.pid as number)
+  for (const [n, answer] of all.entries()) {
+    t.match(await answer, { result: { params: { n, text: text(sizes[n] as number) } } })
   }
-)
+  const messages = await received(peer)
+  t.strictSame(withoutParams(messages).slice(0, 2), ['initialize', 'notifications/initialized'])
+  t.strictSame(numbersIn(messages), [...sizes.keys()])
+})
 
 t.test(
-  'what is written while the next server is opened comes after what waits for it',
+  'frames that are written while the session is restored come after the queued ones',
   async (t) => {
     const peer = startRascal(t, {}, (n) => (n === 0 ? ['--deaf'] : ['--start-delay', '100']))
     await peer.initialize()
@@ -192,11 +194,11 @@ t.test(
   }
 )
 
-t.test('of several that were under way together none is sent twice', async (t) => {
+t.test('frames of one write that may have been read are not sent twice', async (t) => {
   const peer = startRascal(t, {}, (n) => (n === 0 ? ['--deaf'] : []))
   await peer.initialize()
   await turn()
-  // More than the server's pipe holds, in pieces that go out together: the last are stuck in it.
+  // More than the server's pipe holds, in frames that go out together: the last ones stay in it.
   const text = 'x'.repeat(30_000)
   const all = Array.from({ length: 40 }, (_, n) => peer.request('test/echo', { n, text }))
   for (let n = 0; n < 20; n++) await turn()
@@ -210,13 +212,13 @@ t.test('of several that were under way together none is sent twice', async (t) =
   }
   const count = failed.length
   t.ok(count > 0 && count < 40, `${count} may have been read`)
-  t.strictSame(failed, [...failed.keys()], 'the first of all')
+  t.strictSame(failed, [...failed.keys()], 'the first ones')
   const sent = [...all.keys()].slice(count)
-  t.strictSame(numbersIn(await received(peer)), sent, 'and the others are sent, once, in order')
-  t.equal(peer.messages.filter(({ id }) => id !== undefined).length, 42, 'each has one answer')
+  t.strictSame(numbersIn(await received(peer)), sent, 'and the others are sent once, in order')
+  t.equal(peer.messages.filter(({ id }) => id !== undefined).length, 42, 'each has one response')
 })
 
-t.test('`initialized` is said once, though the server that should have had it died', async (t) => {
+t.test('`initialized` is sent once, though the dead server never took it', async (t) => {
   const peer = startRascal(t, {}, (n) => (n === 0 ? ['--deaf'] : []))
   await peer.request('initialize', initializeParams)
   const text = 'x'.repeat(500_000)
@@ -235,7 +237,7 @@ t.test('`initialized` is said once, though the server that should have had it di
   ])
 })
 
-t.test('the answers to what a dead server asked are dropped, and the client is told', async (t) => {
+t.test('requests of a dead server are cancelled, and responses to them dropped', async (t) => {
   const peer = startRascal(t)
   await peer.initialize()
   void peer.request('test/ask', { method: 'roots/list', params: {} })
@@ -245,7 +247,7 @@ t.test('the answers to what a dead server asked are dropped, and the client is t
     params: { requestId: question.id, reason: /gone/ }
   })
   await peer.send({ id: question.id, result: { roots: [] } })
-  // One that nobody asked for is not for the proxy to judge.
+  // A response to no request passes: the server may judge it.
   await peer.send({ id: 'unasked', result: {} })
   await peer.request('ping')
 
@@ -267,7 +269,7 @@ t.test('the answers to what a dead server asked are dropped, and the client is t
   ])
 })
 
-t.test('an answer that was under way when the server died is dropped as well', async (t) => {
+t.test('a response in the pipe of the dead server is dropped too', async (t) => {
   const peer = startRascal(t)
   await peer.initialize()
   void peer.request('test/ask', { method: 'roots/list', params: {} })
@@ -281,42 +283,45 @@ t.test('an answer that was under way when the server died is dropped as well', a
   ])
 })
 
-t.test('an answer that waits for room when the server dies is for no other server', async (t) => {
-  const servers: Duplex[] = []
-  const told: unknown[] = []
-  const connect = (): Duplex => {
-    const isFirst = servers.length === 0
-    const server = new Duplex({
-      objectMode: true,
-      writableHighWaterMark: 1,
-      read() {},
-      write(frame: Frame, _encoding, callback) {
-        if (!isFirst) {
-          told.push(frame.method ?? `answer ${frame.id}`)
-          // What the next one asks has the same id.
-          if (frame.method === 'initialize') this.push(request('q', 'roots/list'))
+t.test(
+  'a response that waits for room when the server closes goes to no other server',
+  async (t) => {
+    const servers: Duplex[] = []
+    const taken: unknown[] = []
+    const connect = (): Duplex => {
+      const isFirst = servers.length === 0
+      const server = new Duplex({
+        objectMode: true,
+        writableHighWaterMark: 1,
+        read() {},
+        write(frame: Frame, _encoding, callback) {
+          if (!isFirst) {
+            taken.push(frame.method ?? `answer ${frame.id}`)
+            // The next server's request has the same id.
+            if (frame.method === 'initialize') this.push(request('q', 'roots/list'))
+          }
+          if (frame.kind === 'request') this.push(response(frame.id as Id))
+          // The first server never takes responses.
+          if (frame.kind !== 'response' || !isFirst) callback()
         }
-        if (frame.kind === 'request') this.push(response(frame.id as Id))
-        // The first takes no answers, and never says so.
-        if (frame.kind !== 'response' || !isFirst) callback()
-      }
-    })
-    servers.push(server)
-    return server
+      })
+      servers.push(server)
+      return server
+    }
+    const peer = new Peer(reconnect(connect))
+    await peer.initialize()
+    servers[0]?.push(request('q', 'roots/list'))
+    await peer.messages.until(({ method }) => method === 'roots/list')
+    const answered = peer.send({ id: 'q', result: {} })
+    const pinged = peer.request('ping')
+    servers[0]?.destroy()
+    t.equal(await answered, true, 'its write is completed')
+    t.match(await pinged, { result: {} })
+    t.strictSame(taken, ['initialize', 'notifications/initialized', 'ping'])
   }
-  const peer = new Peer(reconnect(connect))
-  await peer.initialize()
-  servers[0]?.push(request('q', 'roots/list'))
-  await peer.messages.until(({ method }) => method === 'roots/list')
-  const answered = peer.send({ id: 'q', result: {} })
-  const pinged = peer.request('ping')
-  servers[0]?.destroy()
-  t.equal(await answered, true, 'and keeps nobody waiting')
-  t.match(await pinged, { result: {} })
-  t.strictSame(told, ['initialize', 'notifications/initialized', 'ping'])
-})
+)
 
-t.test('a request in flight fails though an answer of its id was under way', async (t) => {
+t.test('a request in flight fails, even when a response with its id waits', async (t) => {
   const peer = startRascal(t)
   await peer.initialize()
   void peer.request('test/ask', { method: 'roots/list', params: {} })
@@ -327,7 +332,7 @@ t.test('a request in flight fails though an answer of its id was under way', asy
 })
 
 t.test(
-  'a server that cannot be started answers `initialize` with an error, and fails',
+  'when a server cannot start, `initialize` gets an error and the transport fails',
   async (t) => {
     for (const [flags, message] of [
       [
@@ -346,7 +351,7 @@ t.test(
   }
 )
 
-t.test('a command that is not there fails alike, with all that is asked', async (t) => {
+t.test('when the command is not found, all requests get an error', async (t) => {
   const connect = () => connectChild({ command: '/nowhere' })
   const peer = new Peer(reconnect(connect))
   const all = [peer.request('initialize', initializeParams), peer.request('ping')]
@@ -355,7 +360,7 @@ t.test('a command that is not there fails alike, with all that is asked', async 
   t.match(await peer.closed, { code: 'ERR_COMMAND_NOT_FOUND' })
 })
 
-t.test('a client that comes late is told all the same', async (t) => {
+t.test('a client that writes or ends after the start has failed gets the error', async (t) => {
   const connect = () => connectChild({ command: '/nowhere' })
   for (const speaks of [true, false]) {
     const transport = reconnect(connect)
@@ -368,7 +373,7 @@ t.test('a client that comes late is told all the same', async (t) => {
   }
 })
 
-t.test('a client that has said its last word is told all the same', async (t) => {
+t.test('a client that has ended before the start fails gets the error', async (t) => {
   const peer = startRascal(t, {}, () => ['--crash-on-start', '3'])
   const answered = peer.request('initialize', initializeParams)
   peer.transport.end()
@@ -376,7 +381,7 @@ t.test('a client that has said its last word is told all the same', async (t) =>
   t.match(await peer.closed, { code: 'ERR_SERVER_EXITED' })
 })
 
-t.test('restarts are limited, and pause longer each time', async (t) => {
+t.test('restarts are limited, and each pause is longer', async (t) => {
   const log = new KeptLog()
   const peer = startRascal(t, { restarts: 3, log }, (n) =>
     n === 0 ? [] : ['--crash-on-start', '9']
@@ -385,7 +390,10 @@ t.test('restarts are limited, and pause longer each time', async (t) => {
   const began = Date.now()
   await peer.request('test/crash', { code: 4 })
   t.match(await peer.request('test/echo'), {
-    error: { code: -32000, message: /left before it answered initialize.*exited with code 9/ }
+    error: {
+      code: -32000,
+      message: /closed the connection before it answered initialize.*exited with code 9/
+    }
   })
   t.match(await peer.closed, {
     code: 'ERR_SERVER_START',
@@ -398,7 +406,7 @@ t.test('restarts are limited, and pause longer each time', async (t) => {
   t.equal(log.lines.length, 3)
 })
 
-t.test('what happened more than a minute ago does not count', async (t) => {
+t.test('restarts more than a minute ago do not count', async (t) => {
   const peer = startRascal(t, { restarts: 1 })
   await peer.initialize()
   await peer.request('test/crash')
@@ -409,14 +417,14 @@ t.test('what happened more than a minute ago does not count', async (t) => {
   t.match(await peer.request('ping'), { result: {} })
 })
 
-t.test('restarts are without limit if so wished', async (t) => {
+t.test('a limit of 0 allows any number of restarts', async (t) => {
   const peer = startRascal(t, { restarts: 0 })
   await peer.initialize()
   for (let n = 0; n < 3; n++) await peer.request('test/crash')
   t.match(await peer.request('ping'), { result: {} })
 })
 
-t.test('a server that does not open again in time counts as dead', async (t) => {
+t.test('a server that does not restore the session in time is replaced', async (t) => {
   const slow = (n: number): string[] => (n === 1 ? ['--no-initialize-answer'] : [])
   const peer = startRascal(t, { connectTimeout: 500 }, slow)
   await peer.initialize()
@@ -426,7 +434,7 @@ t.test('a server that does not open again in time counts as dead', async (t) => 
   await closed(peer.children[1])
 })
 
-t.test('what a server says while it is opened again is for the client', async (t) => {
+t.test('the client gets what the server sends while the session is restored', async (t) => {
   const server = await startHttpServer()
   t.teardown(() => server.close())
   const peer = startHttp(t, server)
@@ -448,7 +456,7 @@ t.test('what a server says while it is opened again is for the client', async (t
 
 // Endings.
 
-t.test('the end waits for the answers, and then the server leaves', async (t) => {
+t.test('the end waits for the responses, then the server exits', async (t) => {
   const peer = startRascal(t)
   await peer.initialize()
   const slept = peer.request('test/sleep', { ms: 200 })
@@ -458,13 +466,13 @@ t.test('the end waits for the answers, and then the server leaves', async (t) =>
   t.notOk(isRunning(peer.children[0]?.pid as number))
 })
 
-t.test('the end without a word is the end', async (t) => {
+t.test('a client can end before it sends anything', async (t) => {
   const peer = startRascal(t)
   peer.transport.end()
   t.equal(await peer.closed, undefined)
 })
 
-t.test('a crash after the last word is told, and nothing is started for it', async (t) => {
+t.test('a crash after the client has ended is an error, and not a restart', async (t) => {
   const peer = startRascal(t)
   await peer.initialize()
   void peer.request('test/ask', { method: 'roots/list', params: {} })
@@ -477,7 +485,7 @@ t.test('a crash after the last word is told, and nothing is started for it', asy
   t.equal(peer.children.length, 1)
 })
 
-t.test('what was never sent is sent after even if it was the last word', async (t) => {
+t.test('a frame that was never taken goes to the next server, even after the end', async (t) => {
   const peer = startRascal(t)
   await peer.initialize()
   void peer.send({ id: 'crash', method: 'test/crash', params: {} })
@@ -487,7 +495,7 @@ t.test('what was never sent is sent after even if it was the last word', async (
   t.equal(await peer.closed, undefined)
 })
 
-t.test('the end while the next server waits to be started', async (t) => {
+t.test('a client can end while the next start is pending', async (t) => {
   const peer = startRascal(t, {}, (n) => (n === 1 ? ['--crash-on-start', '1'] : []))
   await peer.initialize()
   await peer.request('test/crash')
@@ -498,7 +506,7 @@ t.test('the end while the next server waits to be started', async (t) => {
   t.equal(peer.children.length, 2)
 })
 
-t.test('the end while the next server is opened', async (t) => {
+t.test('a client can end while the session is restored', async (t) => {
   const peer = startRascal(t, {}, (n) => (n === 1 ? ['--no-initialize-answer'] : []))
   await peer.initialize()
   await peer.request('test/crash')
@@ -509,7 +517,7 @@ t.test('the end while the next server is opened', async (t) => {
   t.equal(peer.children.length, 2)
 })
 
-t.test('destroy at once', async (t) => {
+t.test('it can be destroyed at once, and twice', async (t) => {
   const peer = startRascal(t)
   peer.transport.destroy()
   peer.transport.destroy()
@@ -517,7 +525,7 @@ t.test('destroy at once', async (t) => {
   t.ok(peer.children[0]?.closed)
 })
 
-t.test('destroy with an error, and a signal that does it', async (t) => {
+t.test('it can be destroyed with an error, or by a signal', async (t) => {
   const peer = startRascal(t)
   const error = new Error('enough')
   peer.transport.destroy(error)
@@ -531,19 +539,19 @@ t.test('destroy with an error, and a signal that does it', async (t) => {
   t.notOk(isRunning(other.children[0]?.pid as number))
 })
 
-t.test('destroy in the middle of a write', async (t) => {
+t.test('it can be destroyed during a write', async (t) => {
   const peer = startRascal(t, {}, () => ['--deaf'])
   await peer.initialize()
   const frames = Array.from({ length: 40 }, (_, id) =>
     peer.send({ id, method: 'test/echo', params: { text: 'x'.repeat(1024 * 1024) } })
   )
   peer.transport.destroy()
-  t.notOk((await Promise.all(frames)).at(-1), 'there was no room for so many')
+  t.notOk((await Promise.all(frames)).at(-1), 'not all frames had room')
   t.equal(await peer.closed, undefined)
   t.notOk(isRunning(peer.children[0]?.pid as number))
 })
 
-t.test('destroy while the next server waits to be started', async (t) => {
+t.test('it can be destroyed while the next start is pending', async (t) => {
   const peer = startRascal(t, {}, (n) => (n === 1 ? ['--crash-on-start', '1'] : []))
   await peer.initialize()
   await peer.request('test/crash')
@@ -556,7 +564,7 @@ t.test('destroy while the next server waits to be started', async (t) => {
   t.equal(peer.children.length, 2)
 })
 
-t.test('destroy while the next server is opened', async (t) => {
+t.test('it can be destroyed while the session is restored', async (t) => {
   const peer = startRascal(t, {}, (n) => (n === 1 ? ['--no-initialize-answer'] : []))
   await peer.initialize()
   await peer.request('test/crash')
@@ -566,7 +574,7 @@ t.test('destroy while the next server is opened', async (t) => {
   t.notOk(isRunning(peer.children[1]?.pid as number))
 })
 
-/** A server in memory, which does with what it is told as it is told. */
+/** A server in memory. `write` gets each frame. */
 const memory = (write: (frame: Frame, callback: () => void, server: Duplex) => void): Duplex =>
   new Duplex({
     objectMode: true,
@@ -576,17 +584,17 @@ const memory = (write: (frame: Frame, callback: () => void, server: Duplex) => v
     }
   })
 
-t.test('destroy when a write is about to be confirmed', async (t) => {
+t.test('it can be destroyed before a write is confirmed', async (t) => {
   let confirm: (() => void) | undefined
   const peer = new Peer(reconnect(() => memory((_frame, callback) => (confirm = callback))))
   const sent = peer.notify('test/any')
   peer.transport.destroy()
   confirm?.()
-  t.equal(await sent, true, 'there was room for it')
+  t.equal(await sent, true, 'the frame had room')
   t.equal(await peer.closed, undefined)
 })
 
-t.test('destroy by one who hears the next server while it is opened', async (t) => {
+t.test('it can be destroyed by a listener while the session is restored', async (t) => {
   const servers: Duplex[] = []
   const connect = (): Duplex => {
     const server = memory((frame, callback) => {
@@ -639,7 +647,7 @@ const posted = ({ requests }: HttpServer): string[] =>
     .filter(({ method }) => method === 'POST')
     .map(({ message }) => message.method ?? `answer ${message.id}`)
 
-t.test('a forgotten session is opened again, and what was refused is answered', async (t) => {
+t.test('a forgotten session is restored, and the refused requests get responses', async (t) => {
   const server = await startHttpServer()
   t.teardown(() => server.close())
   const peer = startHttp(t, server)
@@ -655,17 +663,17 @@ t.test('a forgotten session is opened again, and what was refused is answered', 
   t.notOk(server.sessions.has(first as string))
 
   const methods = posted(server)
-  const opening = methods.indexOf('initialize')
-  t.strictSame(methods.slice(opening).sort(), [
+  const start = methods.indexOf('initialize')
+  t.strictSame(methods.slice(start).sort(), [
     'initialize',
     'notifications/initialized',
     'resources/subscribe',
     ...Array<string>(5).fill('test/any')
   ])
-  t.equal(peer.messages.length, 7, 'nothing is answered twice')
+  t.equal(peer.messages.length, 7, 'no request has two responses')
 })
 
-t.test('a call in flight on another stream fails, since it may have been made', async (t) => {
+t.test('a call in flight on another stream fails: the server may have acted on it', async (t) => {
   const server = await startHttpServer()
   t.teardown(() => server.close())
   const peer = startHttp(t, server)
@@ -686,7 +694,7 @@ t.test('a call in flight on another stream fails, since it may have been made', 
   t.equal(posted(server).filter((method) => method === 'test/hang').length, 1)
 })
 
-t.test('what was asked to be set is set once when it was refused', async (t) => {
+t.test('a refused `logging/setLevel` is sent once to the new session', async (t) => {
   const server = await startHttpServer()
   t.teardown(() => server.close())
   const peer = startHttp(t, server)
@@ -705,7 +713,7 @@ t.test('what was asked to be set is set once when it was refused', async (t) => 
   ])
 })
 
-t.test('an answer that was refused is for nobody', async (t) => {
+t.test('a refused response is not sent again', async (t) => {
   const server = await startHttpServer()
   t.teardown(() => server.close())
   const peer = startHttp(t, server)
@@ -722,7 +730,7 @@ t.test('an answer that was refused is for nobody', async (t) => {
   t.notOk(methods.slice(1).includes('answer q'))
 })
 
-t.test('a session is opened again though the client has said its last word', async (t) => {
+t.test('a session is restored even after the client has ended', async (t) => {
   const server = await startHttpServer()
   t.teardown(() => server.close())
   const peer = startHttp(t, server)
@@ -735,7 +743,7 @@ t.test('a session is opened again though the client has said its last word', asy
   t.equal(server.sessions.size, 0, 'and ended')
 })
 
-t.test('errors that are not ours come along as the cause', async (t) => {
+t.test('an error that is no ProxyError becomes the cause of one', async (t) => {
   const child = connectChild(rascal())
   const peer = new Peer(reconnect(() => child))
   const answered = peer.request('test/silence')

@@ -1,4 +1,4 @@
-// Recordings: what is written down, and what becomes of it when it cannot be.
+// Recordings: what is in them, and what happens when the file cannot be written.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Duplex, PassThrough } from 'node:stream'
@@ -10,7 +10,7 @@ import { acceptStdio } from '../../lib/stdio/accept-stdio.ts'
 import { record } from '../../lib/wrappers/record.ts'
 import type { RecordedFrame } from '../../lib/wrappers/record.ts'
 
-/** A server that says back what it is told. */
+/** A server that sends each frame back. */
 const mirror = (): Duplex =>
   new Duplex({
     objectMode: true,
@@ -25,7 +25,7 @@ const mirror = (): Duplex =>
     }
   })
 
-const clientThatSays = (said: string): { client: Duplex; heard: { text: string } } => {
+const clientThatSends = (said: string): { client: Duplex; heard: { text: string } } => {
   const input = new PassThrough()
   const output = new PassThrough()
   input.end(said)
@@ -43,14 +43,14 @@ const linesOf = (file: string): RecordedFrame[] =>
 const odd = '{"jsonrpc":"2.0", "id":12345678901234567890,"method":"é\\u2028","id":1}'
 const plain = '{"jsonrpc":"2.0","method":"b"}'
 
-t.test('what passes is written down byte for byte, in both directions', async (t) => {
+t.test('frames are recorded byte for byte, in both directions', async (t) => {
   const file = `${t.testdir()}/session.ndjson`
   const recorder = await record(file)
   const before = new Date().toISOString()
-  const { client, heard } = clientThatSays(`${odd}\n${plain}\n`)
+  const { client, heard } = clientThatSends(`${odd}\n${plain}\n`)
   await join(client, mirror(), recorder.tap('one'))
   await recorder.close()
-  t.equal(heard.text, `${odd}\n${plain}\n`, 'and passes as it came')
+  t.equal(heard.text, `${odd}\n${plain}\n`, 'and they pass unchanged')
 
   const lines = linesOf(file)
   for (const from of ['client', 'server']) {
@@ -68,12 +68,12 @@ t.test('what passes is written down byte for byte, in both directions', async (t
   }
 })
 
-t.test('sessions share a file, and what was there stays', async (t) => {
+t.test('sessions share a file, and its old lines stay', async (t) => {
   const file = `${t.testdir()}/session.ndjson`
   writeFileSync(file, '{"session":"old"}\n')
   const recorder = await record(file)
   for (const session of ['a', 'b']) {
-    const { client } = clientThatSays(`${plain}\n`)
+    const { client } = clientThatSends(`${plain}\n`)
     await join(client, mirror(), recorder.tap(session))
   }
   await recorder.close()
@@ -83,13 +83,13 @@ t.test('sessions share a file, and what was there stays', async (t) => {
   )
 })
 
-t.test('a file is made though nothing passes', async (t) => {
+t.test('a recording without frames makes an empty file', async (t) => {
   const file = `${t.testdir()}/session.ndjson`
   await (await record(file)).close()
   t.equal(readFileSync(file, 'utf8'), '')
 })
 
-t.test('nothing passes when the recording has ended', async (t) => {
+t.test('no frame passes after the recording has ended', async (t) => {
   const file = `${t.testdir()}/session.ndjson`
   const recorder = await record(file)
   const { fromClient } = recorder.tap('one')
@@ -100,7 +100,7 @@ t.test('nothing passes when the recording has ended', async (t) => {
   t.equal(readFileSync(file, 'utf8'), '')
 })
 
-t.test('a file that cannot be opened is told at once', async (t) => {
+t.test('a file that cannot be opened fails at once', async (t) => {
   const file = `${t.testdir()}/nowhere/session.ndjson`
   await t.rejects(record(file), {
     code: 'ERR_CONFIG',
@@ -110,7 +110,7 @@ t.test('a file that cannot be opened is told at once', async (t) => {
 })
 
 t.test(
-  'what cannot be written down does not pass',
+  'a frame that cannot be recorded does not pass',
   { skip: process.platform !== 'linux' && 'no /dev/full' },
   async (t) => {
     const recorder = await record('/dev/full')
@@ -119,13 +119,13 @@ t.test(
       message: /recording to \/dev\/full/,
       cause: { code: 'ENOSPC' }
     }
-    const { client, heard } = clientThatSays(`${plain}\n`)
+    const { client, heard } = clientThatSends(`${plain}\n`)
     await t.rejects(join(client, mirror(), recorder.tap('one')), fault)
     t.equal(heard.text, '')
     const { fromServer } = recorder.tap('two')
     const failed = new Promise((resolve) => fromServer.once('error', resolve))
     fromServer.write(parseFrame(Buffer.from(plain)))
-    t.match(await failed, fault, 'nor anything after it')
+    t.match(await failed, fault, 'nor do later frames')
     await t.rejects(recorder.close(), fault)
   }
 )

@@ -1,10 +1,10 @@
-// A shared server's beginnings and ends: who hears of them, and what.
+// How a shared server starts and ends, and what its ports get then.
 
 import { once } from 'node:events'
 import t from 'tap'
 import type { Test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
-import type { Frame } from '../../lib/message/frame.ts'
+import type { Broadcast } from '../../lib/wrappers/broadcast.ts'
 import { share } from '../../lib/wrappers/share.ts'
 import type { SharedServer, ShareOptions } from '../../lib/wrappers/share.ts'
 import { clientOn, frameOf, TextServer, turn } from './text-server.ts'
@@ -13,10 +13,10 @@ import type { Client } from './text-server.ts'
 const crash = new ProxyError('ERR_SERVER_EXITED', 'the server has crashed')
 
 interface Shared {
-  /** All that were started. */
+  /** All servers that were started. */
   servers: TextServer[]
   shared: SharedServer
-  connect(hears?: (frame: Frame) => boolean): Client
+  connect(wants?: (broadcast: Broadcast) => boolean): Client
 }
 
 function shareMany(t: Test, options?: ShareOptions): Shared {
@@ -27,23 +27,29 @@ function shareMany(t: Test, options?: ShareOptions): Shared {
     return server
   }, options)
   t.teardown(() => shared.destroy())
-  return { servers, shared, connect: (hears) => clientOn(shared.port(hears)) }
+  return { servers, shared, connect: (wants) => clientOn(shared.port(wants)) }
 }
 
 const last = (servers: TextServer[]): TextServer => servers.at(-1) as TextServer
 
-/** An opening that the test ends. */
-function heldOpening(): { open: ShareOptions['open']; end: () => void; fail: (e: Error) => void } {
+interface Held {
+  prepare: ShareOptions['prepare']
+  end: () => void
+  fail: (error: Error) => void
+}
+
+/** A preparation that the test ends. */
+function holdPreparation(): Held {
   let end = (): void => {}
   let fail = (_error: Error): void => {}
-  const opened = new Promise<void>((resolve, reject) => {
+  const prepared = new Promise<void>((resolve, reject) => {
     end = resolve
     fail = reject
   })
-  return { open: () => opened, end: () => end(), fail: (error) => fail(error) }
+  return { prepare: () => prepared, end: () => end(), fail: (error) => fail(error) }
 }
 
-t.test('a server is started when the first client needs it, and but once', async (t) => {
+t.test('a server is started once, when the first client needs it', async (t) => {
   const { servers, connect } = shareMany(t)
   const [one, other] = [connect(), connect()]
   await turn()
@@ -53,9 +59,9 @@ t.test('a server is started when the first client needs it, and but once', async
   t.equal(last(servers).received.length, 2)
 })
 
-t.test('nothing reaches a server before it has been opened', async (t) => {
-  const { open, end } = heldOpening()
-  const { servers, connect } = shareMany(t, { open })
+t.test('a server gets no frame of a client before it is prepared', async (t) => {
+  const { prepare, end } = holdPreparation()
+  const { servers, connect } = shareMany(t, { prepare })
   const client = connect()
   const [gone, goneInBetween] = [connect(), connect()]
   client.port.write(frameOf({ id: 1, method: 'x' }))
@@ -74,13 +80,13 @@ t.test('nothing reaches a server before it has been opened', async (t) => {
 })
 
 t.test(
-  'an opening that fails is the answer to those who waited, and to nobody after',
+  'a preparation that fails fails the clients that wait for it, and no later ones',
   async (t) => {
     let attempt = 0
     const refusal = new ProxyError('ERR_LEGACY_SERVER', 'not here')
-    const open = (): Promise<void> =>
+    const prepare = (): Promise<void> =>
       ++attempt === 1 ? Promise.reject(refusal) : Promise.resolve()
-    const { servers, connect } = shareMany(t, { open })
+    const { servers, connect } = shareMany(t, { prepare })
     const client = connect()
     await client.send('{"jsonrpc":"2.0","id":1.0,"method":"x"}')
     t.equal(await client.closed, refusal)
@@ -95,7 +101,7 @@ t.test(
   }
 )
 
-t.test('a server that could not be opened is not followed before it has gone', async (t) => {
+t.test('the next server starts only when the one that was not prepared has closed', async (t) => {
   const server = new TextServer()
   let leave = (): void => {}
   server._destroy = (error, callback) => (leave = () => callback(error))
@@ -106,7 +112,7 @@ t.test('a server that could not be opened is not followed before it has gone', a
       started++
       return server
     },
-    { open: () => Promise.reject(refusal) }
+    { prepare: () => Promise.reject(refusal) }
   )
   for (const client of [clientOn(shared.port()), clientOn(shared.port())]) {
     await client.send({ id: 1, method: 'x' })
@@ -117,9 +123,9 @@ t.test('a server that could not be opened is not followed before it has gone', a
   leave()
 })
 
-t.test('a server that leaves as soon as it is open has not been opened', async (t) => {
+t.test('a server that closes while it is prepared fails its clients', async (t) => {
   const { connect } = shareMany(t, {
-    open: async (server) => {
+    prepare: async (server) => {
       server.destroy(crash)
       await once(server, 'close').catch(() => {})
     }
@@ -130,7 +136,7 @@ t.test('a server that leaves as soon as it is open has not been opened', async (
   t.equal(client.frames[0]?.message().error?.message, crash.message)
 })
 
-t.test('a server that leaves takes nothing with it that is not under way', async (t) => {
+t.test('when the server closes, only requests in flight get an error', async (t) => {
   const { servers, connect } = shareMany(t)
   const [busy, idle] = [connect(), connect(() => true)]
   await idle.send({ method: 'notifications/hello' })
@@ -154,12 +160,12 @@ t.test('a server that leaves takes nothing with it that is not under way', async
 
   const next = connect()
   await next.send({ id: 1, method: 'x' })
-  t.equal(servers.length, 2, 'the next client has another')
+  t.equal(servers.length, 2, 'the next client gets another server')
   last(servers).say({ id: last(servers).received[0]?.id, result: {} })
   await next.answer(1)
 })
 
-t.test('what the server said before it left can still be read', async (t) => {
+t.test('a client can still read what the server sent before it closed', async (t) => {
   const { servers, shared } = shareMany(t)
   const port = shared.port(() => true)
   await new Promise((resolve) => port.write(frameOf({ id: 1, method: 'x' }), resolve))
@@ -169,9 +175,9 @@ t.test('what the server said before it left can still be read', async (t) => {
   await turn()
   server.destroy(crash)
   await once(server, 'close').catch(() => {})
-  t.notOk(port.destroyed, 'not before it has been read')
+  t.notOk(port.destroyed, 'not before the client has read it')
   await new Promise((resolve) => port.write(frameOf({ id: 2, method: 'x' }), resolve))
-  t.equal(servers.length, 1, 'what comes after the end does not start another')
+  t.equal(servers.length, 1, 'a frame after the end does not start another server')
   const { frames, closed } = clientOn(port)
   t.equal(await closed, crash)
   t.strictSame(
@@ -180,7 +186,7 @@ t.test('what the server said before it left can still be read', async (t) => {
   )
 })
 
-t.test('whatever ends the server, its clients are told why', async (t) => {
+t.test('the clients get the error that closed the server', async (t) => {
   const { servers, connect } = shareMany(t)
   const one = connect()
   await one.send({ id: 1, method: 'x' })
@@ -193,10 +199,10 @@ t.test('whatever ends the server, its clients are told why', async (t) => {
   t.match(await other.closed, { code: 'ERR_CLOSED', cause: undefined })
 })
 
-t.test('the server is ended on request, and with it its clients', async (t) => {
+t.test('`destroy` ends the server and its ports', async (t) => {
   const { servers, shared, connect } = shareMany(t)
   await shared.destroy()
-  t.equal(servers.length, 0, 'there was none')
+  t.equal(servers.length, 0, 'there was no server')
   const client = connect()
   await client.send({ id: 1, method: 'x' })
   await shared.destroy()
@@ -205,9 +211,9 @@ t.test('the server is ended on request, and with it its clients', async (t) => {
   t.equal(client.frames[0]?.errorCode, -32000)
 })
 
-t.test('it can be ended while it is being opened', async (t) => {
-  const { open, fail } = heldOpening()
-  const { servers, shared, connect } = shareMany(t, { open })
+t.test('it can be destroyed while the server is prepared', async (t) => {
+  const { prepare, fail } = holdPreparation()
+  const { servers, shared, connect } = shareMany(t, { prepare })
   const client = connect()
   client.port.write(frameOf({ id: 1, method: 'x' }))
   await turn()
@@ -215,7 +221,7 @@ t.test('it can be ended while it is being opened', async (t) => {
   t.ok(last(servers).closed)
   t.match(await client.closed, { code: 'ERR_CLOSED' })
   t.equal(client.frames.length, 1)
-  fail(crash) // as openings do when the server leaves
+  fail(crash) // a preparation fails when its server closes
   await turn()
   t.equal(last(servers).received.length, 0)
 })

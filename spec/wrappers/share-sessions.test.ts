@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import t from 'tap'
 import type { Test } from 'tap'
 import { describe, ProxyError } from '../../lib/errors.ts'
+import { Frame } from '../../lib/message/frame.ts'
+import type { Message } from '../../lib/protocol/json-rpc.ts'
 import { shareSessions } from '../../lib/wrappers/share-sessions.ts'
 import type { SharedSessions, ShareSessionsOptions } from '../../lib/wrappers/share-sessions.ts'
 import { initializeParams } from './peer.ts'
@@ -16,7 +18,7 @@ interface Shared {
   connect(isSession?: boolean): Client
 }
 
-/** A server that answers `initialize` with this version, and all else with an empty result. */
+/** A server that answers `initialize` with this version, and other requests with an empty result. */
 function shareOne(t: Test, version = '2025-11-25', options?: ShareSessionsOptions): Shared {
   const server = new TextServer()
   server.onFrame = ({ kind, id, method }) => {
@@ -38,7 +40,7 @@ const initialize = (client: Client, protocolVersion = '2025-11-25'): Promise<unk
 const paramsOf = (server: TextServer, method: string): unknown[] =>
   server.received.filter((frame) => frame.method === method).map((frame) => frame.message().params)
 
-t.test('the proxy opens the one session that the server knows, and can do nothing', async (t) => {
+t.test('the proxy initializes the server, without client capabilities', async (t) => {
   const { server, connect } = shareOne(t)
   await connect().ask('tools/list')
   const [first, second, third] = server.received
@@ -51,7 +53,7 @@ t.test('the proxy opens the one session that the server knows, and can do nothin
   t.equal(third?.method, 'tools/list')
 })
 
-t.test("every client's initialize has the server's own answer, and its own id", async (t) => {
+t.test("each client's `initialize` gets the server's response, with the client's id", async (t) => {
   const { server, connect } = shareOne(t)
   for (const id of ['1', '"a\\u0041"', '9007199254740993']) {
     const { send, frames, texts } = connect()
@@ -72,7 +74,7 @@ t.test("every client's initialize has the server's own answer, and its own id", 
 })
 
 t.test(
-  'a client gets the older revision that it knows, and no newer than the server does',
+  'a client gets the revision that it asks for, or the one of the server if that is older',
   async (t) => {
     const { connect } = shareOne(t, '2025-06-18')
     const agreed = {
@@ -88,7 +90,7 @@ t.test(
   }
 )
 
-t.test('an odd answer to initialize is passed on as it is', async (t) => {
+t.test('a malformed result of `initialize` passes unchanged', async (t) => {
   const server = new TextServer()
   server.onFrame = ({ id }) => id === 'mcp-proxy' && server.say({ id, result: null })
   const sessions = shareSessions(() => server)
@@ -100,7 +102,7 @@ t.test('an odd answer to initialize is passed on as it is', async (t) => {
   })
 })
 
-t.test('a server that refuses, leaves or stays silent opens no session', async (t) => {
+t.test('a server that refuses, closes or does not answer fails its sessions', async (t) => {
   let server: TextServer
   const crash = new ProxyError('ERR_SERVER_EXITED', 'crashed')
   const cases: Record<string, TextServer['onFrame']> = {
@@ -119,7 +121,7 @@ t.test('a server that refuses, leaves or stays silent opens no session', async (
   }
 })
 
-t.test('a ping is answered here', async (t) => {
+t.test('a ping gets a response from the proxy', async (t) => {
   const { server, connect } = shareOne(t)
   const client = connect()
   await client.send('{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}')
@@ -128,7 +130,7 @@ t.test('a ping is answered here', async (t) => {
   t.equal(server.received.length, 0)
 })
 
-t.test('calls, progress and cancellation are those of each client', async (t) => {
+t.test('responses, progress and cancellation stay with each client', async (t) => {
   const { server, connect } = shareOne(t)
   const answer = server.onFrame
   const [one, other] = [connect(), connect()]
@@ -149,10 +151,10 @@ t.test('calls, progress and cancellation are those of each client', async (t) =>
   t.equal(cancelled.message().params?.requestId, calls[0]?.id)
   answer?.(calls[1] as NonNullable<(typeof calls)[1]>)
   await other.answer(1)
-  t.equal(one.frames.length, 1, 'nothing but the answer to initialize')
+  t.equal(one.frames.length, 1, 'only the response to initialize')
 })
 
-t.test('changes of lists are told to all sessions, and to none of the stateless', async (t) => {
+t.test('list changes go to all sessions, and to no stateless client', async (t) => {
   const { server, connect } = shareOne(t)
   const clients = [connect(), connect()]
   const stateless = connect(false)
@@ -165,14 +167,14 @@ t.test('changes of lists are told to all sessions, and to none of the stateless'
     t.strictSame(
       frames.flatMap(({ method }) => method ?? []),
       ['notifications/tools/list_changed', 'notifications/custom'],
-      'a task is told of to nobody: nobody knows whose it is'
+      'the status of a task goes to no client: it does not name one'
     )
   }
   t.equal(stateless.frames.length, 1)
 })
 
 t.test(
-  'the server logs what any client wants, and each client hears what it wants itself',
+  'the server logs at the least level of all clients, and each client gets its own level',
   async (t) => {
     const { server, connect } = shareOne(t)
     const [debug, error, none] = [connect(), connect(), connect()]
@@ -196,7 +198,7 @@ t.test(
     }
     t.strictSame(await heard(debug), ['debug', 'warning', 'critical', 'emergency'])
     t.strictSame(await heard(error), ['critical', 'emergency'])
-    t.strictSame(await heard(none), [], 'whoever has not asked is not told')
+    t.strictSame(await heard(none), [], 'a client that set no level gets no log messages')
 
     debug.port.destroy()
     await debug.closed
@@ -205,7 +207,40 @@ t.test(
   }
 )
 
-t.test('a level that there is not is for the server to refuse, and changes nothing', async (t) => {
+t.test('a notification is parsed once, however many sessions there are', async (t) => {
+  const { server, connect } = shareOne(t)
+  const clients = [connect(), connect(), connect(), connect()]
+  for (const { ask } of clients) {
+    await ask('logging/setLevel', { level: 'info' })
+    await ask('resources/subscribe', { uri: 'x:y' })
+  }
+  const parsed: unknown[] = []
+  t.intercept(Frame.prototype, 'message', {
+    value(this: Frame) {
+      parsed.push(this.method)
+      return JSON.parse(this.toString()) as Message
+    }
+  })
+  for (const level of ['debug', 'info']) {
+    server.say({ method: 'notifications/message', params: { level, data: 1 } })
+  }
+  server.say({ method: 'notifications/resources/updated', params: { uri: 'x:y' } })
+  server.say({ method: 'notifications/last' })
+  for (const { frames } of clients) {
+    await frames.until(({ method }) => method === 'notifications/last')
+    t.strictSame(
+      frames.flatMap(({ method }) => method ?? []),
+      ['notifications/message', 'notifications/resources/updated', 'notifications/last']
+    )
+  }
+  t.strictSame(parsed, [
+    'notifications/message',
+    'notifications/message',
+    'notifications/resources/updated'
+  ])
+})
+
+t.test('an unknown level goes to the server to refuse, and changes nothing', async (t) => {
   const { server, connect } = shareOne(t)
   const client = connect()
   await initialize(client)
@@ -224,7 +259,7 @@ t.test('a level that there is not is for the server to refuse, and changes nothi
 })
 
 t.test(
-  'an update is told to those who are subscribed to it, or to what it is a part of',
+  'an update goes to the clients that are subscribed to the resource or to its parent',
   async (t) => {
     const { server, connect } = shareOne(t)
     const uris = ['f:/a', 'f:/a/', 'f:/a/b', 'f:/ab', 'x:y']
@@ -250,7 +285,7 @@ t.test(
   }
 )
 
-t.test('a subscription ends at the server when the last client leaves it', async (t) => {
+t.test('the server gets an unsubscribe when the last client ends its subscription', async (t) => {
   const { server, connect } = shareOne(t)
   const [one, two, three, stays] = [connect(), connect(), connect(), connect()]
   const uri = 'x:y'
@@ -259,23 +294,27 @@ t.test('a subscription ends at the server when the last client leaves it', async
   const unsubscribed = (): unknown[] =>
     paramsOf(server, 'resources/unsubscribe').map((params) => (params as { uri: string }).uri)
   t.match(await one.ask('resources/unsubscribe', { uri }), { result: {} })
-  t.strictSame(unsubscribed(), [], 'others want it still')
+  t.strictSame(unsubscribed(), [], 'other clients are still subscribed')
 
   two.port.destroy()
   await two.closed
   await server.got('resources/unsubscribe')
-  t.strictSame(unsubscribed(), ['only:two'], 'who just disappears leaves its own')
+  t.strictSame(unsubscribed(), ['only:two'], 'a client that disconnects ends its subscriptions')
 
   three.port.end()
   await three.closed
   await server.got('resources/unsubscribe', 2)
-  t.strictSame(unsubscribed(), ['only:two', uri], 'the last one has left')
+  t.strictSame(unsubscribed(), ['only:two', uri], 'the last client has ended it')
 
   await stays.ask('resources/unsubscribe', { uri })
-  t.strictSame(unsubscribed(), ['only:two', uri, uri], 'who never had one still hears of it')
+  t.strictSame(
+    unsubscribed(),
+    ['only:two', uri, uri],
+    'one without a subscription goes to the server too'
+  )
 })
 
-t.test('sessions that disappear together leave no subscription behind', async (t) => {
+t.test('sessions that close together end their subscription once', async (t) => {
   const { server, connect } = shareOne(t)
   const clients = [connect(), connect(), connect()]
   for (const { ask } of clients) await ask('resources/subscribe', { uri: 'x:y' })
@@ -285,7 +324,7 @@ t.test('sessions that disappear together leave no subscription behind', async (t
   t.equal(paramsOf(server, 'resources/unsubscribe').length, 1)
 })
 
-t.test('a session that ends gets what it is still owed', async (t) => {
+t.test('a session that ends still gets the responses to its requests', async (t) => {
   const { server, connect } = shareOne(t)
   const client = connect()
   await initialize(client)
@@ -299,29 +338,32 @@ t.test('a session that ends gets what it is still owed', async (t) => {
   t.notOk(server.destroyed)
 })
 
-t.test('the end of the server ends all sessions; the next one has another server', async (t) => {
-  const servers: TextServer[] = []
-  const sessions = shareSessions(() => {
-    const server = new TextServer()
-    server.onFrame = ({ method, id }) =>
-      method === 'initialize' && server.say({ id, result: { protocolVersion: '2025-11-25' } })
-    servers.push(server)
-    return server
-  })
-  t.teardown(() => sessions.destroy())
-  const clients = [clientOn(sessions.port()), clientOn(sessions.port())]
-  await Promise.all(clients.map((client) => initialize(client)))
-  const [one] = clients as [Client]
-  await one.send({ id: 1, method: 'tools/call' })
-  const crash = new ProxyError('ERR_SERVER_EXITED', 'crashed')
-  servers[0]?.destroy(crash)
-  for (const { closed } of clients) t.equal(await closed, crash)
-  t.match(await one.answer(1), { error: { message: 'crashed' } })
-  t.match(await initialize(clientOn(sessions.port())), { result: {} })
-  t.equal(servers.length, 2)
-})
+t.test(
+  'the end of the server ends all sessions, and the next session gets a new server',
+  async (t) => {
+    const servers: TextServer[] = []
+    const sessions = shareSessions(() => {
+      const server = new TextServer()
+      server.onFrame = ({ method, id }) =>
+        method === 'initialize' && server.say({ id, result: { protocolVersion: '2025-11-25' } })
+      servers.push(server)
+      return server
+    })
+    t.teardown(() => sessions.destroy())
+    const clients = [clientOn(sessions.port()), clientOn(sessions.port())]
+    await Promise.all(clients.map((client) => initialize(client)))
+    const [one] = clients as [Client]
+    await one.send({ id: 1, method: 'tools/call' })
+    const crash = new ProxyError('ERR_SERVER_EXITED', 'crashed')
+    servers[0]?.destroy(crash)
+    for (const { closed } of clients) t.equal(await closed, crash)
+    t.match(await one.answer(1), { error: { message: 'crashed' } })
+    t.match(await initialize(clientOn(sessions.port())), { result: {} })
+    t.equal(servers.length, 2)
+  }
+)
 
-t.test('a session that does not read is cut off, and the others are not hurt', async (t) => {
+t.test('a session that does not read is disconnected, and the others go on', async (t) => {
   const { server, sessions, connect } = shareOne(t, '2025-11-25', { maxQueue: 1000 })
   const slow = sessions.port()
   const fast = connect()
@@ -329,7 +371,7 @@ t.test('a session that does not read is cut off, and the others are not hurt', a
     initialize(fast),
     new Promise((resolve) => slow.write(frameOf({ id: 1, method: 'x' }), resolve))
   ])
-  slow.read(0) // it looks, and takes nothing
+  slow.read(0) // asks for a frame, and does not take it
   const failed = once(slow, 'error')
   for (let count = 0; count < 50; count++) {
     server.say({ method: 'notifications/n', params: { text: 'x'.repeat(300) } })
@@ -339,7 +381,7 @@ t.test('a session that does not read is cut off, and the others are not hurt', a
   await fast.frames.until(() => fast.frames.length === 51)
 })
 
-t.test('a session can be destroyed while it opens', async (t) => {
+t.test('a session can be destroyed while the server is initialized', async (t) => {
   const { server, connect } = shareOne(t)
   server.onFrame = undefined
   const [gone, stays] = [connect(), connect()]

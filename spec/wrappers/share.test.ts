@@ -1,9 +1,10 @@
-// One server for many clients: whose is what.
+// One server for many clients: which client gets which message.
 
 import { once } from 'node:events'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Frame } from '../../lib/message/frame.ts'
+import type { Broadcast } from '../../lib/wrappers/broadcast.ts'
 import { share } from '../../lib/wrappers/share.ts'
 import type { SharedServer, ShareOptions } from '../../lib/wrappers/share.ts'
 import { KeptLog } from '../helpers.ts'
@@ -15,14 +16,14 @@ const subscriptionKey = 'io.modelcontextprotocol/subscriptionId'
 interface Shared {
   server: TextServer
   shared: SharedServer
-  connect(hears?: (frame: Frame) => boolean): Client
+  connect(wants?: (broadcast: Broadcast) => boolean): Client
 }
 
 function shareOne(t: Test, options?: ShareOptions): Shared {
   const server = new TextServer()
   const shared = share(() => server, options)
   t.teardown(() => shared.destroy())
-  return { server, shared, connect: (hears) => clientOn(shared.port(hears)) }
+  return { server, shared, connect: (wants) => clientOn(shared.port(wants)) }
 }
 
 /** Answers requests with their own params. */
@@ -33,7 +34,7 @@ const echo = (server: TextServer) => (frame: Frame) => {
   )
 }
 
-t.test('each client gets its own answers, though all call their requests the same', async (t) => {
+t.test('each client gets its own responses, though all use the same ids', async (t) => {
   const { server, connect } = shareOne(t)
   const clients = Array.from({ length: 50 }, () => connect())
   clients.forEach(({ port }, index) => {
@@ -42,7 +43,7 @@ t.test('each client gets its own answers, though all call their requests the sam
   })
   await server.got('tools/call', 100)
   const ids = server.received.map(({ id }) => id)
-  t.equal(new Set(ids).size, 100, 'the server sees no id twice')
+  t.equal(new Set(ids).size, 100, 'the server gets no id twice')
   for (const frame of server.received.toReversed()) echo(server)(frame)
   for (const [index, client] of clients.entries()) {
     t.strictSame((await client.answer(1)).result, { index })
@@ -90,14 +91,14 @@ t.test('ids and progress tokens of every form come back as the client wrote them
         `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1.0,"progressToken":${token}}}`,
         `{"result":{"n":1.50},"jsonrpc":"2.0", "id": ${id} }`
       ])
-      t.equal(progress?.progressToken, JSON.parse(token), 'and the envelope says so too')
+      t.equal(progress?.progressToken, JSON.parse(token), 'and so is the token in the envelope')
       t.equal(response?.id, JSON.parse(id))
       frames.length = 0
     }
   }
 })
 
-t.test('what asks for no progress gets none', async (t) => {
+t.test('a request without a progress token gets no progress', async (t) => {
   const { server, connect } = shareOne(t)
   const client = connect(() => true)
   await client.send(
@@ -113,7 +114,7 @@ t.test('what asks for no progress gets none', async (t) => {
   t.equal(client.frames.length, 1)
 })
 
-t.test('what belongs to no request that is under way goes to nobody', async (t) => {
+t.test('a message for a request that is not in flight is dropped', async (t) => {
   const { server, connect } = shareOne(t)
   const client = connect(() => true)
   const progressToken = 'p'
@@ -135,7 +136,7 @@ t.test('what belongs to no request that is under way goes to nobody', async (t) 
   )
 })
 
-t.test('a server that makes strings of ids is understood', async (t) => {
+t.test('a server may send ids and progress tokens back as strings', async (t) => {
   const { server, connect } = shareOne(t)
   const client = connect()
   await client.send({ id: 7, method: 'x', params: { _meta: { progressToken: 8 } } })
@@ -145,7 +146,7 @@ t.test('a server that makes strings of ids is understood', async (t) => {
   t.equal(client.frames[0]?.progressToken, 8)
 })
 
-t.test('two requests of one client with the same id are both answered', async (t) => {
+t.test('two requests of one client with the same id both get a response', async (t) => {
   const { server, connect } = shareOne(t)
   const client = connect()
   await client.send({ id: 7, method: 'x', params: { n: 1 } })
@@ -162,7 +163,7 @@ t.test('two requests of one client with the same id are both answered', async (t
   )
 })
 
-t.test('a client cancels its own request, and nothing else', async (t) => {
+t.test('a client can cancel its own requests, and no others', async (t) => {
   const { server, connect } = shareOne(t)
   const [one, other] = [connect(), connect()]
   await one.send({ id: 'a', method: 'x' })
@@ -179,11 +180,11 @@ t.test('a client cancels its own request, and nothing else', async (t) => {
   server.say({ id: 2, result: 'too late' })
   server.say({ id: 1, result: 'mine' })
   t.equal((await one.answer('a')).result, 'mine')
-  t.equal(server.received.length, 3, 'what is not under way cannot be cancelled')
+  t.equal(server.received.length, 3, 'a request that is not in flight cannot be cancelled')
   t.equal(other.frames.length, 0)
 })
 
-t.test('of a client that goes away, what is under way is cancelled', async (t) => {
+t.test('the requests in flight of a client that disconnects are cancelled', async (t) => {
   const { server, connect } = shareOne(t)
   const [gone, stays] = [connect(() => true), connect()]
   for (const id of [1, 2, 3]) await gone.send({ id, method: 'x' })
@@ -203,7 +204,7 @@ t.test('of a client that goes away, what is under way is cancelled', async (t) =
   t.equal((await stays.answer(1)).result, 'to the other')
 })
 
-t.test('a client that ends gets what it is still owed', async (t) => {
+t.test('a client that ends still gets the responses to its requests', async (t) => {
   const { server, connect } = shareOne(t)
   const client = connect()
   client.port.write(frameOf({ id: 1, method: 'x' }))
@@ -221,11 +222,11 @@ t.test('a client that ends gets what it is still owed', async (t) => {
     client.frames.map(({ id }) => id),
     [2, 1]
   )
-  t.notOk(server.destroyed, 'the server stays for others')
+  t.notOk(server.destroyed, 'the server stays for other clients')
 })
 
 t.test(
-  'what one client says to the server goes as it is; answers to no question go nowhere',
+  'a notification of a client passes unchanged, and a response of a client is dropped',
   async (t) => {
     const { server, connect } = shareOne(t)
     const client = connect()
@@ -236,7 +237,7 @@ t.test(
   }
 )
 
-t.test('what belongs to no request goes to those who hear it', async (t) => {
+t.test('a notification that belongs to no request goes to the clients that want it', async (t) => {
   const { server, connect } = shareOne(t)
   const all = connect(() => true)
   const some = connect(({ method }) => method === 'notifications/b')
@@ -258,7 +259,7 @@ const modern = (more: object = {}): object => ({
 })
 const logging = modern({ 'io.modelcontextprotocol/logLevel': 'info' })
 
-t.test('a log message goes to the one request that asked for some', async (t) => {
+t.test('a log message goes to the only request that asks for log messages', async (t) => {
   const log = new KeptLog()
   const { server, connect } = shareOne(t, { log })
   const [asks, asksToo, asksNot] = [connect(() => true), connect(), connect()]
@@ -267,7 +268,7 @@ t.test('a log message goes to the one request that asked for some', async (t) =>
   await asksNot.send({ id: 2, method: 'x' })
   server.say({ method: 'notifications/message', params: { data: 'to one' } })
   await asks.frames.until(() => true)
-  t.equal(asks.frames.length, 1, 'once, even if it hears all')
+  t.equal(asks.frames.length, 1, 'once, even if the client wants all')
 
   await asksToo.send({ id: 1, method: 'x', params: logging })
   server.say({ method: 'notifications/message', params: { data: 'to whom?' } })
@@ -280,36 +281,39 @@ t.test('a log message goes to the one request that asked for some', async (t) =>
   t.equal(asksNot.frames.length, 0)
 })
 
-t.test('what a subscription brings goes to its client, under its name for it', async (t) => {
-  const { server, connect } = shareOne(t)
-  const clients = ['7', '"s"', '7.0'].map((id) => ({ id, ...connect() }))
-  for (const { id, send } of clients) {
-    await send(`{"jsonrpc":"2.0","id":${id},"method":"subscriptions/listen","params":{}}`)
+t.test(
+  'the messages of a subscription go to its client, with the id that the client gave',
+  async (t) => {
+    const { server, connect } = shareOne(t)
+    const clients = ['7', '"s"', '7.0'].map((id) => ({ id, ...connect() }))
+    for (const { id, send } of clients) {
+      await send(`{"jsonrpc":"2.0","id":${id},"method":"subscriptions/listen","params":{}}`)
+    }
+    for (const id of [1, 2, 3]) {
+      const _meta = { [subscriptionKey]: id }
+      server.say({ method: 'notifications/subscriptions/acknowledged', params: { _meta } })
+      // Some serializers escape a slash.
+      const key = subscriptionKey.replace('/', '\\/')
+      server.say(
+        `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"${key}":${id}}}}`
+      )
+      server.say({ id, result: { resultType: 'complete', _meta } })
+    }
+    for (const { id, frames, texts } of clients) {
+      await frames.until(() => frames.length === 3)
+      t.equal(
+        texts()[1],
+        `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol\\/subscriptionId":${id}}}}`
+      )
+      t.equal(
+        texts()[2],
+        `{"jsonrpc":"2.0","id":${id},"result":{"resultType":"complete","_meta":{"${subscriptionKey}":${id}}}}`
+      )
+    }
   }
-  for (const id of [1, 2, 3]) {
-    const _meta = { [subscriptionKey]: id }
-    server.say({ method: 'notifications/subscriptions/acknowledged', params: { _meta } })
-    // As some serializers write a slash.
-    const key = subscriptionKey.replace('/', '\\/')
-    server.say(
-      `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"${key}":${id}}}}`
-    )
-    server.say({ id, result: { resultType: 'complete', _meta } })
-  }
-  for (const { id, frames, texts } of clients) {
-    await frames.until(() => frames.length === 3)
-    t.equal(
-      texts()[1],
-      `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol\\/subscriptionId":${id}}}}`
-    )
-    t.equal(
-      texts()[2],
-      `{"jsonrpc":"2.0","id":${id},"result":{"resultType":"complete","_meta":{"${subscriptionKey}":${id}}}}`
-    )
-  }
-})
+)
 
-t.test('the server can end a subscription, and no other request', async (t) => {
+t.test('the server can cancel a subscription, and no other request', async (t) => {
   const { server, connect } = shareOne(t)
   const client = connect(() => true)
   await client.send({ id: 'c', method: 'tools/call' })
@@ -327,7 +331,7 @@ t.test('the server can end a subscription, and no other request', async (t) => {
   )
 })
 
-t.test('the server is told that it is still there, and nothing else that it asks', async (t) => {
+t.test('the server gets a response to `ping`, and an error for its other requests', async (t) => {
   const { server, connect } = shareOne(t)
   await connect(() => true).send({ method: 'notifications/hello' })
   server.say('{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}')
@@ -338,12 +342,12 @@ t.test('the server is told that it is still there, and nothing else that it asks
   t.match(refusal, /"id":1\.0,"error":\{"code":-32601,/)
 })
 
-t.test('what is asked on the behalf of nobody is answered to nobody', async (t) => {
+t.test('a request of the proxy gets a response that no client gets', async (t) => {
   const { server, shared, connect } = shareOne(t)
-  shared.tell('resources/unsubscribe', { uri: 'before there is a server' })
+  shared.sendRequest('resources/unsubscribe', { uri: 'before there is a server' })
   const client = connect(() => true)
   await client.send({ method: 'notifications/hello' })
-  shared.tell('resources/unsubscribe', { uri: 'x:y' })
+  shared.sendRequest('resources/unsubscribe', { uri: 'x:y' })
   const { id } = await server.got('resources/unsubscribe')
   t.equal(server.received.length, 2)
   server.say({ id, result: {} })
@@ -364,13 +368,13 @@ t.test('a client waits while the server is slow', async (t) => {
   t.equal(await taken, 'taken')
 })
 
-t.test('a client that does not read is cut off, and the others are not hurt', async (t) => {
+t.test('a client that does not read is disconnected, and the others go on', async (t) => {
   const { server, shared, connect } = shareOne(t, { maxQueue: 1000 })
   const slow = shared.port(() => true)
   const fast = connect(() => true)
   await new Promise((resolve) => slow.write(frameOf({ id: 1, method: 'x' }), resolve))
   await fast.send({ id: 1, method: 'x' })
-  slow.read(0) // it looks, and takes nothing
+  slow.read(0) // asks for a frame, and does not take it
   const failed = once(slow, 'error')
   const note = { method: 'notifications/n', params: { text: 'x'.repeat(300) } }
   for (let count = 0; count < 10; count++) server.say(note)
@@ -383,7 +387,7 @@ t.test('a client that does not read is cut off, and the others are not hurt', as
   await fast.answer(1)
 })
 
-t.test('a client that reads late gets all that was kept for it, in order', async (t) => {
+t.test('a client that reads late gets all frames in order', async (t) => {
   const { server, shared } = shareOne(t, { maxQueue: 0 })
   const port = shared.port(() => true)
   await new Promise((resolve) => port.write(frameOf({ id: 1, method: 'x' }), resolve))
@@ -401,7 +405,7 @@ t.test('a client that reads late gets all that was kept for it, in order', async
   )
 })
 
-t.test('a single message over the limit is no reason to cut anybody off', async (t) => {
+t.test('a single message over the limit does not disconnect the client', async (t) => {
   const { server, shared } = shareOne(t, { maxQueue: 1000 })
   const port = shared.port(() => true)
   await new Promise((resolve) => port.write(frameOf({ id: 1, method: 'x' }), resolve))
@@ -412,7 +416,7 @@ t.test('a single message over the limit is no reason to cut anybody off', async 
   port.destroy()
 })
 
-t.test('a server that makes strings of ids is understood', async (t) => {
+t.test('a server may send subscription ids back as strings', async (t) => {
   const { server, connect } = shareOne(t)
   const client = connect()
   await client.send('{"jsonrpc":"2.0","id":77,"method":"subscriptions/listen","params":{}}')

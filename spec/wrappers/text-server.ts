@@ -1,5 +1,5 @@
-// A server in memory that takes and says messages as texts, since what matters of a shared server is
-// which bytes reach whom.
+// A server in memory that takes and sends messages as texts: tests of a shared server compare the bytes
+// that each side gets.
 
 import { Duplex } from 'node:stream'
 import { Inbox } from '../../fixtures/clients/raw.js'
@@ -13,9 +13,9 @@ type Callback = (error?: Error | null) => void
 export class TextServer extends Duplex {
   /** Every message that came. */
   readonly received = new Inbox<Frame>()
-  /** What to do with each that comes. */
+  /** Called with each message that comes. */
   onFrame: ((frame: Frame) => void) | undefined
-  /** What has been done with each. */
+  /** The callback of the write that `stop` holds back. */
   #held: Callback | undefined
   #isSlow = false
 
@@ -27,14 +27,14 @@ export class TextServer extends Duplex {
     this.push(frameOf(message))
   }
 
-  /** The message with this method that came, or comes, as the `count`th. */
+  /** Resolves to the `count`th message with this method. */
   async got(method: string, count = 1): Promise<Frame> {
     const frame = await this.received.until((frame) => frame.method === method && --count === 0)
     if (frame === undefined) throw new Error(`no ${method} came`)
     return frame
   }
 
-  /** Takes one more message, and is done with it only when told to `goOn`. */
+  /** Takes one more message, and completes its write when `goOn` is called. */
   stop(): void {
     this.#isSlow = true
   }
@@ -59,7 +59,7 @@ export class TextServer extends Duplex {
   }
 }
 
-/** A message that is given as it is written, or as what is to be written. */
+/** Makes a frame from the text of a message, or from a message without `jsonrpc`. */
 export function frameOf(message: string | object): Frame {
   const text =
     typeof message === 'string' ? message : JSON.stringify({ jsonrpc: '2.0', ...message })
@@ -68,13 +68,13 @@ export function frameOf(message: string | object): Frame {
 
 export interface Client extends Watched {
   port: Duplex
-  /** Resolves when the port has taken it. */
+  /** Resolves when the port has taken the message. */
   send(message: string | object): Promise<void>
-  /** The texts of what has come. */
+  /** The texts of the frames that have come. */
   texts(): string[]
 }
 
-/** A client on a port that reads as fast as it can. */
+/** A client that reads a port as fast as it can. */
 export function clientOn(port: Duplex): Client {
   const watched = watch(port)
   return {
@@ -85,5 +85,5 @@ export function clientOn(port: Duplex): Client {
   }
 }
 
-/** Lets happen what has nothing to wait for. */
+/** Resolves after one turn of the event loop. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

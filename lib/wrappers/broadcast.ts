@@ -1,0 +1,23 @@
+// A notification of a shared server that belongs to no request. The server offers it to each of its
+// ports. However many ports look at its params, it is parsed once.
+
+import type { Frame } from '../message/frame.ts'
+import type { Message } from '../protocol/json-rpc.ts'
+
+export class Broadcast {
+  readonly frame: Frame
+  #message: Message | undefined
+
+  constructor(frame: Frame) {
+    this.frame = frame
+  }
+
+  get method(): string | undefined {
+    return this.frame.method
+  }
+
+  get params(): Message['params'] {
+    this.#message ??= this.frame.message()
+    return this.#message.params
+  }
+}
