@@ -74,7 +74,7 @@ class ReconnectTransport extends OuterTransport {
   #startError: ProxyError | undefined
   /** The server whose session is being restored. */
   #nextServer: Duplex | undefined
-  /** When the restarts of the last minute were. */
+  /** When the restarts of the last minute were, on the monotonic clock. */
   #restartTimes: number[] = []
   #timer: NodeJS.Timeout | undefined
   /** The client has ended, and has the responses to all its requests. */
@@ -206,7 +206,7 @@ class ReconnectTransport extends OuterTransport {
   }
 
   #restartLater(cause: ProxyError): void {
-    const now = Date.now()
+    const now = performance.now()
     this.#restartTimes = this.#restartTimes.filter((time) => time > now - minute)
     const count = this.#restartTimes.push(now)
     if (count > this.#restarts) {
