@@ -1,47 +1,47 @@
-// Server mode: listens on HTTP, and joins each client that comes to a server of its own.
+// Server mode: listens on HTTP, joins each client to the server that it asks for, and logs what a
+// person needs to use the servers.
 
 import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
-import type { ChildConfig, ServeConfig, ServerConfig } from '../config/config.ts'
+import type { ServeConfig } from '../config/config.ts'
 import { describe, isAbort, ProxyError } from '../errors.ts'
 import type { ClientContext } from '../http-server/client-context.ts'
 import { listen } from '../http-server/listener.ts'
-import type { Listener, ServerState } from '../http-server/listener.ts'
+import type { Listener } from '../http-server/listener.ts'
 import type { Log } from '../log.ts'
 import { methods } from '../protocol/methods.ts'
 import { latestLegacy } from '../protocol/revisions.ts'
-import { urlConnector } from '../proxy/connect-server.ts'
 import { join, joinPort } from '../proxy/join.ts'
-import { Upstream } from '../proxy/upstream.ts'
-import { connectChild } from '../stdio/connect-child.ts'
-import { findCommand } from '../stdio/find-command.ts'
+import type { Upstream } from '../proxy/upstream.ts'
+import { openUpstreams } from '../proxy/upstreams.ts'
+import type { Upstreams } from '../proxy/upstreams.ts'
 import { openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
-/** The longest that a timer can be set for, in milliseconds: 24 days. */
-const forever = 2 ** 31 - 1
+/** The longest time that a timer takes, in ms: 24 days. */
+const longestTimeout = 2 ** 31 - 1
 
-/** Serves until the process is told to stop, and resolves when nothing of it is left. */
+/** Serves until a signal stops the process. Resolves when all servers have exited. */
 export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   const { limits } = config
   const recorder = await openRecorder(config.record)
   const upstreams = await openUpstreams(config, log)
 
   const onClient = (client: Duplex, { server: name, session, kind }: ClientContext): void => {
-    const upstream = upstreams.get(name) as Upstream
+    const upstream = upstreams.get(name)
     const about = (): string => `${upstream.label}, session ${session.slice(0, 8)}`
-    const tell = (error: unknown): void => {
-      // A client of both eras asks for the modern one first, and understands the refusal.
+    const logFailure = (error: unknown): void => {
+      // A client of both eras tries the modern one first, and understands the refusal.
       const isExpected = error instanceof ProxyError && error.code === 'ERR_LEGACY_SERVER'
       if (isAbort(error) || isExpected) log.debug(`${about()}: closed`)
       else log.error(`${about()}: ${describe(error)}`)
     }
     log.debug(`${about()}: opened`)
-    // What fails either end fails the server. It may do so when the client, who knows by then that there
-    // is no server, has left.
-    const server = upstream.connect(kind).once('error', tell)
-    const shares = kind !== 'session' || config.shared
-    if (shares && recorder === undefined) {
+    // Listen for errors on the server end only: `join` destroys it whichever side fails, and it can
+    // fail after its client has closed.
+    const server = upstream.connect(kind).once('error', logFailure)
+    const isPort = kind !== 'session' || config.shared
+    if (isPort && recorder === undefined) {
       client.once('close', () => log.debug(`${about()}: ended`))
       return joinPort(client, server)
     }
@@ -57,70 +57,26 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
         ...config,
         ...limits,
         tls: readTls(config),
-        servers: [...upstreams.keys()],
-        serverStates: () => statesOf(upstreams),
-        mirroredParams: (name, tool) => (upstreams.get(name) as Upstream).paramsOf(tool),
+        servers: upstreams.all.map(([name]) => name),
+        serverStates: () => upstreams.states,
+        mirroredParams: (name, tool) => upstreams.get(name).paramsOf(tool),
         log
       },
       onClient
     )
     await new Promise<void>((resolve, reject) => {
       const release = onStop((again) => {
-        log.info(again ? 'stopping at once' : 'stopping (ask again to stop at once)')
-        listener.close(again ? 0 : limits.drainTimeout || forever).then(resolve, reject)
+        log.info(again ? 'stopping at once' : 'stopping (a second signal stops at once)')
+        const drainTimeout = again ? 0 : limits.drainTimeout || longestTimeout
+        listener.close(drainTimeout).then(resolve, reject)
       })
       listener.once('close', release)
       announce(listener, upstreams, log)
     })
   } finally {
-    await Promise.all([...upstreams.values()].map((upstream) => upstream.destroy()))
+    await upstreams.destroy()
     await recorder?.close()
   }
-}
-
-async function openUpstreams(config: ServeConfig, log: Log): Promise<Map<string, Upstream>> {
-  const upstreams = new Map<string, Upstream>()
-  const failures: unknown[] = []
-  const servers: [string, ServerConfig][] = [...config.named]
-  if (config.default !== undefined) servers.unshift(['', config.default])
-  for (const [name, server] of servers) {
-    const label = name === '' ? 'default' : name
-    const failure = server.kind === 'command' ? failureToFind(server) : undefined
-    const connect =
-      server.kind === 'url'
-        ? await urlConnector(server, config, log)
-        : () => connectChild({ ...server, ...config.limits, log: prefixed(log, label) })
-    // What cannot be started, or is there already, is not started ahead.
-    const ahead = failure === undefined && server.kind === 'command' ? config.prewarm : 0
-    const upstream = new Upstream({ ...config, prewarm: ahead, label, connect, log })
-    upstreams.set(name, upstream)
-    if (failure === undefined) continue
-    failures.push(failure)
-    upstream.state = 'failed'
-  }
-  // One that cannot start is no reason for the others not to.
-  if (failures.length === upstreams.size) throw failures[0]
-  for (const failure of failures) log.warn(describe(failure))
-  return upstreams
-}
-
-function failureToFind({ command, args, ...options }: ChildConfig): unknown {
-  try {
-    findCommand(command, args, options)
-    return undefined
-  } catch (error) {
-    return error
-  }
-}
-
-// What servers print is told under their names.
-function prefixed(log: Log, label: string): Log {
-  const of = (level: keyof Log) => (message: string) => log[level](`${label}: ${message}`)
-  return { debug: of('debug'), info: of('info'), warn: of('warn'), error: of('error') }
-}
-
-function statesOf(upstreams: Map<string, Upstream>): Record<string, ServerState> {
-  return Object.fromEntries([...upstreams.values()].map(({ label, state }) => [label, state]))
 }
 
 function readTls({ tls }: ServeConfig): { cert: Buffer; key: Buffer } | undefined {
@@ -136,16 +92,20 @@ function readPem(flag: string, file: string): Buffer {
   }
 }
 
-// What a person needs next: the URLs, what to paste into a client, and a first request to try.
-function announce(listener: Listener, upstreams: Map<string, Upstream>, log: Log): void {
+/** Logs the URLs of each server; for one of them, a client's configuration and a first request. */
+function announce(listener: Listener, upstreams: Upstreams, log: Log): void {
   log.info('Serving MCP servers over Streamable HTTP and HTTP+SSE:')
-  for (const [name, { label }] of upstreams) {
+  for (const [name, { label, state }] of upstreams.all) {
     const { mcp, sse } = listener.urlsOf(name)
-    log.info(`  - ${label}: ${mcp} and ${sse}`)
+    const note = state === 'failed' ? ' (cannot start)' : ''
+    log.info(`  - ${label}: ${mcp} and ${sse}${note}`)
   }
-  const [[name, { label }]] = [...upstreams] as [[string, Upstream]]
+  // There is one: `openUpstreams` throws if all have failed.
+  const usable = upstreams.all.find(([, { state }]) => state !== 'failed') as [string, Upstream]
+  const [name] = usable
   const url = listener.urlsOf(name).mcp
-  log.info(`client config: ${JSON.stringify({ mcpServers: { [label]: { type: 'http', url } } })}`)
+  const mcpServers = { [name || 'default']: { type: 'http', url } }
+  log.info(`client config: ${JSON.stringify({ mcpServers })}`)
   log.info(`try it: ${curlLine(url)}`)
 }
 

@@ -1,4 +1,4 @@
-// Makes of a server's configuration the function that connects to it over HTTP.
+// Makes the transport to a server over HTTP from its configuration.
 
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
@@ -8,7 +8,7 @@ import type { TokenSource } from '../http-client/auth/token-source.ts'
 import type { HttpOptions } from '../http-client/http-options.ts'
 import type { Log } from '../log.ts'
 
-/** Connects to a server over HTTP. Loads only what its transport needs. */
+/** Resolves to the function that connects to a server over HTTP. Loads only the transport it uses. */
 export async function urlConnector(
   server: UrlConfig,
   config: ClientConfig | ServeConfig,

@@ -1,4 +1,4 @@
-// Server mode: what it starts, what it tells, and what it leaves behind.
+// Server mode: what it starts and logs, and how it ends.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
@@ -13,7 +13,7 @@ const node = process.execPath
 const demo = `${node} ${fixture('servers/demo.js')}`
 const rascal = `${node} ${fixture('servers/rascal.js')}`
 
-t.test('it tells what a person needs next', async (t) => {
+t.test('it logs the URLs, a client configuration and a first request', async (t) => {
   const command = run(t, `--port 0 ${demo}`)
   const url = await served(command)
   await command.log.until((line) => line.includes('try it:'))
@@ -28,10 +28,10 @@ t.test('it tells what a person needs next', async (t) => {
   )
   stop()
   t.equal(await command.code, 0)
-  t.match(command.log.at(-1), /stopping \(ask again to stop at once\)$/)
+  t.match(command.log.at(-1), /stopping \(a second signal stops at once\)$/)
 })
 
-t.test('a client’s session, from its beginning to its end', async (t) => {
+t.test('the start and the end of a session are logged', async (t) => {
   const command = run(t, `--debug ${rascal}`)
   const url = await served(command)
   const client = httpClient(`${url}mcp`)
@@ -47,7 +47,7 @@ t.test('a client’s session, from its beginning to its end', async (t) => {
   t.equal(await command.code, 0)
 })
 
-t.test('what a server prints is told under its name', async (t) => {
+t.test('the stderr of a server is logged with its name', async (t) => {
   const command = run(t, ['--named-server', 'one', `${rascal} --chatty-stderr 200`])
   const client = httpClient(`${await served(command)}servers/one/mcp`)
   await client.initialize()
@@ -57,7 +57,7 @@ t.test('what a server prints is told under its name', async (t) => {
   t.equal(await command.code, 0)
 })
 
-t.test('a session that fails is told, and others are not', async (t) => {
+t.test('a session that fails is logged as an error', async (t) => {
   const command = run(t, [
     '--named-server',
     'bad',
@@ -77,7 +77,7 @@ t.test('a session that fails is told, and others are not', async (t) => {
   t.equal(await command.code, 0)
 })
 
-t.test('a client that leaves early says nothing about the server', async (t) => {
+t.test('a client that disconnects early does not mark the server as failed', async (t) => {
   const command = run(t, `--debug -- ${rascal} --no-initialize-answer`)
   const url = await served(command)
   const client = await sseClient(`${url}sse`)
@@ -90,7 +90,7 @@ t.test('a client that leaves early says nothing about the server', async (t) => 
   t.equal(await command.code, 0)
 })
 
-t.test('a client of both eras is not told of as a failure', async (t) => {
+t.test('a refused modern request of a client of both eras is no error in the log', async (t) => {
   const command = run(t, `--debug ${demo}`)
   const url = await served(command)
   const client = httpClient(`${url}mcp`)
@@ -108,7 +108,7 @@ t.test('a client of both eras is not told of as a failure', async (t) => {
   t.equal(await command.code, 0)
 })
 
-t.test('a client without a session is told of alike', async (t) => {
+t.test('a client without a session is logged too', async (t) => {
   const command = run(t, `--debug --stateless ${demo}`)
   const client = httpClient(`${await served(command)}mcp`)
   t.match(await client.request('tools/list'), { result: {} })
@@ -119,7 +119,7 @@ t.test('a client without a session is told of alike', async (t) => {
   t.equal(await command.code, 0)
 })
 
-t.test('told to stop it lets calls be answered; told twice it does not', async (t) => {
+t.test('the first signal lets calls finish, and a second one does not', async (t) => {
   for (const again of [false, true]) {
     const command = run(t, `--drain-timeout 0 --close-timeout 200ms ${rascal}`)
     const client = httpClient(`${await served(command)}mcp`)
@@ -137,7 +137,7 @@ t.test('told to stop it lets calls be answered; told twice it does not', async (
   }
 })
 
-t.test('one that cannot start is a warning; when none can, it is the end', async (t) => {
+t.test('a server that is not found is a warning, and an error when all are', async (t) => {
   const nowhere = ['--named-server', 'bad', 'nowhere']
   const command = run(t, [...nowhere, '--prewarm', '1', ...demo.split(' ')])
   const url = await served(command)
@@ -151,7 +151,39 @@ t.test('one that cannot start is a warning; when none can, it is the end', async
   t.match([...other.log], [/^mcp-proxy: cannot start "nowhere"/])
 })
 
-t.test('servers of every kind', async (t) => {
+t.test('a failed default server and a server named default have different states', async (t) => {
+  const command = run(t, ['--named-server', 'default', demo, 'nowhere'])
+  const url = await served(command)
+  const status = (await (await fetch(`${url}status`)).json()) as Json
+  t.strictSame(status.server_instances, { default: 'failed', 'servers/default': 'configured' })
+  const readiness = await fetch(`${url}readyz`)
+  t.equal(readiness.status, 503)
+  t.strictSame(await readiness.json(), { ready: false, failed: ['default'] })
+  stop()
+  t.equal(await command.code, 0)
+})
+
+t.test('the log offers a server that can start', async (t) => {
+  const command = run(t, ['--named-server', 'good', demo, 'nowhere'])
+  const url = await served(command)
+  await command.log.until((line) => line.includes('try it:'))
+  const good = `${url}servers/good/`
+  t.match(
+    command.log.map((line) => line.slice(28)),
+    [
+      'cannot start "nowhere": ',
+      'Serving MCP servers over Streamable HTTP and HTTP+SSE:',
+      `- default: ${url}mcp and ${url}sse (cannot start)`,
+      `- good: ${good}mcp and ${good}sse`,
+      `client config: {"mcpServers":{"good":{"type":"http","url":"${good}mcp"}}}`,
+      `try it: curl ${good}mcp `
+    ]
+  )
+  stop()
+  t.equal(await command.code, 0)
+})
+
+t.test('it serves commands and URLs from a config file', async (t) => {
   const remote = await startHttpServer()
   t.teardown(() => remote.close())
   const file = `${t.testdir()}/servers.json`
@@ -175,7 +207,7 @@ t.test('servers of every kind', async (t) => {
   t.equal(await command.code, 0)
 })
 
-t.test('HTTPS', async (t) => {
+t.test('it serves HTTPS', async (t) => {
   const ca = readFileSync(fixture('tls/ca.pem'))
   const cert = fixture('tls/server.pem')
   const key = fixture('tls/server-key.pem')
@@ -189,7 +221,7 @@ t.test('HTTPS', async (t) => {
   t.equal(await command.code, 0)
 })
 
-t.test('what is wrong at the start leaves nothing behind', async (t) => {
+t.test('a failure at the start leaves no process', async (t) => {
   const directory = t.testdir()
   const started = (command: { log: string[] }): number[] =>
     command.log.flatMap((line) => {
@@ -208,7 +240,7 @@ t.test('what is wrong at the start leaves nothing behind', async (t) => {
   }
 })
 
-t.test('it is recorded', async (t) => {
+t.test('it records the sessions', async (t) => {
   const file = `${t.testdir()}/sessions.ndjson`
   const command = run(t, ['--record', file, ...demo.split(' ')])
   const client = httpClient(`${await served(command)}mcp`)

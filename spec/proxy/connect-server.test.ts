@@ -38,7 +38,7 @@ async function connect(
   return hold(t, connector(), server, log)
 }
 
-test('each transport is the one that was asked for', async (t) => {
+test('each configured transport is used', async (t) => {
   const http = await connect(t, 'streamablehttp')
   await http.initialize()
   t.equal(http.server.received[0]?.headers['x-key'], 'k')
@@ -59,7 +59,7 @@ test('each transport is the one that was asked for', async (t) => {
   await t.rejects(wrong.initialize(), { code: 'ERR_HTTP_STATUS' })
 })
 
-test('a connector can be used again', async (t) => {
+test('a connector can be used more than once', async (t) => {
   const server = await serve(t)
   const config = configOf(toUrlConfig(new URL(server.url), [], 'auto'))
   const log = new KeptLog()
@@ -73,7 +73,7 @@ test('a connector can be used again', async (t) => {
   }
 })
 
-test('limits are those that were asked for', async (t) => {
+test('the configured limits are used', async (t) => {
   const patient = { ...limits, connectTimeout: 100, maxMessage: 1000 }
   const { server, initialize, ask } = await connect(t, 'streamablehttp', { limits: patient })
   await initialize()
@@ -86,7 +86,7 @@ test('limits are those that were asked for', async (t) => {
   await t.rejects(silent.initialize(), { code: 'ERR_TIMEOUT' })
 })
 
-test('certificates are checked as asked for', async (t) => {
+test('certificates are checked as configured', async (t) => {
   const tls = {
     cert: readFileSync(fixture('tls/server.pem')),
     key: readFileSync(fixture('tls/server-key.pem'))
@@ -122,7 +122,7 @@ test('server mode reaches servers by URL as well', async (t) => {
   t.match(await initialize(), { result: {} })
 })
 
-/** A token endpoint that counts. */
+/** A token endpoint whose tokens are numbered. */
 async function serveTokens(t: Test): Promise<{ tokenUrl: URL; asked: string[] }> {
   const asked: string[] = []
   const server = createServer((request, response) => {
@@ -140,7 +140,7 @@ async function serveTokens(t: Test): Promise<{ tokenUrl: URL; asked: string[] }>
   return { tokenUrl: new URL(`http://127.0.0.1:${port}/token`), asked }
 }
 
-test('a token is fetched for every transport, and fetched anew when it is refused', async (t) => {
+test('a token is fetched for every transport, and fetched again when it is refused', async (t) => {
   for (const transport of ['auto', 'streamablehttp', 'sse'] as const) {
     const { tokenUrl, asked } = await serveTokens(t)
     const oauth = { clientId: 'id', clientSecret: 'secret', tokenUrl }
@@ -159,7 +159,7 @@ test('a token is fetched for every transport, and fetched anew when it is refuse
   }
 })
 
-test('a token that cannot be had is told, without the secret', async (t) => {
+test('a token that cannot be fetched is an error without the secret in it', async (t) => {
   const oauth = { clientId: 'id', clientSecret: 'xyzzy', tokenUrl: new URL('http://127.0.0.1:1/') }
   const { initialize, closed } = await connect(t, 'auto', { oauth })
   await t.rejects(initialize(), { code: 'ERR_TOKEN' })
@@ -168,7 +168,7 @@ test('a token that cannot be had is told, without the secret', async (t) => {
   t.notMatch(text, 'xyzzy')
 })
 
-test('a token endpoint that is silent is not waited for longer than any connection', async (t) => {
+test('a silent token endpoint fails after `connectTimeout`', async (t) => {
   const server = createServer(() => {})
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(async () => {

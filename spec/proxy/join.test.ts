@@ -19,14 +19,14 @@ import { TextServer } from '../wrappers/text-server.ts'
 interface Client {
   transport: StdioTransport
   input: PassThrough
-  /** All that it was told. */
+  /** Resolves to all text that the client got. */
   output: Promise<string>
 }
 
 function client(): Client {
   const [input, output] = [new PassThrough(), new PassThrough()]
   const all = text(output)
-  all.catch(() => {}) // some are destroyed
+  all.catch(() => {}) // some tests destroy the output
   return { transport: acceptStdio({ input, output }), input, output: all }
 }
 
@@ -44,17 +44,17 @@ t.test('a client is joined to a server until both have ended', async (t) => {
       .sort(),
     [1, 2]
   )
-  t.ok(server.closed, 'and its process has gone')
+  t.ok(server.closed, 'and its process has exited')
 })
 
-t.test('a tap sees all that passes, each way', async (t) => {
+t.test('a tap gets the frames of each direction', async (t) => {
   const { transport, input, output } = client()
   const seen: string[] = []
-  const see = (who: string): Transform =>
+  const see = (side: string): Transform =>
     new Transform({
       objectMode: true,
       transform(frame, _encoding, callback) {
-        seen.push(`${who}: ${frame.id}`)
+        seen.push(`${side}: ${frame.id}`)
         callback(null, frame)
       }
     })
@@ -67,7 +67,7 @@ t.test('a tap sees all that passes, each way', async (t) => {
   t.match(await output, /"id":1/)
 })
 
-t.test('when either fails it fails, and lets the other go', async (t) => {
+t.test('when either side fails, it rejects and destroys the other', async (t) => {
   const one = client()
   one.input.write(`${request(1, 'test/crash')}\n`)
   await t.rejects(join(one.transport, connectChild(rascal())), { code: 'ERR_SERVER_EXITED' })
@@ -83,10 +83,10 @@ t.test('when either fails it fails, and lets the other go', async (t) => {
 
 // A client and a port of a shared server.
 
-/** Either end, in memory: it takes a frame when it is told to, if it has been stopped. */
+/** Either side, in memory. After `stop` it takes one more frame, until `goOn` is called. */
 class End extends Duplex {
   readonly taken: (Id | undefined)[] = []
-  /** What was wrong when it closed. */
+  /** Resolves to the error that closed it. */
   readonly done: Promise<unknown>
   #held: Callback | undefined
   #isStopped = false
@@ -127,7 +127,7 @@ const turns = async (): Promise<void> => {
   for (let count = 0; count < 10; count++) await turn()
 }
 
-t.test('what either end says is told to the other, in order', async (t) => {
+t.test('the frames of each side go to the other, in order', async (t) => {
   const { client, port } = joined()
   for (const id of [1, 2, 3]) {
     client.push(request(id, 'ping'))
@@ -138,7 +138,7 @@ t.test('what either end says is told to the other, in order', async (t) => {
   t.strictSame(client.taken, [1, 2, 3])
 })
 
-t.test('an end that says no more can still be told, until the other says no more', async (t) => {
+t.test('a side that has ended still gets frames until the other has ended', async (t) => {
   for (const isClientFirst of [true, false]) {
     const { client, port } = joined()
     const [first, second] = isClientFirst ? [client, port] : [port, client]
@@ -156,30 +156,27 @@ t.test('an end that says no more can still be told, until the other says no more
   }
 })
 
-t.test(
-  'an end that does not take what it is told stops the other, and lets it go on',
-  async (t) => {
-    for (const isClientSlow of [true, false]) {
-      const { client, port } = joined()
-      const [slow, other] = isClientSlow ? [client, port] : [port, client]
-      slow.stop()
-      for (let id = 0; id < 20; id++) other.push(response(id))
-      await turns()
-      t.ok(other.isPaused())
-      t.strictSame(slow.taken, [0])
-      t.ok(slow.writableLength + other.readableLength === 20, 'nothing is lost')
-      t.ok(slow.writableLength <= 2, 'nor kept by who does not take it')
-      slow.push(request(1, 'ping'))
-      await turns()
-      t.strictSame(other.taken, [1], 'the other way nothing is stopped')
-      slow.goOn()
-      await turns()
-      t.strictSame(slow.taken, [...Array(20).keys()])
-    }
+t.test('a side waits while the other does not take its frames', async (t) => {
+  for (const isClientSlow of [true, false]) {
+    const { client, port } = joined()
+    const [slow, other] = isClientSlow ? [client, port] : [port, client]
+    slow.stop()
+    for (let id = 0; id < 20; id++) other.push(response(id))
+    await turns()
+    t.ok(other.isPaused())
+    t.strictSame(slow.taken, [0])
+    t.ok(slow.writableLength + other.readableLength === 20, 'no frame is lost')
+    t.ok(slow.writableLength <= 2, 'nor buffered by the slow side')
+    slow.push(request(1, 'ping'))
+    await turns()
+    t.strictSame(other.taken, [1], 'the other direction does not wait')
+    slow.goOn()
+    await turns()
+    t.strictSame(slow.taken, [...Array(20).keys()])
   }
-)
+})
 
-t.test('a client that takes its time gets all that was said before the port ended', async (t) => {
+t.test('a slow client gets all frames that came before the port ended', async (t) => {
   const { client, port } = joined()
   client.stop()
   client.push(null)
@@ -193,20 +190,20 @@ t.test('a client that takes its time gets all that was said before the port ende
   t.strictSame(client.taken, [1, 2])
 })
 
-t.test('a client that fails, or goes, lets the port go', async (t) => {
+t.test('a client that fails or closes destroys the port', async (t) => {
   for (const error of [undefined, new Error('broken')]) {
     const { client, port } = joined()
     port.stop()
     for (const id of [1, 2, 3, 4]) client.push(request(id, 'ping'))
     await turns()
     client.destroy(error)
-    t.equal(await port.done, undefined, 'which has done nothing wrong')
+    t.equal(await port.done, undefined, 'without an error')
     t.equal(await client.done, error)
     t.equal(port.taken.length, 1)
   }
 })
 
-t.test('a port that fails, or goes, lets the client go, and tells it why', async (t) => {
+t.test('a port that fails or closes destroys the client, with the same error', async (t) => {
   for (const error of [undefined, new Error('broken')]) {
     const { client, port } = joined()
     client.stop()
@@ -218,7 +215,7 @@ t.test('a port that fails, or goes, lets the client go, and tells it why', async
   }
 })
 
-t.test('a port that fails after its last word tells the client why', async (t) => {
+t.test('a port that fails after its end destroys the client with the error', async (t) => {
   const { client, port } = joined()
   const error = new Error('broken')
   client.stop()
@@ -229,7 +226,7 @@ t.test('a port that fails after its last word tells the client why', async (t) =
   t.equal(await client.done, error)
 })
 
-t.test('whichever end has gone before they are joined, the other goes too', async (t) => {
+t.test('if one side has closed before they are joined, the other is destroyed', async (t) => {
   for (const isClientFirst of [true, false]) {
     const [client, port] = [new End(), new End()]
     ;(isClientFirst ? client : port).destroy()
@@ -239,7 +236,7 @@ t.test('whichever end has gone before they are joined, the other goes too', asyn
   }
 })
 
-t.test('of a client that has gone nothing is left at a shared server', async (t) => {
+t.test('a client that closes leaves no request at a shared server', async (t) => {
   const server = new TextServer()
   const shared = share(() => server)
   const leaving = new End()

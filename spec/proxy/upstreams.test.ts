@@ -1,0 +1,107 @@
+// The upstreams of a configuration.
+
+import t from 'tap'
+import type { Test } from 'tap'
+import { toUrlConfig } from '../../lib/config/config.ts'
+import type { ChildConfig, ServeConfig, ServerConfig } from '../../lib/config/config.ts'
+import { limits } from '../../lib/limits.ts'
+import { openUpstreams } from '../../lib/proxy/upstreams.ts'
+import type { Upstreams } from '../../lib/proxy/upstreams.ts'
+import { ended, KeptLog, rascal, watch } from '../helpers.ts'
+import { initializeParams, until } from '../wrappers/peer.ts'
+
+const good: ChildConfig = { kind: 'command', env: {}, ...rascal() }
+const missing: ChildConfig = { kind: 'command', env: {}, command: 'nowhere', args: [] }
+const remote = toUrlConfig(new URL('http://127.0.0.1:1/mcp'), [], 'auto')
+
+async function open(
+  t: Test,
+  servers: Record<string, ServerConfig>,
+  more: Partial<ServeConfig> = {}
+): Promise<{ upstreams: Upstreams; log: KeptLog }> {
+  const log = new KeptLog()
+  const config: ServeConfig = {
+    mode: 'server',
+    logLevel: 'INFO',
+    limits,
+    verify: true,
+    warnings: [],
+    named: new Map(Object.entries(servers)),
+    port: 0,
+    host: '127.0.0.1',
+    stateless: false,
+    shared: false,
+    allowOrigins: [],
+    exposeHeaders: [],
+    allowHosts: [],
+    basePath: '',
+    prewarm: 0,
+    ...more
+  }
+  const upstreams = await openUpstreams(config, log)
+  t.teardown(() => upstreams.destroy())
+  return { upstreams, log }
+}
+
+t.test('each server has its name, and the default server comes first', async (t) => {
+  const { upstreams } = await open(t, { one: good, web: remote }, { default: good })
+  t.strictSame(
+    upstreams.all.map(([name, { label }]) => [name, label]),
+    [
+      ['', 'default'],
+      ['one', 'one'],
+      ['web', 'web']
+    ]
+  )
+  t.equal(upstreams.get('one').label, 'one')
+  const client = watch(upstreams.get('').connect('session'))
+  t.match(await client.ask('initialize', initializeParams), { result: {} })
+})
+
+t.test('no two servers have the same label', async (t) => {
+  const named = { default: good, 'servers/default': good, 'servers/servers/x': good }
+  const { upstreams } = await open(t, named, { default: missing })
+  t.strictSame(upstreams.states, {
+    default: 'failed',
+    'servers/servers/default': 'configured',
+    'servers/default': 'configured',
+    'servers/servers/x': 'configured'
+  })
+  const { upstreams: others } = await open(t, { default: good })
+  t.strictSame(others.states, { default: 'configured' }, 'without a default server the label is the name')
+})
+
+t.test('a command that is not found fails its server, and the others work', async (t) => {
+  const { upstreams, log } = await open(t, { bad: missing, one: good, web: remote })
+  t.strictSame(upstreams.states, { bad: 'failed', one: 'configured', web: 'configured' })
+  t.match([...log.lines], [/^warn: cannot start "nowhere": not found/])
+})
+
+t.test('without a usable server it throws the first failure', async (t) => {
+  const worse = { ...missing, command: './nowhere' }
+  await t.rejects(open(t, { bad: missing, worse }), {
+    code: 'ERR_COMMAND_NOT_FOUND',
+    message: /^cannot start "nowhere"/
+  })
+})
+
+t.test(
+  'only commands that are found are prewarmed, and `destroy` ends their processes',
+  async (t) => {
+    const named = { bad: missing, one: good, web: remote }
+    const { upstreams, log } = await open(t, named, { prewarm: 1 })
+    await until(() => log.lines.some((line) => line.includes('as process')))
+    await upstreams.destroy()
+    const pids = log.lines.flatMap((line) => /as process (\d+)/.exec(line)?.[1] ?? [])
+    t.equal(pids.length, 1)
+    await ended(Number(pids[0]))
+  }
+)
+
+t.test('messages of a server have its label in the log', async (t) => {
+  const talkative = { ...good, ...rascal('--chatty-stderr', '100') }
+  const { upstreams, log } = await open(t, { default: talkative }, { default: good })
+  const client = watch(upstreams.get('default').connect('session'))
+  await client.ask('initialize', initializeParams)
+  t.ok(await log.lines.until((line) => line.startsWith('info: servers/default: chatter')))
+})
