@@ -36,6 +36,7 @@ export { record } from './wrappers/record.ts'
 export type { RecordedFrame, Recorder, Tap } from './wrappers/record.ts'
 export { share } from './wrappers/share.ts'
 export type { ShareOptions, SharedServer } from './wrappers/share.ts'
+export type { Broadcast } from './wrappers/broadcast.ts'
 export { shareSessions } from './wrappers/share-sessions.ts'
 export type { ShareSessionsOptions, SharedSessions } from './wrappers/share-sessions.ts'
 

@@ -228,14 +228,14 @@ t.test('a failure at the start leaves no process', async (t) => {
       const [, pid] = /as process (\d+)/.exec(line) ?? []
       return pid === undefined ? [] : [Number(pid)]
     })
-  for (const [flags, code, told] of [
+  for (const [flags, code, message] of [
     [['--tls-cert', 'nowhere', '--tls-key', 'nowhere'], 2, /--tls-cert: cannot read nowhere/],
     [['--record', `${directory}/nowhere/file`], 2, /cannot write the recording/],
     [['--host', '192.0.2.1'], 1, /cannot listen on 192.0.2.1/]
   ] as const) {
     const command = run(t, ['--debug', '--prewarm', '2', ...flags, ...demo.split(' ')])
     t.equal(await command.code, code)
-    t.match(command.log.at(-1), told)
+    t.match(command.log.at(-1), message)
     for (const pid of started(command)) t.notOk(isRunning(pid))
   }
 })

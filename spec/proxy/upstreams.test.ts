@@ -68,7 +68,11 @@ t.test('no two servers have the same label', async (t) => {
     'servers/servers/x': 'configured'
   })
   const { upstreams: others } = await open(t, { default: good })
-  t.strictSame(others.states, { default: 'configured' }, 'without a default server the label is the name')
+  t.strictSame(
+    others.states,
+    { default: 'configured' },
+    'without a default server the label is the name'
+  )
 })
 
 t.test('a command that is not found fails its server, and the others work', async (t) => {
