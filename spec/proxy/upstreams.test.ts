@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import type { Test } from 'tap'
-import { toUrlConfig } from '../../lib/config/config.ts'
+import { toUrlConfig } from '../../lib/config/checks.ts'
 import type { ChildConfig, ServeConfig, ServerConfig } from '../../lib/config/config.ts'
 import { limits } from '../../lib/limits.ts'
 import { openUpstreams } from '../../lib/proxy/upstreams.ts'
