@@ -1,7 +1,8 @@
 // The library: transports and wrappers, for those who build a proxy of their own.
 
-export { Frame, makeFrame, parseFrame } from './message/frame.ts'
-export type { Envelope } from './message/frame.ts'
+export { Frame, makeFrame } from './message/frame.ts'
+export { parseFrame } from './message/parse-frame.ts'
+export type { Envelope } from './message/envelope.ts'
 export type { Id, Message } from './protocol/json-rpc.ts'
 export { ProxyError } from './errors.ts'
 export type { ErrorCode } from './errors.ts'

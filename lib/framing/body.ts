@@ -1,10 +1,10 @@
 // HTTP bodies: one message each, or, in revision 2025-03-26 alone, a batch of several as an array.
 
 import { ProxyError } from '../errors.ts'
+import { splitArray } from '../json/split-array.ts'
 import { largestMessage } from '../limits.ts'
-import { splitArray } from '../message/envelope-scanner.ts'
-import { parseFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
+import { parseFrame } from '../message/parse-frame.ts'
 import { tooLarge } from './newline.ts'
 
 /** Gathers a body as its chunks come, and refuses to hold more than the limit. */

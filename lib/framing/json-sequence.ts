@@ -1,26 +1,20 @@
-// JSON answers. Each should be one value, and some servers send several, one after another, where an
-// event stream belongs: what is whole is taken as it comes, since the next may be long in coming.
+// Splits the body of a JSON response into its values. The body should be one value, but some servers
+// send several, one after another, instead of an event stream. The parser gives each object or array
+// as soon as it is complete, since the next one may come much later.
 
+import { IncrementalWalker } from '../json/incremental-walker.ts'
+import { skipBlank } from '../json/walker.ts'
 import { BodyParser } from './body.ts'
-
-const QUOTE = 0x22
-const OPEN_BRACKET = 0x5b
-const BACKSLASH = 0x5c
-const CLOSE_BRACKET = 0x5d
-const OPEN_BRACE = 0x7b
-const CLOSE_BRACE = 0x7d
 
 export class JsonSequenceParser {
   readonly #maxMessage: number | undefined
   readonly #onValue: (bytes: Buffer) => void
+  readonly #walker = new IncrementalWalker()
   #value: BodyParser
-  #depth = 0
-  #inString = false
-  #escaped = false
 
   /**
-   * @param maxMessage the largest value taken, in bytes (64 MiB; 0: any)
-   * @param onValue is given each object or array, and at the end whatever else there is
+   * @param maxMessage the largest value that is accepted, in bytes (default 64 MiB; 0: no limit)
+   * @param onValue called with each object or array, and at the end with the other bytes, if any
    */
   constructor(maxMessage: number | undefined, onValue: (bytes: Buffer) => void) {
     this.#maxMessage = maxMessage
@@ -28,27 +22,20 @@ export class JsonSequenceParser {
     this.#value = new BodyParser(maxMessage)
   }
 
-  /** @throws ProxyError `ERR_FRAME_TOO_LARGE`, and whatever `onValue` throws */
+  /** @throws ProxyError `ERR_FRAME_TOO_LARGE`, and what `onValue` throws */
   feed(chunk: Buffer): void {
     let start = 0
-    for (let at = 0; at < chunk.length; at++) {
-      if (this.#inString) {
-        at = this.#skipString(chunk, at)
-        continue
-      }
-      const byte = chunk[at]
-      if (byte === QUOTE) this.#inString = true
-      else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#depth++
-      else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && --this.#depth === 0) {
-        this.#value.feed(chunk.subarray(start, at + 1))
-        this.#endValue()
-        start = at + 1
-      }
+    let end = this.#walker.nextEnd(chunk, start)
+    while (end < chunk.length) {
+      this.#value.feed(chunk.subarray(start, end + 1))
+      this.#endValue()
+      start = end + 1
+      end = this.#walker.nextEnd(chunk, start)
     }
     if (start < chunk.length) this.#value.feed(chunk.subarray(start))
   }
 
-  /** The answer has ended, whole or not. */
+  /** Call it at the end of the body. */
   end(): void {
     this.#endValue()
   }
@@ -56,19 +43,6 @@ export class JsonSequenceParser {
   #endValue(): void {
     const bytes = this.#value.end()
     this.#value = new BodyParser(this.#maxMessage)
-    if (bytes.some((byte) => byte > 0x20)) this.#onValue(bytes)
-  }
-
-  /** The index of the last byte in `chunk` of the string under way. */
-  #skipString(chunk: Buffer, at: number): number {
-    for (; at < chunk.length; at++) {
-      if (this.#escaped) this.#escaped = false
-      else if (chunk[at] === BACKSLASH) this.#escaped = true
-      else if (chunk[at] === QUOTE) {
-        this.#inString = false
-        return at
-      }
-    }
-    return at
+    if (skipBlank(bytes, 0) < bytes.length) this.#onValue(bytes)
   }
 }

@@ -5,10 +5,13 @@
 // whoever waits for it can be told. The lines after it are read as ever.
 
 import type { ProxyError } from '../errors.ts'
+import { isBlank } from '../json/walker.ts'
 import { largestMessage } from '../limits.ts'
-import { EnvelopeScanner, isBlank } from '../message/envelope-scanner.ts'
-import { parseFrame, RefusedError } from '../message/frame.ts'
-import type { Envelope, Frame } from '../message/frame.ts'
+import { EnvelopeScanner } from '../message/envelope-scanner.ts'
+import type { Envelope } from '../message/envelope.ts'
+import type { Frame } from '../message/frame.ts'
+import { parseFrame } from '../message/parse-frame.ts'
+import { RefusedError } from '../message/refusal.ts'
 
 export interface ParserOptions {
   /** The largest message taken, in bytes (64 MiB; 0: any). */

@@ -2,8 +2,8 @@
 
 import { ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { errorFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
+import { errorFrame } from '../message/refusal.ts'
 import type { Callback } from '../streams/callbacks.ts'
 import type { HttpClient } from './http-client.ts'
 

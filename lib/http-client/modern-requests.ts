@@ -7,10 +7,11 @@
 
 import { describe } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
-import { valueText } from '../json/splice.ts'
+import { valueText } from '../json/find-value.ts'
 import type { Log } from '../log.ts'
-import { errorFrame, parseFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
+import { parseFrame } from '../message/parse-frame.ts'
+import { errorFrame } from '../message/refusal.ts'
 import { errorCodes } from '../protocol/error-codes.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'

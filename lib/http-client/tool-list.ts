@@ -2,9 +2,10 @@
 // parameters a call repeats in its headers. A tool whose definition asks for headers that are not
 // possible is taken out of the list, as the specification demands.
 
-import { splice, valueText } from '../json/splice.ts'
+import { valueText } from '../json/find-value.ts'
+import { splice } from '../json/splice.ts'
+import { splitArray } from '../json/split-array.ts'
 import type { Log } from '../log.ts'
-import { splitArray } from '../message/envelope-scanner.ts'
 import { Frame } from '../message/frame.ts'
 import { isTool, mirroredParams } from '../protocol/mirrored-headers.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'

@@ -6,8 +6,8 @@ import { BodyParser, parseBody } from '../framing/body.ts'
 import type { Body } from '../framing/body.ts'
 import { tooLarge } from '../framing/newline.ts'
 import { EnvelopeScanner } from '../message/envelope-scanner.ts'
-import { refuse, RefusedError } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
+import { refuse, RefusedError } from '../message/refusal.ts'
 
 /**
  * Resolves to the frames of a body.

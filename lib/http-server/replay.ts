@@ -5,8 +5,9 @@
 import { ProxyError } from '../errors.ts'
 import { encodeEvent } from '../framing/sse.ts'
 import type { Log } from '../log.ts'
-import { refuse } from '../message/frame.ts'
-import type { Envelope, Frame } from '../message/frame.ts'
+import type { Envelope } from '../message/envelope.ts'
+import type { Frame } from '../message/frame.ts'
+import { refuse } from '../message/refusal.ts'
 import type { EventSink, EventStream } from './event-stream.ts'
 
 interface Event {

@@ -2,7 +2,7 @@
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { ProxyError } from '../errors.ts'
-import { errorFrame, RefusedError } from '../message/frame.ts'
+import { errorFrame, RefusedError } from '../message/refusal.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 
 /** Answers with JSON that is no frame, for people and programs that look after the proxy. */

@@ -1,7 +1,8 @@
 // Answers that the proxy makes itself. Who asked looks for the id that it wrote, which may be a number
 // that cannot be read and written again without loss.
 
-import { splice, valueText } from '../json/splice.ts'
+import { valueText } from '../json/find-value.ts'
+import { splice } from '../json/splice.ts'
 import type { Replacement } from '../json/splice.ts'
 import { Frame } from './frame.ts'
 

@@ -3,8 +3,8 @@
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { ClientConfig, OAuthConfig, ServeConfig, UrlConfig } from '../config/config.ts'
-import type { AgentOptions } from '../http-client/connections/agent.ts'
 import type { TokenSource } from '../http-client/auth/token-source.ts'
+import type { AgentOptions } from '../http-client/connections/agent.ts'
 import type { HttpOptions } from '../http-client/http-options.ts'
 import type { Log } from '../log.ts'
 

@@ -11,8 +11,8 @@ import type { DuplexOptions } from 'node:stream'
 import { describe, ProxyError } from '../errors.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
-import { refuse } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
+import { refuse } from '../message/refusal.ts'
 import type { Callback } from './callbacks.ts'
 
 export interface TransportOptions extends Pick<

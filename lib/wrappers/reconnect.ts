@@ -13,14 +13,16 @@ import { describe, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
-import { errorFrame, makeFrame } from '../message/frame.ts'
+import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
+import { errorFrame } from '../message/refusal.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
-import { failAfterReading, ServerGoneError } from '../streams/fail-after-reading.ts'
+import { failAfterReading } from '../streams/fail-after-reading.ts'
 import { OuterTransport } from '../streams/outer-transport.ts'
+import { ServerGoneError } from '../streams/server-gone-error.ts'
 
 export interface ReconnectOptions {
   /** How many restarts within a minute are allowed before the transport fails (default 5; 0: no limit). */

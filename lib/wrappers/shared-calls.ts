@@ -4,8 +4,10 @@
 // that no other request has takes the place of both. When the server sends that number back, the id
 // or token of the client takes its place again, written exactly as the client wrote it.
 
-import { findValue, splice, spliceAt, textAt, valueText } from '../json/splice.ts'
-import type { Replacement, Span } from '../json/splice.ts'
+import { findValue, textAt, valueText } from '../json/find-value.ts'
+import type { Span } from '../json/find-value.ts'
+import { splice, spliceAt } from '../json/splice.ts'
+import type { Replacement } from '../json/splice.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'

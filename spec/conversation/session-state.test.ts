@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { SessionState } from '../../lib/conversation/session-state.ts'
-import { parseFrame } from '../../lib/message/frame.ts'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { notification, request } from '../helpers.ts'
 
 const kept = (state: SessionState): unknown[] =>

@@ -3,7 +3,7 @@
 import t from 'tap'
 import { discover } from '../../lib/era/discover.ts'
 import { HttpStatusError, ProxyError } from '../../lib/errors.ts'
-import { errorFrame } from '../../lib/message/frame.ts'
+import { errorFrame } from '../../lib/message/refusal.ts'
 import { TextServer } from '../wrappers/text-server.ts'
 
 const answering = (response: object): TextServer => {

@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { encodeEvent, encodePriming, SseParser } from '../../lib/framing/sse.ts'
-import { parseFrame } from '../../lib/message/frame.ts'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { chunks, cuts, response } from '../helpers.ts'
 import { randomFrom, randomObject } from '../interop/random-json.ts'
 

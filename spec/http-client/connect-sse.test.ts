@@ -3,11 +3,11 @@
 import { once } from 'node:events'
 import tap, { test } from 'tap'
 import { answer } from '../../fixtures/servers/http.js'
-import type { ServerExchange, Json, ServerStream } from '../../fixtures/servers/http.js'
+import type { Json, ServerExchange, ServerStream } from '../../fixtures/servers/http.js'
 import { connectSse } from '../../lib/http-client/connect-sse.ts'
 import type { SessionUnknownError } from '../../lib/http-client/session-unknown-error.ts'
-import { parseFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { KeptLog, notification, request, response } from '../helpers.ts'
 import {
   byMethod,

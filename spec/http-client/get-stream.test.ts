@@ -2,7 +2,7 @@
 
 import { test } from 'tap'
 import type { Test } from 'tap'
-import type { ServerExchange, Script } from '../../fixtures/servers/http.js'
+import type { Script, ServerExchange } from '../../fixtures/servers/http.js'
 import type { HttpOptions } from '../../lib/http-client/http-options.ts'
 import { SessionUnknownError } from '../../lib/http-client/session-unknown-error.ts'
 import { response } from '../helpers.ts'

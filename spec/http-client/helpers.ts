@@ -4,18 +4,18 @@ import type { Duplex } from 'node:stream'
 import type { Test } from 'tap'
 import { startHttpServer } from '../../fixtures/servers/http.js'
 import type {
-  ServerExchange,
   HttpServer,
   HttpServerOptions,
   Json,
   RecordedRequest,
-  Script
+  Script,
+  ServerExchange
 } from '../../fixtures/servers/http.js'
 import { describe, ProxyError } from '../../lib/errors.ts'
 import { connectHttp } from '../../lib/http-client/connect-http.ts'
-import type { HttpOptions } from '../../lib/http-client/http-options.ts'
 import { connectSse } from '../../lib/http-client/connect-sse.ts'
 import { connectUrl } from '../../lib/http-client/connect-url.ts'
+import type { HttpOptions } from '../../lib/http-client/http-options.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import type { Message } from '../../lib/protocol/json-rpc.ts'
 import { KeptLog, notification, request, watch } from '../helpers.ts'

@@ -1,8 +1,8 @@
 // Requests of the modern revision over HTTP: headers, tools, ends.
 
 import { test } from 'tap'
-import type { ServerExchange, Json, ServerStream } from '../../fixtures/servers/http.js'
-import { parseFrame } from '../../lib/message/frame.ts'
+import type { Json, ServerExchange, ServerStream } from '../../fixtures/servers/http.js'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { metaKeys } from '../../lib/protocol/meta-keys.ts'
 import { KeptLog, notification, request } from '../helpers.ts'
 import { overHttp } from './helpers.ts'

@@ -3,7 +3,7 @@
 import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import { answer } from '../../fixtures/servers/http.js'
-import type { ServerExchange, Json, Script } from '../../fixtures/servers/http.js'
+import type { Json, Script, ServerExchange } from '../../fixtures/servers/http.js'
 import type { HttpOptions } from '../../lib/http-client/http-options.ts'
 import { SessionUnknownError } from '../../lib/http-client/session-unknown-error.ts'
 import { notification, request, response } from '../helpers.ts'

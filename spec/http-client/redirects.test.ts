@@ -1,7 +1,7 @@
 // Redirects: which of them a request follows.
 
 import { test } from 'tap'
-import type { ServerExchange, Json } from '../../fixtures/servers/http.js'
+import type { Json, ServerExchange } from '../../fixtures/servers/http.js'
 import { opening, overHttp, sent, serve, shown } from './helpers.ts'
 
 test('a redirect within the origin is followed with the same headers and body', async (t) => {

@@ -4,7 +4,7 @@ import { test } from 'tap'
 import type { ClientStream } from '../../fixtures/clients/raw.js'
 import { ProxyError } from '../../lib/errors.ts'
 import { SessionTransport } from '../../lib/http-server/accept-session.ts'
-import { parseFrame } from '../../lib/message/frame.ts'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { countTimers, exchangeOver, FakeServer, json, serve, until } from './helpers.ts'
 
 const call = (id: number | string, progressToken?: number): string =>

@@ -3,8 +3,8 @@
 import { test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
 import { SseConnection } from '../../lib/http-server/accept-sse.ts'
-import { parseFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { breakOff, countTimers, exchangeOver, json, serve, settled, until } from './helpers.ts'
 
 const frameOf = (text: string): Frame => parseFrame(Buffer.from(text))

@@ -7,8 +7,9 @@ import {
   modernStatus,
   namesModern
 } from '../../lib/http-server/modern-request.ts'
-import { makeFrame, parseFrame } from '../../lib/message/frame.ts'
+import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
 import type { MirroredParam } from '../../lib/protocol/mirrored-headers.ts'
 import { bodyOf, headersOf, meta } from '../modern.ts'
 import type { Params } from '../modern.ts'

@@ -3,7 +3,7 @@
 import { test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
 import { replyError, replyJson } from '../../lib/http-server/reply.ts'
-import { EnvelopeError } from '../../lib/message/frame.ts'
+import { EnvelopeError } from '../../lib/message/refusal.ts'
 import { exchangeOver } from './helpers.ts'
 
 test('a value goes out as JSON, and as a line', async (t) => {

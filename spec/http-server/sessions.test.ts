@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import { SessionTransport } from '../../lib/http-server/accept-session.ts'
 import { SseConnection } from '../../lib/http-server/accept-sse.ts'
 import { Sessions } from '../../lib/http-server/sessions.ts'
-import { parseFrame } from '../../lib/message/frame.ts'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { exchangeOver } from './helpers.ts'
 
 function session(t: Test, id: string): SessionTransport {

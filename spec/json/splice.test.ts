@@ -1,9 +1,10 @@
 // Changing single values in the bytes of a message.
 
 import t from 'tap'
-import { findValue, splice, spliceAt, valueText } from '../../lib/json/splice.ts'
-import type { Span } from '../../lib/json/splice.ts'
-import { stringEnd } from '../../lib/json/strings.ts'
+import { findValue, valueText } from '../../lib/json/find-value.ts'
+import type { Span } from '../../lib/json/find-value.ts'
+import { splice, spliceAt } from '../../lib/json/splice.ts'
+import { stringEnd } from '../../lib/json/walker.ts'
 import { deepObject, randomFrom, randomObject } from '../interop/random-json.ts'
 
 const at = (text: string, ...path: string[]): string | undefined =>

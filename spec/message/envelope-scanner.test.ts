@@ -1,8 +1,10 @@
 // Looking into JSON without parsing it.
 
 import t from 'tap'
-import { EnvelopeScanner, isBlank, splitArray } from '../../lib/message/envelope-scanner.ts'
-import type { Envelope } from '../../lib/message/frame.ts'
+import { splitArray } from '../../lib/json/split-array.ts'
+import { isBlank } from '../../lib/json/walker.ts'
+import { EnvelopeScanner } from '../../lib/message/envelope-scanner.ts'
+import type { Envelope } from '../../lib/message/envelope.ts'
 import { cuts } from '../helpers.ts'
 import { deepObject, randomFrom, randomObject } from '../interop/random-json.ts'
 

@@ -2,14 +2,10 @@
 
 import t from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
-import {
-  EnvelopeError,
-  errorFrame,
-  makeFrame,
-  parseFrame,
-  refuse
-} from '../../lib/message/frame.ts'
+import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
+import { EnvelopeError, errorFrame, refuse } from '../../lib/message/refusal.ts'
 import { deepObject, randomFrom, randomObject } from '../interop/random-json.ts'
 
 const parse = (text: string): Frame => parseFrame(Buffer.from(text))

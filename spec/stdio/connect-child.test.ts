@@ -9,7 +9,7 @@ import type { Test } from 'tap'
 import type { Frame } from '../../lib/message/frame.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import type { ChildOptions, ChildTransport } from '../../lib/stdio/connect-child.ts'
-import type { ServerGoneError } from '../../lib/streams/fail-after-reading.ts'
+import type { ServerGoneError } from '../../lib/streams/server-gone-error.ts'
 import {
   ended,
   fixture,

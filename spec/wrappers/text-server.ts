@@ -3,8 +3,8 @@
 
 import { Duplex } from 'node:stream'
 import { Inbox } from '../../fixtures/clients/raw.js'
-import { parseFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { watch } from '../helpers.ts'
 import type { Watched } from '../helpers.ts'
 

@@ -1,6 +1,6 @@
+import { choiceOf, file, textOf, tokenUrl, trust } from '../values.ts'
 import { isHeaderName, isHeaderValue } from '../../config/checks.ts'
 import type { TransportName } from '../../config/config.ts'
-import { choiceOf, file, textOf, tokenUrl, trust } from '../values.ts'
 import type { Flags } from './flag.ts'
 
 const transports: TransportName[] = ['auto', 'sse', 'streamablehttp']

@@ -1,5 +1,5 @@
-import { sessionIdHeader } from '../../protocol/headers.ts'
 import { basePath, file, headerName, host, hostHeader, origin, port } from '../values.ts'
+import { sessionIdHeader } from '../../protocol/headers.ts'
 import type { Flags } from './flag.ts'
 
 export const httpFlags = {

@@ -1,5 +1,5 @@
-import { limits } from '../../limits.ts'
 import { count, size, time } from '../values.ts'
+import { limits } from '../../limits.ts'
 import type { Flags } from './flag.ts'
 
 /** The limits of both modes. */

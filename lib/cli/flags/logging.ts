@@ -1,5 +1,5 @@
-import type { LogLevel } from '../../config/config.ts'
 import { choiceOf, file } from '../values.ts'
+import type { LogLevel } from '../../config/config.ts'
 import type { Flags } from './flag.ts'
 
 const levels: LogLevel[] = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']

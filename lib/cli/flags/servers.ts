@@ -1,5 +1,5 @@
-import { isVariableName } from '../../config/checks.ts'
 import { count, directory, file } from '../values.ts'
+import { isVariableName } from '../../config/checks.ts'
 import type { Flags } from './flag.ts'
 
 export const serverFlags = {

@@ -7,10 +7,10 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { describe, ProxyError } from '../../../lib/errors.ts'
-import { createAgent } from '../../../lib/http-client/connections/agent.ts'
 import { clientCredentials } from '../../../lib/http-client/auth/client-credentials.ts'
 import type { ClientCredentialsOptions } from '../../../lib/http-client/auth/client-credentials.ts'
 import type { TokenSource } from '../../../lib/http-client/auth/token-source.ts'
+import { createAgent } from '../../../lib/http-client/connections/agent.ts'
 
 interface Asked {
   path: string

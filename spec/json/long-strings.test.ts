@@ -1,8 +1,9 @@
 // The long strings of large messages, which are checked where they are.
 
 import { test } from 'tap'
-import { withoutLongStrings } from '../../lib/json/strings.ts'
-import { makeFrame, parseFrame } from '../../lib/message/frame.ts'
+import { withoutLongStrings } from '../../lib/json/long-strings.ts'
+import { makeFrame } from '../../lib/message/frame.ts'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
 
 const long = 'x'.repeat(64 * 1024)
 const large = 'x'.repeat(1024 * 1024)

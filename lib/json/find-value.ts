@@ -1,0 +1,65 @@
+// Finds a value in the bytes of a JSON object by the names of the members that lead to it, without
+// parsing: the value's bytes stay as the peer wrote them, big numbers and escapes included.
+
+import { BACKSLASH, COMMA, OPEN_BRACE, QUOTE } from './bytes.ts'
+import { memberValue, skipBlank, stringEnd, valueEnd } from './walker.ts'
+
+/** The place of a value: the index of its first byte, and the index behind its last byte. */
+export interface Span {
+  start: number
+  end: number
+}
+
+/**
+ * Finds the value at `path` (names of members, from the root) in a valid JSON object. If members have
+ * the same name, the last one counts, as in `JSON.parse`.
+ */
+export function findValue(bytes: Buffer, path: string[]): Span | undefined {
+  let span: Span | undefined = { start: skipBlank(bytes, 0), end: bytes.length }
+  for (const name of path) {
+    if (bytes[span.start] !== OPEN_BRACE) return undefined
+    span = findMember(bytes, span.start, name)
+    if (span === undefined) return undefined
+  }
+  return span
+}
+
+/** The text of the value at `path`, as it is in `bytes`. */
+export function valueText(bytes: Buffer, path: string[]): string | undefined {
+  const span = findValue(bytes, path)
+  return span && textAt(bytes, span)
+}
+
+export const textAt = (bytes: Buffer, { start, end }: Span): string =>
+  bytes.toString('utf8', start, end)
+
+/** @param open the index of the object's opening brace */
+function findMember(bytes: Buffer, open: number, name: string): Span | undefined {
+  let found: Span | undefined
+  let at = open
+  do {
+    const nameStart = skipBlank(bytes, at + 1)
+    if (bytes[nameStart] !== QUOTE) break // an empty object
+    const nameEnd = stringEnd(bytes, nameStart)
+    const start = memberValue(bytes, nameEnd)
+    const end = valueEnd(bytes, start)
+    if (isString(bytes, nameStart, nameEnd, name)) found = { start, end }
+    at = skipBlank(bytes, end)
+  } while (bytes[at] === COMMA)
+  return found
+}
+
+/** Whether the string from `start` to `end`, quotes included, is `text`. */
+function isString(bytes: Buffer, start: number, end: number, text: string): boolean {
+  // A text of n characters takes at least n bytes between its quotes, and more if they are escaped.
+  if (end - start < text.length + 2) return false
+  let isSame = end - start === text.length + 2
+  for (let at = start + 1; at < end - 1; at++) {
+    const byte = bytes[at] as number
+    if (byte === BACKSLASH || byte > 0x7f) {
+      return JSON.parse(bytes.toString('utf8', start, end)) === text
+    }
+    isSame &&= byte === text.charCodeAt(at - start - 1)
+  }
+  return isSame
+}

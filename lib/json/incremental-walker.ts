@@ -1,0 +1,71 @@
+// Walks JSON that comes in chunks. It keeps the depth and whether a string or an escape is open, and none
+// of the bytes. The caller gets the places at which a top-level object or array begins, is divided, or
+// ends; strings and all that is nested deeper are skipped.
+
+import {
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE
+} from './bytes.ts'
+import { closingQuote, isEscaped } from './walker.ts'
+
+export class IncrementalWalker {
+  #depth = 0
+  #inString = false
+  /** The last chunk ended in a backslash: the next byte is part of the string, whatever it is. */
+  #escaped = false
+
+  /** How many objects and arrays are open. */
+  get depth(): number {
+    return this.#depth
+  }
+
+  /**
+   * The index of the next byte that opens or closes a top-level object or array, or that separates its
+   * names and values (a colon or comma at depth 1); `chunk.length` if there is none.
+   *
+   * @param from 0 in a new chunk, then the index behind the last result
+   */
+  next(chunk: Buffer, from: number): number {
+    return this.#walk(chunk, from, true)
+  }
+
+  /** The same for a byte that closes a top-level object or array. */
+  nextEnd(chunk: Buffer, from: number): number {
+    return this.#walk(chunk, from, false)
+  }
+
+  #walk(chunk: Buffer, from: number, stopsInside: boolean): number {
+    let at = this.#inString ? this.#skipString(chunk, from) : from
+    let depth = this.#depth
+    for (; at < chunk.length; at++) {
+      const byte = chunk[at]
+      if (byte === QUOTE) at = this.#skipString(chunk, at + 1) - 1
+      else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+        if (++depth === 1 && stopsInside) break
+      } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+        if (--depth === 0) break
+      } else if (stopsInside && depth === 1 && (byte === COLON || byte === COMMA)) break
+    }
+    this.#depth = depth
+    return at
+  }
+
+  /** The index behind the string that is open at `from`. */
+  #skipString(chunk: Buffer, from: number): number {
+    const start = this.#escaped ? from + 1 : from
+    const quote = closingQuote(chunk, start)
+    this.#inString = quote === -1
+    if (quote === -1) {
+      // An empty chunk changes nothing.
+      if (chunk.length > 0) this.#escaped = isEscaped(chunk, chunk.length, start)
+      return chunk.length
+    }
+    this.#escaped = false
+    return quote + 1
+  }
+}

@@ -1,0 +1,95 @@
+// Walks JSON that is in one buffer: from an index to the end of a string or value. Nothing is parsed or
+// copied. Depth is counted, so deep nesting needs no stack. `findValue` and `splitArray` are built on it.
+//
+// The functions expect valid JSON. In other bytes they stop as well, at an index without a meaning.
+
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COMMA,
+  CR,
+  LF,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  SPACE,
+  TAB
+} from './bytes.ts'
+
+/** The index of the first byte from `at` on that is not white space. */
+export function skipBlank(bytes: Buffer, at: number): number {
+  while ((bytes[at] as number) <= SPACE) at++
+  return at
+}
+
+/** Whether all bytes are JSON white space. */
+export function isBlank(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === SPACE || byte === TAB || byte === LF || byte === CR)
+}
+
+/** The index behind the string whose opening quote is at `start`. */
+export function stringEnd(bytes: Buffer, start: number): number {
+  const quote = closingQuote(bytes, start + 1)
+  return quote === -1 ? bytes.length : quote + 1
+}
+
+/** The index of the quote that ends a string, searched from `start` inside of it; -1 if there is none. */
+export function closingQuote(bytes: Buffer, start: number): number {
+  let quote = nextQuote(bytes, start)
+  while (quote !== -1 && isEscaped(bytes, quote, start)) quote = nextQuote(bytes, quote + 1)
+  return quote
+}
+
+/** In so many bytes a loop finds the quote before `indexOf`, a native function, has started. */
+const near = 64
+
+function nextQuote(bytes: Buffer, start: number): number {
+  const end = Math.min(start + near, bytes.length)
+  for (let at = start; at < end; at++) if (bytes[at] === QUOTE) return at
+  return bytes.indexOf(QUOTE, end)
+}
+
+/** Whether an odd number of backslashes is directly before `at`, none of them before `start`. */
+export function isEscaped(bytes: Buffer, at: number, start: number): boolean {
+  let first = at
+  while (first > start && bytes[first - 1] === BACKSLASH) first--
+  return ((at - first) & 1) === 1
+}
+
+/** The index of the value of a member whose name ends before `nameEnd`. */
+export function memberValue(bytes: Buffer, nameEnd: number): number {
+  const colon = skipBlank(bytes, nameEnd)
+  return skipBlank(bytes, colon + 1)
+}
+
+/** The index behind the value that starts at `start`. */
+export function valueEnd(bytes: Buffer, start: number): number {
+  const first = bytes[start]
+  if (first === QUOTE) return stringEnd(bytes, start)
+  if (first === OPEN_BRACE || first === OPEN_BRACKET) return containerEnd(bytes, start)
+  let at = start
+  while (at < bytes.length && !endsWord(bytes[at] as number)) at++
+  return at
+}
+
+/** Whether a number, `true`, `false` or `null` ends before this byte. */
+const endsWord = (byte: number): boolean =>
+  byte <= SPACE || byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET
+
+function containerEnd(bytes: Buffer, start: number): number {
+  const { length } = bytes
+  let at = start
+  let depth = 0
+  do {
+    const byte = bytes[at]
+    if (byte === QUOTE) {
+      at = stringEnd(bytes, at)
+      continue
+    }
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++
+    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--
+    at++
+  } while (depth > 0 && at < length)
+  return at
+}

@@ -1,0 +1,45 @@
+// The envelope of a message: what the proxy reads of each message to route it.
+
+import type { ProxyError } from '../errors.ts'
+import type { Id, Message } from '../protocol/json-rpc.ts'
+import { metaKeys } from '../protocol/meta-keys.ts'
+import { methods } from '../protocol/methods.ts'
+
+export interface Envelope {
+  readonly kind: 'request' | 'notification' | 'response'
+  /** The id of a request or response. An error response to an unreadable message has none. */
+  readonly id?: Id | undefined
+  readonly method?: string | undefined
+  /** Of a request: the token for its progress. Of a progress notification: the token of the request. */
+  readonly progressToken?: Id | undefined
+  /** The revision in `_meta`. Requests and notifications of the modern revision have one. */
+  readonly protocolVersion?: string | undefined
+  /** The code of an error response. */
+  readonly errorCode?: number | undefined
+  /** The cause of an error response that the proxy made. Responses of a server have none. */
+  readonly failure?: ProxyError | undefined
+}
+
+export function envelopeOf(message: Message): Envelope {
+  const id = message.id ?? undefined
+  const { method, params } = message
+  if (method === undefined) return { kind: 'response', id, errorCode: message.error?.code }
+  const protocolVersion = versionIn(params?._meta)
+  if (id === undefined) {
+    const progressToken = method === methods.progress ? tokenIn(params) : undefined
+    return { kind: 'notification', method, progressToken, protocolVersion }
+  }
+  return { kind: 'request', id, method, progressToken: tokenIn(params?._meta), protocolVersion }
+}
+
+function versionIn(meta: unknown): string | undefined {
+  if (typeof meta !== 'object' || meta === null) return undefined
+  const version = (meta as Record<string, unknown>)[metaKeys.protocolVersion]
+  return typeof version === 'string' ? version : undefined
+}
+
+function tokenIn(holder: unknown): Id | undefined {
+  if (typeof holder !== 'object' || holder === null) return undefined
+  const token = (holder as Record<string, unknown>).progressToken
+  return typeof token === 'string' || typeof token === 'number' ? token : undefined
+}
