@@ -68,6 +68,11 @@ export class ProxyError extends Error {
   }
 }
 
+/** An exception that nobody expected. The cause is for the log: peers get an error without it. */
+export function internalError(cause?: unknown): ProxyError {
+  return new ProxyError('ERR_INTERNAL', 'internal error (see the log of the proxy)', { cause })
+}
+
 /** A server at a URL answered with a status that means failure. */
 export class HttpStatusError extends ProxyError {
   /** The status that the server sent. `status` is what the proxy tells its own client. */

@@ -5,13 +5,7 @@
 // The reader of every flag runs in both modes: a mistake is an error even where the flag is ignored.
 
 import { isHeaderValue, toUrlConfig } from '../config/checks.ts'
-import type {
-  ClientConfig,
-  CommonConfig,
-  Config,
-  OAuthConfig,
-  ServeConfig
-} from '../config/config.ts'
+import type { ClientConfig, CommonConfig, Config, OAuthConfig, ServeConfig } from '../config/config.ts'
 import type { MakeEnvironment } from '../config/file.ts'
 import { ProxyError } from '../errors.ts'
 import { serverEnvironment } from '../stdio/environment.ts'

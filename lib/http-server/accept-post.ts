@@ -1,6 +1,6 @@
-// The transport to a client that has no session: it lives for one POST with one request in it. It
-// yields that request, takes what belongs to it, and ends with the response. A client that closes
-// the connection destroys it.
+// The transport to a client without a session. It lives for one POST with one request: it yields the
+// request, sends the notifications and the response that come back, and ends with the response. It is
+// destroyed when the client closes the connection.
 
 import type { ServerResponse } from 'node:http'
 import { Duplex } from 'node:stream'
@@ -19,25 +19,26 @@ import type { DeadlineQueue } from '../streams/deadline-queue.ts'
 import { EventStream } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
 import { PostResponse } from './post-response.ts'
-import type { Accept, PostResponseOwner } from './post-response.ts'
+import type { PostResponseOwner } from './post-response.ts'
+import type { Accept } from './request-context.ts'
 
 export interface PostOptions {
   response: ServerResponse
-  /** One request. */
+  /** The body of the POST: one request. */
   body: Body
   accept: Accept
-  /** The status that goes with an answer as JSON (200 for all). */
-  statusOf?: ((answer: Frame) => number) | undefined
-  /** Milliseconds; see `limits`. */
+  /** Gives the HTTP status for a JSON-RPC response (default: 200 for all). */
+  statusOf?: ((response: Frame) => number) | undefined
+  /** Milliseconds of silence on an event stream before a comment is sent (default 15 s; 0: never). */
   keepAlive?: number | undefined
-  /** Whose end opens an event stream. Many may have the same. */
+  /** Decides when the HTTP response becomes an event stream. Transports may share one. */
   deadlines: DeadlineQueue
 }
 
 export class PostTransport extends Duplex implements PostResponseOwner {
   readonly deadlines: DeadlineQueue
   readonly #keepAlive: number
-  readonly #statusOf: (answer: Frame) => number
+  readonly #statusOf: (response: Frame) => number
   readonly #post: PostResponse
   readonly #request: Frame
 
@@ -52,17 +53,17 @@ export class PostTransport extends Duplex implements PostResponseOwner {
     this.push(this.#request)
   }
 
-  /** A subscription, which would go on for ever, ends as it should: something behind us stops. */
+  /** Sends the response to a subscription, which would never end otherwise. */
   endSubscription(): void {
     if (this.#request.method !== methods.listen) return
     const key = metaKeys.subscriptionId
     const result = { resultType: 'complete', _meta: { [key]: 0 } }
-    const own = { path: ['result', '_meta', key], text: idText(this.#request) }
-    this.#answer(makeFrame({ jsonrpc: '2.0', id: 0, result }), [own])
+    const subscriptionId = { path: ['result', '_meta', key], text: idText(this.#request) }
+    this.#respond(makeFrame({ jsonrpc: '2.0', id: 0, result }), [subscriptionId])
   }
 
-  headOf(answer: Frame): { status: number } {
-    return { status: this.#statusOf(answer) }
+  headFor(frame: Frame): { status: number } {
+    return { status: this.#statusOf(frame) }
   }
 
   openStream(response: ServerResponse): EventSink {
@@ -74,14 +75,14 @@ export class PostTransport extends Duplex implements PostResponseOwner {
   }
 
   override _read(): void {
-    // All there is to read came with the POST.
+    // The constructor has pushed the only frame.
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    const belongs = frame.kind === 'response' ? this.#isAnswer(frame) : this.#takes(frame)
+    const belongs = frame.kind === 'response' ? this.#isResponse(frame) : this.#takes(frame)
     if (belongs) this.#post.send(frame, callback)
     else callback()
-    // On stdio a server may end a subscription with this. Over HTTP only its answer does.
+    // With this notification a stdio server may end a subscription. HTTP needs a response.
     if (frame.method === methods.cancelled) this.endSubscription()
   }
 
@@ -95,12 +96,13 @@ export class PostTransport extends Duplex implements PostResponseOwner {
     callback(error)
   }
 
-  // A question has nowhere to be answered: the next POST is another transport.
+  // Drops the server's requests: the client's response would come in another POST, to another
+  // transport.
   #takes(frame: Frame): boolean {
     return frame.kind === 'notification' && this.#post.streams
   }
 
-  #isAnswer({ id }: Frame): boolean {
+  #isResponse({ id }: Frame): boolean {
     return id === this.#request.id && !this.#post.ended
   }
 
@@ -109,11 +111,11 @@ export class PostTransport extends Duplex implements PostResponseOwner {
     const error =
       cause instanceof ProxyError
         ? cause
-        : new ProxyError('ERR_CLOSED', 'the server ended before it answered')
-    this.#answer(errorFrame(0, error))
+        : new ProxyError('ERR_CLOSED', 'the server ended without a response')
+    this.#respond(errorFrame(0, error))
   }
 
-  #answer(response: Frame, others: Replacement[] = []): void {
+  #respond(response: Frame, others: Replacement[] = []): void {
     if (this.#post.ended) return
     this.#post.send(answerTo(this.#request, response, others))
   }

@@ -1,9 +1,9 @@
-// The transport to a client over Streamable HTTP with a session (2025-03-26 to 2025-11-25). It lives
-// from the POST that initializes to the DELETE, or until nothing has been heard for long. The client's
-// POSTs and GETs come from the listener; here it is decided on which of them each message goes back.
+// The transport to a client of Streamable HTTP with a session (2025-03-26 to 2025-11-25). It lives
+// from the POST with `initialize` to the DELETE, or until the session has been idle for too long. The
+// endpoint hands it the client's POSTs and GETs, and it chooses for each message of the server the
+// HTTP response that carries it: see `_write` and `#postFor`.
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
 import { encodePriming } from '../framing/sse.ts'
@@ -19,43 +19,41 @@ import { methods } from '../protocol/methods.ts'
 import { primingVersion } from '../protocol/revisions.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { DeadlineQueue } from '../streams/deadline-queue.ts'
+import { ClientTransport } from './client-transport.ts'
 import { EventStream } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
 import { PostResponse } from './post-response.ts'
-import type { Accept, PostResponseOwner } from './post-response.ts'
+import type { PostResponseOwner } from './post-response.ts'
 import { ReplayStore } from './replay.ts'
 import type { ResumableStream } from './replay.ts'
+import type { Accept } from './request-context.ts'
 
 export interface SessionOptions extends LimitOptions {
-  /** The session's id: visible ASCII, and not to be guessed. */
+  /** The session's id, in visible ASCII. Whoever guesses it can take over the session. */
   id: string
   log?: Log | undefined
 }
 
-export class SessionTransport extends Duplex implements PostResponseOwner {
-  readonly id: string
-  /** The revision that was agreed on, once the server has answered `initialize`. */
+export class SessionTransport extends ClientTransport implements PostResponseOwner {
+  /** The negotiated revision. Unset until the server has responded to `initialize`. */
   version: string | undefined
   readonly deadlines: DeadlineQueue
   readonly #headers: OutgoingHttpHeaders
   readonly #limits: Limits
   readonly #log: Log
   readonly #store: ReplayStore
-  /** Carries what belongs to no POST: the stream of a GET. */
+  /** The stream of the client's GET, for messages that belong to no POST. */
   readonly #unsolicited: ResumableStream
-  /** The posts that there are, by the ids of the requests that wait for an answer. */
+  /** The POSTs in flight, by the ids of their pending requests. */
   readonly #posts = new Map<Id, PostResponse>()
-  /** When there was traffic, as `performance.now()` has it. */
+  /** When the last message came from either side, by `performance.now()`. */
   #lastHeard = performance.now()
-  #idle: NodeJS.Timeout | undefined
+  #idleTimer: NodeJS.Timeout | undefined
   #initializeId: Id | undefined
-  #waitingForRoom: (() => void)[] = []
-  #full = false
   #closing = false
 
   constructor(options: SessionOptions) {
-    super({ objectMode: true })
-    this.id = options.id
+    super(options.id)
     this.#headers = { [headerNames.sessionId]: options.id }
     this.#limits = withDefaults(options)
     this.#log = options.log ?? silent
@@ -64,30 +62,18 @@ export class SessionTransport extends Duplex implements PostResponseOwner {
     this.#store = new ReplayStore({
       maxSize: maxReplay,
       log: this.#log,
-      onRefused: (answer) => this.receive(answer)
+      onRefused: (response) => this.receive(response)
     })
     this.#unsolicited = this.#store.createStream()
-    if (sessionTimeout > 0) this.#idle = setTimeout(this.#timeOut, sessionTimeout)
-    // Without a server there is nothing more to be had here.
+    if (sessionTimeout > 0) this.#idleTimer = setTimeout(this.#checkIdle, sessionTimeout)
+    // The server has ended the session.
     this.once('finish', () => this.destroy())
   }
 
-  /** The client's next frame can be taken. */
-  get hasRoom(): boolean {
-    return !this.#full || this.destroyed
-  }
-
-  /** Calls back when the client's next frame can be taken. */
-  whenRoom(callback: () => void): void {
-    if (this.hasRoom) callback()
-    else this.#waitingForRoom.push(callback)
-  }
-
   /**
-   * Takes a POST. Frames without a request among them are acknowledged with 202 when there is room
-   * for more.
+   * Takes a POST. If there is no request in it, sends 202 when there is room for another POST.
    *
-   * @throws ProxyError `ERR_REQUEST` for an id that is in use, `ERR_CLOSED` for requests that come
+   * @throws ProxyError `ERR_REQUEST` for a request whose id is in use, `ERR_CLOSED` for a request
    * after `close()`
    */
   post(response: ServerResponse, { frames, batch }: Body, accept: Accept): void {
@@ -95,9 +81,9 @@ export class SessionTransport extends Duplex implements PostResponseOwner {
     if (this.#closing && requests.length > 0) {
       throw new ProxyError('ERR_CLOSED', 'the session is about to end')
     }
-    const taken = requests.find(({ id }) => this.#posts.has(id as Id)) ?? findTwin(requests)
-    if (taken !== undefined) {
-      const id = JSON.stringify(taken.id)
+    const duplicate = requests.find(({ id }) => this.#posts.has(id as Id)) ?? findTwin(requests)
+    if (duplicate !== undefined) {
+      const id = JSON.stringify(duplicate.id)
       throw new ProxyError('ERR_REQUEST', `a request with the id ${id} is in flight`)
     }
     this.#lastHeard = performance.now()
@@ -113,46 +99,41 @@ export class SessionTransport extends Duplex implements PostResponseOwner {
     if (requests.length === 0) this.whenRoom(() => response.writeHead(202).end())
   }
 
-  /** Takes a frame that came in no POST of its own. */
-  receive(frame: Frame): void {
-    if (!this.push(frame)) this.#full = true
-  }
-
   /**
-   * Takes a GET: opens the stream for what belongs to no POST, or goes on with one that broke.
+   * Takes a GET: opens the stream for messages that belong to no POST, or resumes a broken stream.
    *
-   * @throws ProxyError `ERR_REQUEST` for an event of which nothing is known any more
+   * @throws ProxyError `ERR_REQUEST` if the stream to resume is unknown, or no longer kept
    */
   get(response: ServerResponse, lastEventId = ''): void {
     const found = this.#store.find(lastEventId)
     if (found === undefined && lastEventId !== '') {
-      throw new ProxyError('ERR_REQUEST', 'the stream of the event in Last-Event-ID is not kept')
+      const message = `the stream of the event in ${headerNames.lastEventId} is not kept`
+      throw new ProxyError('ERR_REQUEST', message)
     }
     this.#lastHeard = performance.now()
     response.once('close', () => (this.#lastHeard = performance.now()))
-    const channel = found?.stream ?? this.#unsolicited
-    const stream = this.#openStream(response)
-    if (found === undefined) this.#prime(stream, channel)
-    channel.attach(stream, found?.number)
+    const stream = found?.stream ?? this.#unsolicited
+    const connection = this.#connect(response)
+    if (found === undefined) this.#prime(connection, stream)
+    stream.attach(connection, found?.number)
   }
 
-  /** Takes no more requests, and ends when those in flight have been answered. */
-  close(): void {
+  override close(): void {
     this.#closing = true
     if (this.#posts.size === 0) this.destroy()
   }
 
-  headOf(): { status: number; headers: OutgoingHttpHeaders } {
-    // An initialization that failed has made no session.
+  headFor(): { status: number; headers: OutgoingHttpHeaders } {
+    // If `initialize` failed, there is no session and no version.
     return { status: 200, headers: this.version === undefined ? {} : this.#headers }
   }
 
   openStream(response: ServerResponse): EventSink {
-    const channel = this.#store.createStream()
-    const stream = this.#openStream(response)
-    this.#prime(stream, channel)
-    channel.attach(stream)
-    return channel
+    const stream = this.#store.createStream()
+    const connection = this.#connect(response)
+    this.#prime(connection, stream)
+    stream.attach(connection)
+    return stream
   }
 
   postOnEnd(post: PostResponse): void {
@@ -162,14 +143,9 @@ export class SessionTransport extends Duplex implements PostResponseOwner {
     if (this.#closing) this.close()
   }
 
-  override _read(): void {
-    this.#full = false
-    for (const goOn of this.#waitingForRoom.splice(0)) goOn()
-  }
-
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
     this.#lastHeard = performance.now()
-    if (frame.kind === 'response') this.#answer(frame, callback)
+    if (frame.kind === 'response') this.#respond(frame, callback)
     else (this.#postFor(frame) ?? this.#unsolicited).send(frame, callback)
   }
 
@@ -179,20 +155,20 @@ export class SessionTransport extends Duplex implements PostResponseOwner {
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    clearTimeout(this.#idle)
+    clearTimeout(this.#idleTimer)
     this.deadlines.stop()
     this.#endAll(
       error instanceof ProxyError ? error : new ProxyError('ERR_CLOSED', 'the session has ended')
     )
-    this._read()
+    this.releaseWaiting()
     callback(error)
   }
 
-  #answer(frame: Frame, callback?: () => void): void {
+  #respond(frame: Frame, callback?: () => void): void {
     const post = this.#posts.get(frame.id as Id)
     if (post === undefined) {
-      // To what was cancelled, or to a client that went away without a way back.
-      this.#log.debug(`an answer came that nobody waits for (id ${frame.id})`)
+      // The client has cancelled the request, or has gone and cannot resume.
+      this.#log.debug(`dropped a response to no pending request (id ${frame.id})`)
       return callback?.()
     }
     this.#posts.delete(frame.id as Id)
@@ -205,13 +181,15 @@ export class SessionTransport extends Duplex implements PostResponseOwner {
     const { result } = frame.message()
     const { protocolVersion } = Object(result) as { protocolVersion?: unknown }
     if (typeof protocolVersion === 'string') this.version = protocolVersion
-    else this.push(null) // there is no session: the server may go, and tell why
+    else this.push(null) // `initialize` failed: the session ends when the server has ended
   }
 
-  // Progress belongs to its call. Anything else belongs to the call in flight if there is just one.
-  // With several it goes where messages without a call go, but rather on any of the calls than
-  // nowhere: what the server asks is perhaps what they all wait for. Where somebody listens now comes
-  // before where somebody may come back.
+  // The POST that a request or a notification of the server goes to, if it is not the GET stream.
+  //
+  // Progress goes to the POST whose request asked for it. Any other message goes to the POST in flight
+  // if exactly one is connected. If several are, it goes to the GET stream, and without one to the
+  // latest POST: the calls may all wait for the response to it. A connected stream comes before one
+  // that the client may resume.
   #postFor(frame: Frame): PostResponse | undefined {
     const open = [...new Set(this.#posts.values())].filter((post) => post.streams)
     if (frame.progressToken !== undefined && frame.kind === 'notification') {
@@ -223,42 +201,42 @@ export class SessionTransport extends Duplex implements PostResponseOwner {
     return this.#unsolicited.connected ? undefined : (connected.at(-1) ?? open.at(-1))
   }
 
+  // The server need not respond to a cancelled request, but the POST needs an end. The client ignores
+  // this response.
   #cancel(frame: Frame): void {
     const id = frame.message().params?.requestId as Id
     if (!this.#posts.has(id)) return
-    // The server need not answer what was cancelled, but the POST needs an end. The client ignores
-    // what it says.
-    this.#answer(errorFrame(id, new ProxyError('ERR_CANCELLED', 'the call was cancelled')))
+    this.#respond(errorFrame(id, new ProxyError('ERR_CANCELLED', 'the call was cancelled')))
   }
 
-  #openStream(response: ServerResponse): EventStream {
+  #connect(response: ServerResponse): EventStream {
     return new EventStream(response, this.#limits.keepAlive, this.#headers)
   }
 
-  // Gives the client an id to come back with before there is any event (2025-11-25).
-  #prime(stream: EventStream, channel: ResumableStream): void {
+  // Sends an event without data, which only has an id: the client can resume before the first message.
+  #prime(connection: EventStream, stream: ResumableStream): void {
     if (this.version === undefined || this.version < primingVersion) return
-    stream.write(encodePriming(channel.lastId, this.#limits.retry))
+    connection.write(encodePriming(stream.lastId, this.#limits.retry))
   }
 
-  // To set the timer anew at each message would cost more than to see now and then how long ago it was.
-  readonly #timeOut = (): void => {
+  // Setting the timer anew at each message would cost more than looking now and then.
+  readonly #checkIdle = (): void => {
     const now = performance.now()
     if (this.#posts.size > 0 || this.#unsolicited.connected) this.#lastHeard = now
     const left = this.#lastHeard + this.#limits.sessionTimeout - now
     if (left <= 0) this.destroy()
-    else this.#idle = setTimeout(this.#timeOut, left)
+    else this.#idleTimer = setTimeout(this.#checkIdle, left)
   }
 
   #endAll(error: ProxyError): void {
-    for (const id of [...this.#posts.keys()]) this.#answer(errorFrame(id, error))
+    for (const id of [...this.#posts.keys()]) this.#respond(errorFrame(id, error))
     this.#unsolicited.end()
   }
 }
 
 const isRequest = ({ kind }: Frame): boolean => kind === 'request'
 
-/** A request that has the id of one before it. */
+/** Finds a request with the same id as an earlier one. */
 function findTwin(requests: Frame[]): Frame | undefined {
   if (requests.length === 1) return undefined
   const ids = new Set<Id | undefined>()

@@ -1,27 +1,35 @@
-// What the listener asks of whoever knows the servers: to join a client that has come to one of them,
-// and what it must know of their tools to check a request.
+// What the listener and the code that knows the servers say to each other. The listener hands over a
+// client transport together with a `ClientContext`, and asks which parameters of a tool are mirrored.
+//
+// `RequestContext` is something else: one HTTP request, which only the endpoints see.
 
 import type { Duplex } from 'node:stream'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
 
-/** What is told of a client with its transport. */
+/** What the listener says about a client when it hands over the client's transport. */
 export interface ClientContext {
-  /** The name of the server that the client asked for: `''` is the default one. */
+  /** The name of the server in the client's URL: `''` is the default server. */
   server: string
-  /** Unlike that of any other client of this listener. */
+  /** Identifies the client: no other client of this listener has the same. */
   session: string
   kind: ClientKind
 }
 
 /**
- * How the client speaks to the server: in a `session` that it opens itself; with one `stateless`
- * request of a legacy revision, for which somebody else must have opened the session; or with one of
- * the `modern` revision, for which there is none.
+ * How the client uses the server.
+ *
+ * - `session`: the client opens a session with `initialize`.
+ * - `stateless`: the transport carries one request of a legacy revision. The server must have been
+ *   initialized before.
+ * - `modern`: the transport carries one request of the modern revision, which has no `initialize`.
  */
 export type ClientKind = 'session' | 'stateless' | 'modern'
 
-/** Joins a client to a server. Called for each client once; may throw a ProxyError to refuse it. */
-export type OnClient = (client: Duplex, arrival: ClientContext) => void
+/**
+ * Joins a client to a server. The listener calls it once for each client. It may throw a ProxyError,
+ * which the client gets as the response.
+ */
+export type OnClient = (client: Duplex, context: ClientContext) => void
 
 /** Finds the parameters of a server's tool that are mirrored in headers (2026-07-28). */
 export type MirroredParams = (

@@ -1,48 +1,49 @@
-// The serving side of an event stream: an HTTP response that stays open, and is kept open through
-// whatever lies between us and the client.
+// The sending side of an event stream: an HTTP response that stays open and carries frames as events.
+// Events that are sent in one turn of the event loop go out with one write. A comment now and then
+// keeps a silent stream open through the reverse proxies on its way.
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { encodeEvent } from '../framing/sse.ts'
 import type { Frame } from '../message/frame.ts'
 
-/** Takes frames for a client as events. */
+/** Sends frames to a client as events. */
 export interface EventSink {
-  /** Somebody is there to get what is sent. */
+  /** Whether there is an open connection. */
   readonly connected: boolean
-  /** `callback` is called when the client can take more, or will never. */
+  /** `callback` is called when the client can take more, or has gone. */
   send(frame: Frame, callback?: () => void): void
-  /** All that belongs on this stream has been sent. */
+  /** No more frames will be sent. */
   end(): void
 }
 
-/** Up to here, in bytes, events that are sent in one go make one write. */
-const enough = 16 * 1024
+/** Events are written at once when they are this large together, in bytes. */
+const writeSize = 16 * 1024
 
 export class EventStream implements EventSink {
   readonly #response: ServerResponse
-  /** What has been sent since the event loop came by. */
-  #gathered: Buffer[] = []
+  /** Events that have not been written yet. */
+  #unwritten: Buffer[] = []
   #size = 0
   readonly #timer: NodeJS.Timeout | undefined
 
   /**
-   * Sends the headers at once: a client waits for them, not for the first event.
+   * Sends the headers at once, since the client waits for them.
    *
-   * @param keepAlive milliseconds of silence before a comment is sent (0: none)
+   * @param keepAlive milliseconds of silence before a comment is sent (0: never)
    */
   constructor(response: ServerResponse, keepAlive: number, headers: OutgoingHttpHeaders = {}) {
     this.#response = response
     response.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-cache, no-transform',
-      // nginx would gather the events until its buffer is full.
+      // Otherwise nginx holds events back until its buffer is full.
       'x-accel-buffering': 'no',
       ...headers
     })
     response.flushHeaders()
     if (keepAlive === 0) return
     this.#timer = setInterval(() => {
-      // To one who does not read, a comment would only be more to read.
+      // A client that does not read has enough to read.
       if (!response.writableNeedDrain) response.write(':\n\n')
     }, keepAlive)
     response.once('close', () => clearInterval(this.#timer))
@@ -56,13 +57,13 @@ export class EventStream implements EventSink {
     this.write(encodeEvent(frame), callback)
   }
 
-  /** Writes events that are encoded already. */
+  /** Sends encoded events. */
   write(events: Buffer, callback?: () => void): void {
     if (!this.connected) return callback?.()
     this.#timer?.refresh()
     this.#size += events.length
-    const isFirst = this.#gathered.push(events) === 1
-    if (this.#size >= enough) this.#flush()
+    const isFirst = this.#unwritten.push(events) === 1
+    if (this.#size >= writeSize) this.#flush()
     else if (isFirst) process.nextTick(this.#flush)
     if (callback !== undefined) whenWritable(this.#response, callback)
   }
@@ -74,27 +75,30 @@ export class EventStream implements EventSink {
   }
 
   readonly #flush = (): void => {
-    const [only, ...others] = this.#gathered
+    const [only, ...others] = this.#unwritten
     if (only === undefined) return
-    const events = others.length === 0 ? only : Buffer.concat(this.#gathered, this.#size)
-    this.#gathered = []
+    const events = others.length === 0 ? only : Buffer.concat(this.#unwritten, this.#size)
+    this.#unwritten = []
     this.#size = 0
     if (this.connected) this.#response.write(events)
   }
 
-  /** Ends for a client that has another connection now. What it does not read it has perhaps lost. */
+  /**
+   * Ends the stream because the client has opened another in its place. A client that does not read
+   * this one has probably lost it, so the connection is closed.
+   */
   giveWay(): void {
     if (this.#response.writableNeedDrain) this.#response.destroy()
     else this.end()
   }
 }
 
-/** Calls back when the response, or its connection if it has ended, can take more, or will never. */
+/** Calls back when a response can take more, or has closed. After its end, its connection counts. */
 export function whenWritable(response: ServerResponse, callback: () => void): void {
   const { socket } = response
   if (!response.writableNeedDrain && !socket?.writableNeedDrain) return callback()
-  // Node 26 tells of some waits only on the response, and of some only on its connection. What it
-  // tells on both comes twice, since the one is told while the other is.
+  // Node 26 emits `drain` sometimes on the response alone, sometimes on its connection alone, and
+  // sometimes on the one while it emits it on the other.
   let waiting = true
   const goOn = (): void => {
     if (!waiting) return

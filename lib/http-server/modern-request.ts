@@ -1,5 +1,5 @@
-// What the modern revision asks of an HTTP request (2026-07-28): each says all there is to know about
-// it, in its `_meta` and again in its headers, and each kind of refusal has a status of its own.
+// The rules of the modern revision for an HTTP request (2026-07-28): each request describes itself in
+// its `_meta` and repeats part of that in its headers, and each kind of error has an HTTP status.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
@@ -21,8 +21,8 @@ export function namesModern(headers: IncomingHttpHeaders): boolean {
 }
 
 /**
- * Whether a POST is of the modern revision: by what it says of itself, never by its method, since both
- * eras have many methods in common.
+ * Whether a POST is of the modern revision. The version in the body decides, or else the version in
+ * the headers. The method says nothing, since both eras have many methods in common.
  */
 export function isModern(headers: IncomingHttpHeaders, { frames, batch }: Body): boolean {
   const [frame] = frames
@@ -32,7 +32,7 @@ export function isModern(headers: IncomingHttpHeaders, { frames, batch }: Body):
 }
 
 /**
- * Checks a request's `_meta`, and its headers against its body.
+ * Checks a request's `_meta`, and compares its headers with its body.
  *
  * @param mirroredParams finds the parameters of a tool that are mirrored in headers
  * @throws ProxyError `ERR_PARAMS`, `ERR_HEADER_MISMATCH`, `ERR_METHOD_NOT_FOUND`
@@ -48,9 +48,9 @@ export async function checkModern(
   const params = typeof tool === 'string' ? await mirroredParams(tool) : []
   const mismatch = findMismatch(headers, message, params)
   if (mismatch !== undefined) throw new ProxyError('ERR_HEADER_MISMATCH', mismatch)
-  // Behind us this method would open a legacy conversation, for all who share the server.
+  // This would open a legacy conversation for all clients that share the server.
   if (frame.method === methods.initialize) {
-    throw new ProxyError('ERR_METHOD_NOT_FOUND', 'this revision has no initialize')
+    throw new ProxyError('ERR_METHOD_NOT_FOUND', `this revision has no ${methods.initialize}`)
   }
 }
 
@@ -77,7 +77,7 @@ const statuses = new Map<number, number>([
   [errorCodes.methodNotFound, 404]
 ])
 
-/** The status that goes with an answer: results have 200, and so have errors that tell of no fault. */
+/** The HTTP status for a JSON-RPC response: 200 for results, and for errors that are not in the list. */
 export function modernStatus({ errorCode }: Frame): number {
   return (errorCode !== undefined && statuses.get(errorCode)) || 200
 }

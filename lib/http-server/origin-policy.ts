@@ -1,53 +1,64 @@
-// Who may speak to the listener at all: no web page of a stranger, not even one whose host name was
-// made to mean this machine; and the headers that tell browsers so.
+// Decides by the headers `Host` and `Origin` which requests the listener serves, and sets the CORS
+// headers. Without it any web page could drive a server on the reader's own machine: directly, or by
+// DNS rebinding, where a host name of the page's own is made to mean 127.0.0.1.
 
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { isIPv6 } from 'node:net'
+import { BlockList, isIPv6 } from 'node:net'
 import { ProxyError } from '../errors.ts'
 import { sessionIdHeader } from '../protocol/headers.ts'
 
 export interface OriginPolicyOptions {
-  /** The address that is listened on. */
+  /** The host to listen on, as it was configured: a name or an address. */
   host: string
-  /** Origins whose pages may connect; `*` is any. */
+  /** The address that the socket is bound to. */
+  address: string
+  /**
+   * Origins whose web pages may use the servers, such as `https://app.example.com` (default: none).
+   * `*` allows every web page that a user of this machine opens.
+   */
   allowOrigins?: string[] | undefined
-  /** Response headers that those pages may read (Mcp-Session-Id). */
+  /** Response headers that those pages may read (default: `Mcp-Session-Id`). */
   exposeHeaders?: string[] | undefined
-  /** Values of `Host` that are served (loopback names on a loopback address, any otherwise). */
+  /**
+   * Values of `Host` to serve. By default a listener on a loopback address serves the names of that
+   * address, to which these are added, and any other listener serves every `Host`.
+   */
   allowHosts?: string[] | undefined
 }
 
-const loopback = ['localhost', '127.0.0.1', '[::1]']
+const loopbackNames = ['localhost', '127.0.0.1', '::1']
 
 export class OriginPolicy {
   readonly #origins: Set<string>
+  /** The hosts to serve. `undefined`: all. */
   readonly #hosts: Set<string> | undefined
   readonly #exposed: string
-  /** The last one that was found to be served. */
+  /** The last `Host` that was served: nearly all requests have the same. */
   #lastHost: string | undefined
 
   constructor({
     host,
+    address,
     allowOrigins = [],
     allowHosts = [],
     exposeHeaders = []
   }: OriginPolicyOptions) {
     this.#origins = new Set(allowOrigins.map((origin) => origin.toLowerCase()))
     this.#exposed = (exposeHeaders.length > 0 ? exposeHeaders : [sessionIdHeader]).join(', ')
-    const isLocal = host === '::1' || host === 'localhost' || host.startsWith('127.')
-    if (isLocal) this.#hosts = new Set([...loopback, host, ...allowHosts].map(normalHost))
-    else if (allowHosts.length > 0) this.#hosts = new Set(allowHosts.map(normalHost))
+    const own = isLoopback(address) ? [...loopbackNames, host, address] : []
+    const hosts = [...own, ...allowHosts]
+    if (hosts.length > 0) this.#hosts = new Set(hosts.map(normalHost))
   }
 
   /**
-   * Looks at `Host` and `Origin` (2025-11-25, Transports, Security Warning).
+   * Checks `Host` and `Origin` (2025-11-25, Transports, Security Warning).
    *
    * @throws ProxyError `ERR_FORBIDDEN`
    */
   check({ host = '', origin }: IncomingHttpHeaders): void {
     if (host !== this.#lastHost) this.#checkHost(host)
     if (origin === undefined || this.#allows(origin)) return
-    // A page of our own: whatever name it came under has passed the check above.
+    // The page came from this listener, under a name that has passed the check above.
     if (this.#hosts !== undefined && hostOf(origin) === host.toLowerCase()) return
     throw new ProxyError(
       'ERR_FORBIDDEN',
@@ -55,7 +66,7 @@ export class OriginPolicy {
     )
   }
 
-  /** Sets the headers of every response, for the page that asked (CORS). */
+  /** Sets the CORS headers of a response. */
   setHeaders(asked: IncomingHttpHeaders, response: ServerResponse): void {
     if (this.#origins.size === 0) return
     for (const [name, value] of Object.entries(this.headers(asked))) {
@@ -63,7 +74,7 @@ export class OriginPolicy {
     }
   }
 
-  /** The headers of every response, for the page that asked (CORS). */
+  /** The CORS headers of every response, given the headers of its request. */
   headers({ origin }: IncomingHttpHeaders): OutgoingHttpHeaders {
     if (this.#origins.size === 0) return {}
     if (origin === undefined || !this.#allows(origin)) return { vary: 'Origin' }
@@ -74,15 +85,7 @@ export class OriginPolicy {
     }
   }
 
-  // Nearly all requests name the same one.
-  #checkHost(host: string): void {
-    if (this.#hosts !== undefined && !this.#hosts.has(normalHost(host))) {
-      throw new ProxyError('ERR_FORBIDDEN', `the host "${host}" is not served (see --allow-host)`)
-    }
-    this.#lastHost = host
-  }
-
-  /** The headers that answer a browser that asks before it sends (preflight). */
+  /** The headers of the response to a preflight: a browser's OPTIONS request before the real one. */
   preflight(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
     return {
       ...this.headers(headers),
@@ -92,13 +95,31 @@ export class OriginPolicy {
     }
   }
 
+  #checkHost(host: string): void {
+    if (this.#hosts !== undefined && !this.#hosts.has(normalHost(host))) {
+      throw new ProxyError('ERR_FORBIDDEN', `the host "${host}" is not served (see --allow-host)`)
+    }
+    this.#lastHost = host
+  }
+
   #allows(origin: string): boolean {
     return this.#origins.has('*') || this.#origins.has(origin.toLowerCase())
   }
 }
 
-// Without the port, which is not what an attacker would have to make up.
-const normalHost = (host: string): string =>
-  isIPv6(host) ? `[${host.toLowerCase()}]` : host.toLowerCase().replace(/:\d*$/, '')
+/** Whether only this machine can reach an address. An IPv4 address may be mapped to IPv6. */
+export function isLoopback(address: string): boolean {
+  const loopback = new BlockList()
+  loopback.addSubnet('127.0.0.0', 8, 'ipv4')
+  loopback.addAddress('::1', 'ipv6')
+  return loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+}
+
+/** A host without its port, lower-cased, and an IPv6 address as URLs have it. */
+function normalHost(host: string): string {
+  const name = isIPv6(host) ? `[${host}]` : host.toLowerCase().replace(/:\d*$/, '')
+  const address = /^\[([^%]*)\]$/.exec(name)?.[1] ?? ''
+  return isIPv6(address) ? new URL(`http://[${address}]`).hostname : name
+}
 
 const hostOf = (origin: string): string => (URL.canParse(origin) ? new URL(origin).host : '')

@@ -1,5 +1,6 @@
-// One POST with requests in it, and the response that will carry the answers: as JSON if they are
-// the first that the server says, as an event stream if something else is, or if they take long.
+// The HTTP response to one POST with requests in it. It starts undecided: it becomes JSON if the
+// JSON-RPC responses are the first that the server sends, and an event stream if another message comes
+// first, or if nothing comes for a while.
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Frame } from '../message/frame.ts'
@@ -7,35 +8,32 @@ import type { Id } from '../protocol/json-rpc.ts'
 import type { DeadlineQueue, PendingItem } from '../streams/deadline-queue.ts'
 import { whenWritable } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
+import type { Accept } from './request-context.ts'
 
-/** The transport that a POST belongs to. */
+/** The transport that took the POST. */
 export interface PostResponseOwner {
-  /** When it is at its end, an event stream is opened. */
+  /** A response that is still undecided at its deadline becomes an event stream. */
   readonly deadlines: DeadlineQueue
-  /** The status and the headers that go with an answer as JSON, besides those that any has. */
-  headOf(answer: Frame): { status: number; headers?: OutgoingHttpHeaders }
-  /** Opens the event stream on the response. */
+  /** The status of a JSON body that begins with this JSON-RPC response, and headers to add. */
+  headFor(frame: Frame): { status: number; headers?: OutgoingHttpHeaders }
+  /** Makes the HTTP response an event stream. */
   openStream(response: ServerResponse): EventSink
-  /** The exchange has come to its end: all is answered, or nobody is there to be answered. */
-  postOnEnd(exchange: PostResponse): void
-}
-
-/** What the client can take as an answer. */
-export interface Accept {
-  json: boolean
-  events: boolean
+  /** Called once: each request has its JSON-RPC response, or the client has gone for good. */
+  postOnEnd(post: PostResponse): void
 }
 
 export class PostResponse implements PendingItem {
-  /** What came in the POST: one request at the least, and nothing else. */
+  /** The requests in the POST: at least one. */
   readonly requests: Frame[]
   readonly #owner: PostResponseOwner
-  readonly #response: ServerResponse
+  readonly #http: ServerResponse
   readonly #accept: Accept
-  /** They came as an array. */
+  /** The body was an array, so a JSON response is one too. */
   readonly #batch: boolean
-  #unanswered: number
-  readonly #answers: Frame[] = []
+  /** How many requests have no JSON-RPC response yet. */
+  #pendingRequests: number
+  /** JSON-RPC responses that wait for the others of the batch. */
+  readonly #waiting: Frame[] = []
   #stream: EventSink | undefined
   #ended = false
 
@@ -47,20 +45,21 @@ export class PostResponse implements PendingItem {
     accept: Accept
   ) {
     this.#owner = owner
-    this.#response = response
+    this.#http = response
     this.requests = requests
     this.#batch = batch
     this.#accept = accept
-    this.#unanswered = requests.length
+    this.#pendingRequests = requests.length
     if (!accept.json) this.#open()
     else if (accept.events) owner.deadlines.add(this)
-    response.once('close', this.#responseOnClose)
+    response.once('close', this.#httpOnClose)
   }
 
   get ended(): boolean {
     return this.#ended
   }
 
+  /** Whether it is still undecided between JSON and an event stream. */
   get pending(): boolean {
     return !this.#ended && this.#stream === undefined
   }
@@ -69,23 +68,23 @@ export class PostResponse implements PendingItem {
     this.#open()
   }
 
-  /** Whether progress under this token belongs here. */
+  /** Whether one of the requests asked for progress under this token. */
   expects(token: Id): boolean {
     return this.requests.some(({ progressToken }) => progressToken === token)
   }
 
-  /** Whether what is no answer can be sent here. */
+  /** Whether it can carry messages other than the JSON-RPC responses. */
   get streams(): boolean {
     return this.#accept.events
   }
 
-  /** Whether somebody is there to get it, and need not come back first. */
+  /** Whether there is an open connection to the client. */
   get connected(): boolean {
-    return this.#stream?.connected ?? !this.#response.destroyed
+    return this.#stream?.connected ?? !this.#http.destroyed
   }
 
   /**
-   * Sends a frame on its way: what belongs to the requests, and one answer to each.
+   * Sends a message that belongs to the requests, or the JSON-RPC response to one of them.
    *
    * @param callback called when the client can take more
    */
@@ -95,36 +94,36 @@ export class PostResponse implements PendingItem {
       this.#open().send(frame, callback)
       return
     }
-    this.#unanswered--
+    this.#pendingRequests--
     if (this.#stream !== undefined) this.#stream.send(frame, callback)
-    else this.#answers.push(frame)
-    if (this.#unanswered > 0) {
+    else this.#waiting.push(frame)
+    if (this.#pendingRequests > 0) {
       if (this.#stream === undefined) callback?.()
       return
     }
-    if (this.#stream === undefined) this.#answerAsJson(callback)
+    if (this.#stream === undefined) this.#sendJson(callback)
     this.#end()
   }
 
   #open(): EventSink {
     if (this.#stream !== undefined) return this.#stream
-    this.#stream = this.#owner.openStream(this.#response)
-    for (const answer of this.#answers.splice(0)) this.#stream.send(answer)
+    this.#stream = this.#owner.openStream(this.#http)
+    for (const frame of this.#waiting.splice(0)) this.#stream.send(frame)
     return this.#stream
   }
 
-  #answerAsJson(callback?: () => void): void {
-    const response = this.#response
-    const [first] = this.#answers as [Frame]
-    const { status, headers } = this.#owner.headOf(first)
-    const body = this.#batch ? joinArray(this.#answers) : first.bytes
-    response.writeHead(status, {
+  #sendJson(callback?: () => void): void {
+    const [first] = this.#waiting as [Frame]
+    const { status, headers } = this.#owner.headFor(first)
+    const { failure } = first
+    const body = this.#batch ? joinArray(this.#waiting) : first.bytes
+    this.#http.writeHead(failure?.code === 'ERR_INTERNAL' ? failure.status : status, {
       'content-type': 'application/json',
       'content-length': body.length,
       ...headers
     })
-    endWith(response, body)
-    if (callback !== undefined) whenWritable(response, callback)
+    endWith(this.#http, body)
+    if (callback !== undefined) whenWritable(this.#http, callback)
   }
 
   #end(): void {
@@ -134,16 +133,16 @@ export class PostResponse implements PendingItem {
     this.#owner.postOnEnd(this)
   }
 
-  // Without a stream there is no way back to what the client asked. With one there is.
-  readonly #responseOnClose = (): void => {
+  // The client can resume an event stream. Without a stream it cannot come back.
+  readonly #httpOnClose = (): void => {
     if (this.#stream === undefined) this.#end()
   }
 }
 
-/** Up to here, in bytes, copying a body takes less time than another call to the system. */
+/** Up to this size, in bytes, copying a body takes less time than another system call. */
 const maxCopy = 64 * 1024
 
-// A string goes out together with the headers. As Latin-1 it stands for any bytes.
+// Node sends a string together with the headers. Latin-1 maps each byte to one character.
 function endWith(response: ServerResponse, body: Buffer): void {
   if (body.length > maxCopy) response.end(body)
   else response.end(body.toString('latin1'), 'latin1')

@@ -1,4 +1,4 @@
-// Reading the body of a request.
+// Reads the body of a POST: gathers the bytes up to the limit, and parses them into frames.
 
 import type { IncomingMessage } from 'node:http'
 import { ProxyError } from '../errors.ts'
@@ -6,49 +6,68 @@ import { BodyParser, parseBody } from '../framing/body.ts'
 import type { Body } from '../framing/body.ts'
 import { tooLarge } from '../framing/newline.ts'
 import { EnvelopeScanner } from '../message/envelope-scanner.ts'
-import type { Frame } from '../message/frame.ts'
 import { refuse, RefusedError } from '../message/refusal.ts'
+import { batchVersion } from '../protocol/revisions.ts'
+import type { ClientTransport } from './client-transport.ts'
+import type { RequestContext } from './request-context.ts'
 
 /**
- * Resolves to the frames of a body.
+ * Resolves to the frames of a POST. Waits until the transport has room before it reads: a client that
+ * sends faster than its server reads is slowed down.
  *
- * @param maxMessage in bytes (0: any)
- * @param takeAnswer gets what takes the place of an answer that cannot pass: the server waits for it
+ * A response that cannot be forwarded is replaced by an error response for the server, which waits
+ * for it.
+ *
+ * @param maxMessage bytes (0: no limit)
+ * @param transport the session's transport, if the POST belongs to a session
  * @throws ProxyError those of `readBody` and `parseBody`
  */
 export async function readFrames(
-  request: IncomingMessage,
+  context: RequestContext,
   maxMessage: number,
-  takeAnswer: (answer: Frame) => void
+  transport?: ClientTransport
 ): Promise<Body> {
+  if (transport?.hasRoom === false) {
+    await new Promise<void>((resolve) => transport.whenRoom(resolve))
+  }
   try {
-    return parseBody(await readBody(request, maxMessage))
+    const body = parseBody(await readBody(context.request, maxMessage))
+    const [first] = body.frames
+    if (!body.batch && first?.kind === 'request') context.rpcRequest = first
+    return body
   } catch (error) {
     const { onward } = error instanceof RefusedError ? refuse(error, error.envelope) : {}
-    if (onward !== undefined) takeAnswer(onward)
+    if (onward !== undefined) transport?.receive(onward)
     throw error
   }
 }
 
+/** @throws ProxyError `ERR_REQUEST` for a batch */
+export function refuseBatch({ batch }: Body): void {
+  if (!batch) return
+  const message = `only a session of the revision ${batchVersion} takes batches`
+  throw new ProxyError('ERR_REQUEST', message)
+}
+
 /**
- * Resolves to the whole body. One that is over the limit goes by a scanner, and is refused at its
- * end: who is refused while sending may never see why, and may not send what it is about.
+ * Resolves to the whole body. A body over the limit is read to its end all the same, but not kept: a
+ * client that gets the error while it still sends may never read it. An `EnvelopeScanner` finds the
+ * id, which belongs in the error response.
  *
- * @param maxMessage in bytes (0: any)
+ * @param maxMessage bytes (0: no limit)
  * @throws RefusedError `ERR_FRAME_TOO_LARGE`
- * @throws ProxyError `ERR_CLOSED` when the client has gone
+ * @throws ProxyError `ERR_CLOSED` if the connection closes first
  */
 export function readBody(request: IncomingMessage, maxMessage: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const parser = new BodyParser(maxMessage)
     let scanner: EnvelopeScanner | undefined
     let size = 0
-    const gone = (cause?: Error): void => {
-      reject(
-        new ProxyError('ERR_CLOSED', 'the client went away in the middle of a message', { cause })
-      )
+    const onClosed = (cause?: Error): void => {
+      const message = 'the connection closed in the middle of a message'
+      reject(new ProxyError('ERR_CLOSED', message, { cause }))
     }
-    if (request.destroyed) return gone()
+    if (request.destroyed) return onClosed()
     request
       .on('data', (chunk: Buffer) => {
         size += chunk.length
@@ -65,6 +84,6 @@ export function readBody(request: IncomingMessage, maxMessage: number): Promise<
         if (scanner === undefined) resolve(parser.end())
         else reject(tooLarge(size, maxMessage, scanner.envelope()))
       })
-      .on('error', gone)
+      .on('error', onClosed)
   })
 }

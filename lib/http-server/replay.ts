@@ -1,6 +1,7 @@
-// Event streams that outlive their connections (2025-11-25, Transports, Resumability). Each stream of
-// a session is a stream; what is sent on it is numbered and kept for a while, so that a client that
-// lost the connection, or has not opened one yet, gets what it missed, from that stream and no other.
+// Event streams that outlive their connections (2025-11-25, Transports, Resumability). A session has
+// several `ResumableStream`s. Each numbers its events, and the session's `ReplayStore` keeps the
+// newest of them all, up to a size. A client that has lost a connection, or has not opened it yet,
+// gets the events that it missed: from that stream and from no other.
 
 import { ProxyError } from '../errors.ts'
 import { encodeEvent } from '../framing/sse.ts'
@@ -14,19 +15,20 @@ interface Event {
   readonly stream: ResumableStream
   readonly number: number
   readonly envelope: Envelope
-  /** Encoded, with its id. */
+  /** The encoded event, with its id. */
   readonly bytes: Buffer
 }
 
 export class ResumableStream implements EventSink {
   readonly number: number
-  /** What is kept, by number. */
+  /** The events that the store keeps, by number. */
   readonly events = new Map<number, Event>()
   readonly #store: ReplayStore
   #connection: EventStream | undefined
+  /** The number of the newest event. */
   #last = 0
-  /** The last event that was written to a connection. */
-  #delivered = 0
+  /** The number of the newest event that was written to a connection. */
+  #written = 0
   #ended = false
 
   constructor(number: number, store: ReplayStore) {
@@ -38,14 +40,14 @@ export class ResumableStream implements EventSink {
     return this.#connection?.connected === true
   }
 
-  /** All has been sent, though perhaps not received. */
+  /** Whether the last event has been sent. The client may not have received it. */
   get ended(): boolean {
     return this.#ended
   }
 
-  /** The id of the last event that went out, for a client to come back with. */
+  /** The id of the newest event that was written. A client can resume after it. */
   get lastId(): string {
-    return this.idOf(this.#delivered)
+    return this.idOf(this.#written)
   }
 
   idOf(number: number): string {
@@ -56,7 +58,7 @@ export class ResumableStream implements EventSink {
     const number = ++this.#last
     const bytes = encodeEvent(frame, this.idOf(number))
     const { connected } = this
-    if (connected) this.#delivered = number
+    if (connected) this.#written = number
     this.#store.add({ stream: this, number, envelope: { kind: frame.kind, id: frame.id }, bytes })
     if (connected) this.#connection?.write(bytes, callback)
     else callback?.()
@@ -67,46 +69,46 @@ export class ResumableStream implements EventSink {
     this.#connection?.end()
   }
 
-  /** Whether an event still waits for its first connection. */
-  waits(number: number): boolean {
-    return number > this.#delivered
+  /** Whether an event has never been written to a connection. */
+  isUnwritten(number: number): boolean {
+    return number > this.#written
   }
 
   /**
-   * Goes on over a new connection, in the place of the one there may be.
+   * Resumes on a new connection, which replaces the present one.
    *
-   * @param after the number of the last event that the client has; default: the last one written
+   * @param after the number of the last event that the client has (default: the last one written)
    */
-  attach(connection: EventStream, after = this.#delivered): void {
+  attach(connection: EventStream, after = this.#written): void {
     this.#connection?.giveWay()
     this.#connection = connection
     for (const { number, bytes } of this.events.values()) {
       if (number > after) connection.write(bytes)
     }
-    this.#delivered = this.#last
+    this.#written = this.#last
     if (this.#ended) connection.end()
   }
 }
 
 export interface StoreOptions {
-  /** In bytes (0: any). */
+  /** How many bytes of events to keep (0: no limit). */
   maxSize: number
   log: Log
-  /** Takes the answer to a request of the server's that had to be dropped. */
-  onRefused(answer: Frame): void
+  /** Takes an error response for the server, whose request was dropped. */
+  onRefused(response: Frame): void
 }
 
-/** The events of a session's channels, the newest of them, up to a number of bytes. */
+/** The newest events of all streams of a session, up to a number of bytes. */
 export class ReplayStore {
   readonly #options: StoreOptions
   readonly #maxSize: number
-  readonly #channels = new Map<number, ResumableStream>()
+  readonly #streams = new Map<number, ResumableStream>()
   /** Oldest first. */
   readonly #events: Event[] = []
-  /** Answers that nobody has come for yet, most of them by now errors: they are let go last. */
-  readonly #answers: Event[] = []
+  /** Unwritten responses, most of them replaced by errors. The store drops them last. */
+  readonly #responses: Event[] = []
   #size = 0
-  #next = 0
+  #nextStream = 0
 
   constructor(options: StoreOptions) {
     this.#options = options
@@ -114,26 +116,26 @@ export class ReplayStore {
   }
 
   createStream(): ResumableStream {
-    const stream = new ResumableStream(this.#next++, this)
-    this.#channels.set(stream.number, stream)
+    const stream = new ResumableStream(this.#nextStream++, this)
+    this.#streams.set(stream.number, stream)
     return stream
   }
 
-  /** Finds what a `Last-Event-ID` speaks of. */
+  /** Finds the stream, and the number of the event, that a `Last-Event-ID` names. */
   find(lastEventId: string): { stream: ResumableStream; number: number } | undefined {
-    const [, channelNumber, number] = /^(\d+)-(\d+)$/.exec(lastEventId) ?? []
-    const stream = this.#channels.get(Number(channelNumber))
+    const [, streamNumber, number] = /^(\d+)-(\d+)$/.exec(lastEventId) ?? []
+    const stream = this.#streams.get(Number(streamNumber))
     return stream && { stream, number: Number(number) }
   }
 
   add(event: Event): void {
     this.#keep(event, this.#events)
-    // The newest is kept whatever its size: it may be the one answer that a client waits for.
+    // The newest event stays, whatever its size: a client may be waiting for it.
     while (this.#size > this.#maxSize && this.#events.length > 1) {
       this.#drop(this.#events.shift() as Event)
     }
-    while (this.#size > this.#maxSize && this.#answers.length > 0) {
-      this.#forget(this.#answers.shift() as Event)
+    while (this.#size > this.#maxSize && this.#responses.length > 0) {
+      this.#forget(this.#responses.shift() as Event)
     }
   }
 
@@ -146,20 +148,21 @@ export class ReplayStore {
   #forget({ stream, number, bytes }: Event): void {
     this.#size -= bytes.length
     stream.events.delete(number)
-    if (stream.ended && stream.events.size === 0) this.#channels.delete(stream.number)
+    if (stream.ended && stream.events.size === 0) this.#streams.delete(stream.number)
   }
 
   #drop(event: Event): void {
     const { stream, number, envelope, bytes } = event
-    if (!stream.waits(number)) return this.#forget(event)
-    this.#options.log.warn('a message was dropped that no client came for (see --max-replay)')
+    if (!stream.isUnwritten(number)) return this.#forget(event)
+    this.#options.log.warn('dropped a message that no client fetched (see --max-replay)')
     const error = new ProxyError('ERR_CLOSED', 'the message was not fetched in time')
     const { back, onward } = refuse(error, envelope)
     if (back !== undefined) this.#options.onRefused(back)
     if (onward === undefined) return this.#forget(event)
-    // Whoever comes for the answer must not wait for ever.
-    const told = encodeEvent(onward, stream.idOf(number))
+    // A client that resumes waits for a response: it gets an error, unless the response is smaller.
+    const errorBytes = encodeEvent(onward, stream.idOf(number))
     this.#size -= bytes.length
-    this.#keep(told.length < bytes.length ? { ...event, bytes: told } : event, this.#answers)
+    const isSmaller = errorBytes.length < bytes.length
+    this.#keep(isSmaller ? { ...event, bytes: errorBytes } : event, this.#responses)
   }
 }

@@ -1,17 +1,17 @@
-// The clients that are connected, by the id that their requests name.
+// The open sessions, by id: those of Streamable HTTP, and the connections of HTTP+SSE.
 
+import { randomUUID } from 'node:crypto'
 import { ProxyError } from '../errors.ts'
 import { SessionTransport } from './accept-session.ts'
 import { SseConnection } from './accept-sse.ts'
-
-type Client = SessionTransport | SseConnection
+import type { ClientTransport } from './client-transport.ts'
 
 export class Sessions {
   readonly #maxSessions: number
-  readonly #byId = new Map<string, { client: Client; server: string }>()
+  readonly #byId = new Map<string, { client: ClientTransport; server: string }>()
   readonly #whenEmpty: (() => void)[] = []
 
-  /** @param maxSessions 0: any number */
+  /** @param maxSessions how many sessions may be open (0: no limit) */
   constructor(maxSessions: number) {
     this.#maxSessions = maxSessions || Infinity
   }
@@ -24,37 +24,53 @@ export class Sessions {
     return this.#byId.has(id)
   }
 
-  /** @throws ProxyError `ERR_SESSIONS_FULL`; to be asked before a client is made */
-  makeRoom(): void {
-    if (this.size < this.#maxSessions) return
+  /**
+   * Makes the id of a new session. Nobody can guess it.
+   *
+   * @throws ProxyError `ERR_SESSIONS_FULL` if no more sessions may be opened
+   */
+  createId(): string {
+    if (this.size < this.#maxSessions) return randomUUID().replaceAll('-', '')
     const message = `${this.size} sessions are open, which is the limit (see --max-sessions)`
     throw new ProxyError('ERR_SESSIONS_FULL', message)
   }
 
-  /** Keeps a client until it closes. */
-  add(client: Client, server: string): void {
+  /** Keeps a session until it closes. */
+  add(client: ClientTransport, server: string): void {
     this.#byId.set(client.id, { client, server })
     client.once('close', () => {
       this.#byId.delete(client.id)
-      if (this.size === 0) for (const tell of this.#whenEmpty.splice(0)) tell()
+      if (this.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve()
     })
   }
 
-  /** @throws ProxyError `ERR_SESSION_UNKNOWN` also for the session of another server */
+  /**
+   * Finds a session of Streamable HTTP.
+   *
+   * @throws ProxyError `ERR_SESSION_UNKNOWN`, also if the session was opened at another server
+   */
   session(id: string, server: string): SessionTransport {
     const client = this.#find(id, server)
     if (client instanceof SessionTransport) return client
     throw unknown()
   }
 
-  /** @throws ProxyError `ERR_SESSION_UNKNOWN` */
+  /**
+   * Finds a connection of HTTP+SSE.
+   *
+   * @throws ProxyError `ERR_SESSION_UNKNOWN`, also if the connection was opened at another server
+   */
   connection(id: string, server: string): SseConnection {
     const client = this.#find(id, server)
     if (client instanceof SseConnection) return client
     throw unknown()
   }
 
-  /** Ends each client when nothing is in flight on it, or when the time is up (milliseconds). */
+  /**
+   * Ends each session as soon as it has no request in flight. Resolves when no session is left.
+   *
+   * @param timeout milliseconds after which the sessions end in any case
+   */
   async drain(timeout: number): Promise<void> {
     for (const { client } of this.#byId.values()) client.close()
     if (this.size === 0) return
@@ -65,7 +81,7 @@ export class Sessions {
     clearTimeout(timer)
   }
 
-  #find(id: string, server: string): Client | undefined {
+  #find(id: string, server: string): ClientTransport | undefined {
     const entry = this.#byId.get(id)
     return entry?.server === server && !entry.client.destroyed ? entry.client : undefined
   }

@@ -1,53 +1,50 @@
-// Serves HTTP+SSE, the transport of revision 2024-11-05: the event stream, and the POSTs to it.
+// Serves HTTP+SSE, the transport of the revision 2024-11-05: the event stream at /sse, and the POSTs
+// to /messages.
 
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Frame } from '../message/frame.ts'
 import { SseConnection } from './accept-sse.ts'
-import { allowMethods, noBatches, requireJson } from './endpoint.ts'
-import type { EndpointOptions } from './endpoint.ts'
-import { readFrames } from './read-body.ts'
+import type { OnClient } from './client-context.ts'
+import { readFrames, refuseBatch } from './read-body.ts'
+import { sessionParam } from './request-context.ts'
+import type { RequestContext } from './request-context.ts'
+import type { Sessions } from './sessions.ts'
+
+export interface SseEndpointOptions {
+  sessions: Sessions
+  onClient: OnClient
+  /** Bytes of one message (0: no limit). */
+  maxMessage: number
+  keepAlive?: number | undefined
+}
 
 export class SseEndpoint {
-  readonly #options: EndpointOptions
+  readonly #options: SseEndpointOptions
 
-  constructor(options: EndpointOptions) {
+  constructor(options: SseEndpointOptions) {
     this.#options = options
   }
 
   /** Opens the event stream of a new client. */
-  connect(
-    request: IncomingMessage,
-    response: ServerResponse,
-    server: string,
-    endpoint: string
-  ): void {
-    allowMethods(request, response, 'GET')
-    const { clients, createId, keepAlive, onClient } = this.#options
-    clients.makeRoom()
-    const id = createId()
-    const query = `?session_id=${id}`
-    const client = new SseConnection({ id, response, endpoint: endpoint + query, keepAlive })
-    clients.add(client, server)
+  connect(context: RequestContext): void {
+    context.allowMethods('GET')
+    const { sessions, keepAlive, onClient } = this.#options
+    const { response, route, server } = context
+    const id = sessions.createId()
+    const endpoint = `${route.endpoint}?${sessionParam}=${id}`
+    const client = new SseConnection({ id, response, endpoint, keepAlive })
+    sessions.add(client, server)
     onClient(client, { server, session: id, kind: 'session' })
   }
 
-  /** Takes what a client posts to the endpoint that its stream has named. */
-  async post(
-    request: IncomingMessage,
-    response: ServerResponse,
-    server: string,
-    session: string
-  ): Promise<void> {
-    allowMethods(request, response, 'POST')
-    requireJson(request)
-    const { clients, maxMessage } = this.#options
-    const client = clients.connection(session, server)
-    await new Promise<void>((resolve) => client.whenRoom(resolve))
-    const { frames, batch } = await readFrames(request, maxMessage, (answer) =>
-      client.receive(answer)
-    )
-    if (batch) throw noBatches()
-    // It may have ended while the body came.
-    clients.connection(session, server).post(response, frames[0] as Frame)
+  /** Takes a POST of a client whose event stream is open. */
+  async post(context: RequestContext): Promise<void> {
+    context.allowMethods('POST')
+    context.requireJson()
+    const { sessions, maxMessage } = this.#options
+    const { response, sessionId = '', server } = context
+    const body = await readFrames(context, maxMessage, sessions.connection(sessionId, server))
+    refuseBatch(body)
+    // Looked up again: the event stream may have closed meanwhile.
+    sessions.connection(sessionId, server).post(response, body.frames[0] as Frame)
   }
 }

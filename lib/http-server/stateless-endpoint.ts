@@ -1,77 +1,75 @@
-// Serves clients that are one POST with one request in it: those of the modern revision, which has no
-// sessions, and those of the legacy ones where sessions are not wanted.
+// Serves POSTs that are a client each: those of the modern revision, which has no sessions, and those
+// of the legacy revisions when the listener is `stateless`.
 
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { ProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
 import { limits } from '../limits.ts'
 import { DeadlineQueue } from '../streams/deadline-queue.ts'
 import { Slots } from '../streams/slots.ts'
 import { PostTransport } from './accept-post.ts'
-import type { EndpointOptions } from './endpoint.ts'
+import type { MirroredParams, OnClient } from './client-context.ts'
 import { checkModern, modernStatus } from './modern-request.ts'
-import type { Accept } from './post-response.ts'
-import { replyError } from './reply.ts'
+import { refuseBatch } from './read-body.ts'
+import type { RequestContext } from './request-context.ts'
+
+export interface StatelessEndpointOptions {
+  onClient: OnClient
+  /** Default: no tool has mirrored parameters. */
+  mirroredParams?: MirroredParams | undefined
+  keepAlive?: number | undefined
+  streamAfter?: number | undefined
+}
 
 export class StatelessEndpoint {
-  readonly #options: EndpointOptions
+  readonly #options: StatelessEndpointOptions
   readonly #deadlines: DeadlineQueue
   readonly #clients = new Slots<PostTransport>()
   #whenEmpty: (() => void) | undefined
 
-  constructor(options: EndpointOptions) {
+  constructor(options: StatelessEndpointOptions) {
     this.#options = options
     this.#deadlines = new DeadlineQueue(options.streamAfter ?? limits.streamAfter)
   }
 
-  async serve(
-    request: IncomingMessage,
-    response: ServerResponse,
-    body: Body,
-    accept: Accept,
-    to: { server: string; kind: 'modern' | 'stateless' }
-  ): Promise<void> {
+  /** Takes a POST whose body has been read. */
+  async serve(context: RequestContext, body: Body, kind: 'modern' | 'stateless'): Promise<void> {
     const { keepAlive, mirroredParams, onClient } = this.#options
+    const { request, response, accept, server } = context
     const [frame] = body.frames
-    if (body.batch) throw new ProxyError('ERR_REQUEST', 'batches need a session')
-    // Nothing was said before that a notification could be about.
+    refuseBatch(body)
+    // A notification or a response belongs to an earlier request, which no server of ours knows.
     if (frame?.kind !== 'request') {
       response.writeHead(202).end()
       return
     }
-    const isModern = to.kind === 'modern'
-    if (isModern) {
-      try {
-        await checkModern(request.headers, frame, (tool) => mirroredParams?.(to.server, tool) ?? [])
-      } catch (error) {
-        if (!(error instanceof ProxyError)) throw error
-        replyError(response, error, {}, frame.id)
-        return
-      }
-      // Nobody is left to be answered, and nothing would tell the transport so.
+    if (kind === 'modern') {
+      await checkModern(request.headers, frame, (tool) => mirroredParams?.(server, tool) ?? [])
+      // The client has disconnected during the check. A transport made now would never see `close`.
       if (response.destroyed) return
     }
-    const statusOf = isModern ? modernStatus : undefined
     const client = new PostTransport({
       response,
       body,
       accept,
       keepAlive,
       deadlines: this.#deadlines,
-      statusOf
+      statusOf: kind === 'modern' ? modernStatus : undefined
     })
     const number = this.#clients.add(client)
     client.once('close', () => this.#clientOnClose(number))
-    onClient(client, { server: to.server, kind: to.kind, session: `post-${number}` })
+    onClient(client, { server, kind, session: `post-${number}` })
   }
 
-  /** Ends subscriptions at once, and resolves when no client is left: after `timeout` ms at the latest. */
+  /**
+   * Ends the subscriptions, and waits for the other requests. Resolves when no client is left.
+   *
+   * @param timeout milliseconds after which the clients end in any case
+   */
   async drain(timeout: number): Promise<void> {
-    if (this.#clients.size > 0) await this.#whenGone(timeout)
+    if (this.#clients.size > 0) await this.#endClients(timeout)
     this.#deadlines.stop()
   }
 
-  async #whenGone(timeout: number): Promise<void> {
+  async #endClients(timeout: number): Promise<void> {
     const timer = setTimeout(() => {
       for (const client of this.#clients.all) client.destroy()
     }, timeout)

@@ -8,7 +8,7 @@
 
 import { Duplex } from 'node:stream'
 import type { DuplexOptions } from 'node:stream'
-import { describe, ProxyError } from '../errors.ts'
+import { describe, internalError } from '../errors.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
@@ -78,11 +78,6 @@ export abstract class Transport extends Duplex {
       this.destroy(internalError(cause))
     }
   }
-}
-
-/** An exception that nobody expected. The cause is for the log: peers get an error without it. */
-export function internalError(cause?: unknown): ProxyError {
-  return new ProxyError('ERR_INTERNAL', 'the proxy failed to handle the message', { cause })
 }
 
 const nothing = (): void => {}

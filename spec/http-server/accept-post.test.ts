@@ -1,4 +1,4 @@
-// A client that is one POST, without a session.
+// The transport to a client without a session: one POST.
 
 import { test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
@@ -9,7 +9,7 @@ const call = (id: number | string): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken: 7 } } })
 const stateless = { stateless: true }
 
-test('the request goes to a server, and its response is the answer', async (t) => {
+test('the request goes to a server, whose response is the response to the POST', async (t) => {
   const { client, servers, ended } = await serve(t, stateless)
   const { status, headers, text } = await client().post(json({ id: 'x', method: 'ping' }))
   t.equal(status, 200)
@@ -17,10 +17,10 @@ test('the request goes to a server, and its response is the answer', async (t) =
   t.notOk('mcp-session-id' in headers)
   t.strictSame(JSON.parse(text), { jsonrpc: '2.0', id: 'x', result: {} })
   await ended.until(() => true)
-  t.ok(servers[0]?.destroyed, 'and that was all')
+  t.ok(servers[0]?.destroyed, 'the server has ended too')
 })
 
-test('notifications come before the response, on a stream', async (t) => {
+test('notifications open an event stream, and come before the response', async (t) => {
   const { client, servers } = await serve(t, stateless)
   const opening = client().openPost(call(1))
   const server = (await servers.until(() => true)) as FakeServer
@@ -38,11 +38,11 @@ test('notifications come before the response, on a stream', async (t) => {
       [undefined, 'notifications/message'],
       [undefined, 1]
     ],
-    'without ids, since there is no way back; and without what has no answer here'
+    'events have no ids, and a request of the server is dropped'
   )
 })
 
-test('a client that takes no events gets the response alone', async (t) => {
+test('a client that takes no events gets only the response', async (t) => {
   const { client, servers } = await serve(t, stateless)
   const post = client().post(call(1), { accept: 'application/json' })
   const server = (await servers.until(() => true)) as FakeServer
@@ -51,7 +51,7 @@ test('a client that takes no events gets the response alone', async (t) => {
   t.match(JSON.parse((await post).text), { id: 1, result: {} })
 })
 
-test('silence opens the stream in time', async (t) => {
+test('a silent server makes the response an event stream after a while', async (t) => {
   const { client, servers } = await serve(t, { ...stateless, streamAfter: 10, keepAlive: 10 })
   const stream = await client().openPost(call(1))
   await stream.comments.until(() => true)
@@ -60,19 +60,19 @@ test('silence opens the stream in time', async (t) => {
   t.match(stream.events[0]?.message, { id: 1, result: {} })
 })
 
-test('clients do not meet, though their ids be the same', async (t) => {
+test('two clients with the same request id each get their own response', async (t) => {
   const { client, servers } = await serve(t, stateless)
   const posts = [client().post(call(1)), client().post(call(1))]
   await servers.until(() => servers.length === 2)
   for (const [n, server] of servers.entries()) {
     const request = await server.got('tools/call')
-    await server.answer(request, { n })
+    await server.respond(request, { n })
   }
   const results = await Promise.all(posts)
   t.strictSame(results.map(({ text }) => JSON.parse(text).result.n).sort(), [0, 1])
 })
 
-test('a client that goes away takes its server with it', async (t) => {
+test('a client that disconnects ends its server', async (t) => {
   const timers = countTimers()
   const { client, servers, ended } = await serve(t, { ...stateless, streamAfter: 0 })
   const opening = client().openPost(call(1))
@@ -92,14 +92,14 @@ test('a client that goes away takes its server with it', async (t) => {
   t.equal(countTimers(), timers)
 })
 
-test('a server that ends before it has answered is told of, and one that fails', async (t) => {
+test('the client gets an error if the server ends or fails without a response', async (t) => {
   const { client, servers } = await serve(t, stateless)
   const first = client().post(call(1))
   const server = (await servers.until(() => true)) as FakeServer
   server.push(null)
   t.match(JSON.parse((await first).text), {
     id: 1,
-    error: { code: -32000, message: 'the server ended before it answered' }
+    error: { code: -32000, message: 'the server ended without a response' }
   })
 
   const second = client().post(call('2'))
@@ -111,11 +111,11 @@ test('a server that ends before it has answered is told of, and one that fails',
   await servers.until(() => servers.length === 3)
   servers[2]?.destroy(new Error('secret'))
   t.match(JSON.parse((await third).text), {
-    error: { message: 'the server ended before it answered' }
+    error: { message: 'the server ended without a response' }
   })
 })
 
-test('a client that does not read stops its server', async (t) => {
+test('a client that does not read slows its server down', async (t) => {
   const { client, servers } = await serve(t, stateless)
   const opening = client().openPost(call(1))
   const server = (await servers.until(() => true)) as FakeServer
@@ -135,7 +135,7 @@ test('a client that does not read stops its server', async (t) => {
   t.equal(stream.events.length, 601)
 })
 
-test('a subscription that the server cancels ends with its answer, any other call goes on', async (t) => {
+test('a subscription that the server cancels ends with a response, and any other call goes on', async (t) => {
   const { client, servers } = await serve(t, stateless)
   const subscription = client().openPost(json({ id: 's', method: 'subscriptions/listen' }))
   const first = (await servers.until(() => true)) as FakeServer
@@ -159,7 +159,7 @@ test('a subscription that the server cancels ends with its answer, any other cal
   t.strictSame(
     ended.events.map(({ message }) => message.method ?? message.id),
     ['notifications/cancelled', 't'],
-    'and with no other'
+    'there is only one response'
   )
 
   const ordinary = client().openPost(call(1))

@@ -1,13 +1,13 @@
-// Backpressure in both directions, and that nothing is left behind.
+// The session's transport: backpressure in both directions, and what it leaves behind.
 
 import { test } from 'tap'
 import type { Frame } from '../../lib/message/frame.ts'
 import {
-  answerUsual,
   collectGarbage,
   countTimers,
   FakeServer,
   json,
+  respondAsUsual,
   serve,
   settled,
   until
@@ -17,7 +17,7 @@ const call = (id: number): string => json({ id, method: 'tools/call' })
 const text = 'x'.repeat(64 * 1024)
 const mebibyte = 1024 * 1024
 
-/** Has the server say as much as is taken from it, up to `count` messages. */
+/** Has the server send messages as fast as they are taken, up to `count`. */
 function flood(server: FakeServer, count: number): { said: number; done: Promise<void> } {
   const progress = { said: 0, done: Promise.resolve() }
   const run = async (): Promise<void> => {
@@ -30,8 +30,8 @@ function flood(server: FakeServer, count: number): { said: number; done: Promise
   return progress
 }
 
-// First, since what other tests have open would be counted.
-test('a listener that has closed leaves no timer, no connection and no listener behind', async (t) => {
+// The first test, because it would count what other tests have open.
+test('a closed listener leaves no timer, no connection and no event listener behind', async (t) => {
   const openHandles = (): number =>
     process.getActiveResourcesInfo().filter((name) => /Timeout|TCP|TLS|HTTP/.test(name)).length
   const before = openHandles()
@@ -46,13 +46,13 @@ test('a listener that has closed leaves no timer, no connection and no listener 
   client.close()
   old.close()
   await ended.until(() => ended.length === 2)
-  // What looks is a timer itself.
+  // `until` uses a timer itself.
   await until(() => openHandles() <= before)
   t.equal(server.listenerCount('drain'), 0)
   t.equal(listener.sessions, 0)
 })
 
-test('a client that does not read its stream stops its own server, and no other', async (t) => {
+test('a client that does not read its stream stops its own server and no other', async (t) => {
   const { session } = await serve(t)
   for (const kind of ['GET', 'POST']) {
     const { client, server } = await session()
@@ -75,11 +75,11 @@ test('a client that does not read its stream stops its own server, and no other'
     if (kind === 'POST') await server.say({ id: 1, result: {} })
     const last = kind === 'GET' ? 601 : 603
     await stream.events.until(() => stream.events.length === last)
-    t.match(await client.request('ping'), { result: {} }, 'and all goes on')
+    t.match(await client.request('ping'), { result: {} }, 'the session goes on')
   }
 })
 
-test('a client that does not read its answers stops its own server', async (t) => {
+test('a client that does not read its responses stops its own server', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const opening = client.open('POST', call(1))
@@ -111,7 +111,7 @@ test('a server that does not read stops its client: POSTs wait for their 202', a
   t.equal(server.received.filter(({ method }) => method === 'notifications/x').length, 100)
 })
 
-test('POSTs that wait for a server get their answer when the session ends', async (t) => {
+test('POSTs that wait for a server get a response when the session ends', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   server.stop()
@@ -126,7 +126,7 @@ test('POSTs that wait for a server get their answer when the session ends', asyn
   await Promise.all(posts)
 })
 
-/** Remembers which frames it got, and keeps none. */
+/** Keeps weak references to its frames, so that they can be collected. */
 class ForgetfulServer extends FakeServer {
   readonly frames: WeakRef<Frame>[] = []
 
@@ -137,15 +137,15 @@ class ForgetfulServer extends FakeServer {
   }
 }
 
-test('thousands of requests leave nothing behind', async (t) => {
+test('thousands of requests leave no timer and no frame in memory', async (t) => {
   const { session } = await serve(t, { maxReplay: 64 * 1024 }, () => {
     return new ForgetfulServer((message, server) => {
-      answerUsual(message, server)
+      respondAsUsual(message, server)
       const { id, method } = message
       if (method !== 'tools/call') return
-      // Every other one on a stream.
+      // Every other response goes out on an event stream.
       if (id % 2 === 0) void server.notify('notifications/message', { text: 'a' })
-      void server.answer(message)
+      void server.respond(message)
     })
   })
   const { client, server } = await session()

@@ -1,4 +1,4 @@
-// A client that loses the connection to a stream and comes back with the id of the last event it has.
+// The session's transport: a client loses the connection of a stream, and resumes the stream.
 
 import { test } from 'tap'
 import type { ClientStream } from '../../fixtures/clients/raw.js'
@@ -18,7 +18,7 @@ const cameOn = (stream: ClientStream): unknown[] =>
     return [message.id ?? message.params.text ?? message.params.progress]
   })
 
-test('a stream begins with an id to come back with, and when, since 2025-11-25', async (t) => {
+test('from 2025-11-25 on, a stream begins with an event id and a retry time', async (t) => {
   const { session } = await serve(t, { streamAfter: 1 })
   for (const version of ['2025-11-25', '2025-06-18', '2025-03-26']) {
     const { client, server } = await session(version)
@@ -38,7 +38,7 @@ test('a stream begins with an id to come back with, and when, since 2025-11-25',
   }
 })
 
-test('the stream that answers initialize has no such event: no revision is agreed on yet', async (t) => {
+test('the stream with the response to initialize does not begin so: no revision is negotiated yet', async (t) => {
   const { client } = await serve(t)
   const raw = client({ headers: { accept: 'text/event-stream' } })
   await raw.initialize()
@@ -70,7 +70,7 @@ test('no two events of a session have the same id', async (t) => {
   t.equal(ids.length, 9 * 3 + 10)
 })
 
-test('the stream of a call goes on where it broke, in the middle of the call', async (t) => {
+test('a client resumes the stream of a call in the middle of the call', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const get = await client.openGet()
@@ -86,13 +86,13 @@ test('the stream of a call goes on where it broke, in the middle of the call', a
   await server.notify(...note('a'))
   await server.say({ id: 'q', method: 'roots/list' })
   t.ok(await server.received.until(({ id }) => id === 'q'))
-  await server.answer(request)
+  await server.respond(request)
   await stream.closed
-  t.strictSame(cameOn(stream), [2, 3, 'a', 'q', 1], 'it alone has all the rest')
+  t.strictSame(cameOn(stream), [2, 3, 'a', 'q', 1], 'the resumed stream has all the rest')
   t.strictSame(cameOn(get), [])
 })
 
-test('a client that has only the first id, and no message yet, misses nothing', async (t) => {
+test('a client that resumes before the first message misses nothing', async (t) => {
   const { session } = await serve(t, { streamAfter: 1 })
   const { client, server } = await session()
   const broken = await client.openPost(call(1))
@@ -104,7 +104,7 @@ test('a client that has only the first id, and no message yet, misses nothing', 
   t.strictSame(cameOn(stream), [1])
 })
 
-test('what the server says while nobody is connected waits on the stream of its call', async (t) => {
+test('messages wait on the stream of their call while the client is disconnected', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const post = client.openPost(call(1, 10))
@@ -115,13 +115,13 @@ test('what the server says while nobody is connected waits on the stream of its 
   await breakOff(broken)
   await server.say({ id: 'q', method: 'roots/list' })
   const stream = await client.openGet({ lastEventId: broken.lastEventId })
-  t.ok(await server.received.until(({ id }) => id === 'q'), 'and is answered')
+  t.ok(await server.received.until(({ id }) => id === 'q'), 'the client responds')
   await server.say({ id: 1, result: {} })
   await stream.closed
   t.strictSame(cameOn(stream), ['q', 1])
 })
 
-test('while a call is cut off, what belongs to no call goes where somebody listens', async (t) => {
+test('a message that belongs to no call goes to a connected stream first', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const get = await client.openGet()
@@ -136,7 +136,7 @@ test('while a call is cut off, what belongs to no call goes where somebody liste
   await server.say({ id: 1, result: {} })
 })
 
-test('a stream that is complete is replayed and ends', async (t) => {
+test('a complete stream is replayed and ends', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const post = client.openPost(call(1, 10))
@@ -162,7 +162,7 @@ test('a stream that is complete is replayed and ends', async (t) => {
   t.strictSame([...nothing.events], [])
 })
 
-test('the stream of a GET goes on where it broke, and shows nothing of other streams', async (t) => {
+test('a client resumes the stream of a GET, and gets nothing of other streams', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const get = await client.openGet()
@@ -185,7 +185,7 @@ test('the stream of a GET goes on where it broke, and shows nothing of other str
   t.strictSame(cameOn(old), ['a', 'b'])
 })
 
-test('a new GET replaces the old one, also one whose client has stopped reading', async (t) => {
+test('a new GET replaces the old one, even if the client does not read the old one', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const first = await client.openGet()
@@ -205,7 +205,7 @@ test('a new GET replaces the old one, also one whose client has stopped reading'
   t.strictSame(cameOn(third).at(-1), '39')
 })
 
-test('a GET without an id goes on after what has been sent', async (t) => {
+test('a GET without an event id begins after the last event that was sent', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const get = await client.openGet()
@@ -216,10 +216,10 @@ test('a GET without an id goes on after what has been sent', async (t) => {
   const next = await client.openGet()
   await next.events.until(({ message }) => message?.params.text === 'b')
   t.strictSame(cameOn(next), ['b'])
-  t.match(next.events[0], { id: '0-1', data: '' }, 'which it has the id of')
+  t.match(next.events[0], { id: '0-1', data: '' }, 'the first event has the id of the last one')
 })
 
-test('an id of which nothing is known is refused', async (t) => {
+test('an unknown event id is refused', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const get = await client.openGet()
@@ -230,10 +230,10 @@ test('an id of which nothing is known is refused', async (t) => {
   await server.notify(...note('a'))
   await get.events.until(({ message }) => message?.params.text === 'a')
   const empty = await client.openGet({ lastEventId: '' })
-  t.equal(empty.status, 200, 'an empty one is none')
+  t.equal(empty.status, 200, 'an empty id is no id')
 })
 
-test('what nobody comes for is dropped in the end: answers become errors', async (t) => {
+test('messages that no client fetches are dropped: responses become errors', async (t) => {
   const warnings: string[] = []
   const noop = (): void => {}
   const log = { debug: noop, info: noop, warn: (text: string) => warnings.push(text), error: noop }

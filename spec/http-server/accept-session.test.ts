@@ -1,24 +1,24 @@
-// A client of Streamable HTTP with a session: which message goes where, and how the session ends.
+// The session's transport: which message goes to which HTTP response, and how the session ends.
 
 import { test } from 'tap'
 import type { ClientStream } from '../../fixtures/clients/raw.js'
 import { ProxyError } from '../../lib/errors.ts'
 import { SessionTransport } from '../../lib/http-server/accept-session.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
-import { countTimers, exchangeOver, FakeServer, json, serve, until } from './helpers.ts'
+import { countTimers, FakeServer, json, receiveRequest, serve, until } from './helpers.ts'
 
 const call = (id: number | string, progressToken?: number): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken } } })
 const note = (text: string): [string, object] => ['notifications/message', { text }]
 
-/** What came on a stream so far: the texts of notifications, and the ids of requests and responses. */
+/** The messages of a stream: the texts of notifications, and the ids of requests and responses. */
 const cameOn = (stream: ClientStream): unknown[] =>
   stream.events.flatMap(({ message }) => {
     if (message === undefined) return []
     return [message.id ?? message.params.text ?? message.params.progress]
   })
 
-test('a response is the answer to its POST, as JSON', async (t) => {
+test('a response goes to the POST of its request, as JSON', async (t) => {
   const { session } = await serve(t)
   const { client } = await session()
   const { status, headers, text } = await client.post(json({ id: 'p', method: 'ping' }))
@@ -28,7 +28,7 @@ test('a response is the answer to its POST, as JSON', async (t) => {
   t.strictSame(JSON.parse(text), { jsonrpc: '2.0', id: 'p', result: {} })
 })
 
-test('what belongs to no call goes to the stream of a GET', async (t) => {
+test('a message that belongs to no call goes to the stream of a GET', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const get = await client.openGet()
@@ -38,7 +38,7 @@ test('what belongs to no call goes to the stream of a GET', async (t) => {
   await get.events.until(({ message }) => message?.params.text === 'a')
 })
 
-test('what comes before there is a GET waits for one', async (t) => {
+test('a message that comes before the GET waits for it', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   await server.notify(...note('a'))
@@ -48,7 +48,7 @@ test('what comes before there is a GET waits for one', async (t) => {
   t.strictSame(cameOn(get), ['a', 'q'])
 })
 
-test('during a call all goes to its POST, then the response, and the stream ends', async (t) => {
+test('during a call all messages go to its POST, whose stream ends with the response', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const get = await client.openGet()
@@ -59,14 +59,17 @@ test('during a call all goes to its POST, then the response, and the stream ends
   await server.say({ id: 'q', method: 'sampling/createMessage' })
   const stream = await post
   t.equal(stream.headers['content-type'], 'text/event-stream')
-  t.ok(await server.received.until(({ id, error }) => id === 'q' && error), 'the answer comes back')
-  await server.answer(request)
+  t.ok(
+    await server.received.until(({ id, error }) => id === 'q' && error),
+    'the response of the client arrives'
+  )
+  await server.respond(request)
   await stream.closed
   t.strictSame(cameOn(stream), [0.5, 'a', 'q', 5])
   t.strictSame(cameOn(get), [])
 })
 
-test('of several calls each has its progress and its response to itself', async (t) => {
+test('each of several calls gets its own progress and its own response', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const get = await client.openGet()
@@ -76,7 +79,7 @@ test('of several calls each has its progress and its response to itself', async 
   await server.notify('notifications/progress', { progressToken: 10, progress: 1 })
   await server.notify(...note('whose?'))
   await server.notify('notifications/progress', { progressToken: 30, progress: 3 })
-  for (const request of requests.reverse()) await server.answer(request)
+  for (const request of requests.reverse()) await server.respond(request)
   const [one, two] = (await Promise.all(posts)) as [ClientStream, ClientStream]
   await Promise.all([one.closed, two.closed])
   t.strictSame(cameOn(one), [1, 1])
@@ -85,7 +88,7 @@ test('of several calls each has its progress and its response to itself', async 
   t.strictSame(cameOn(get), ['whose?', 3])
 })
 
-test('without a GET what nobody knows the call of goes to the latest', async (t) => {
+test('without a GET, a message that belongs to no call goes to the latest call', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const first = client.post(call(1))
@@ -115,7 +118,7 @@ test('a POST that takes no events gets none', async (t) => {
   t.strictSame(cameOn(get), [1], 'the GET stream has it')
 })
 
-test('silence opens the stream of a POST, so that the client hears something', async (t) => {
+test('a silent server makes the response to a POST an event stream after a while', async (t) => {
   const { session } = await serve(t, { streamAfter: 20, keepAlive: 10 })
   const { client, server } = await session()
   const stream = await client.openPost(call(1))
@@ -125,7 +128,7 @@ test('silence opens the stream of a POST, so that the client hears something', a
   t.strictSame(cameOn(stream), [1])
 })
 
-test('an id that is in flight cannot be used again', async (t) => {
+test('a request id that is in flight cannot be used again', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session('2025-03-26')
   const first = client.post(call('x'))
@@ -149,10 +152,10 @@ test('an id that is in flight cannot be used again', async (t) => {
   const again = client.post(call('x'))
   await server.received.until(() => server.received.filter(({ id }) => id === 'x').length === 2)
   await server.say({ id: 'x', result: {} })
-  t.equal((await again).status, 200, 'after the answer it can')
+  t.equal((await again).status, 200, 'it can be used again after the response')
 })
 
-test('a cancelled call needs no answer: its POST ends, and a late one is dropped', async (t) => {
+test('the POST of a cancelled call ends, and a late response is dropped', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const first = client.post(call(1))
@@ -161,14 +164,18 @@ test('a cancelled call needs no answer: its POST ends, and a late one is dropped
   t.equal(cancelled.status, 202)
   t.match(JSON.parse((await first).text), { id: 1, error: { message: 'the call was cancelled' } })
   t.match(await server.got('notifications/cancelled'), { params: { requestId: 1 } })
-  await server.answer(request)
-  const nothing = await client.notify('notifications/cancelled', { requestId: 1 })
-  t.equal(nothing.status, 202, 'once more means nothing')
-  t.equal((await client.notify('notifications/cancelled')).status, 202, 'nor does no id')
+  await server.respond(request)
+  const again = await client.notify('notifications/cancelled', { requestId: 1 })
+  t.equal(again.status, 202, 'a second cancellation does nothing')
+  t.equal(
+    (await client.notify('notifications/cancelled')).status,
+    202,
+    'nor does one without an id'
+  )
   t.match(await client.request('ping'), { result: {} })
 })
 
-test('a connection that breaks is no cancellation', async (t) => {
+test('a broken connection does not cancel the call', async (t) => {
   const { session, listener } = await serve(t)
   const { client, server } = await session()
   const breaking = client.openPost(call(1))
@@ -189,7 +196,7 @@ test('a connection that breaks is no cancellation', async (t) => {
   t.notOk(server.received.some(({ method }) => method === 'notifications/cancelled'))
 })
 
-test('a batch is answered as JSON, or on a stream when something comes before', async (t) => {
+test('the responses to a batch are JSON, or events if another message comes before them', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session('2025-03-26')
   const batch = `[${call(1)},${json({ method: 'x' })}, ${call(2)}]`
@@ -215,7 +222,7 @@ test('a batch is answered as JSON, or on a stream when something comes before', 
   t.strictSame(cameOn(stream), [1, 'a', 2])
 })
 
-test('a batch without requests is accepted', async (t) => {
+test('a batch without requests gets 202', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session('2025-03-26')
   const batch = `[${json({ method: 'a' })},${json({ id: 7, result: {} })}]`
@@ -223,7 +230,7 @@ test('a batch without requests is accepted', async (t) => {
   await server.received.until(({ id }) => id === 7)
 })
 
-test('an idle session ends, and its server with it', async (t) => {
+test('an idle session ends, and so does its server', async (t) => {
   const { session, listener } = await serve(t, { sessionTimeout: 50 })
   const { client, server } = await session()
   await until(() => server.destroyed)
@@ -231,7 +238,7 @@ test('an idle session ends, and its server with it', async (t) => {
   t.equal((await client.post(json({ id: 1, method: 'ping' }))).status, 404)
 })
 
-test('a session with a call or a GET open is not idle, nor one with traffic', async (t) => {
+test('a session is not idle while it has a call, an open GET or traffic', async (t) => {
   const { session, listener } = await serve(t, { sessionTimeout: 1000 })
   const { client, server } = await session()
   const isOpen = async (time: number): Promise<void> => {
@@ -254,14 +261,14 @@ test('a session with a call or a GET open is not idle, nor one with traffic', as
   await until(() => listener.sessions === 0)
 })
 
-test('a session may be idle for ever', async (t) => {
+test('without a session timeout a session has no timer', async (t) => {
   const before = countTimers()
   const transport = new SessionTransport({ id: 'x', sessionTimeout: 0 })
   t.equal(countTimers(), before)
   transport.destroy()
 })
 
-test('the client ends the session: calls get an error, the server is gone', async (t) => {
+test('a client that ends its session gets an error for each call, and its server ends', async (t) => {
   const { session, ended } = await serve(t)
   const { client, server } = await session()
   const get = await client.openGet()
@@ -279,7 +286,7 @@ test('the client ends the session: calls get an error, the server is gone', asyn
   t.ok(server.destroyed)
 })
 
-test('the server ends the session: so it is told, and the session is gone', async (t) => {
+test('a server that ends leaves an error for each call, and the session ends', async (t) => {
   const { session, listener } = await serve(t)
   const { client, server } = await session()
   const get = await client.openGet()
@@ -295,7 +302,7 @@ test('the server ends the session: so it is told, and the session is gone', asyn
   t.equal((await client.post(call(2))).status, 404)
 })
 
-test('the server fails: calls get its error', async (t) => {
+test('a server that fails leaves its error for each call', async (t) => {
   const { session, listener } = await serve(t)
   const { client, server } = await session()
   const post = client.post(call(1))
@@ -305,7 +312,7 @@ test('the server fails: calls get its error', async (t) => {
   await until(() => listener.sessions === 0)
 })
 
-test('an initialization that fails brings no session', async (t) => {
+test('an initialize that the server refuses opens no session', async (t) => {
   const { client, listener } = await serve(t, {}, () => {
     return new FakeServer((message, server) => {
       const error = { code: -32602, message: 'no such version', data: { supported: ['x'] } }
@@ -329,10 +336,10 @@ test('an initialization that fails brings no session', async (t) => {
   await until(() => listener.sessions === 0)
 })
 
-test('a closing session takes no more calls, and all that those in flight need', async (t) => {
+test('a closing session takes no new call, but the responses that its calls need', async (t) => {
   const transport = new SessionTransport({ id: 'x' })
   const post = async (...messages: string[]) => {
-    const { response, text } = await exchangeOver(t)
+    const { response, text } = await receiveRequest(t)
     const frames = messages.map((message) => parseFrame(Buffer.from(message)))
     transport.post(response, { frames, batch: false }, { json: true, events: true })
     return text
@@ -347,13 +354,13 @@ test('a closing session takes no more calls, and all that those in flight need',
   t.ok(transport.destroyed)
 })
 
-test('a session ends in any state, once, and what comes after does nothing', async (t) => {
+test('a session can be destroyed twice, and takes and drops what comes after', async (t) => {
   const before = countTimers()
   const transport = new SessionTransport({ id: 'x' })
-  const { response, text } = await exchangeOver(t)
+  const { response, text } = await receiveRequest(t)
   transport.destroy()
   transport.destroy()
-  transport.whenRoom(() => t.pass('there is room for what goes nowhere'))
+  transport.whenRoom(() => t.pass('there is room'))
   transport.post(
     response,
     { frames: [parseFrame(Buffer.from(json({ method: 'x' })))], batch: false },

@@ -1,15 +1,15 @@
-// A client over HTTP+SSE.
+// The transport to a client of HTTP+SSE.
 
 import { test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
 import { SseConnection } from '../../lib/http-server/accept-sse.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
-import { breakOff, countTimers, exchangeOver, json, serve, settled, until } from './helpers.ts'
+import { breakOff, countTimers, json, receiveRequest, serve, settled, until } from './helpers.ts'
 
 const frameOf = (text: string): Frame => parseFrame(Buffer.from(text))
 
-test('the stream names its endpoint first, and carries all that the server says', async (t) => {
+test('the stream names its endpoint first, and carries all messages of the server', async (t) => {
   const { sse } = await serve(t, { keepAlive: 10 })
   const { client, server } = await sse()
   const [first] = client.connection.events
@@ -30,12 +30,12 @@ test('the stream names its endpoint first, and carries all that the server says'
   )
   t.ok(
     client.connection.events.every(({ id }) => id === undefined),
-    'this revision has no ids'
+    'the events of this revision have no ids'
   )
   await client.connection.comments.until(() => true)
 })
 
-test('the client goes: its server goes too', async (t) => {
+test('a client that disconnects ends its server', async (t) => {
   const { sse, ended, listener } = await serve(t)
   const { client, server } = await sse()
   await breakOff(client.connection)
@@ -45,7 +45,7 @@ test('the client goes: its server goes too', async (t) => {
   t.equal((await client.post(json({ id: 1, method: 'ping' }))).status, 404)
 })
 
-test('the server ends: calls get an error, then the stream ends', async (t) => {
+test('a server that ends leaves an error for each call, and then the stream ends', async (t) => {
   const { sse, listener } = await serve(t)
   const { client, server } = await sse()
   await client.post(json({ id: 1, method: 'tools/call' }))
@@ -56,7 +56,7 @@ test('the server ends: calls get an error, then the stream ends', async (t) => {
   await until(() => listener.sessions === 0)
 })
 
-test('the server fails: calls get its error, then the stream ends', async (t) => {
+test('a server that fails leaves its error for each call, and then the stream ends', async (t) => {
   const { sse } = await serve(t)
   const { client, server } = await sse()
   await client.post(json({ id: 1, method: 'tools/call' }))
@@ -66,7 +66,7 @@ test('the server fails: calls get its error, then the stream ends', async (t) =>
   t.match(client.messages.at(-1), { id: 1, error: { message: 'it exited with code 3' } })
 })
 
-test('a client that does not read stops its own server, and no other', async (t) => {
+test('a client that does not read stops its own server and no other', async (t) => {
   const { sse } = await serve(t)
   const { client, server } = await sse()
   const other = await sse()
@@ -102,27 +102,27 @@ test('a server that does not read stops its client', async (t) => {
   )
 })
 
-test('POSTs that wait for a server get their answer when the connection ends', async (t) => {
+test('POSTs that wait for a server get a response when the connection ends', async (t) => {
   const { sse } = await serve(t)
   const { client, server } = await sse()
   server.stop()
-  let answered = 0
+  let settledPosts = 0
   const posts = Array.from({ length: 100 }, async () => {
     const { status } = await client.post(json({ method: 'notifications/x' }))
     t.ok(status === 202 || status === 404, `${status}`)
-    answered++
+    settledPosts++
   })
-  await settled(() => answered)
+  await settled(() => settledPosts)
   client.connection.close()
   await Promise.all(posts)
 })
 
-test('a closing connection takes no more calls, and ends when those in flight are answered', async (t) => {
+test('a closing connection takes no new call, and ends when its calls have their responses', async (t) => {
   const timers = countTimers()
-  const { response, text } = await exchangeOver(t)
+  const { response, text } = await receiveRequest(t)
   const connection = new SseConnection({ id: 'x', response, endpoint: 'messages/' })
   const post = async (message: string) => {
-    const { response, text } = await exchangeOver(t)
+    const { response, text } = await receiveRequest(t)
     connection.post(response, frameOf(message))
     return text
   }
@@ -131,30 +131,30 @@ test('a closing connection takes no more calls, and ends when those in flight ar
   await t.rejects(post(json({ id: 2, method: 'ping' })), { code: 'ERR_CLOSED' })
   t.ok(await (await post(json({ id: 'q', result: {} }))).until(' 202 '))
   t.notOk(connection.destroyed)
-  connection.write(frameOf(json({ id: 1, result: 'answer' })))
+  connection.write(frameOf(json({ id: 1, result: 'late' })))
   t.ok(connection.destroyed)
-  t.ok(await text.until(/"answer"[^]*\r\n0\r\n\r\n$/), 'after they have gone out')
+  t.ok(await text.until(/"late"[^]*\r\n0\r\n\r\n$/), 'the response was sent before the end')
   await until(() => countTimers() === timers)
 })
 
-test('a cancelled call is waited for no longer', async (t) => {
-  const { response } = await exchangeOver(t)
+test('a closing connection does not wait for a cancelled call', async (t) => {
+  const { response } = await receiveRequest(t)
   const connection = new SseConnection({ id: 'x', response, endpoint: 'messages/' })
   for (const message of [
     { id: 1, method: 'tools/call' },
     { method: 'notifications/cancelled', params: { requestId: 1 } }
   ]) {
-    connection.post((await exchangeOver(t)).response, frameOf(json(message)))
+    connection.post((await receiveRequest(t)).response, frameOf(json(message)))
   }
   connection.close()
   t.ok(connection.destroyed)
 })
 
-test('a connection ends in any state, once', async (t) => {
-  const { response, text } = await exchangeOver(t)
+test('a connection can be destroyed twice, and has room then', async (t) => {
+  const { response, text } = await receiveRequest(t)
   const connection = new SseConnection({ id: 'x', response, endpoint: 'messages/' })
   connection.destroy()
   connection.destroy()
-  connection.whenRoom(() => t.pass('there is room for what goes nowhere'))
+  connection.whenRoom(() => t.pass('there is room'))
   t.ok(await text.until('\r\n0\r\n\r\n'))
 })

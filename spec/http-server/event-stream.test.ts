@@ -1,18 +1,18 @@
-// The serving side of an event stream, over real sockets.
+// The sending side of an event stream, over real sockets.
 
 import { test } from 'tap'
 import { EventStream, whenWritable } from '../../lib/http-server/event-stream.ts'
 import { makeFrame } from '../../lib/message/frame.ts'
-import { countTimers, exchangeOver, until } from './helpers.ts'
+import { countTimers, receiveRequest, until } from './helpers.ts'
 
 const frame = (method: string): ReturnType<typeof makeFrame> =>
   makeFrame({ jsonrpc: '2.0', method })
 
-/** More than any socket takes without being read. */
+/** More than a socket takes while its far end does not read. */
 const large = 'x'.repeat(16 * 1024 * 1024)
 
-test('the headers come at once, and tell all in between to hold nothing back', async (t) => {
-  const { response, text } = await exchangeOver(t)
+test('the headers come at once, and tell reverse proxies to forward each event', async (t) => {
+  const { response, text } = await receiveRequest(t)
   const stream = new EventStream(response, 0, { 'x-more': 'yes' })
   const head = await text.until('\r\n\r\n')
   t.match(head, /^HTTP\/1\.1 200 OK\r\n/)
@@ -23,12 +23,12 @@ test('the headers come at once, and tell all in between to hold nothing back', a
   stream.end()
 })
 
-test('frames go out as events', async (t) => {
-  const { response, text } = await exchangeOver(t)
+test('frames become events', async (t) => {
+  const { response, text } = await receiveRequest(t)
   const stream = new EventStream(response, 0)
   await new Promise<void>((resolve) => stream.send(frame('a'), resolve))
   stream.write(Buffer.from('id: 1\ndata:\n\n'))
-  // In one chunk or in two, as Node has it.
+  // Node sends one chunk or two.
   t.match(
     await text.until('data:\n\n'),
     /event: message\ndata: {"jsonrpc":"2.0","method":"a"}\n\n(\r\n.*\r\n)?id: 1\ndata:\n\n/
@@ -39,15 +39,15 @@ test('frames go out as events', async (t) => {
   t.ok(await text.until('\r\n0\r\n\r\n'))
 })
 
-test('a silent stream is kept alive by comments, until it ends', async (t) => {
+test('a silent stream sends comments until it ends', async (t) => {
   const before = countTimers()
-  const { response, text } = await exchangeOver(t)
+  const { response, text } = await receiveRequest(t)
   const stream = new EventStream(response, 10)
   await text.until(/:\n\n[^]*:\n\n/)
   stream.end()
   t.equal(countTimers(), before)
 
-  const broken = await exchangeOver(t)
+  const broken = await receiveRequest(t)
   new EventStream(broken.response, 10)
   await broken.text.until(':\n\n')
   broken.socket.destroy()
@@ -56,23 +56,23 @@ test('a silent stream is kept alive by comments, until it ends', async (t) => {
 })
 
 test('a client that does not read gets no comments', async (t) => {
-  const { response, socket, text } = await exchangeOver(t)
+  const { response, socket, text } = await receiveRequest(t)
   socket.pause()
   const stream = new EventStream(response, 5)
   let isWritable = false
   stream.write(Buffer.from(`data: ${large}\n\n`), () => (isWritable = true))
   const size = response.writableLength
   await new Promise((resolve) => setTimeout(resolve, 100))
-  t.ok(response.writableLength <= size, 'nothing was added')
-  t.notOk(isWritable, 'and nothing more is asked for')
+  t.ok(response.writableLength <= size, 'no comment was added')
+  t.notOk(isWritable, 'the sender still waits')
   socket.resume()
   await until(() => isWritable)
   await until(() => text.all.endsWith(':\n\n\r\n'))
   stream.end()
 })
 
-test('a stream to nobody takes everything and keeps nothing', async (t) => {
-  const { response, socket } = await exchangeOver(t)
+test('a stream without a client takes everything and keeps nothing', async (t) => {
+  const { response, socket } = await receiveRequest(t)
   const stream = new EventStream(response, 0)
   socket.destroy()
   await new Promise((resolve) => response.once('close', resolve))
@@ -82,8 +82,8 @@ test('a stream to nobody takes everything and keeps nothing', async (t) => {
   stream.end()
 })
 
-test('who waits for a client that goes away waits no longer', async (t) => {
-  const { response, socket } = await exchangeOver(t)
+test('a write ends when the client disconnects', async (t) => {
+  const { response, socket } = await receiveRequest(t)
   socket.pause()
   const stream = new EventStream(response, 0)
   const written = new Promise<void>((resolve) => stream.write(Buffer.from(large), resolve))
@@ -92,12 +92,12 @@ test('who waits for a client that goes away waits no longer', async (t) => {
   t.equal(response.listenerCount('drain'), 0)
 })
 
-test('a stream that gives way ends, or breaks off when its client does not read', async (t) => {
-  const read = await exchangeOver(t)
+test('a stream that gives way ends, or is cut off if the client does not read', async (t) => {
+  const read = await receiveRequest(t)
   new EventStream(read.response, 0).giveWay()
   t.ok(await read.text.until('\r\n0\r\n\r\n'), 'ended')
 
-  const unread = await exchangeOver(t)
+  const unread = await receiveRequest(t)
   unread.socket.pause()
   const stream = new EventStream(unread.response, 0)
   const written = new Promise<void>((resolve) => stream.write(Buffer.from(large), resolve))
@@ -106,16 +106,16 @@ test('a stream that gives way ends, or breaks off when its client does not read'
   t.ok(unread.response.destroyed)
 })
 
-test('a response that has ended is writable again when it has gone out', async (t) => {
-  const { response, socket, text } = await exchangeOver(t)
+test('a response that has ended is writable again when all of it has been sent', async (t) => {
+  const { response, socket, text } = await receiveRequest(t)
   socket.pause()
   response.end(large)
-  let hasGone = false
-  whenWritable(response, () => (hasGone = true))
+  let isWritable = false
+  whenWritable(response, () => (isWritable = true))
   await new Promise((resolve) => setTimeout(resolve, 50))
-  t.notOk(hasGone)
+  t.notOk(isWritable)
   socket.resume()
-  await until(() => hasGone)
+  await until(() => isWritable)
   t.ok(response.writableFinished)
   await until(() => text.all.length > large.length)
   whenWritable(response, () => t.pass('at once'))

@@ -1,5 +1,5 @@
-// What the tests of the HTTP side share: a listener whose clients are joined to servers in memory,
-// which do as the test tells them.
+// What the tests of the HTTP server share: a listener that joins each client to a server in memory,
+// which the test controls.
 
 import { subscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
@@ -29,29 +29,29 @@ import { join } from '../../lib/proxy/join.ts'
 
 type Callback = (error?: Error | null) => void
 
-/** A server in memory. It answers `initialize` and `ping`, and the test does the rest. */
+/** A server in memory. It responds to `initialize` and `ping`, and the test does the rest. */
 export class FakeServer extends Duplex {
-  /** Every message that came. */
+  /** Every message that the server has received. */
   readonly received = new Inbox<Json>()
-  readonly #answer: (message: Json, server: FakeServer) => void
+  readonly #respond: (message: Json, server: FakeServer) => void
   #writing: (() => void) | undefined
   #waiting: (() => void)[] = []
   #isSlow = false
 
-  constructor(answer: (message: Json, server: FakeServer) => void = answerUsual) {
+  constructor(respond: (message: Json, server: FakeServer) => void = respondAsUsual) {
     super({ objectMode: true })
-    this.#answer = answer
-    // What becomes of it is told to whoever joined it.
+    this.#respond = respond
+    // `join` reports errors.
     this.on('error', () => {})
   }
 
-  /** Says a message; resolves when the next one can be said. */
+  /** Sends a message. Resolves when the server can send the next one. */
   async say(message: object): Promise<void> {
     const pushed = this.push(makeFrame({ jsonrpc: '2.0', ...message }))
     if (!pushed) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
-  answer(request: Json, result: object = {}): Promise<void> {
+  respond(request: Json, result: object = {}): Promise<void> {
     return this.say({ id: request.id, result })
   }
 
@@ -59,14 +59,14 @@ export class FakeServer extends Duplex {
     return this.say({ method, ...(params && { params }) })
   }
 
-  /** The request with this method, come or to come. */
+  /** Resolves to the request with this method, which may have come already. */
   got(method: string, id?: unknown): Promise<Json> {
     return this.received.until(
       (message) => message.method === method && (id === undefined || message.id === id)
     )
   }
 
-  /** From now on it takes one message more and no other, until it is told to `goOn`. */
+  /** Takes one more message, and then none until `goOn`. */
   stop(): void {
     this.#isSlow = true
   }
@@ -82,7 +82,7 @@ export class FakeServer extends Duplex {
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
     this.received.push(frame.message())
-    this.#answer(frame.message(), this)
+    this.#respond(frame.message(), this)
     if (this.#isSlow) this.#writing = () => callback()
     else callback()
   }
@@ -93,42 +93,42 @@ export class FakeServer extends Duplex {
   }
 }
 
-export function answerUsual(message: Json, server: FakeServer): void {
+export function respondAsUsual(message: Json, server: FakeServer): void {
   const { method, params } = message
-  if (method === 'ping') void server.answer(message)
+  if (method === 'ping') void server.respond(message)
   if (method !== 'initialize') return
   const { protocolVersion } = params
   const serverInfo = { name: 'fake', version: '1' }
-  void server.answer(message, { protocolVersion, capabilities: {}, serverInfo })
+  void server.respond(message, { protocolVersion, capabilities: {}, serverInfo })
 }
 
 export interface Served {
   listener: Listener
-  /** In the order in which clients came. */
+  /** One for each client, in the order of the clients. */
   servers: Inbox<FakeServer>
-  arrivals: ClientContext[]
-  /** What became of each client, in the order in which they ended: an error, or nothing. */
+  contexts: ClientContext[]
+  /** The error or `undefined` with which each client ended, in the order of the ends. */
   ended: Inbox<unknown>
-  /** A client of Streamable HTTP that has not said anything. */
+  /** A client of Streamable HTTP that has sent nothing. */
   client(options?: HttpClientOptions & { path?: string }): HttpClient
-  /** One that is initialized, and its server. */
+  /** An initialized client, and its server. */
   session(version?: string): Promise<{ client: HttpClient; server: FakeServer }>
   sse(path?: string): Promise<{ client: SseClient; server: FakeServer }>
 }
 
-/** Listens, and joins each client to a server of its own. */
+/** Listens, and joins each client to a new server. */
 export async function serve(
   t: Test,
   options: ListenerOptions = {},
-  createServer: (arrival: ClientContext) => FakeServer = () => new FakeServer()
+  createServer: (context: ClientContext) => FakeServer = () => new FakeServer()
 ): Promise<Served> {
   const servers = new Inbox<FakeServer>()
-  const arrivals: ClientContext[] = []
+  const contexts: ClientContext[] = []
   const ended = new Inbox<unknown>()
-  const listener = await listen(options, (client, arrival) => {
-    const server = createServer(arrival)
+  const listener = await listen(options, (client, context) => {
+    const server = createServer(context)
     servers.push(server)
-    arrivals.push(arrival)
+    contexts.push(context)
     join(client, server).then(
       () => ended.push(undefined),
       (error) => ended.push(error)
@@ -144,7 +144,7 @@ export async function serve(
   return {
     listener,
     servers,
-    arrivals,
+    contexts,
     ended,
     client,
     async session(protocolVersion = '2025-11-25') {
@@ -160,8 +160,36 @@ export async function serve(
   }
 }
 
-/** Resolves to the two ends of an HTTP exchange: what a handler would get, and the client's socket. */
-export async function exchangeOver(
+/** Sends a request without a body. Resolves to the head of the response. */
+export async function sendRequest(
+  t: Test,
+  listener: Listener,
+  method: string,
+  path: string,
+  headers: Record<string, string> = {}
+): Promise<IncomingMessage> {
+  const client = httpClient(new URL(path, listener.url))
+  t.teardown(() => client.close())
+  const response = await client.open(method, undefined, headers)
+  response.resume()
+  return response
+}
+
+/** Resolves to the status and the JSON at a path. */
+export async function getJson(
+  t: Test,
+  listener: Listener,
+  path: string
+): Promise<[number, unknown]> {
+  const client = httpClient(new URL(path, listener.url))
+  t.teardown(() => client.close())
+  const response = await client.open('GET')
+  const text = (await response.setEncoding('utf8').toArray()).join('')
+  return [response.statusCode ?? 0, JSON.parse(text)]
+}
+
+/** Sends the head of a request. Resolves to what a request listener gets, and to the client's socket. */
+export async function receiveRequest(
   t: Test,
   head = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
 ): Promise<{ request: IncomingMessage; response: ServerResponse; socket: Socket; text: Text }> {
@@ -179,10 +207,10 @@ export async function exchangeOver(
   })
 }
 
-/** What a socket brings, as text, to be waited on. */
+/** The text that a socket has received. */
 export interface Text {
   all: string
-  /** Resolves to all that came when `what` has come; or to undefined when the end came before. */
+  /** Resolves to the whole text when `what` has come, or to undefined if the socket closed before. */
   until(what: string | RegExp): Promise<string | undefined>
   ended: Promise<void>
 }
@@ -208,7 +236,7 @@ export function readText(socket: Socket): Text {
   return text
 }
 
-/** A connection to the listener on which the test writes every byte itself. */
+/** A connection to the listener. The test writes the bytes of the requests. */
 export function rawConnection(t: Test, listener: Listener): { socket: Socket; text: Text } {
   const { port, hostname } = new URL(listener.url)
   const socket = connect(Number(port), hostname)
@@ -216,14 +244,14 @@ export function rawConnection(t: Test, listener: Listener): { socket: Socket; te
   return { socket, text: readText(socket) }
 }
 
-/** The far ends of all connections to servers in this process. */
+/** The server's ends of all connections in this process. */
 export const farEnds = new Set<Socket>()
 subscribe('net.server.socket', (message) => {
   const { socket } = message as { socket: Socket }
   farEnds.add(socket.once('close', () => farEnds.delete(socket)))
 })
 
-/** Breaks a stream, and resolves when the far end has noticed. */
+/** Breaks a stream. Resolves when the server's end has closed. */
 export async function breakOff(stream: ClientStream): Promise<void> {
   const { localPort } = stream.response.socket
   const farEnd = [...farEnds].find(({ remotePort }) => remotePort === localPort) as Socket
@@ -232,12 +260,12 @@ export async function breakOff(stream: ClientStream): Promise<void> {
   await turn()
 }
 
-/** Looks again and again, for what is no event. */
+/** Resolves when the condition holds. For conditions without an event. */
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await sleep(5)
 }
 
-/** Resolves to what `value` gives once it has given the same for a while: something has come to a stop. */
+/** Resolves to a value that has stopped changing. */
 export async function settled(value: () => number): Promise<number> {
   for (let last = NaN; ;) {
     const now = value()
@@ -250,7 +278,7 @@ export async function settled(value: () => number): Promise<number> {
 setFlagsFromString('--expose-gc')
 export const collectGarbage = runInNewContext('gc') as () => void
 
-/** How many timers keep this process going. */
+/** How many timers keep this process alive. */
 export const countTimers = (): number =>
   process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
 

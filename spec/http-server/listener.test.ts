@@ -1,18 +1,28 @@
-// The listener as a whole: who may come in, what is told of it, and how it closes.
+// The listener as a whole: which requests it serves, how it reports failures, and how it closes.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
-import type { Test } from 'tap'
 import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
 import { describe, ProxyError } from '../../lib/errors.ts'
 import { listen } from '../../lib/http-server/listener.ts'
-import type { Listener, ListenerOptions, ServerState } from '../../lib/http-server/listener.ts'
-import { farEnds, initialize, json, rawConnection, serve, until } from './helpers.ts'
+import type { ListenerOptions } from '../../lib/http-server/listener.ts'
+import { KeptLog } from '../helpers.ts'
+import { bodyOf, headersOf } from '../modern.ts'
+import {
+  farEnds,
+  getJson,
+  initialize,
+  json,
+  rawConnection,
+  sendRequest,
+  serve,
+  until
+} from './helpers.ts'
 
 const pem = (name: string): Buffer =>
   readFileSync(new URL(`../../fixtures/tls/${name}.pem`, import.meta.url))
@@ -30,31 +40,8 @@ const routes: [string, string][] = [
   ['GET', 'nothing/here']
 ]
 
-/** A request with just these headers, as far as the headers of its answer. */
-async function ask(
-  t: Test,
-  listener: Listener,
-  method: string,
-  path: string,
-  headers: Record<string, string> = {}
-): Promise<IncomingMessage> {
-  const client = httpClient(new URL(path, listener.url))
-  t.teardown(() => client.close())
-  const response = await client.open(method, undefined, headers)
-  response.resume()
-  return response
-}
-
-async function get(t: Test, listener: Listener, path: string): Promise<[number, unknown]> {
-  const client = httpClient(new URL(path, listener.url))
-  t.teardown(() => client.close())
-  const response = await client.open('GET')
-  const text = (await response.setEncoding('utf8').toArray()).join('')
-  return [response.statusCode ?? 0, JSON.parse(text)]
-}
-
-test('a stranger gets nothing, on any route', async (t) => {
-  const { listener, arrivals } = await serve(t)
+test('a foreign Origin or Host is refused on every route', async (t) => {
+  const { listener, contexts } = await serve(t)
   for (const [method, path] of routes) {
     for (const headers of [
       { origin: 'https://example.com' },
@@ -62,14 +49,14 @@ test('a stranger gets nothing, on any route', async (t) => {
       { host: 'example.com' },
       { host: `example.com:${new URL(listener.url).port}` }
     ]) {
-      const { statusCode } = await ask(t, listener, method, path, headers)
+      const { statusCode } = await sendRequest(t, listener, method, path, headers)
       t.equal(statusCode, 403, `${method} /${path} ${JSON.stringify(headers)}`)
     }
   }
-  t.strictSame(arrivals, [])
+  t.strictSame(contexts, [])
 })
 
-test('a refusal for a stranger is a JSON-RPC error that its page may not read', async (t) => {
+test('the refusal of a foreign origin is a JSON-RPC error that its page cannot read', async (t) => {
   const { client } = await serve(t, { allowOrigins: ['https://app.example.com'] })
   const answer = await client().post(json(initialize), { origin: 'https://example.com' })
   t.equal(answer.status, 403)
@@ -77,25 +64,49 @@ test('a refusal for a stranger is a JSON-RPC error that its page may not read', 
   t.notOk('access-control-allow-origin' in answer.headers)
 })
 
-test('all names of this machine are served, and those that are allowed', async (t) => {
+test('a loopback listener serves the loopback names and the allowed ones', async (t) => {
   const { listener } = await serve(t, { allowHosts: ['proxy.example.com'] })
   for (const host of ['localhost', '127.0.0.1', '[::1]', 'proxy.example.com']) {
     for (const value of [host, `${host}:1234`]) {
-      t.equal((await ask(t, listener, 'GET', 'healthz', { host: value })).statusCode, 200, value)
+      t.equal(
+        (await sendRequest(t, listener, 'GET', 'healthz', { host: value })).statusCode,
+        200,
+        value
+      )
     }
   }
   const own = { host: 'localhost:1234', origin: 'http://localhost:1234' }
-  t.equal((await ask(t, listener, 'GET', 'healthz', own)).statusCode, 200, 'a page of our own')
+  t.equal(
+    (await sendRequest(t, listener, 'GET', 'healthz', own)).statusCode,
+    200,
+    'a page that came from the listener'
+  )
 })
 
-test('pages that are allowed may ask for everything and read the answers', async (t) => {
+test('a listener is loopback by the address of its socket, not by the spelling of its host', async (t) => {
+  const hosts = ['LOCALHOST', '127.1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1', '::ffff:7f00:1']
+  for (const host of hosts) {
+    const { listener } = await serve(t, { host })
+    const statusFor = async (value: string): Promise<number | undefined> =>
+      (await sendRequest(t, listener, 'GET', 'healthz', { host: value })).statusCode
+    for (const name of ['localhost', '127.0.0.1:80', '[::1]', new URL(listener.url).host]) {
+      t.equal(await statusFor(name), 200, `${host}: ${name}`)
+    }
+    t.equal(await statusFor('rebound.example.com'), 403, host)
+  }
+  const { listener } = await serve(t, { host: '0.0.0.0' })
+  const { statusCode } = await sendRequest(t, listener, 'GET', 'healthz', { host: 'example.com' })
+  t.equal(statusCode, 200, 'a listener on all addresses serves every name')
+})
+
+test('pages of allowed origins may send every request and read the responses', async (t) => {
   const origin = 'https://app.example.com'
   for (const [allowOrigins, allowed] of [
     [[origin], origin],
     [['*'], '*']
   ] as const) {
     const { client, listener } = await serve(t, { allowOrigins: [...allowOrigins] })
-    const preflight = await ask(t, listener, 'OPTIONS', 'mcp', {
+    const preflight = await sendRequest(t, listener, 'OPTIONS', 'mcp', {
       origin,
       'access-control-request-method': 'POST',
       'access-control-request-headers': 'content-type, mcp-protocol-version'
@@ -117,67 +128,42 @@ test('pages that are allowed may ask for everything and read the answers', async
     t.match(opened, { status: 200, headers: cors })
     page.sessionId = String(opened.headers['mcp-session-id'])
     const stream = await page.openGet()
-    t.match(stream.headers, cors, 'of streams too')
-    t.match((await page.post('{')).headers, cors, 'and of errors')
+    t.match(stream.headers, cors, 'event streams have them too')
+    t.match((await page.post('{')).headers, cors, 'and so have errors')
   }
 })
 
 test('the headers to expose can be chosen', async (t) => {
   const options = { allowOrigins: ['*'], exposeHeaders: ['X-One', 'X-Two'] }
   const { listener } = await serve(t, options)
-  const { headers } = await ask(t, listener, 'GET', 'healthz', { origin: 'https://example.com' })
+  const { headers } = await sendRequest(t, listener, 'GET', 'healthz', {
+    origin: 'https://example.com'
+  })
   t.equal(headers['access-control-expose-headers'], 'X-One, X-Two')
 })
 
-test('without CORS there is none of its headers', async (t) => {
+test('without allowed origins no CORS header is sent', async (t) => {
   const { listener } = await serve(t)
-  const { statusCode, headers } = await ask(t, listener, 'OPTIONS', 'sse')
+  const { statusCode, headers } = await sendRequest(t, listener, 'OPTIONS', 'sse')
   t.equal(statusCode, 204)
   t.notOk('access-control-allow-origin' in headers)
   t.notOk('vary' in headers)
 })
 
-test('/status tells how things are', async (t) => {
-  const states: Record<string, ServerState> = { default: 'configured', fetch: 'failed' }
-  const { listener, session } = await serve(t, { serverStates: () => states })
-  const started = Date.now()
-  await session()
-  const [status, body] = await get(t, listener, 'status')
-  t.equal(status, 200)
-  t.match(body, { server_instances: states, sessions: 1 })
-  const { api_last_activity: activity } = body as { api_last_activity: string }
-  t.equal(new Date(activity).toISOString(), activity)
-  t.ok(Date.parse(activity) >= started)
-  t.strictSame((await get(t, listener, 'status/'))[1], body, 'which is no activity itself')
-
-  t.strictSame(await get(t, listener, 'healthz'), [200, { ok: true }])
-  t.strictSame(await get(t, listener, 'readyz'), [503, { ready: false, failed: ['fetch'] }])
-  states.fetch = 'configured'
-  t.strictSame(await get(t, listener, 'readyz'), [200, { ready: true, failed: [] }])
-  for (const path of ['status', 'healthz', 'readyz']) {
-    const post = await ask(t, listener, 'POST', path)
-    t.equal(post.statusCode, 405)
-    t.equal(post.headers.allow, 'GET, HEAD')
-    t.equal((await ask(t, listener, 'HEAD', path)).statusCode, 200)
-  }
-})
-
-test('what nobody said anything of is fine', async (t) => {
-  const { listener } = await serve(t)
-  t.match(await get(t, listener, 'status'), [200, { server_instances: {}, sessions: 0 }])
-  t.match(await get(t, listener, 'readyz'), [200, { ready: true }])
-})
-
-test('what is nowhere is not found', async (t) => {
+test('an unknown path or server is 404', async (t) => {
   const { listener } = await serve(t, { servers: ['one'] })
   for (const path of ['', 'x', 'mcp', 'sse', 'servers/two/mcp', 'servers/one/x', 'servers/%/mcp']) {
-    const response = await ask(t, listener, 'GET', path)
+    const response = await sendRequest(t, listener, 'GET', path)
     t.equal(response.statusCode, 404, path)
   }
-  t.equal((await ask(t, listener, 'GET', 'servers/one/mcp')).statusCode, 400, 'this is there')
+  t.equal(
+    (await sendRequest(t, listener, 'GET', 'servers/one/mcp')).statusCode,
+    400,
+    'a path that exists'
+  )
 })
 
-test('a URL may be written in full, as to a proxy, and be none', async (t) => {
+test('a request may name the whole URL, as to an HTTP proxy', async (t) => {
   for (const [url, status] of [
     ['http://localhost/healthz', 200],
     ['http://localhost/healthz?now', 200],
@@ -201,7 +187,7 @@ test('a URL may be written in full, as to a proxy, and be none', async (t) => {
   }
 })
 
-test('what is posted to a URL written in full arrives, and so does its query', async (t) => {
+test('a POST to a whole URL arrives, and so does its query', async (t) => {
   const { listener, servers, sse } = await serve(t)
   const { socket, text } = rawConnection(t, listener)
   const post = (url: string, body: string): void => {
@@ -216,7 +202,7 @@ test('what is posted to a URL written in full arrives, and so does its query', a
   t.ok(await servers[1]?.received.until(({ method }) => method === 'notifications/posted'))
 })
 
-test('a response that fails when it has been given is no matter to anybody', async (t) => {
+test('an error on a complete response does no harm', async (t) => {
   const { listener } = await serve(t)
   const failed = new Promise((resolve) => {
     const onStart = (message: unknown): void => {
@@ -226,35 +212,70 @@ test('a response that fails when it has been given is no matter to anybody', asy
     }
     subscribe('http.server.request.start', onStart)
   })
-  t.match(await get(t, listener, 'healthz'), [200, { ok: true }])
+  t.match(await getJson(t, listener, 'healthz'), [200, { ok: true }])
   t.match(await failed, { code: 'ERR_STREAM_WRITE_AFTER_END' })
-  t.match(await get(t, listener, 'healthz'), [200, { ok: true }])
+  t.match(await getJson(t, listener, 'healthz'), [200, { ok: true }])
 })
 
-test('what goes wrong here is told of', async (t) => {
-  const logged: string[] = []
-  const log = { debug() {}, info() {}, warn() {}, error: (text: string) => logged.push(text) }
+test('an exception becomes a 500 that says nothing, and only the log has its text', async (t) => {
+  const log = new KeptLog()
   const serverStates = (): never => {
-    throw new Error('odd')
+    throw new Error('odd', { cause: 'secret' })
   }
   const { listener } = await serve(t, { log, serverStates })
-  t.match(await get(t, listener, 'status'), [
-    400,
-    { error: { message: 'the request failed: odd' } }
-  ])
-  t.match(logged, ['GET /status: the request failed: odd'])
+  const [status, body] = await getJson(t, listener, 'status')
+  t.equal(status, 500)
+  t.match(body, { id: null, error: { code: -32603, message: /^internal error/ } })
+  t.notMatch(JSON.stringify(body), /odd|secret/)
+  t.strictSame([...log.lines], ['error: GET /status: internal error: odd: secret'])
 })
 
-test('refusals are logged, without what the client said in confidence', async (t) => {
-  const logged: string[] = []
-  const log = { debug: (text: string) => logged.push(text), info() {}, warn() {}, error() {} }
+test('an exception of onClient becomes a 500 with the id of the request', async (t) => {
+  for (const stateless of [false, true]) {
+    const log = new KeptLog()
+    const listener = await listen({ log, stateless }, () => {
+      throw new Error('odd', { cause: 'secret' })
+    })
+    t.teardown(() => listener.close(0))
+    const client = httpClient(`${listener.url}mcp`)
+    t.teardown(() => client.close())
+    const body = json(initialize).replace('"id":0', '"id":9007199254740993')
+    const { status, text, headers } = await client.post(stateless ? body : json(initialize))
+    t.equal(status, 500)
+    t.match(text, stateless ? '"id":9007199254740993,' : '"id":0,')
+    t.match(JSON.parse(text), { error: { code: -32603, message: /^internal error/ } })
+    t.notMatch(text, /odd|secret/)
+    t.notOk('mcp-session-id' in headers)
+    await until(() => listener.sessions === 0)
+    const modern = await client.post(bodyOf('"m"', 'x'), headersOf('x'))
+    t.equal(modern.status, 500)
+    t.match(JSON.parse(modern.text), { id: 'm', error: { code: -32603 } })
+    const line = 'error: a client of the default server: internal error: odd: secret'
+    t.strictSame([...log.lines], [line, line])
+  }
+})
+
+test('an exception of onClient ends the event stream of an HTTP+SSE client', async (t) => {
+  const log = new KeptLog()
+  const listener = await listen({ log, servers: ['one'] }, () => {
+    throw new Error('odd')
+  })
+  t.teardown(() => listener.close(0))
+  const client = await sseClient(`${listener.url}servers/one/sse`)
+  await client.closed
+  t.equal(listener.sessions, 0)
+  t.strictSame([...log.lines], ['error: a client of one: internal error: odd'])
+})
+
+test('refusals are logged without the query of the URL', async (t) => {
+  const log = new KeptLog()
   const { client } = await serve(t, { log })
   await client({ path: 'messages/?session_id=secret' }).post(json({ method: 'x' }))
-  t.match(logged, [/^POST \/messages\/: there is no such session/])
-  t.notMatch(logged.join(), 'secret')
+  t.match([...log.lines], [/^debug: POST \/messages\/: there is no such session/])
+  t.notMatch(log.lines.join(), 'secret')
 })
 
-test('a callback may refuse a client, which is told why', async (t) => {
+test('a ProxyError that onClient throws goes to the client', async (t) => {
   const listener = await listen({}, () => {
     throw new ProxyError('ERR_SERVER_START', 'no such luck')
   })
@@ -270,7 +291,7 @@ test('a callback may refuse a client, which is told why', async (t) => {
   t.equal(listener.sessions, 0)
 })
 
-test('what is listened on is told as URLs', async (t) => {
+test('the listener knows its own URLs and those of its servers', async (t) => {
   const { listener } = await serve(t, { basePath: '/base' })
   t.match(listener.url, /^http:\/\/127\.0\.0\.1:\d+\/$/)
   t.strictSame(listener.urlsOf('two words'), {
@@ -302,10 +323,10 @@ test('HTTPS is served', async (t) => {
   const { socket, text } = rawConnection(t, listener)
   socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await text.ended
-  t.match(await raw.request('ping'), { result: {} }, 'one who speaks no TLS does no harm')
+  t.match(await raw.request('ping'), { result: {} }, 'a client without TLS does no harm')
 })
 
-test('one who connects and says nothing does not keep it from closing', async (t) => {
+test('a client that connects and sends nothing does not keep the listener from closing', async (t) => {
   for (const tls of [undefined, { cert: pem('server'), key: pem('server-key') }]) {
     const { listener } = await serve(t, { tls })
     const { socket, text } = rawConnection(t, listener)
@@ -316,7 +337,7 @@ test('one who connects and says nothing does not keep it from closing', async (t
   }
 })
 
-/** What is said when it cannot listen. */
+/** The description of the error if it cannot listen. */
 async function failure(options: ListenerOptions): Promise<string> {
   try {
     await listen(options, () => {})
@@ -324,10 +345,10 @@ async function failure(options: ListenerOptions): Promise<string> {
     if (error instanceof ProxyError && error.code === 'ERR_LISTEN') return describe(error)
     throw error
   }
-  throw new Error('it listens')
+  throw new Error('it did not fail')
 }
 
-test('an address that cannot be had is told of in one line', async (t) => {
+test('a failure to listen is described in one line', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   t.teardown(() => taken.close())
@@ -343,7 +364,7 @@ test('an address that cannot be had is told of in one line', async (t) => {
   t.match(await failure({ tls: other }), /^the TLS certificate and key cannot be used: [^\n]+$/)
 })
 
-test('closing lets calls be answered, and all that they need; new ones are refused', async (t) => {
+test('a closing listener waits for calls, takes what they need and refuses new ones', async (t) => {
   const { session, sse, client, listener } = await serve(t)
   const { client: busy, server } = await session()
   const { client: idle } = await session()
@@ -364,23 +385,23 @@ test('closing lets calls be answered, and all that they need; new ones are refus
     t.equal(headers['retry-after'], '10')
   }
   t.equal((await client().post(json(initialize))).status, 503)
-  t.equal((await ask(t, listener, 'GET', 'sse')).statusCode, 503)
-  t.match(await get(t, listener, 'readyz'), [503, { ready: false }])
-  t.equal((await ask(t, listener, 'GET', 'healthz')).statusCode, 200)
+  t.equal((await sendRequest(t, listener, 'GET', 'sse')).statusCode, 503)
+  t.match(await getJson(t, listener, 'readyz'), [503, { ready: false }])
+  t.equal((await sendRequest(t, listener, 'GET', 'healthz')).statusCode, 200)
 
   await server.say({ id: 'q', method: 'roots/list' })
-  t.ok(await server.received.until(({ id, error }) => id === 'q' && error), 'answers are taken')
+  t.ok(await server.received.until(({ id, error }) => id === 'q' && error), 'responses are taken')
   t.notOk(isClosed)
-  await server.answer(await server.got('tools/call'), { done: 1 })
+  await server.respond(await server.got('tools/call'), { done: 1 })
   t.match(await call, { result: { done: 1 } })
-  await oldServer.answer(await oldServer.got('tools/call'), { done: 2 })
+  await oldServer.respond(await oldServer.got('tools/call'), { done: 2 })
   t.match(await oldCall, { result: { done: 2 } })
   await Promise.all([closed, stream.closed, old.closed])
   t.equal(listener.sessions, 0)
   await t.rejects(late.initialize(), { code: 'ECONNREFUSED' })
 })
 
-test('closing waits no longer than it is told to', async (t) => {
+test('a closing listener waits no longer than the drain timeout', async (t) => {
   const { session, listener } = await serve(t)
   const { client, server } = await session()
   const call = client.request('tools/call')
@@ -389,20 +410,20 @@ test('closing waits no longer than it is told to', async (t) => {
   t.match(await call, { error: { message: 'the session has ended' } })
 })
 
-test('closing waits for the POSTs of clients without a session as well', async (t) => {
+test('a closing listener waits for POSTs without a session too', async (t) => {
   const { client, servers, listener } = await serve(t, { stateless: true })
   const calls = [client().request('tools/call'), client().request('tools/call')]
   await servers.until(() => servers.length === 2)
   const [one] = servers
   const closed = listener.close(1000)
   t.equal((await client().post(json({ id: 1, method: 'ping' }))).status, 503)
-  await one?.answer(await one.got('tools/call'))
+  await one?.respond(await one.got('tools/call'))
   t.match(await calls[0], { result: {} })
   await closed
   t.match(await calls[1], { error: { code: -32000 } })
 })
 
-test('closing does not wait for one who does not read', async (t) => {
+test('a closing listener does not wait for a client that does not read', async (t) => {
   const { session, listener } = await serve(t)
   const { client, server } = await session()
   const get = await client.openGet()
@@ -412,8 +433,8 @@ test('closing does not wait for one who does not read', async (t) => {
   t.pass('closed')
 })
 
-test('a client that comes while it closes, however late its body, is refused', async (t) => {
-  const { session, listener, arrivals } = await serve(t)
+test('a closing listener refuses a new client, even if its body comes late', async (t) => {
+  const { session, listener, contexts } = await serve(t)
   const { server, client } = await session()
   const call = client.request('tools/call')
   await server.got('tools/call')
@@ -431,13 +452,13 @@ test('a client that comes while it closes, however late its body, is refused', a
   const closed = listener.close()
   socket.write(body)
   t.match(await text.until('"error"'), /about to stop/)
-  t.equal(arrivals.length, 1)
-  await server.answer(await server.got('tools/call'))
+  t.equal(contexts.length, 1)
+  await server.respond(await server.got('tools/call'))
   await call
   await closed
 })
 
-test('closing emits close, and can be asked for twice', async (t) => {
+test('close() emits close and may be called twice', async (t) => {
   const { listener } = await serve(t)
   let events = 0
   listener.on('close', () => events++)

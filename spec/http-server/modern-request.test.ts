@@ -1,4 +1,4 @@
-// What the modern revision asks of an HTTP request.
+// The rules of the modern revision for an HTTP request.
 
 import t from 'tap'
 import {
@@ -22,7 +22,7 @@ const legacy = { 'mcp-protocol-version': '2025-11-25' }
 const modern = { 'mcp-protocol-version': '2026-07-28' }
 const unknown = { 'mcp-protocol-version': '2031-01-01' }
 
-t.test('headers name a modern revision when they name none of the legacy ones', async (t) => {
+t.test('headers name a modern revision if their version is not a legacy one', async (t) => {
   t.ok(namesModern(modern))
   t.ok(namesModern(unknown))
   t.notOk(namesModern(legacy))
@@ -30,7 +30,7 @@ t.test('headers name a modern revision when they name none of the legacy ones', 
 })
 
 t.test(
-  'a request is of the era that it says itself, and else of that of its headers',
+  'the version in the body decides about the era, or else the one in the headers',
   async (t) => {
     const plain = makeFrame({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
     const notification = makeFrame({ jsonrpc: '2.0', method: 'notifications/cancelled' })
@@ -50,14 +50,14 @@ t.test(
   }
 )
 
-t.test('answers, batches and nothing at all are not modern', async (t) => {
-  const answer = makeFrame({ jsonrpc: '2.0', id: 1, result: {} })
-  t.notOk(isModern(modern, bodyWith(answer)))
+t.test('a response, a batch and an empty body are not modern', async (t) => {
+  const response = makeFrame({ jsonrpc: '2.0', id: 1, result: {} })
+  t.notOk(isModern(modern, bodyWith(response)))
   t.notOk(isModern(modern, { frames: [frameOf('tools/list')], batch: true }))
   t.notOk(isModern(modern, bodyWith()))
 })
 
-t.test('a request that says all, twice, is right', async (t) => {
+t.test('a request with its _meta and matching headers passes', async (t) => {
   const asked: string[] = []
   const mirroredParams = async (tool: string): Promise<MirroredParam[]> => {
     asked.push(tool)
@@ -74,50 +74,47 @@ t.test('a request that says all, twice, is right', async (t) => {
     mirroredParams
   )
   await checkModern(headersOf('tools/call'), frameOf('tools/call', { name: 5 }), mirroredParams)
-  t.strictSame(asked, ['tool'], 'and of calls alone it has to be known what is mirrored')
+  t.strictSame(asked, ['tool'], 'only a call of a tool needs the mirrored parameters')
   await t.rejects(
     checkModern({ ...headers, 'mcp-param-a': 'y' }, frameOf('tools/call', call), mirroredParams),
     { code: 'ERR_HEADER_MISMATCH' }
   )
 })
 
-t.test(
-  'a request that does not say enough of its client is malformed, whatever its headers',
-  async (t) => {
-    const { 'io.modelcontextprotocol/protocolVersion': version, ...rest } = meta
-    const capabilities = 'io.modelcontextprotocol/clientCapabilities'
-    const faults = [
-      undefined,
-      {},
-      { _meta: null },
-      { _meta: 'text' },
-      { _meta: rest },
-      { _meta: { ...meta, 'io.modelcontextprotocol/protocolVersion': 1 } },
-      { _meta: { ...meta, [capabilities]: undefined } },
-      { _meta: { ...meta, [capabilities]: null } },
-      { _meta: { ...meta, [capabilities]: 'all' } },
-      { _meta: { ...meta, [capabilities]: [] } }
-    ]
-    for (const params of faults) {
-      const frame = makeFrame({
-        jsonrpc: '2.0',
-        id: 1,
-        method: 'tools/list',
-        ...(params && { params })
-      })
-      const rejection = { code: 'ERR_PARAMS', rpc: -32602, status: 400 }
-      await t.rejects(checkModern({}, frame, none), rejection, JSON.stringify(params))
-    }
-    t.equal(version, '2026-07-28')
+t.test('a request with an incomplete _meta is invalid, whatever its headers', async (t) => {
+  const { 'io.modelcontextprotocol/protocolVersion': version, ...rest } = meta
+  const capabilities = 'io.modelcontextprotocol/clientCapabilities'
+  const faults = [
+    undefined,
+    {},
+    { _meta: null },
+    { _meta: 'text' },
+    { _meta: rest },
+    { _meta: { ...meta, 'io.modelcontextprotocol/protocolVersion': 1 } },
+    { _meta: { ...meta, [capabilities]: undefined } },
+    { _meta: { ...meta, [capabilities]: null } },
+    { _meta: { ...meta, [capabilities]: 'all' } },
+    { _meta: { ...meta, [capabilities]: [] } }
+  ]
+  for (const params of faults) {
+    const frame = makeFrame({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/list',
+      ...(params && { params })
+    })
+    const rejection = { code: 'ERR_PARAMS', rpc: -32602, status: 400 }
+    await t.rejects(checkModern({}, frame, none), rejection, JSON.stringify(params))
   }
-)
+  t.equal(version, '2026-07-28')
+})
 
-t.test('there is nothing to initialize', async (t) => {
+t.test('initialize is an unknown method', async (t) => {
   const rejection = { code: 'ERR_METHOD_NOT_FOUND', rpc: -32601, status: 404 }
   await t.rejects(checkModern(headersOf('initialize'), frameOf('initialize'), none), rejection)
 })
 
-t.test('answers that tell of a fault have its status', async (t) => {
+t.test('error responses have the statuses of the revision', async (t) => {
   const statusOf = (code: number): number =>
     modernStatus(makeFrame({ jsonrpc: '2.0', id: 1, error: { code, message: '' } }))
   for (const code of [-32700, -32600, -32602, -32020, -32021, -32022]) t.equal(statusOf(code), 400)

@@ -1,19 +1,25 @@
-// Who may speak to the listener.
+// Which requests the listener serves, by `Host` and `Origin`.
 
 import { test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
-import { OriginPolicy } from '../../lib/http-server/origin-policy.ts'
+import { isLoopback, OriginPolicy } from '../../lib/http-server/origin-policy.ts'
 import type { OriginPolicyOptions } from '../../lib/http-server/origin-policy.ts'
 
+type Options = Omit<OriginPolicyOptions, 'address'>
+
+/** A policy for a host that is its own address. */
+const policyOf = (options: Options): OriginPolicy =>
+  new OriginPolicy({ ...options, address: options.host })
+
 /** Which of these `Host` values are served. */
-function served(options: OriginPolicyOptions, hosts: string[]): string[] {
-  const access = new OriginPolicy(options)
-  return hosts.filter((host) => passes(access, { host }))
+function served(options: Options, hosts: string[]): string[] {
+  const policy = policyOf(options)
+  return hosts.filter((host) => passes(policy, { host }))
 }
 
-function passes(access: OriginPolicy, headers: { host?: string; origin?: string }): boolean {
+function passes(policy: OriginPolicy, headers: { host?: string; origin?: string }): boolean {
   try {
-    access.check(headers)
+    policy.check(headers)
     return true
   } catch (error) {
     if (error instanceof ProxyError && error.code === 'ERR_FORBIDDEN') return false
@@ -34,14 +40,18 @@ const foreign = [
   'example.com:8080',
   'localhost.example.com',
   'localhost:80:80',
+  '[::1]:80:80',
+  '[::1',
+  '[::1]evil.example.com',
+  '[fe80::1%lo]',
   '127.0.0.1.example.com',
   '127.0.0.2',
   '[::2]:80',
   ''
 ]
 
-test('on a loopback address only loopback names are served', async (t) => {
-  for (const host of ['127.0.0.1', 'localhost', '::1']) {
+test('a listener on a loopback address serves only loopback names', async (t) => {
+  for (const host of ['127.0.0.1', '::1']) {
     t.strictSame(served({ host }, [...local, ...foreign]), local, host)
   }
   t.strictSame(served({ host: '127.0.0.2' }, ['127.0.0.2:80', '127.0.0.3', '127.0.0.1']), [
@@ -50,7 +60,31 @@ test('on a loopback address only loopback names are served', async (t) => {
   ])
 })
 
-test('names that are allowed are served on a loopback address as well', async (t) => {
+test('the names of a loopback listener include its host as configured and its address', async (t) => {
+  for (const [host, address, names] of [
+    ['LOCALHOST', '127.0.0.1', ['localhost']],
+    ['my-machine', '127.0.1.1', ['My-Machine:80', '127.0.1.1']],
+    ['0:0:0:0:0:0:0:1', '::1', ['[0:0:0:0:0:0:0:1]', '[::1]:80']],
+    ['::ffff:127.0.0.1', '::ffff:127.0.0.1', ['[::ffff:127.0.0.1]', '[::FFFF:7F00:1]:80']]
+  ] as const) {
+    const policy = new OriginPolicy({ host, address })
+    for (const name of [...names, ...local])
+      t.ok(passes(policy, { host: name }), `${host}: ${name}`)
+    for (const name of foreign) t.notOk(passes(policy, { host: name }), `${host}: ${name}`)
+  }
+})
+
+test('an address is loopback by its value, not by its spelling', async (t) => {
+  for (const address of ['127.0.0.1', '127.255.0.9', '::1', '0:0:0:0:0:0:0:1']) {
+    t.ok(isLoopback(address), address)
+  }
+  for (const address of ['::ffff:127.0.0.1', '::ffff:7f00:1']) t.ok(isLoopback(address), address)
+  for (const address of ['0.0.0.0', '128.0.0.1', '10.0.0.1', '::', '::2', '::ffff:10.0.0.1']) {
+    t.notOk(isLoopback(address), address)
+  }
+})
+
+test('a listener on a loopback address serves allowed names too', async (t) => {
   const allowHosts = ['Proxy.example.com', 'fd00::1', '[fd00::2]']
   const names = ['proxy.example.com', 'proxy.EXAMPLE.com:443', '[fd00::1]:80', '[fd00::2]']
   t.strictSame(served({ host: '127.0.0.1', allowHosts }, [...names, ...local]), [
@@ -60,7 +94,7 @@ test('names that are allowed are served on a loopback address as well', async (t
   t.strictSame(served({ host: '127.0.0.1', allowHosts }, foreign), [])
 })
 
-test('on other addresses any name is served, or else those that are allowed alone', async (t) => {
+test('a listener on another address serves every name, or only the allowed ones', async (t) => {
   t.strictSame(served({ host: '0.0.0.0' }, [...local, ...foreign]), [...local, ...foreign])
   const allowHosts = ['proxy.example.com']
   t.strictSame(served({ host: '0.0.0.0', allowHosts }, [...local, 'proxy.example.com:1']), [
@@ -68,13 +102,13 @@ test('on other addresses any name is served, or else those that are allowed alon
   ])
 })
 
-test('a request without Host comes from no browser, but is not served where Host is checked', async (t) => {
-  t.notOk(passes(new OriginPolicy({ host: '127.0.0.1' }), {}))
-  t.ok(passes(new OriginPolicy({ host: '::' }), {}))
+test('a request without Host is refused where Host is checked', async (t) => {
+  t.notOk(passes(policyOf({ host: '127.0.0.1' }), {}))
+  t.ok(passes(policyOf({ host: '::' }), {}))
 })
 
-test('who was served before makes no difference to who comes after', async (t) => {
-  const access = new OriginPolicy({ host: '127.0.0.1', allowHosts: ['proxy.example.com'] })
+test('an earlier request makes no difference to a later one', async (t) => {
+  const policy = policyOf({ host: '127.0.0.1', allowHosts: ['proxy.example.com'] })
   const hosts = [
     'localhost:8080',
     'example.com',
@@ -83,20 +117,23 @@ test('who was served before makes no difference to who comes after', async (t) =
     'proxy.example.com'
   ]
   t.strictSame(
-    [...hosts, ...hosts].map((host) => passes(access, { host })),
+    [...hosts, ...hosts].map((host) => passes(policy, { host })),
     [true, false, true, false, true, true, false, true, false, true]
   )
   const host = 'localhost:8080'
   for (const name of [host, 'proxy.example.com']) {
-    t.ok(passes(access, { host: name, origin: `http://${name}` }))
-    t.notOk(passes(access, { host: name, origin: 'http://example.com' }), 'nor to their pages')
-    t.equal(passes(access, { host: name, origin: `http://${host}` }), name === host)
+    t.ok(passes(policy, { host: name, origin: `http://${name}` }))
+    t.notOk(
+      passes(policy, { host: name, origin: 'http://example.com' }),
+      'their pages are refused too'
+    )
+    t.equal(passes(policy, { host: name, origin: `http://${host}` }), name === host)
   }
-  t.notOk(passes(access, {}))
+  t.notOk(passes(policy, {}))
 })
 
-test('the pages of strangers are refused', async (t) => {
-  const access = new OriginPolicy({ host: '127.0.0.1', allowOrigins: ['https://App.example.com'] })
+test('pages of other origins are refused', async (t) => {
+  const policy = policyOf({ host: '127.0.0.1', allowOrigins: ['https://App.example.com'] })
   const host = 'localhost:8080'
   const allowed = ['https://app.example.com', 'https://APP.example.com', 'http://localhost:8080']
   const refused = [
@@ -109,21 +146,21 @@ test('the pages of strangers are refused', async (t) => {
     '',
     'localhost:8080'
   ]
-  for (const origin of allowed) t.ok(passes(access, { host, origin }), origin)
-  for (const origin of refused) t.notOk(passes(access, { host, origin }), origin)
-  t.ok(passes(access, { host }), 'no browser at all')
+  for (const origin of allowed) t.ok(passes(policy, { host, origin }), origin)
+  for (const origin of refused) t.notOk(passes(policy, { host, origin }), origin)
+  t.ok(passes(policy, { host }), 'a client that is no browser')
 })
 
-test('where any Host is served, one that equals the Origin proves nothing', async (t) => {
+test('where every Host is served, an Origin that equals it is still refused', async (t) => {
   const headers = { host: 'rebound.example.com', origin: 'http://rebound.example.com' }
-  t.notOk(passes(new OriginPolicy({ host: '0.0.0.0' }), headers))
-  t.ok(passes(new OriginPolicy({ host: '0.0.0.0', allowHosts: ['rebound.example.com'] }), headers))
-  t.ok(passes(new OriginPolicy({ host: '0.0.0.0', allowOrigins: ['*'] }), headers))
+  t.notOk(passes(policyOf({ host: '0.0.0.0' }), headers))
+  t.ok(passes(policyOf({ host: '0.0.0.0', allowHosts: ['rebound.example.com'] }), headers))
+  t.ok(passes(policyOf({ host: '0.0.0.0', allowOrigins: ['*'] }), headers))
 })
 
-test('pages that are allowed may read the answers', async (t) => {
+test('pages of allowed origins may read the responses', async (t) => {
   const origin = 'https://app.example.com'
-  const some = new OriginPolicy({
+  const some = policyOf({
     host: '::',
     allowOrigins: [origin],
     exposeHeaders: ['X-One', 'X-Two']
@@ -133,26 +170,26 @@ test('pages that are allowed may read the answers', async (t) => {
     'access-control-allow-origin': origin,
     'access-control-expose-headers': 'X-One, X-Two'
   })
-  t.strictSame(some.headers({}), { vary: 'Origin' }, 'caches must tell them apart')
+  t.strictSame(some.headers({}), { vary: 'Origin' }, 'caches must know that the Origin matters')
   t.strictSame(some.headers({ origin: 'https://example.com' }), { vary: 'Origin' })
 
-  const any = new OriginPolicy({ host: '::', allowOrigins: ['*'] })
+  const any = policyOf({ host: '::', allowOrigins: ['*'] })
   t.strictSame(any.headers({ origin }), {
     vary: 'Origin',
     'access-control-allow-origin': '*',
     'access-control-expose-headers': 'Mcp-Session-Id'
   })
-  t.strictSame(new OriginPolicy({ host: '::' }).headers({ origin }), {}, 'none')
+  t.strictSame(policyOf({ host: '::' }).headers({ origin }), {}, 'none')
 })
 
-test('a preflight is told what may be sent', async (t) => {
+test('the response to a preflight names what may be sent', async (t) => {
   const origin = 'https://app.example.com'
-  const access = new OriginPolicy({ host: '::', allowOrigins: [origin] })
-  t.match(access.preflight({ origin, 'access-control-request-headers': 'authorization, x-y' }), {
+  const policy = policyOf({ host: '::', allowOrigins: [origin] })
+  t.match(policy.preflight({ origin, 'access-control-request-headers': 'authorization, x-y' }), {
     'access-control-allow-origin': origin,
     'access-control-allow-methods': 'GET, POST, DELETE, OPTIONS',
     'access-control-allow-headers': 'authorization, x-y',
     'access-control-max-age': '86400'
   })
-  t.match(access.preflight({ origin }), { 'access-control-allow-headers': '*' })
+  t.match(policy.preflight({ origin }), { 'access-control-allow-headers': '*' })
 })

@@ -1,4 +1,4 @@
-// One POST with requests, and how it is answered.
+// The HTTP response to one POST with requests.
 
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
@@ -7,11 +7,12 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { EventStream } from '../../lib/http-server/event-stream.ts'
 import { PostResponse } from '../../lib/http-server/post-response.ts'
-import type { Accept, PostResponseOwner } from '../../lib/http-server/post-response.ts'
+import type { PostResponseOwner } from '../../lib/http-server/post-response.ts'
+import type { Accept } from '../../lib/http-server/request-context.ts'
 import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { DeadlineQueue } from '../../lib/streams/deadline-queue.ts'
-import { countTimers, exchangeOver } from './helpers.ts'
+import { countTimers, receiveRequest } from './helpers.ts'
 import type { Text } from './helpers.ts'
 
 const request = (id: number | string, progressToken?: number): Frame =>
@@ -23,11 +24,11 @@ const eventOf = (frame: Frame): string => `event: message\ndata: ${frame}\n\n`
 const opened = /content-type: text\/event-stream\r\n[^]*\r\n\r\n/
 
 interface Opened {
-  exchange: PostResponse
+  post: PostResponse
   text: Text
-  /** How often it has told that it ended. */
+  /** How often `postOnEnd` was called. */
   ends: () => number
-  /** Breaks the connection; resolves when that has been noticed. */
+  /** Breaks the connection. Resolves when the response has closed. */
   breakOff(): Promise<void>
   stall(): void
   socket: Socket
@@ -39,25 +40,25 @@ async function open(
   frames: Frame[],
   options: { accept?: Accept; batch?: boolean; streamAfter?: number } = {}
 ): Promise<Opened> {
-  const { response, socket, text } = await exchangeOver(t)
+  const { response, socket, text } = await receiveRequest(t)
   let ends = 0
   const { accept = { json: true, events: true }, batch = false, streamAfter = 0 } = options
   const deadlines = new DeadlineQueue(streamAfter)
   t.teardown(() => deadlines.stop())
   const owner: PostResponseOwner = {
     deadlines,
-    headOf: () => ({ status: 200, headers: { 'x-more': 'yes' } }),
+    headFor: () => ({ status: 200, headers: { 'x-more': 'yes' } }),
     openStream: (response) => new EventStream(response, 0),
     postOnEnd: () => ends++
   }
-  const exchange = new PostResponse(owner, response, frames, batch, accept)
+  const post = new PostResponse(owner, response, frames, batch, accept)
   const breakOff = async (): Promise<void> => {
     const closed = new Promise((resolve) => response.once('close', resolve))
     socket.destroy()
     await closed
   }
   return {
-    exchange,
+    post,
     text,
     ends: () => ends,
     breakOff,
@@ -67,20 +68,20 @@ async function open(
   }
 }
 
-test('a response that comes first is the answer, as JSON', async (t) => {
-  const { exchange, text, ends } = await open(t, [request(1)])
-  t.ok(exchange.connected)
-  t.notOk(exchange.ended)
-  await new Promise<void>((resolve) => exchange.send(result(1), resolve))
-  t.ok(exchange.ended)
+test('a response that comes first makes the HTTP response JSON', async (t) => {
+  const { post, text, ends } = await open(t, [request(1)])
+  t.ok(post.connected)
+  t.notOk(post.ended)
+  await new Promise<void>((resolve) => post.send(result(1), resolve))
+  t.ok(post.ended)
   t.equal(ends(), 1)
   const all = await text.until(/\}$/)
   t.match(all, /^HTTP\/1\.1 200 [^]*content-type: application\/json\r\n[^]*x-more: yes\r\n/)
   t.ok(all?.endsWith(`\r\n\r\n${result(1)}`))
 })
 
-test('an answer as JSON is whole, however large and whatever its bytes', async (t) => {
-  const limit = 64 * 1024 // up to here it goes out as one string with its headers
+test('a JSON body is complete, whatever its size and its bytes', async (t) => {
+  const limit = 64 * 1024 // up to this size it is sent as one string with its headers
   const letters = '\u0080\u00ff é – 日本 😀 \\"\u2028\u0000\n'
   for (const size of [100, limit - 1, limit, limit + 1, 5 * limit]) {
     for (const batch of [false, true]) {
@@ -88,8 +89,8 @@ test('an answer as JSON is whole, however large and whatever its bytes', async (
       const left = size - sample.bytes.length - (batch ? 2 : 0)
       const frame = makeFrame({ jsonrpc: '2.0', id: 1, result: letters + 'x'.repeat(left) })
       const body = batch ? `[${frame}]` : String(frame)
-      const { exchange, text } = await open(t, [request(1)], { batch })
-      await new Promise<void>((resolve) => exchange.send(frame, resolve))
+      const { post, text } = await open(t, [request(1)], { batch })
+      await new Promise<void>((resolve) => post.send(frame, resolve))
       await text.until(batch ? /\}\]$/ : /\}$/)
       const [head = '', ...rest] = text.all.split('\r\n\r\n')
       t.match(head, new RegExp(`\r\ncontent-length: ${size}(\r|$)`))
@@ -99,148 +100,148 @@ test('an answer as JSON is whole, however large and whatever its bytes', async (
   }
 })
 
-test('a small answer comes together with its headers', async (t) => {
-  const { exchange, socket, text } = await open(t, [request(1)])
+test('a small JSON body comes together with its headers', async (t) => {
+  const { post, socket, text } = await open(t, [request(1)])
   const first = once(socket, 'data')
-  exchange.send(result(1))
+  post.send(result(1))
   await first
   t.ok(text.all.endsWith(`\r\n\r\n${result(1)}`))
 })
 
 test('a message that comes first opens a stream, which ends after the response', async (t) => {
   for (const first of [note(), makeFrame({ jsonrpc: '2.0', id: 'q', method: 'ask' })]) {
-    const { exchange, text, ends } = await open(t, [request(1)])
-    exchange.send(first)
+    const { post, text, ends } = await open(t, [request(1)])
+    post.send(first)
     t.match(await text.until(`${first}\n\n`), opened)
-    t.ok(exchange.connected)
-    exchange.send(result(1))
+    t.ok(post.connected)
+    post.send(result(1))
     t.equal(ends(), 1)
     t.ok(await text.until(`${eventOf(result(1))}\r\n0\r\n\r\n`))
   }
 })
 
-test('silence opens a stream in time, and the wait for it ends with the answer', async (t) => {
-  const { exchange, text } = await open(t, [request(1)], { streamAfter: 20 })
-  t.ok(exchange.pending)
+test('a stream opens at the deadline if nothing has come', async (t) => {
+  const { post, text } = await open(t, [request(1)], { streamAfter: 20 })
+  t.ok(post.pending)
   t.match(await text.until(opened), opened)
-  t.notOk(exchange.pending)
-  exchange.send(result(1))
+  t.notOk(post.pending)
+  post.send(result(1))
   t.ok(await text.until(`${eventOf(result(1))}\r\n0\r\n\r\n`))
 
   const quick = await open(t, [request(1)], { streamAfter: 20 })
-  quick.exchange.send(result(1))
-  t.notOk(quick.exchange.pending)
+  quick.post.send(result(1))
+  t.notOk(quick.post.pending)
   t.match(await quick.text.until(/\}$/), 'application/json')
 
   const noted = await open(t, [request(1)], { streamAfter: 60_000 })
-  noted.exchange.send(note())
-  t.notOk(noted.exchange.pending)
+  noted.post.send(note())
+  t.notOk(noted.post.pending)
   const broken = await open(t, [request(1)], { streamAfter: 60_000 })
   await broken.breakOff()
-  t.notOk(broken.exchange.pending)
+  t.notOk(broken.post.pending)
 })
 
 test('a client that takes only events gets a stream at once', async (t) => {
-  const { exchange, text } = await open(t, [request(1)], { accept: { json: false, events: true } })
+  const { post, text } = await open(t, [request(1)], { accept: { json: false, events: true } })
   t.match(await text.until('\r\n\r\n'), opened)
-  exchange.send(result(1))
+  post.send(result(1))
   t.ok(await text.until(`${eventOf(result(1))}\r\n0\r\n\r\n`))
 })
 
 test('a client that takes only JSON never gets a stream', async (t) => {
   const before = countTimers()
   const accept = { json: true, events: false }
-  const { exchange, text } = await open(t, [request(1)], { accept, streamAfter: 1 })
-  t.notOk(exchange.streams)
+  const { post, text } = await open(t, [request(1)], { accept, streamAfter: 1 })
+  t.notOk(post.streams)
   t.equal(countTimers(), before)
-  exchange.send(result(1))
+  post.send(result(1))
   t.match(await text.until(/\}$/), 'application/json')
 })
 
-test('progress belongs to the exchange whose request asked for it', async (t) => {
-  const { exchange } = await open(t, [request(1), request(2, 7)])
-  t.ok(exchange.expects(7))
-  t.notOk(exchange.expects(1))
-  for (const id of [1, 2]) exchange.send(result(id))
+test('progress belongs to the POST whose request asked for it', async (t) => {
+  const { post } = await open(t, [request(1), request(2, 7)])
+  t.ok(post.expects(7))
+  t.notOk(post.expects(1))
+  for (const id of [1, 2]) post.send(result(id))
 })
 
-test('a batch is answered as an array when all of it has been, in the order of the answers', async (t) => {
-  const { exchange, text, ends } = await open(t, [request(1), request('2'), request(3)], {
+test('the responses to a batch form an array, in the order in which they came', async (t) => {
+  const { post, text, ends } = await open(t, [request(1), request('2'), request(3)], {
     batch: true
   })
-  await new Promise<void>((resolve) => exchange.send(result('2'), resolve))
-  await new Promise<void>((resolve) => exchange.send(result(3), resolve))
+  await new Promise<void>((resolve) => post.send(result('2'), resolve))
+  await new Promise<void>((resolve) => post.send(result(3), resolve))
   t.equal(ends(), 0)
-  t.notOk(exchange.ended)
-  exchange.send(result(1))
+  t.notOk(post.ended)
+  post.send(result(1))
   t.equal(ends(), 1)
   const all = await text.until(/\]$/)
   t.ok(all?.endsWith(`\r\n\r\n[${result('2')},${result(3)},${result(1)}]`))
 })
 
-test('a batch of one is answered as an array all the same', async (t) => {
-  const { exchange, text } = await open(t, [request(1)], { batch: true })
-  exchange.send(result(1))
+test('the response to a batch of one is an array too', async (t) => {
+  const { post, text } = await open(t, [request(1)], { batch: true })
+  post.send(result(1))
   t.ok((await text.until(/\]$/))?.endsWith(`\r\n\r\n[${result(1)}]`))
 })
 
-test('the answers that a batch has got go first on a stream that opens after them', async (t) => {
-  const { exchange, text, ends } = await open(t, [request(1), request(2)], { batch: true })
-  exchange.send(result(1))
-  exchange.send(note())
+test('a stream that opens late begins with the responses that came before', async (t) => {
+  const { post, text, ends } = await open(t, [request(1), request(2)], { batch: true })
+  post.send(result(1))
+  post.send(note())
   t.match(await text.until(eventOf(note())), opened)
   t.ok(text.all.indexOf(eventOf(result(1))) < text.all.indexOf(eventOf(note())))
   t.equal(ends(), 0)
-  exchange.send(result(2))
+  post.send(result(2))
   t.equal(ends(), 1)
   t.ok(await text.until(`${eventOf(result(2))}\r\n0\r\n\r\n`))
 })
 
-test('a connection that breaks before there is a stream ends the exchange', async (t) => {
-  const { exchange, ends, breakOff } = await open(t, [request(1)])
+test('a connection that breaks before a stream opens ends the POST', async (t) => {
+  const { post, ends, breakOff } = await open(t, [request(1)])
   await breakOff()
   t.equal(ends(), 1)
-  t.notOk(exchange.connected)
+  t.notOk(post.connected)
   let calls = 0
-  exchange.send(note(), () => calls++)
-  exchange.send(result(1), () => calls++)
-  t.equal(calls, 2, 'what comes too late is taken and goes nowhere')
+  post.send(note(), () => calls++)
+  post.send(result(1), () => calls++)
+  t.equal(calls, 2, 'a late message is taken and dropped')
   t.equal(ends(), 1)
 })
 
-test('a connection that breaks after there is one does not: the client can come back', async (t) => {
-  const { exchange, ends, breakOff } = await open(t, [request(1)])
-  exchange.send(note())
+test('a connection that breaks after a stream has opened does not: the client can resume', async (t) => {
+  const { post, ends, breakOff } = await open(t, [request(1)])
+  post.send(note())
   await breakOff()
   t.equal(ends(), 0)
-  t.ok(exchange.streams)
-  t.notOk(exchange.connected)
-  exchange.send(result(1))
+  t.ok(post.streams)
+  t.notOk(post.connected)
+  post.send(result(1))
   t.equal(ends(), 1)
 })
 
-test('a connection that breaks while an answer goes out is no matter', async (t) => {
+test('a connection that breaks while a response is sent does no harm', async (t) => {
   const large = makeFrame({ jsonrpc: '2.0', id: 1, result: 'x'.repeat(16 * 1024 * 1024) })
   for (const batch of [false, true]) {
-    const { exchange, ends, breakOff, stall } = await open(t, [request(1)], { batch })
+    const { post, ends, breakOff, stall } = await open(t, [request(1)], { batch })
     stall()
-    const taken = new Promise<void>((resolve) => exchange.send(large, resolve))
-    t.ok(exchange.ended)
+    const taken = new Promise<void>((resolve) => post.send(large, resolve))
+    t.ok(post.ended)
     await breakOff()
     await taken
     t.equal(ends(), 1)
   }
 })
 
-test('a response that was destroyed a moment ago takes what is said all the same', async (t) => {
+test('a response that has just been destroyed takes and drops what is sent', async (t) => {
   for (const frames of [[result(1)], [note(), result(1)]]) {
     const before = countTimers()
-    const { exchange, ends, response } = await open(t, [request(1)])
+    const { post, ends, response } = await open(t, [request(1)])
     const closed = once(response, 'close')
     response.destroy()
-    t.notOk(exchange.connected)
+    t.notOk(post.connected)
     let calls = 0
-    for (const frame of frames) exchange.send(frame, () => calls++)
+    for (const frame of frames) post.send(frame, () => calls++)
     await closed
     t.equal(calls, frames.length)
     t.equal(ends(), 1)
@@ -248,17 +249,17 @@ test('a response that was destroyed a moment ago takes what is said all the same
   }
 })
 
-test('who answers pending for the client to read', async (t) => {
+test('a sender waits until the client reads or disconnects', async (t) => {
   const large = makeFrame({ jsonrpc: '2.0', id: 1, result: 'x'.repeat(16 * 1024 * 1024) })
   for (const events of [true, false]) {
-    const { exchange, breakOff, stall } = await open(t, [request(1)])
+    const { post, breakOff, stall } = await open(t, [request(1)])
     stall()
-    if (events) exchange.send(note())
+    if (events) post.send(note())
     let isTaken = false
-    exchange.send(large, () => (isTaken = true))
+    post.send(large, () => (isTaken = true))
     await new Promise((resolve) => setTimeout(resolve, 50))
     t.notOk(isTaken)
     await breakOff()
-    t.ok(isTaken, 'or to go')
+    t.ok(isTaken, 'or has disconnected')
   }
 })

@@ -2,8 +2,11 @@
 
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { readBody, readFrames } from '../../lib/http-server/read-body.ts'
-import { exchangeOver } from './helpers.ts'
+import { ClientTransport } from '../../lib/http-server/client-transport.ts'
+import { readBody, readFrames, refuseBatch } from '../../lib/http-server/read-body.ts'
+import { RequestContext } from '../../lib/http-server/request-context.ts'
+import type { Frame } from '../../lib/message/frame.ts'
+import { receiveRequest } from './helpers.ts'
 
 const head = (...headers: string[]): string =>
   ['POST / HTTP/1.1', 'Host: x', ...headers, '', ''].join('\r\n')
@@ -11,9 +14,9 @@ const sized = (length: number): string => head(`Content-Length: ${length}`)
 const chunked = head('Transfer-Encoding: chunked')
 const chunk = (data: string): string => `${data.length.toString(16)}\r\n${data}\r\n`
 
-/** Reads what follows the head, in these pieces, one after another. */
+/** Reads a body that comes in these pieces. */
 async function read(t: Test, max: number, first: string, ...pieces: string[]): Promise<string> {
-  const { request, socket } = await exchangeOver(t, first)
+  const { request, socket } = await receiveRequest(t, first)
   const send = async (): Promise<void> => {
     for (const piece of pieces) {
       socket.write(piece)
@@ -24,7 +27,7 @@ async function read(t: Test, max: number, first: string, ...pieces: string[]): P
   return body.toString()
 }
 
-test('a body is read whole, however it comes', async (t) => {
+test('a body is read to its end, in any number of pieces', async (t) => {
   t.equal(await read(t, 10, sized(6), 'ab', 'c', 'def'), 'abcdef')
   t.equal(await read(t, 10, `${sized(6)}abcdef`), 'abcdef')
   t.equal(await read(t, 10, chunked, chunk('abc'), chunk('def'), '0\r\n\r\n'), 'abcdef')
@@ -40,8 +43,8 @@ test('a body may be as large as the limit and no larger', async (t) => {
   await t.rejects(read(t, 6, chunked, chunk('abcdef'), chunk('g'), '0\r\n\r\n'), tooLarge)
 })
 
-test('a body that is too large is refused when it has gone by, and is not kept', async (t) => {
-  const { request, socket, response, text } = await exchangeOver(t, chunked)
+test('a body over the limit is read to its end, and then refused', async (t) => {
+  const { request, socket, response, text } = await receiveRequest(t, chunked)
   const body = readBody(request, 6)
   socket.write(chunk('{"id":'))
   socket.write(`${chunk('7,')}${chunk(`"method":"x","y":"${'h'.repeat(1024 * 1024)}"}`)}0\r\n\r\n`)
@@ -49,13 +52,13 @@ test('a body that is too large is refused when it has gone by, and is not kept',
     code: 'ERR_FRAME_TOO_LARGE',
     envelope: { kind: 'request', id: 7, method: 'x' }
   })
-  response.end('heard')
-  t.ok(await text.until('heard'))
+  response.end('received')
+  t.ok(await text.until('received'))
 })
 
-test('a client that goes away in the middle of a body is given up', async (t) => {
+test('a client that disconnects in the middle of a body is an error', async (t) => {
   for (const first of [sized(6), chunked]) {
-    const { request, socket } = await exchangeOver(t, first)
+    const { request, socket } = await receiveRequest(t, first)
     const body = readBody(request, 10)
     socket.write(first === chunked ? chunk('abc') : 'abc')
     socket.end()
@@ -63,14 +66,25 @@ test('a client that goes away in the middle of a body is given up', async (t) =>
   }
 })
 
-test('a client that went away before it was read is given up', async (t) => {
-  const { request, socket } = await exchangeOver(t, sized(6))
+test('a client that disconnected before its body was read is an error', async (t) => {
+  const { request, socket } = await receiveRequest(t, sized(6))
   socket.destroy()
   await new Promise((resolve) => request.once('error', resolve))
   await t.rejects(readBody(request, 10), { code: 'ERR_CLOSED' })
 })
 
-test('an answer that cannot pass is replaced by an error for the server that waits', async (t) => {
+/** A transport that keeps the frames that it takes. */
+class KeepingTransport extends ClientTransport {
+  readonly frames: Frame[] = []
+
+  override receive(frame: Frame): void {
+    this.frames.push(frame)
+  }
+
+  override close(): void {}
+}
+
+test('an error takes the place of a response that cannot be forwarded', async (t) => {
   const bodies = {
     'too large': '{"jsonrpc":"2.0","result":"xxxxxxxxxxxxxxxxxxxxxxxxx","id":7}',
     'no message': '{"result":1,"id":7}',
@@ -78,15 +92,36 @@ test('an answer that cannot pass is replaced by an error for the server that wai
   }
   for (const [what, body] of Object.entries(bodies)) {
     for (const first of [`${sized(body.length)}${body}`, chunked]) {
-      const { request, socket } = await exchangeOver(t, first)
-      const answers: string[] = []
-      const frames = readFrames(request, 30, (answer) => answers.push(answer.toString()))
-      // All that has gone by is scanned, what came before the limit was passed included.
+      const { request, response, socket } = await receiveRequest(t, first)
+      const transport = new KeepingTransport('x')
+      const reading = readFrames(new RequestContext(request, response), 30, transport)
+      // One byte a chunk: the id may come before or after the limit.
       if (first === chunked) for (const byte of body) socket.write(chunk(byte))
       if (first === chunked) socket.write('0\r\n\r\n')
-      await t.rejects(frames, { code: /^ERR_FRAME_/ }, what)
-      t.equal(answers.length, what === 'a request' ? 0 : 1, what)
-      for (const answer of answers) t.match(JSON.parse(answer), { id: 7, error: { code: -32600 } })
+      await t.rejects(reading, { code: /^ERR_FRAME_/ }, what)
+      t.equal(transport.frames.length, what === 'a request' ? 0 : 1, what)
+      for (const frame of transport.frames) {
+        t.match(frame.message(), { id: 7, error: { code: -32600 } })
+      }
     }
   }
+})
+
+test('the context gets the request if it is the only message of the body', async (t) => {
+  const request = '{"jsonrpc":"2.0","id":7,"method":"x"}'
+  const notification = '{"jsonrpc":"2.0","method":"x"}'
+  for (const body of [request, notification, `[${request}]`]) {
+    const received = await receiveRequest(t, `${sized(body.length)}${body}`)
+    const context = new RequestContext(received.request, received.response)
+    const { frames } = await readFrames(context, 0)
+    t.equal(context.rpcRequest, body === request ? frames[0] : undefined, body)
+  }
+})
+
+test('a batch is refused where only single messages are taken', async (t) => {
+  refuseBatch({ frames: [], batch: false })
+  t.throws(() => refuseBatch({ frames: [], batch: true }), {
+    code: 'ERR_REQUEST',
+    message: /2025-03-26/
+  })
 })

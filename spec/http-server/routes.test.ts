@@ -1,10 +1,10 @@
-// Which URL is what.
+// The paths that the listener serves.
 
 import { test } from 'tap'
-import { findRoute, pathOf } from '../../lib/http-server/routes.ts'
+import { findRoute, leadsToServer, nowhere, pathOf } from '../../lib/http-server/routes.ts'
 
-test('a path has one meaning, with or without a slash at the end', async (t) => {
-  const cases: [string, object][] = [
+test('a path leads to the same with and without a slash at the end', async (t) => {
+  const cases: [string, { kind: string; server?: string }][] = [
     ['/mcp', { kind: 'mcp', server: '' }],
     ['/messages', { kind: 'messages', server: '' }],
     ['/status', { kind: 'status' }],
@@ -14,15 +14,16 @@ test('a path has one meaning, with or without a slash at the end', async (t) => 
     ['/servers/fetch/messages', { kind: 'messages', server: 'fetch' }],
     ['/servers/a%20b%2Fc/mcp', { kind: 'mcp', server: 'a b/c' }]
   ]
-  for (const [path, route] of cases) {
+  for (const [path, { kind, server = '' }] of cases) {
+    const route = { kind, server, endpoint: '' }
     t.strictSame(findRoute(path, ''), route, path)
     t.strictSame(findRoute(`${path}/`, ''), route, `${path}/`)
-    t.strictSame(findRoute(path, '/base'), route, `${path}, the base path stripped on the way`)
+    t.strictSame(findRoute(path, '/base'), route, `${path}, with the base path stripped`)
     t.strictSame(findRoute(`/base${path}`, '/base'), route, `/base${path}`)
   }
 })
 
-test('other paths mean nothing', async (t) => {
+test('other paths lead nowhere', async (t) => {
   const paths = [
     '/',
     '',
@@ -36,13 +37,13 @@ test('other paths mean nothing', async (t) => {
   ]
   const servers = ['/servers/fetch', '/servers/fetch/', '/servers/a/b/mcp', '/servers/fetch/status']
   for (const path of [...paths, ...servers, '/servers/%E9/mcp', '/servers/%/mcp', '/base/mcp']) {
-    t.equal(findRoute(path, ''), undefined, path)
+    t.equal(findRoute(path, ''), nowhere, path)
   }
-  t.equal(findRoute('/basement/mcp', '/base'), undefined)
+  t.equal(findRoute('/basement/mcp', '/base'), nowhere)
 })
 
-test('the endpoint of an event stream leads to /messages/ beside it', async (t) => {
-  // What the client asks for, what of it reaches us, our base path, and where its POSTs must go.
+test('the endpoint of an event stream is /messages/ beside it', async (t) => {
+  // The path that the client uses, the path that reaches us, our base path, and the path for POSTs.
   const cases: [string, string, string, string][] = [
     ['/sse', '/sse', '', '/messages/'],
     ['/sse/', '/sse/', '', '/messages/'],
@@ -57,13 +58,24 @@ test('the endpoint of an event stream leads to /messages/ beside it', async (t) 
   ]
   for (const [asked, reached, basePath, expected] of cases) {
     const route = findRoute(reached, basePath)
-    t.match(route, { kind: 'sse' })
-    const { endpoint } = route as { endpoint: string }
-    t.equal(new URL(endpoint, `http://any${asked}`).pathname, expected, `${asked} by ${reached}`)
+    t.equal(route.kind, 'sse')
+    t.equal(
+      new URL(route.endpoint, `http://any${asked}`).pathname,
+      expected,
+      `${asked} by ${reached}`
+    )
   }
 })
 
-test('a server is reached under its name', async (t) => {
+test('a route leads to a server unless it is about the proxy', async (t) => {
+  for (const word of ['mcp', 'sse', 'messages'])
+    t.ok(leadsToServer(findRoute(`/${word}`, '')), word)
+  for (const word of ['status', 'healthz', 'readyz', 'other']) {
+    t.notOk(leadsToServer(findRoute(`/${word}`, '')), word)
+  }
+})
+
+test('the path of a server has its name', async (t) => {
   t.equal(pathOf('', ''), '/')
   t.equal(pathOf('', '/base'), '/base/')
   t.equal(pathOf('a b/c', ''), '/servers/a%20b%2Fc/')

@@ -1,4 +1,4 @@
-// The clients that are connected.
+// The open sessions.
 
 import { test } from 'tap'
 import type { Test } from 'tap'
@@ -6,7 +6,7 @@ import { SessionTransport } from '../../lib/http-server/accept-session.ts'
 import { SseConnection } from '../../lib/http-server/accept-sse.ts'
 import { Sessions } from '../../lib/http-server/sessions.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
-import { exchangeOver } from './helpers.ts'
+import { receiveRequest } from './helpers.ts'
 
 function session(t: Test, id: string): SessionTransport {
   const made = new SessionTransport({ id })
@@ -15,73 +15,87 @@ function session(t: Test, id: string): SessionTransport {
 }
 
 async function connection(t: Test, id: string): Promise<SseConnection> {
-  const { response } = await exchangeOver(t)
+  const { response } = await receiveRequest(t)
   return new SseConnection({ id, response, endpoint: 'messages/' })
 }
 
 const closed = (client: SessionTransport | SseConnection): Promise<void> =>
   new Promise((resolve) => client.once('close', () => resolve()))
 
-test('a client is found by its id, at its server, as what it is', async (t) => {
-  const clients = new Sessions(0)
+test('a session is found by its id, its server and its transport', async (t) => {
+  const sessions = new Sessions(0)
   const one = session(t, 'one')
   const two = await connection(t, 'two')
-  clients.add(one, 'server')
-  clients.add(two, '')
-  t.equal(clients.session('one', 'server'), one)
-  t.equal(clients.connection('two', ''), two)
-  t.ok(clients.has('one'))
+  sessions.add(one, 'server')
+  sessions.add(two, '')
+  t.equal(sessions.session('one', 'server'), one)
+  t.equal(sessions.connection('two', ''), two)
+  t.ok(sessions.has('one'))
   const code = 'ERR_SESSION_UNKNOWN'
-  t.throws(() => clients.session('one', ''), { code }, 'at another server')
-  t.throws(() => clients.connection('two', 'server'), { code }, 'at another server')
-  t.throws(() => clients.session('two', ''), { code }, 'over another transport')
-  t.throws(() => clients.connection('one', 'server'), { code }, 'over another transport')
-  t.throws(() => clients.session('three', ''), { code })
+  t.throws(() => sessions.session('one', ''), { code }, 'at another server')
+  t.throws(() => sessions.connection('two', 'server'), { code }, 'at another server')
+  t.throws(() => sessions.session('two', ''), { code }, 'over another transport')
+  t.throws(() => sessions.connection('one', 'server'), { code }, 'over another transport')
+  t.throws(() => sessions.session('three', ''), { code })
 })
 
-test('a client is forgotten when it ends', async (t) => {
-  const clients = new Sessions(0)
+test('a session is forgotten when it ends', async (t) => {
+  const sessions = new Sessions(0)
   const client = session(t, 'one')
-  clients.add(client, '')
+  sessions.add(client, '')
   const end = closed(client)
   client.destroy()
-  t.throws(() => clients.session('one', ''), { code: 'ERR_SESSION_UNKNOWN' }, 'at once')
+  t.throws(
+    () => sessions.session('one', ''),
+    { code: 'ERR_SESSION_UNKNOWN' },
+    'before it has closed'
+  )
   await end
-  t.notOk(clients.has('one'))
-  t.equal(clients.size, 0)
+  t.notOk(sessions.has('one'))
+  t.equal(sessions.size, 0)
 })
 
-test('there is room for as many as the limit says', async (t) => {
-  const clients = new Sessions(2)
+test('each session gets a new id that is hard to guess', async (t) => {
+  const sessions = new Sessions(0)
+  const ids = new Set(Array.from({ length: 100 }, () => sessions.createId()))
+  t.equal(ids.size, 100)
+  for (const id of ids) t.match(id, /^[0-9a-f]{32}$/)
+})
+
+test('no more sessions open than the limit allows', async (t) => {
+  const sessions = new Sessions(2)
   for (const id of ['one', 'two']) {
-    clients.makeRoom()
-    clients.add(session(t, id), '')
+    sessions.createId()
+    sessions.add(session(t, id), '')
   }
-  t.throws(() => clients.makeRoom(), { code: 'ERR_SESSIONS_FULL', message: /^2 sessions are open/ })
-  const client = clients.session('one', '')
+  t.throws(() => sessions.createId(), {
+    code: 'ERR_SESSIONS_FULL',
+    message: /^2 sessions are open/
+  })
+  const client = sessions.session('one', '')
   const end = closed(client)
   client.destroy()
   await end
-  clients.makeRoom()
+  sessions.createId()
 })
 
-test('draining ends idle clients at once, and the others when the time is up', async (t) => {
-  const clients = new Sessions(0)
+test('draining ends idle sessions at once, and the others after the timeout', async (t) => {
+  const sessions = new Sessions(0)
   const idle = session(t, 'idle')
   const busy = session(t, 'busy')
-  const { response, text } = await exchangeOver(t)
+  const { response, text } = await receiveRequest(t)
   busy.post(
     response,
     { frames: [parseFrame(Buffer.from('{"jsonrpc":"2.0","id":7,"method":"x"}'))], batch: false },
     { json: true, events: true }
   )
-  clients.add(idle, '')
-  clients.add(busy, '')
-  const drained = clients.drain(50)
+  sessions.add(idle, '')
+  sessions.add(busy, '')
+  const drained = sessions.drain(50)
   t.ok(idle.destroyed)
   t.notOk(busy.destroyed)
   await drained
   t.ok(busy.destroyed)
-  t.equal(clients.size, 0)
-  t.ok(await text.until('"id":7,"error"'), 'the one who waits is told')
+  t.equal(sessions.size, 0)
+  t.ok(await text.until('"id":7,"error"'), 'its call gets an error')
 })

@@ -1,4 +1,4 @@
-// HTTP+SSE as its clients see it.
+// The endpoint of HTTP+SSE, as clients use it.
 
 import { test } from 'tap'
 import { sseClient } from '../../fixtures/clients/raw.js'
@@ -6,7 +6,7 @@ import { json, rawConnection, serve, until } from './helpers.ts'
 
 const ping = json({ id: 1, method: 'ping' })
 
-test('the endpoint is beside the stream, wherever that is', async (t) => {
+test('the endpoint is beside the stream, under every prefix', async (t) => {
   const cases: [string, string, string][] = [
     ['', 'sse', '/messages/'],
     ['', 'sse/', '/messages/'],
@@ -16,16 +16,16 @@ test('the endpoint is beside the stream, wherever that is', async (t) => {
     ['/base', 'base/servers/two%20words/sse/', '/base/servers/two%20words/messages/']
   ]
   for (const [basePath, path, expected] of cases) {
-    const { sse, arrivals } = await serve(t, { basePath, servers: ['', 'two words'] })
+    const { sse, contexts } = await serve(t, { basePath, servers: ['', 'two words'] })
     const { client } = await sse(path)
     const { pathname, searchParams } = new URL(client.endpoint)
     t.equal(pathname, expected, `${path}, base path "${basePath}"`)
-    t.match(arrivals, [{ session: searchParams.get('session_id') }])
+    t.match(contexts, [{ session: searchParams.get('session_id') }])
     t.match(await client.request('ping'), { result: {} })
   }
 })
 
-test('the stream is one that nothing in between holds back', async (t) => {
+test('the headers of the stream tell reverse proxies to forward each event', async (t) => {
   const { sse } = await serve(t)
   const { client } = await sse()
   t.match(client.connection.headers, {
@@ -35,7 +35,7 @@ test('the stream is one that nothing in between holds back', async (t) => {
   })
 })
 
-test('each connection is a session of its own', async (t) => {
+test('each connection is a separate session', async (t) => {
   const { sse, listener } = await serve(t)
   const one = await sse()
   const two = await sse()
@@ -44,12 +44,12 @@ test('each connection is a session of its own', async (t) => {
   const results = [one, two].map(({ client }) => client.request('x', {}, { id: 1 }))
   for (const [n, { server }] of [one, two].entries()) {
     const request = await server.got('x')
-    await server.answer(request, { n })
+    await server.respond(request, { n })
   }
   t.match(await Promise.all(results), [{ result: { n: 0 } }, { result: { n: 1 } }])
 })
 
-test('what cannot be taken has a status that says why', async (t) => {
+test('each kind of refusal has its status', async (t) => {
   const { sse, client } = await serve(t, { maxMessage: 100, servers: ['', 'other'] })
   const { client: old } = await sse()
   const post = async (body: string, headers = {}): Promise<[number, number]> => {
@@ -71,25 +71,25 @@ test('what cannot be taken has a status that says why', async (t) => {
     t.strictSame(await post(ping), [404, -32001], unknown)
   }
   old.endpoint = endpoint
-  t.match(await old.request('ping'), { result: {} }, 'nothing came to harm')
+  t.match(await old.request('ping'), { result: {} }, 'the session goes on')
   const wrong = client({ path: 'messages/' })
   t.match(await wrong.open('GET'), { statusCode: 405, headers: { allow: 'POST' } })
-  // Which is how a client of both transports learns that this is the older one.
+  // From this a client of both transports learns that the URL is for the older one.
   t.match(await client({ path: 'sse' }).open('POST', ping), {
     statusCode: 405,
     headers: { allow: 'GET' }
   })
 })
 
-test('an answer that cannot be taken is an error for the server that waits for it', async (t) => {
+test('the server gets an error in place of a response that is too large', async (t) => {
   const { sse } = await serve(t, { maxMessage: 100 })
   const { client, server } = await sse()
-  const answer = json({ id: 'q', result: 'x'.repeat(100) })
-  t.equal((await client.post(answer)).status, 413)
+  const response = json({ id: 'q', result: 'x'.repeat(100) })
+  t.equal((await client.post(response)).status, 413)
   t.match(await server.received.until(({ id }) => id === 'q'), { error: { code: -32600 } })
 })
 
-test('the id of a session is none of a connection', async (t) => {
+test('the id of a Streamable HTTP session does not name a connection', async (t) => {
   const { sse, session } = await serve(t)
   const { client } = await session()
   const { client: old } = await sse()
@@ -97,7 +97,7 @@ test('the id of a session is none of a connection', async (t) => {
   t.equal((await old.post(ping)).status, 404)
 })
 
-test('there are as many connections as the limit says', async (t) => {
+test('no more connections open than the limit allows', async (t) => {
   const { sse, listener } = await serve(t, { maxSessions: 1 })
   const { client } = await sse()
   const refusal: unknown = await sseClient(`${listener.url}sse`).catch((error: unknown) => error)
@@ -107,7 +107,7 @@ test('there are as many connections as the limit says', async (t) => {
   await sse()
 })
 
-test('a connection that ends while a body comes is unknown when it has come', async (t) => {
+test('a POST is refused if its connection ends before its body has come', async (t) => {
   const { sse, listener } = await serve(t)
   const { client } = await sse()
   const { socket, text } = rawConnection(t, listener)

@@ -1,4 +1,4 @@
-// Sessions that are one POST.
+// POSTs that are a client each.
 
 import t from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
@@ -9,28 +9,28 @@ import { FakeServer, initialize, json, rawConnection, serve } from './helpers.ts
 
 const subscriptionKey = 'io.modelcontextprotocol/subscriptionId'
 
-/** Answers every request with its own params. */
+/** Responds to every request with the request's params. */
 const echo = (): FakeServer =>
-  new FakeServer((message, server) => void server.answer(message, { params: message.params }))
+  new FakeServer((message, server) => void server.respond(message, { params: message.params }))
 
-t.test('each request has a transport of its own, which says what it is', async (t) => {
-  const { listener, arrivals, ended } = await serve(t, {}, echo)
+t.test('each request gets a separate transport, with the kind modern', async (t) => {
+  const { listener, contexts, ended } = await serve(t, {}, echo)
   const { mcp } = listener.urlsOf('')
   for (const n of [1, 2]) {
     const { status, messages } = await ask(mcp, '1', 'tools/call', { name: 'x', n })
     t.equal(status, 200)
     t.match(messages, [{ id: 1, result: { params: { n } } }])
   }
-  t.match(arrivals, [
+  t.match(contexts, [
     { server: '', kind: 'modern' },
     { server: '', kind: 'modern' }
   ])
-  t.not(arrivals[0]?.session, arrivals[1]?.session)
+  t.not(contexts[0]?.session, contexts[1]?.session)
   await ended.until(() => ended.length === 2)
 })
 
-t.test('without sessions, a legacy request is a client of its own too', async (t) => {
-  const { listener, arrivals, servers, client } = await serve(t, { stateless: true }, echo)
+t.test('without sessions each legacy request gets a separate transport too', async (t) => {
+  const { listener, contexts, servers, client } = await serve(t, { stateless: true }, echo)
   const answer = parsed(
     await client().post(json({ id: 'a', method: 'tools/list', params: { n: 1 } }))
   )
@@ -38,7 +38,7 @@ t.test('without sessions, a legacy request is a client of its own too', async (t
   const named = { 'mcp-session-id': 'of another proxy', 'mcp-protocol-version': '2025-06-18' }
   t.equal((await client().post(json(initialize), named)).status, 200)
   t.strictSame(
-    arrivals.map(({ kind }) => kind),
+    contexts.map(({ kind }) => kind),
     ['stateless', 'stateless']
   )
 
@@ -47,7 +47,7 @@ t.test('without sessions, a legacy request is a client of its own too', async (t
   for (const body of [json({ method: 'notifications/initialized' }), message]) {
     t.match(await client().post(body), { status: 202, text: '' })
   }
-  t.equal(servers.length, 2, 'what expects no answer has nobody to go to')
+  t.equal(servers.length, 2, 'notifications and responses go to no server')
   t.equal((await client().post(`[${json({ id: 1, method: 'ping' })}]`)).status, 400)
   for (const method of ['GET', 'DELETE']) {
     const response = await client().open(method)
@@ -56,10 +56,10 @@ t.test('without sessions, a legacy request is a client of its own too', async (t
     response.resume()
   }
   t.match((await ask(listener.urlsOf('').mcp, '1', 'x')).status, 200)
-  t.equal(arrivals.at(-1)?.kind, 'modern')
+  t.equal(contexts.at(-1)?.kind, 'modern')
 })
 
-t.test('a notification of the modern revision is taken, and is about nothing', async (t) => {
+t.test('a notification of the modern revision gets 202 and goes to no server', async (t) => {
   const { servers, client } = await serve(t)
   const body = json({ method: 'notifications/cancelled', params: { requestId: 1 } })
   t.match(await client().post(body, headersOf('notifications/cancelled')), {
@@ -69,7 +69,7 @@ t.test('a notification of the modern revision is taken, and is about nothing', a
   t.equal(servers.length, 0)
 })
 
-t.test('the answer to a legacy request has the status 200, whatever it says', async (t) => {
+t.test('every response to a legacy request has the status 200', async (t) => {
   const refusing = (): FakeServer =>
     new FakeServer((message, server) => {
       void server.say({ id: message.id, error: { code: -32601, message: 'no' } })
@@ -79,7 +79,7 @@ t.test('the answer to a legacy request has the status 200, whatever it says', as
   t.match(answer, { status: 200, message: { error: { code: -32601 } } })
 })
 
-t.test("the server's refusals have the statuses that the revision gives them", async (t) => {
+t.test('error responses of a server have the statuses of the revision', async (t) => {
   const refusing = (): FakeServer =>
     new FakeServer((message, server) => {
       void server.say({ id: message.id, error: { code: message.params.code, message: 'no' } })
@@ -94,48 +94,45 @@ t.test("the server's refusals have the statuses that the revision gives them", a
   }
 })
 
-t.test(
-  'a request is checked before it reaches a server, and its id is in the refusal',
-  async (t) => {
-    const { servers, client, listener } = await serve(t, {}, echo)
-    const http = client()
-    const refusals: [string, Record<string, string | undefined>, number, number][] = [
-      [bodyOf('7', 'x'), { 'mcp-method': undefined }, 400, -32020],
-      [bodyOf('7', 'x'), { 'mcp-protocol-version': undefined }, 400, -32020],
-      [bodyOf('7', 'x'), { 'mcp-protocol-version': '2031-01-01' }, 400, -32020],
-      [bodyOf('7', 'x'), { 'mcp-method': 'X' }, 400, -32020],
-      [bodyOf('7', 'tools/call', { name: 'n' }), { 'mcp-method': 'tools/call' }, 400, -32020],
-      [json({ id: 7, method: 'x', params: {} }), { 'mcp-method': 'X' }, 400, -32602],
-      [bodyOf('7', 'initialize'), { 'mcp-method': 'initialize' }, 404, -32601]
-    ]
-    for (const [body, headers, status, code] of refusals) {
-      const answer = parsed(await http.post(body, { ...headersOf('x'), ...headers }))
-      t.match(answer, { status, message: { id: 7, error: { code } } }, body)
-    }
-    t.equal(servers.length, 0)
-
-    // White space around values, and the case of names, are nobody's business but HTTP's.
-    const { socket, text } = rawConnection(t, listener)
-    const body = bodyOf('7', 'x')
-    socket.write(
-      [
-        'POST /mcp HTTP/1.1',
-        'Host: localhost',
-        'CONTENT-TYPE: application/json',
-        'mCp-MeThOd: \t x \t',
-        'MCP-PROTOCOL-VERSION:2026-07-28   ',
-        `Content-Length: ${body.length}`,
-        '',
-        body
-      ].join('\r\n')
-    )
-    t.match(await text.until('"params"'), /^HTTP\/1\.1 200 OK/)
+t.test('a request is checked before it reaches a server, and the refusal has its id', async (t) => {
+  const { servers, client, listener } = await serve(t, {}, echo)
+  const http = client()
+  const refusals: [string, Record<string, string | undefined>, number, number][] = [
+    [bodyOf('7', 'x'), { 'mcp-method': undefined }, 400, -32020],
+    [bodyOf('7', 'x'), { 'mcp-protocol-version': undefined }, 400, -32020],
+    [bodyOf('7', 'x'), { 'mcp-protocol-version': '2031-01-01' }, 400, -32020],
+    [bodyOf('7', 'x'), { 'mcp-method': 'X' }, 400, -32020],
+    [bodyOf('7', 'tools/call', { name: 'n' }), { 'mcp-method': 'tools/call' }, 400, -32020],
+    [json({ id: 7, method: 'x', params: {} }), { 'mcp-method': 'X' }, 400, -32602],
+    [bodyOf('7', 'initialize'), { 'mcp-method': 'initialize' }, 404, -32601]
+  ]
+  for (const [body, headers, status, code] of refusals) {
+    const answer = parsed(await http.post(body, { ...headersOf('x'), ...headers }))
+    t.match(answer, { status, message: { id: 7, error: { code } } }, body)
   }
-)
+  t.equal(servers.length, 0)
+
+  // White space around values and the case of names make no difference in HTTP.
+  const { socket, text } = rawConnection(t, listener)
+  const body = bodyOf('7', 'x')
+  socket.write(
+    [
+      'POST /mcp HTTP/1.1',
+      'Host: localhost',
+      'CONTENT-TYPE: application/json',
+      'mCp-MeThOd: \t x \t',
+      'MCP-PROTOCOL-VERSION:2026-07-28   ',
+      `Content-Length: ${body.length}`,
+      '',
+      body
+    ].join('\r\n')
+  )
+  t.match(await text.until('"params"'), /^HTTP\/1\.1 200 OK/)
+})
 
 const region: MirroredParam = { header: 'mcp-param-region', path: ['region'], type: 'string' }
 
-t.test("the arguments that a tool's definition names are checked", async (t) => {
+t.test('mirrored arguments are checked', async (t) => {
   const asked: [string, string][] = []
   const { listener } = await serve(
     t,
@@ -160,11 +157,11 @@ t.test("the arguments that a tool's definition names are checked", async (t) => 
   ])
 })
 
-t.test('what cannot be checked is refused', async (t) => {
-  const faults: [Error, number, number, number | null][] = [
+t.test('a request is refused if its check fails', async (t) => {
+  const faults: [Error, number, number, number][] = [
     [new ProxyError('ERR_LEGACY_SERVER', 'not here'), 400, -32600, 1],
     [new ProxyError('ERR_TIMEOUT', 'too slow'), 504, -32000, 1],
-    [new Error('a surprise'), 400, -32600, null]
+    [new Error('a surprise'), 500, -32603, 1]
   ]
   let fault: Error
   const { listener, servers } = await serve(
@@ -180,7 +177,7 @@ t.test('what cannot be checked is refused', async (t) => {
   t.equal(servers.length, 0)
 })
 
-t.test('a client that leaves while it is being checked reaches no server', async (t) => {
+t.test('a client that disconnects during the check reaches no server', async (t) => {
   let find = (_params: MirroredParam[]): void => {}
   let ask = (): void => {}
   const asked = new Promise<void>((resolve) => (ask = resolve))
@@ -203,13 +200,13 @@ t.test('a client that leaves while it is being checked reaches no server', async
   await asked
   socket.destroy()
   await text.ended
-  await new Promise((resolve) => setTimeout(resolve, 50)) // until the listener has heard of it
+  await new Promise((resolve) => setTimeout(resolve, 50)) // until the listener has seen the end
   find([])
   await new Promise((resolve) => setImmediate(resolve))
   t.equal(servers.length, 0)
 })
 
-t.test('who refuses a client says why, to the client too', async (t) => {
+t.test('a ProxyError that onClient throws goes to the client with its status', async (t) => {
   const listener = await listen({}, () => {
     throw new ProxyError('ERR_LEGACY_SERVER', 'not here')
   })
@@ -221,7 +218,7 @@ t.test('who refuses a client says why, to the client too', async (t) => {
   })
 })
 
-t.test('a client that closes its connection is gone', async (t) => {
+t.test('a client that disconnects ends its server', async (t) => {
   const { listener, servers, ended } = await serve(
     t,
     { streamAfter: 1 },
@@ -235,7 +232,7 @@ t.test('a client that closes its connection is gone', async (t) => {
 })
 
 t.test(
-  'a subscription is acknowledged at once, and ends with an answer when the proxy stops',
+  'a subscription is acknowledged at once, and ends with a response when the proxy stops',
   async (t) => {
     const { listener, servers } = await serve(t, { keepAlive: 0 }, () => new FakeServer(() => {}))
     const { mcp } = listener.urlsOf('')
@@ -262,13 +259,17 @@ t.test(
       `{"jsonrpc":"2.0","id":1.0,"result":{"resultType":"complete","_meta":{"${subscriptionKey}":1.0}}}`
     )
     t.equal(texts.length, 2)
-    await other.answer(other.received[0], { late: true })
-    t.match((await calling).messages, [{ result: { late: true } }], 'calls may still be answered')
+    await other.respond(other.received[0], { late: true })
+    t.match(
+      (await calling).messages,
+      [{ result: { late: true } }],
+      'calls may still get their response'
+    )
     await closed
   }
 )
 
-t.test('a subscription that the server takes back ends with an answer', async (t) => {
+t.test('a subscription that the server cancels ends with a response', async (t) => {
   const { listener } = await serve(
     t,
     {},
@@ -287,7 +288,7 @@ t.test('a subscription that the server takes back ends with an answer', async (t
   t.equal(messages.filter(({ method }) => method === undefined).length, 1)
 })
 
-t.test('calls that are not answered in time are ended when the proxy stops', async (t) => {
+t.test('calls without a response get an error when the proxy stops', async (t) => {
   const { listener, servers } = await serve(t, {}, () => new FakeServer(() => {}))
   const call = ask(listener.urlsOf('').mcp, '9007199254740993', 'x')
   await servers.until(() => true)
@@ -297,7 +298,7 @@ t.test('calls that are not answered in time are ended when the proxy stops', asy
   t.match(texts[0], /^\{"jsonrpc":"2.0","id":9007199254740993,"error":\{"code":-32000,/)
 })
 
-t.test('what has nothing to do with the request does not reach the client', async (t) => {
+t.test('messages that do not belong to the request do not reach the client', async (t) => {
   const { listener, client } = await serve(
     t,
     { stateless: true },
@@ -306,7 +307,7 @@ t.test('what has nothing to do with the request does not reach the client', asyn
         void server.say({ id: 'q', method: 'roots/list' })
         void server.say({ id: 'another', result: {} })
         void server.notify('notifications/progress', { progressToken: 1 })
-        void server.answer(message, { own: true })
+        void server.respond(message, { own: true })
       })
   )
   const { messages } = await ask(listener.urlsOf('').mcp, '1', 'x')
@@ -317,14 +318,14 @@ t.test('what has nothing to do with the request does not reach the client', asyn
   t.match(
     answer.message,
     { id: 1, result: { own: true } },
-    'who takes JSON gets nothing but the answer'
+    'a client that takes only JSON gets the response alone'
   )
 })
 
-t.test('a server that ends without an answer is told of in one', async (t) => {
+t.test('the client gets an error if the server ends without a response', async (t) => {
   const { listener } = await serve(t, {}, () => new FakeServer((_, server) => server.push(null)))
   t.match(await ask(listener.urlsOf('').mcp, '1', 'x'), {
     status: 200,
-    messages: [{ id: 1, error: { code: -32000, message: 'the server ended before it answered' } }]
+    messages: [{ id: 1, error: { code: -32000, message: 'the server ended without a response' } }]
   })
 })

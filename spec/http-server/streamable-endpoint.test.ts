@@ -1,4 +1,4 @@
-// Streamable HTTP as its clients see it: which request gets which status, and what opens a session.
+// The endpoint of Streamable HTTP, as clients use it: which request gets which status.
 
 import { test } from 'tap'
 import type { HttpAnswer, HttpClient } from '../../fixtures/clients/raw.js'
@@ -6,7 +6,7 @@ import { FakeServer, initialize, json, rawConnection, serve, until } from './hel
 
 const ping = json({ id: 1, method: 'ping' })
 
-/** The JSON-RPC error that a refusal brings. */
+/** The JSON-RPC error in a refusal. */
 function errorIn({ headers, text }: HttpAnswer): { code: number; message: string } {
   if (headers['content-type'] !== 'application/json') throw new Error(text)
   const { jsonrpc, error } = JSON.parse(text)
@@ -20,7 +20,7 @@ async function refusal(answer: Promise<HttpAnswer>): Promise<[number, number]> {
 }
 
 test('initialize opens a session, with an id that is hard to guess', async (t) => {
-  const { client, arrivals, listener } = await serve(t)
+  const { client, contexts, listener } = await serve(t)
   const ids = new Set<string>()
   for (let n = 0; n < 5; n++) {
     const { status, headers, text } = await client().post(json(initialize))
@@ -32,7 +32,7 @@ test('initialize opens a session, with an id that is hard to guess', async (t) =
   }
   t.equal(ids.size, 5)
   t.strictSame(
-    arrivals.map(({ server, session }) => [server, session]),
+    contexts.map(({ server, session }) => [server, session]),
     [...ids].map((id) => ['', id])
   )
   t.equal(listener.sessions, 5)
@@ -47,8 +47,8 @@ test('each revision opens a session', async (t) => {
   }
 })
 
-test('an initialize that is none opens nothing', async (t) => {
-  const { client, listener, arrivals } = await serve(t)
+test('an invalid initialize opens no session', async (t) => {
+  const { client, listener, contexts } = await serve(t)
   const invalid = { ...initialize, params: { protocolVersion: '2025-11-25', capabilities: {} } }
   const answer = await client().post(json(invalid))
   t.equal(answer.status, 400)
@@ -56,10 +56,10 @@ test('an initialize that is none opens nothing', async (t) => {
   t.strictSame(await refusal(client().post(`[${json(initialize)}]`)), [400, -32600], 'a batch')
   t.strictSame(await refusal(client().post(json({ method: 'initialize' }))), [400, -32602])
   t.equal(listener.sessions, 0)
-  t.strictSame(arrivals, [])
+  t.strictSame(contexts, [])
 })
 
-test('what is no initialize needs a session', async (t) => {
+test('every request but initialize needs a session', async (t) => {
   const { client } = await serve(t)
   for (const method of ['POST', 'GET', 'DELETE']) {
     const raw = client()
@@ -74,13 +74,13 @@ test('what is no initialize needs a session', async (t) => {
   }
 })
 
-test('a session is initialized once', async (t) => {
+test('a session cannot be initialized twice', async (t) => {
   const { session } = await serve(t)
   const { client } = await session()
   t.strictSame(await refusal(client.post(json(initialize))), [400, -32600])
 })
 
-test('a session ends by DELETE, and is then unknown', async (t) => {
+test('DELETE ends a session, which is then unknown', async (t) => {
   const { session, ended } = await serve(t)
   const { client } = await session()
   t.equal((await client.delete()).status, 204)
@@ -91,7 +91,7 @@ test('a session ends by DELETE, and is then unknown', async (t) => {
   await ended.until(() => true)
 })
 
-test('a session belongs to the server that it was opened at', async (t) => {
+test('a session can only be used at the server where it was opened', async (t) => {
   const { client, listener } = await serve(t, { servers: ['', 'one', 'two words'] })
   const one = client({ path: 'servers/one/mcp' })
   await one.initialize()
@@ -104,14 +104,14 @@ test('a session belongs to the server that it was opened at', async (t) => {
   t.equal(listener.sessions, 1)
 })
 
-test('the id of an HTTP+SSE connection is no session', async (t) => {
+test('the id of an HTTP+SSE connection does not name a session', async (t) => {
   const { sse, client } = await serve(t)
   const { client: old } = await sse()
   const id = new URL(old.endpoint).searchParams.get('session_id') ?? ''
   t.strictSame(await refusal(client().post(ping, { 'mcp-session-id': id })), [404, -32001])
 })
 
-test('notifications and responses are accepted without a word', async (t) => {
+test('notifications and responses get 202 without a body', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
   const messages = [
@@ -125,7 +125,7 @@ test('notifications and responses are accepted without a word', async (t) => {
   await until(() => server.received.length === 5)
 })
 
-test('a client names the types that it takes; one will do, and so will silence', async (t) => {
+test('Accept may name both content types, one of them, or be absent', async (t) => {
   const { session } = await serve(t)
   const { client } = await session()
   const typeFor = async (accept: string | undefined): Promise<string | number> => {
@@ -183,7 +183,7 @@ test('a client names the types that it takes; one will do, and so will silence',
   }
 })
 
-test('only JSON is taken', async (t) => {
+test('only a body with the JSON content type is taken', async (t) => {
   const { session } = await serve(t)
   const { client } = await session()
   for (const type of ['text/plain', 'application/x-www-form-urlencoded', undefined]) {
@@ -192,7 +192,7 @@ test('only JSON is taken', async (t) => {
   }
 })
 
-test('what is not JSON-RPC is refused, with the id if there is one', async (t) => {
+test('a body that is not JSON-RPC is refused, with the id if there is one', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session('2025-03-26')
   const cases: [string | Buffer, number, unknown?][] = [
@@ -213,10 +213,10 @@ test('what is not JSON-RPC is refused, with the id if there is one', async (t) =
     t.equal(answer.status, 400, String(body))
     t.match(JSON.parse(answer.text), { jsonrpc: '2.0', id, error: { code } }, String(body))
   }
-  t.equal(server.received.length, 2, 'the server saw nothing of it')
+  t.equal(server.received.length, 2, 'the server got nothing')
 })
 
-test('batches are for sessions of 2025-03-26 alone', async (t) => {
+test('only sessions of 2025-03-26 take batches', async (t) => {
   const { session } = await serve(t)
   for (const version of ['2024-11-05', '2025-06-18', '2025-11-25']) {
     const { client } = await session(version)
@@ -227,12 +227,12 @@ test('batches are for sessions of 2025-03-26 alone', async (t) => {
   t.strictSame(await refusal(client.post(`[${json(initialize)}]`)), [400, -32600])
 })
 
-test('a session is asked for in its revision, or in another of its kind', async (t) => {
+test('the version header of a request in a session may name any legacy revision', async (t) => {
   const { session } = await serve(t, {}, () => {
     return new FakeServer((message, server) => {
-      if (message.method === 'ping') void server.answer(message)
+      if (message.method === 'ping') void server.respond(message)
       const result = { protocolVersion: '2099-01-01', capabilities: {}, serverInfo: {} }
-      if (message.method === 'initialize') void server.answer(message, result)
+      if (message.method === 'initialize') void server.respond(message, result)
     })
   })
   const { client } = await session()
@@ -244,12 +244,12 @@ test('a session is asked for in its revision, or in another of its kind', async 
   for (const version of ['1900-01-01', 'x']) t.equal(await statusFor(version), 400, version)
   const get = (version: string) => client.openGet({ headers: { 'mcp-protocol-version': version } })
   t.equal((await get('2025-06-18')).status, 200)
-  t.equal((await get('2099-01-01')).status, 200, 'what server and client have agreed on')
+  t.equal((await get('2099-01-01')).status, 200, 'the negotiated version')
   t.equal((await get('1900-01-01')).status, 400)
   t.equal((await client.delete({ 'mcp-protocol-version': 'x' })).status, 400)
 })
 
-test('other methods are refused, with a list of those that are not', async (t) => {
+test('other methods are refused, and the response names the allowed ones', async (t) => {
   const { client } = await serve(t)
   const { client: stateless } = await serve(t, { stateless: true })
   const allowed = async (raw: HttpClient, method: string): Promise<unknown> => {
@@ -264,7 +264,7 @@ test('other methods are refused, with a list of those that are not', async (t) =
   }
 })
 
-test('there are as many sessions as the limit says', async (t) => {
+test('no more sessions open than the limit allows', async (t) => {
   const { session, client, ended } = await serve(t, { maxSessions: 2 })
   const first = await session()
   const second = await session()
@@ -272,13 +272,13 @@ test('there are as many sessions as the limit says', async (t) => {
   t.equal(answer.status, 503)
   t.equal(answer.headers['retry-after'], '10')
   t.match(errorIn(answer), { code: -32000, message: /--max-sessions/ })
-  t.match(await second.client.request('ping'), { result: {} }, 'the others go on')
+  t.match(await second.client.request('ping'), { result: {} }, 'the other sessions go on')
   await first.client.delete()
   await ended.until(() => true)
   await session()
 })
 
-test('a message may be as large as the limit, and no larger', async (t) => {
+test('a message may be as large as the limit and no larger', async (t) => {
   const { session } = await serve(t, { maxMessage: 1024 })
   const { client } = await session()
   const sized = (size: number): string => json({ id: 1, method: 'ping' }).padEnd(size)
@@ -289,10 +289,10 @@ test('a message may be as large as the limit, and no larger', async (t) => {
   const chunked = { 'transfer-encoding': 'chunked' }
   t.equal((await client.post(sized(1024), chunked)).status, 200)
   t.equal((await client.post(sized(1025), chunked)).status, 413)
-  t.match(await client.request('ping'), { result: {} }, 'nothing else came to harm')
+  t.match(await client.request('ping'), { result: {} }, 'the session goes on')
 })
 
-test('a client that sends far too much is told so, and not cut off while it sends', async (t) => {
+test('a client that sends far too much can read the error', async (t) => {
   const { session } = await serve(t, { maxMessage: 1024 })
   const { client } = await session()
   const large = ' '.repeat(32 * 1024 * 1024)
@@ -301,7 +301,7 @@ test('a client that sends far too much is told so, and not cut off while it send
   t.match(await client.request('ping'), { result: {} })
 })
 
-test('a client may send as slowly as it likes, or go away in the middle', async (t) => {
+test('a client may send byte by byte, or disconnect in the middle', async (t) => {
   const { session, listener } = await serve(t)
   const { client, server } = await session()
   const head = `POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json
@@ -321,7 +321,7 @@ Mcp-Session-Id: ${client.sessionId}\r\nContent-Length: ${ping.length}\r\n\r\n`
   t.equal(server.received.filter(({ method }) => method === 'ping').length, 2)
 })
 
-test('a session that ends while a body comes is unknown when it has come', async (t) => {
+test('a POST is refused if its session ends before its body has come', async (t) => {
   const { session, listener } = await serve(t)
   const { client } = await session()
   const { socket, text } = rawConnection(t, listener)
@@ -340,19 +340,19 @@ test('a session that ends while a body comes is unknown when it has come', async
   t.match(await text.until('"error"'), / 404 /)
 })
 
-test('without sessions nothing is known from one POST to the next', async (t) => {
-  const { client, servers, arrivals } = await serve(t, { stateless: true, servers: ['', 'x'] })
+test('without sessions each POST is a separate client', async (t) => {
+  const { client, servers, contexts } = await serve(t, { stateless: true, servers: ['', 'x'] })
   const raw = client()
   await raw.initialize()
   t.equal(raw.sessionId, undefined)
   t.match(await raw.request('ping'), { result: {} })
   t.match(await client({ path: 'servers/x/mcp' }).request('ping'), { result: {} })
-  t.equal(servers.length, 3, 'the notification made none')
+  t.equal(servers.length, 3, 'the notification opened none')
   t.strictSame(
-    arrivals.map(({ server }) => server),
+    contexts.map(({ server }) => server),
     ['', '', 'x']
   )
-  t.equal(new Set(arrivals.map(({ session }) => session)).size, 3)
+  t.equal(new Set(contexts.map(({ session }) => session)).size, 3)
   t.strictSame(await refusal(raw.post(`[${ping}]`)), [400, -32600])
   t.equal((await raw.post(ping, { 'mcp-session-id': 'whatever' })).status, 200)
 })

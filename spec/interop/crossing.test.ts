@@ -2,13 +2,7 @@
 // The servers are our own: `demo.js` has every feature, `rascal.js` sends any message on request.
 
 import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js'
-import {
-  CreateMessageRequestSchema,
-  ElicitRequestSchema,
-  ListRootsRequestSchema,
-  McpError,
-  ResultSchema
-} from '@modelcontextprotocol/sdk/types.js'
+import { CreateMessageRequestSchema, ElicitRequestSchema, ListRootsRequestSchema, McpError, ResultSchema } from '@modelcontextprotocol/sdk/types.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import t from 'tap'
 import type { Test } from 'tap'

@@ -5,15 +5,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
 import { ended, isRunning } from '../helpers.ts'
-import {
-  connectors,
-  node,
-  openSession,
-  processesOf,
-  servers,
-  startClientMode,
-  startProxy
-} from './helpers.ts'
+import { connectors, node, openSession, processesOf, servers, startClientMode, startProxy } from './helpers.ts'
 import type { AnyClient } from './helpers.ts'
 
 t.setTimeout(120_000)

@@ -10,18 +10,7 @@ import type { Frame } from '../../lib/message/frame.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import type { ChildOptions, ChildTransport } from '../../lib/stdio/connect-child.ts'
 import type { ServerGoneError } from '../../lib/streams/server-gone-error.ts'
-import {
-  ended,
-  fixture,
-  isRunning,
-  KeptLog,
-  notification,
-  rascal,
-  request,
-  response,
-  script,
-  watch
-} from '../helpers.ts'
+import { ended, fixture, isRunning, KeptLog, notification, rascal, request, response, script, watch } from '../helpers.ts'
 import type { Watched } from '../helpers.ts'
 
 t.setTimeout(120_000)

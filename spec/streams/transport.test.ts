@@ -56,7 +56,7 @@ function start(t: Test, ...faults: unknown[]) {
 const request = (id: number, method: string) => makeFrame({ jsonrpc: '2.0', id, method })
 const response = (id: number) => makeFrame({ jsonrpc: '2.0', id, result: {} })
 const notification = (method: string) => makeFrame({ jsonrpc: '2.0', method })
-const error = { code: -32603, message: 'the proxy failed to handle the message' }
+const error = { code: -32603, message: 'internal error (see the log of the proxy)' }
 
 t.test('a request that cannot be sent gets an error, and the next one is sent', async (t) => {
   const { transport, read, errors, failures } = start(t, 'bad')

@@ -1,0 +1,54 @@
+// Serves /status, /healthz and /readyz, for operators and for what watches the proxy.
+
+import type { ServerResponse } from 'node:http'
+import type { RequestContext } from './request-context.ts'
+import type { Sessions } from './sessions.ts'
+
+/** `failed`: the last attempt to start the server failed. */
+export type ServerState = 'configured' | 'failed'
+
+/** The state of each server, by name. */
+export type ServerStates = () => Record<string, ServerState>
+
+export class StatusEndpoint {
+  readonly #sessions: Sessions
+  readonly #serverStates: ServerStates
+  #lastActivity = Date.now()
+
+  constructor(sessions: Sessions, serverStates: ServerStates = () => ({})) {
+    this.#sessions = sessions
+    this.#serverStates = serverStates
+  }
+
+  /** Notes a request to a server: `/status` gives the time of the last one. */
+  noteActivity(): void {
+    this.#lastActivity = Date.now()
+  }
+
+  /** @param closing the proxy is about to stop, so it is not ready */
+  serve(context: RequestContext, closing: boolean): void {
+    context.allowMethods('GET', 'HEAD')
+    const { response, route } = context
+    if (route.kind === 'healthz') return sendJson(response, 200, { ok: true })
+    const states = this.#serverStates()
+    if (route.kind === 'readyz') {
+      const failed = Object.keys(states).filter((name) => states[name] === 'failed')
+      const ready = failed.length === 0 && !closing
+      return sendJson(response, ready ? 200 : 503, { ready, failed })
+    }
+    sendJson(response, 200, {
+      api_last_activity: new Date(this.#lastActivity).toISOString(),
+      server_instances: states,
+      sessions: this.#sessions.size
+    })
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  const body = `${JSON.stringify(value)}\n`
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body)
+  })
+  response.end(body)
+}

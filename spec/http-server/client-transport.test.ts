@@ -1,0 +1,56 @@
+// What the transports of sessions share. Their backpressure is tested with each of them.
+
+import { test } from 'tap'
+import { KeptLog } from '../helpers.ts'
+import { FakeServer, json, respondAsUsual, serve, until } from './helpers.ts'
+
+/** A server whose code throws when it gets the method `odd`. */
+const oddServer = (): FakeServer =>
+  new FakeServer((message, server) => {
+    if (message.method === 'odd') throw new Error('secret')
+    respondAsUsual(message, server)
+  })
+
+const internal = { code: -32603, message: /^internal error/ }
+
+test('an exception while a frame is taken is a 500 for its request, and ends the session', async (t) => {
+  const log = new KeptLog()
+  const { session, listener } = await serve(t, { log }, oddServer)
+  const other = await session()
+  for (const message of [{ id: 'x', method: 'odd' }, { method: 'odd' }]) {
+    const { client, server } = await session()
+    const stream = await client.openGet()
+    const call = client.post(json({ id: 1, method: 'tools/call' }))
+    await server.got('tools/call')
+    const { status, text } = await client.post(json(message))
+    t.equal(status, 500)
+    t.match(JSON.parse(text), { id: message.id ?? null, error: internal })
+    t.notMatch(text, 'secret')
+    t.match(JSON.parse((await call).text), { id: 1, error: internal }, 'no call waits for ever')
+    await stream.closed
+    t.ok(server.destroyed)
+    t.equal((await client.post(json({ id: 2, method: 'ping' }))).status, 404)
+  }
+  const line = 'error: POST /mcp: internal error: secret'
+  t.strictSame(
+    log.lines.filter((line) => line.startsWith('error')),
+    [line, line]
+  )
+  t.match(await other.client.request('ping'), { result: {} }, 'other sessions go on')
+  t.equal(listener.sessions, 1)
+})
+
+test('an exception while a frame is taken ends an HTTP+SSE connection in the same way', async (t) => {
+  const log = new KeptLog()
+  const { sse, listener } = await serve(t, { log }, oddServer)
+  const { client, server } = await sse()
+  await client.post(json({ id: 1, method: 'tools/call' }))
+  await server.got('tools/call')
+  const { status, text } = await client.post(json({ id: 'x', method: 'odd' }))
+  t.equal(status, 500)
+  t.match(JSON.parse(text), { id: 'x', error: internal })
+  await client.closed
+  t.match([...client.messages], [{ id: 1, error: internal }])
+  await until(() => listener.sessions === 0)
+  t.match(log.lines.join('\n'), 'error: POST /messages/: internal error: secret')
+})
