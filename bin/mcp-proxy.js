@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Starts the command, which is lib/cli, bundled by lib/cli/bundle.js.
+// Starts the command, which is lib/cli, bundled by lib/bundle.js.
 //
 // An MCP client waits for the command to start, so this file is CommonJS (see package.json beside it),
 // and V8's compiled code is kept for the next start where Node can do that (22.8 and later).

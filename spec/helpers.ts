@@ -18,10 +18,10 @@ import type { Id, Message } from '../lib/protocol/json-rpc.ts'
 export const fixture = (path: string): string =>
   fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url))
 
-/** The command of the server that misbehaves. `fixtures/servers/rascal.js` lists its flags. */
-export const rascal = (...flags: string[]): { command: string; args: string[] } => ({
+/** The command of the server that misbehaves. `fixtures/servers/misbehaving.js` lists its flags. */
+export const misbehaving = (...flags: string[]): { command: string; args: string[] } => ({
   command: process.execPath,
-  args: [fixture('servers/rascal.js'), ...flags]
+  args: [fixture('servers/misbehaving.js'), ...flags]
 })
 
 /** The command of a server whose source is `source`. */

@@ -2,7 +2,7 @@
 // event stream.
 
 import http from 'node:http'
-import type { HttpAnswer, Json } from '../fixtures/clients/raw.js'
+import type { HttpResponse, Json } from '../fixtures/clients/raw.js'
 import { until } from './helpers.ts'
 
 export const version = '2026-07-28'
@@ -143,7 +143,7 @@ export async function subscribe(
 }
 
 /** An HTTP response with its JSON body parsed. */
-export const parsed = ({ status, text }: HttpAnswer): { status: number; message: Json } => ({
+export const parsed = ({ status, text }: HttpResponse): { status: number; message: Json } => ({
   status,
   message: JSON.parse(text)
 })

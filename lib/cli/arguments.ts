@@ -5,10 +5,17 @@
 // The reader of every flag runs in both modes: a mistake is an error even where the flag is ignored.
 
 import { isHeaderValue, toUrlConfig } from '../config/checks.ts'
-import type { ClientConfig, CommonConfig, Config, OAuthConfig, ServeConfig } from '../config/config.ts'
-import type { MakeEnvironment } from '../config/file.ts'
+import type { MakeEnvironment } from '../config/config-file.ts'
+import type {
+  ClientConfig,
+  CommonConfig,
+  Config,
+  OAuthConfig,
+  ServeConfig
+} from '../config/config.ts'
 import { ProxyError } from '../errors.ts'
 import { serverEnvironment } from '../stdio/environment.ts'
+import { readTarget } from './command-or-url.ts'
 import type { FlagName, FlagValues } from './flags.ts'
 import { tlsFlags } from './flags/client.ts'
 import type { Pair } from './flags/flag.ts'
@@ -18,7 +25,6 @@ import { loggingFlags } from './flags/logging.ts'
 import { serverFlags } from './flags/servers.ts'
 import { readNamedServers } from './named-servers.ts'
 import { membersOf, Options } from './options.ts'
-import { readTarget } from './target.ts'
 import { usage } from './usage.ts'
 import { adviceOn, ignoredFlags } from './warnings.ts'
 import { readWords } from './words.ts'

@@ -1,8 +1,8 @@
 // The named servers: from --named-server, or from the config file.
 
 import { isServerName } from '../config/checks.ts'
+import type { MakeEnvironment } from '../config/config-file.ts'
 import type { ServerConfig } from '../config/config.ts'
-import type { MakeEnvironment } from '../config/file.ts'
 import type { Pair } from './flags/flag.ts'
 import { quote, usage } from './usage.ts'
 
@@ -16,7 +16,7 @@ export async function readNamedServers(
   environment: MakeEnvironment
 ): Promise<Map<string, ServerConfig>> {
   if (file !== undefined) {
-    const { loadConfigFile } = await import('../config/file.ts')
+    const { loadConfigFile } = await import('../config/config-file.ts')
     return loadConfigFile(file, environment)
   }
   const named = new Map<string, ServerConfig>()

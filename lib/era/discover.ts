@@ -3,7 +3,7 @@
 // modern servers send. Any other response, and silence, mean a legacy server.
 
 import type { Duplex } from 'node:stream'
-import { ask, proxyInfo } from '../conversation/ask.ts'
+import { ask, proxyInfo } from '../conversation/ask-server.ts'
 import { ProxyError } from '../errors.ts'
 import type { HttpStatusError } from '../errors.ts'
 import { makeFrame } from '../message/frame.ts'

@@ -24,8 +24,8 @@ import { EventStream } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
 import { PostResponse } from './post-response.ts'
 import type { PostResponseOwner } from './post-response.ts'
-import { ReplayStore } from './replay.ts'
-import type { ResumableStream } from './replay.ts'
+import { ReplayStore } from './replay-store.ts'
+import type { ResumableStream } from './replay-store.ts'
 import type { Accept } from './request-context.ts'
 
 export interface SessionOptions extends LimitOptions {

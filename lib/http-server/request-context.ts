@@ -6,9 +6,9 @@
 
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
-import { answerTo } from '../message/answer.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame, RefusedError } from '../message/refusal.ts'
+import { answerTo } from '../message/response-to.ts'
 import { headerNames } from '../protocol/headers.ts'
 import { nowhere } from './routes.ts'
 import type { Route } from './routes.ts'

@@ -3,7 +3,7 @@
 
 import type { Duplex } from 'node:stream'
 import { discover } from '../era/discover.ts'
-import { ToolBook } from '../era/tool-book.ts'
+import { ToolCache } from '../era/tool-cache.ts'
 import { isAbort, ProxyError } from '../errors.ts'
 import type { ClientKind } from '../http-server/client-context.ts'
 import type { ServerState } from '../http-server/listener.ts'
@@ -38,7 +38,7 @@ export class Upstream {
   /** The servers that are open, for clients of every kind. */
   readonly #servers = new Set<Duplex>()
   #sessions: SharedSessions | undefined
-  #modern: { server: SharedServer; tools: ToolBook } | undefined
+  #modern: { server: SharedServer; tools: ToolCache } | undefined
   /** Refuses modern clients. Set when the server is known to be legacy. */
   #legacyError: ProxyError | undefined
 
@@ -106,20 +106,20 @@ export class Upstream {
     return this.#sessions
   }
 
-  #sharedModern(): { server: SharedServer; tools: ToolBook } {
+  #sharedModern(): { server: SharedServer; tools: ToolCache } {
     if (this.#legacyError !== undefined) throw this.#legacyError
     this.#modern ??= this.#shareModern()
     return this.#modern
   }
 
-  #shareModern(): { server: SharedServer; tools: ToolBook } {
+  #shareModern(): { server: SharedServer; tools: ToolCache } {
     const { limits, log } = this.#options
     const server = share(() => this.#reconnect(), {
       ...limits,
       log,
       prepare: (server) => this.#discover(server)
     })
-    return { server, tools: new ToolBook(() => server.port(), limits.connectTimeout, log) }
+    return { server, tools: new ToolCache(() => server.port(), limits.connectTimeout, log) }
   }
 
   async #discover(server: Duplex): Promise<void> {

@@ -7,8 +7,8 @@ import type { ServerState } from '../http-server/listener.ts'
 import type { Log } from '../log.ts'
 import { connectChild } from '../stdio/connect-child.ts'
 import { findCommand } from '../stdio/find-command.ts'
-import { urlConnector } from './connect-server.ts'
 import { Upstream } from './upstream.ts'
+import { urlConnector } from './url-connector.ts'
 
 /**
  * Makes the upstreams of a configuration. A command that is not found does not keep the others from

@@ -7,7 +7,7 @@
 // the session.
 
 import type { Duplex } from 'node:stream'
-import { sendInOrder } from '../conversation/ask.ts'
+import { sendInOrder } from '../conversation/ask-server.ts'
 import { SessionState } from '../conversation/session-state.ts'
 import { describe, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'

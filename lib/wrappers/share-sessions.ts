@@ -6,13 +6,13 @@
 // has every subscription of every client; each session then picks out what its client asked for.
 
 import type { Duplex } from 'node:stream'
-import { proxyHandshake, sendInOrder } from '../conversation/ask.ts'
+import { proxyHandshake, sendInOrder } from '../conversation/ask-server.ts'
 import { uriOf } from '../conversation/session-state.ts'
 import type { ProxyError } from '../errors.ts'
 import { splice } from '../json/splice.ts'
 import { limits } from '../limits.ts'
-import { answerTo } from '../message/answer.ts'
 import { Frame, makeFrame } from '../message/frame.ts'
+import { answerTo } from '../message/response-to.ts'
 import { logLevels } from '../protocol/log-levels.ts'
 import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'

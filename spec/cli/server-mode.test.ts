@@ -11,7 +11,7 @@ import { run, served, stop } from './process.ts'
 
 const node = process.execPath
 const demo = `${node} ${fixture('servers/demo.js')}`
-const rascal = `${node} ${fixture('servers/rascal.js')}`
+const misbehaving = `${node} ${fixture('servers/misbehaving.js')}`
 
 t.test('it logs the URLs, a client configuration and a first request', async (t) => {
   const command = run(t, `--port 0 ${demo}`)
@@ -32,7 +32,7 @@ t.test('it logs the URLs, a client configuration and a first request', async (t)
 })
 
 t.test('the start and the end of a session are logged', async (t) => {
-  const command = run(t, `--debug ${rascal}`)
+  const command = run(t, `--debug ${misbehaving}`)
   const url = await served(command)
   const client = httpClient(`${url}mcp`)
   await client.initialize()
@@ -48,7 +48,7 @@ t.test('the start and the end of a session are logged', async (t) => {
 })
 
 t.test('the stderr of a server is logged with its name', async (t) => {
-  const command = run(t, ['--named-server', 'one', `${rascal} --chatty-stderr 200`])
+  const command = run(t, ['--named-server', 'one', `${misbehaving} --chatty-stderr 200`])
   const client = httpClient(`${await served(command)}servers/one/mcp`)
   await client.initialize()
   t.ok(await command.log.until((line) => /\[I .*\] one: chatter/.test(line)))
@@ -61,7 +61,7 @@ t.test('a session that fails is logged as an error', async (t) => {
   const command = run(t, [
     '--named-server',
     'bad',
-    `${rascal} --crash-on-start 3`,
+    `${misbehaving} --crash-on-start 3`,
     ...demo.split(' ')
   ])
   const url = await served(command)
@@ -78,7 +78,7 @@ t.test('a session that fails is logged as an error', async (t) => {
 })
 
 t.test('a client that disconnects early does not mark the server as failed', async (t) => {
-  const command = run(t, `--debug -- ${rascal} --no-initialize-answer`)
+  const command = run(t, `--debug -- ${misbehaving} --no-initialize-answer`)
   const url = await served(command)
   const client = await sseClient(`${url}sse`)
   client.initialize().catch(() => {})
@@ -121,7 +121,7 @@ t.test('a client without a session is logged too', async (t) => {
 
 t.test('the first signal lets calls finish, and a second one does not', async (t) => {
   for (const again of [false, true]) {
-    const command = run(t, `--drain-timeout 0 --close-timeout 200ms ${rascal}`)
+    const command = run(t, `--drain-timeout 0 --close-timeout 200ms ${misbehaving}`)
     const client = httpClient(`${await served(command)}mcp`)
     await client.initialize()
     const { result } = await client.request('test/pids')

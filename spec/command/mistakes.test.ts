@@ -7,14 +7,14 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { startHttpServer } from '../../fixtures/servers/http.js'
 import { fixture } from '../helpers.ts'
-import { addition, demo, messagesIn, openShell, rascal } from './run.ts'
-import type { How, Outcome } from './run.ts'
+import { addition, demo, messagesIn, misbehaving, openShell } from './run.ts'
+import type { Outcome, RunOptions } from './run.ts'
 
 const shell = openShell(t)
 
 /** Resolves to the one line. */
-async function fails(t: Test, code: number, line: string, how?: How): Promise<string> {
-  const outcome: Outcome = await shell.run(line, how)
+async function fails(t: Test, code: number, line: string, options?: RunOptions): Promise<string> {
+  const outcome: Outcome = await shell.run(line, options)
   t.equal(outcome.code, code, line)
   t.match(outcome.stderr, /^mcp-proxy: [^\n]+\n$/, line)
   t.notMatch(outcome.stderr, /\n\s+at |node:internal|Error:/)
@@ -143,7 +143,7 @@ t.test('a PEM file without a certificate is an error', async (t) => {
 })
 
 t.test('a server that cannot start is an error in each session, not an exit code', async (t) => {
-  const server = await shell.serve(`mcp-proxy --port 0 -- ${rascal} --crash-on-start 3`)
+  const server = await shell.serve(`mcp-proxy --port 0 -- ${misbehaving} --crash-on-start 3`)
   const body = addition.split('\n')[0] ?? ''
   const answer = await fetch(`${server.url}mcp`, {
     method: 'POST',
@@ -152,7 +152,7 @@ t.test('a server that cannot start is an error in each session, not an exit code
   })
   t.match(await answer.json(), {
     id: 1,
-    error: { message: /exited with code 3; it said: rascal: crashing on start, as told/ }
+    error: { message: /exited with code 3; it said: crashing on start, as requested/ }
   })
   const line = `mcp-proxy ${server.url}mcp`
   t.match(await shell.run(line, { input: addition }), { stdout: /exited with code 3/ })

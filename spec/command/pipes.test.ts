@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { startHttpServer } from '../../fixtures/servers/http.js'
 import type { Json } from '../../fixtures/servers/http.js'
-import { addition, demo, messagesIn, openShell, rascal } from './run.ts'
+import { addition, demo, messagesIn, misbehaving, openShell } from './run.ts'
 
 const line = (message: object): string => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`
 
@@ -177,7 +177,7 @@ t.test('the environment can set the URL', async (t) => {
 })
 
 t.test('a call gets an error when the server dies, and client mode exits with 0', async (t) => {
-  const { url } = await shell.serve(`mcp-proxy --port 0 ${rascal}`)
+  const { url } = await shell.serve(`mcp-proxy --port 0 ${misbehaving}`)
   const input =
     addition.split('\n').slice(0, 2).join('\n') +
     '\n' +

@@ -16,7 +16,7 @@ import { fixture, initializeParams } from '../helpers.ts'
 const entry = fileURLToPath(new URL('../../bin/mcp-proxy.js', import.meta.url))
 
 export const demo = `node ${fixture('servers/demo.js')}`
-export const rascal = `node ${fixture('servers/rascal.js')}`
+export const misbehaving = `node ${fixture('servers/misbehaving.js')}`
 
 /** A call of the demo's tool `add`, and the response that matches it. */
 export const add = { name: 'add', arguments: { a: 1, b: 2 } }
@@ -46,16 +46,16 @@ export interface Shell {
   directory: string
   env: NodeJS.ProcessEnv
   /** Runs a command line to its end. */
-  run(line: string, how?: How): Promise<Outcome>
+  run(line: string, options?: RunOptions): Promise<Outcome>
   /** Starts a command line. It is killed at the end of the test. */
-  start(line: string, how?: How): Running
+  start(line: string, options?: RunOptions): Running
   /** Starts server mode. Resolves when the log shows its URL. */
-  serve(line: string, how?: How): Promise<Serving>
+  serve(line: string, options?: RunOptions): Promise<Serving>
   /** Starts client mode. The result is the client at its stdin and stdout. */
-  client(line: string, how?: How): StdioClient
+  client(line: string, options?: RunOptions): StdioClient
 }
 
-export interface How {
+export interface RunOptions {
   /** All of stdin. Without it, stdin stays open for `start`, and is empty for `run`. */
   input?: string | Buffer
   /** More environment variables. */
@@ -99,7 +99,7 @@ export function openShell(t: Test, programs: Programs = {}): Shell {
   const { HOME, PATH = '' } = process.env
   const env = { HOME, PATH: directory + delimiter + PATH }
 
-  const start = (line: string, { input, env: more }: How = {}): Running => {
+  const start = (line: string, { input, env: more }: RunOptions = {}): Running => {
     const child = spawn('sh', ['-c', withExec(line)], { cwd: directory, env: { ...env, ...more } })
     child.stdin.on('error', () => {})
     if (input !== undefined) child.stdin.end(input)
@@ -134,17 +134,17 @@ export function openShell(t: Test, programs: Programs = {}): Shell {
     directory,
     env,
     start,
-    run: (line, how) => start(line, { input: '', ...how }).ended,
-    client: (line, how = {}) => {
+    run: (line, options) => start(line, { input: '', ...options }).ended,
+    client: (line, options = {}) => {
       const client = stdioClient('sh', ['-c', withExec(line)], {
         cwd: directory,
-        env: { ...env, ...how.env }
+        env: { ...env, ...options.env }
       })
       t.teardown(() => client.kill())
       return client
     },
-    serve: async (line, how) => {
-      const process = start(line, how)
+    serve: async (line, options) => {
+      const process = start(line, options)
       const logged = await process.log.until((line) => /: https?:\S* and http/.test(line))
       if (logged === undefined) throw new Error(`no URL in: ${(await process.ended).stderr}`)
       const [url] = /https?:\/\/[^/]+\//.exec(logged) as unknown as [string]

@@ -8,7 +8,7 @@ import type { Json } from '../../fixtures/clients/raw.js'
 import { startHttpServer } from '../../fixtures/servers/http.js'
 import { ended, initializeParams } from '../helpers.ts'
 import { openSession } from '../interop/helpers.ts'
-import { add, addition, demo, messagesIn, openShell, rascal, three } from './run.ts'
+import { add, addition, demo, messagesIn, misbehaving, openShell, three } from './run.ts'
 
 const fetchJson = async (url: string): Promise<{ status: number; body: Json }> => {
   const response = await fetch(url)
@@ -131,7 +131,7 @@ t.test('the config file can name servers of every kind', async (t) => {
 t.test('a server that cannot start does not stop the others', async (t) => {
   const shell = openShell(t)
   const { url, kill } = await shell.serve(
-    `mcp-proxy --port 0 --named-server good '${demo}' --named-server bad nowhere --named-server worse '${rascal} --crash-on-start 2'`
+    `mcp-proxy --port 0 --named-server good '${demo}' --named-server bad nowhere --named-server worse '${misbehaving} --crash-on-start 2'`
   )
   t.match(await fetchJson(`${url}status`), {
     status: 200,
@@ -179,7 +179,9 @@ t.test('with --stateless, each POST works without a session', async (t) => {
 
 t.test('with --prewarm, a session gets the process started before it', async (t) => {
   const shell = openShell(t)
-  const { url, log, kill } = await shell.serve(`mcp-proxy --port 0 --prewarm 1 --debug ${rascal}`)
+  const { url, log, kill } = await shell.serve(
+    `mcp-proxy --port 0 --prewarm 1 --debug ${misbehaving}`
+  )
   const logged = await log.until((line) => /as process \d+/.test(line))
   const pid = Number(/as process (\d+)/.exec(logged ?? '')?.[1])
   const client = await openSession(t, httpClient(`${url}mcp`))
@@ -191,7 +193,7 @@ t.test('with --prewarm, a session gets the process started before it', async (t)
 
 t.test('a call gets an error when its server crashes, and the next call works', async (t) => {
   const shell = openShell(t)
-  const { url } = await shell.serve(`mcp-proxy --port 0 ${rascal}`)
+  const { url } = await shell.serve(`mcp-proxy --port 0 ${misbehaving}`)
   for (const connect of [async () => httpClient(`${url}mcp`), () => sseClient(`${url}sse`)]) {
     const client = await openSession(t, await connect())
     const began = Date.now()
@@ -206,7 +208,7 @@ t.test('a call gets an error when its server crashes, and the next call works', 
 
 t.test('the session ends when its server dies more often than --restarts', async (t) => {
   const shell = openShell(t)
-  const { url, kill } = await shell.serve(`mcp-proxy --port 0 --restarts 1 ${rascal}`)
+  const { url, kill } = await shell.serve(`mcp-proxy --port 0 --restarts 1 ${misbehaving}`)
   const client = await openSession(t, httpClient(`${url}mcp`))
   t.match(await client.request('test/crash'), { error: {} })
   t.match(await client.request('test/crash'), { error: {} })

@@ -13,7 +13,7 @@ import { parsed } from '../modern.ts'
 
 t.setTimeout(120_000)
 
-const rascal = ['--', node, fixture('servers/rascal.js')]
+const misbehaving = ['--', node, fixture('servers/misbehaving.js')]
 const demo = ['--', node, fixture('servers/demo.js')]
 
 const openSessions = (t: Test, proxy: Proxy, count: number): Promise<HttpClient[]> =>
@@ -24,7 +24,7 @@ const textOf = (response: Json): string => response.result.content[0].text
 const echo = (text: string): object => ({ name: 'echo', arguments: { text } })
 
 t.test('20 sessions that use the same ids get 200 responses, each its own', async (t) => {
-  const proxy = await startProxy(t, '--shared', ...rascal)
+  const proxy = await startProxy(t, '--shared', ...misbehaving)
   const sessions = await openSessions(t, proxy, 20)
   const pids = new Set<number>()
   await Promise.all(
@@ -42,7 +42,7 @@ t.test('20 sessions that use the same ids get 200 responses, each its own', asyn
 })
 
 t.test('progress goes to the session of its request, before the response', async (t) => {
-  const proxy = await startProxy(t, '--shared', ...rascal)
+  const proxy = await startProxy(t, '--shared', ...misbehaving)
   const sessions = await openSessions(t, proxy, 5)
   await Promise.all(
     sessions.map(async (session, index) => {
@@ -67,7 +67,7 @@ t.test('progress goes to the session of its request, before the response', async
 t.test(
   'requests in flight get an error when the process crashes, and sessions continue',
   async (t) => {
-    const proxy = await startProxy(t, '--shared', ...rascal)
+    const proxy = await startProxy(t, '--shared', ...misbehaving)
     const sessions = await openSessions(t, proxy, 10)
     const [first] = sessions as [HttpClient]
     const { result } = await first.request('test/state', { set: 'kept' })
@@ -111,7 +111,7 @@ t.test(
 )
 
 t.test('a shared server’s requests go to no client', async (t) => {
-  const proxy = await startProxy(t, '--shared', ...rascal)
+  const proxy = await startProxy(t, '--shared', ...misbehaving)
   const capabilities = { roots: {}, sampling: {} }
   const session = await openSession(t, httpClient(proxy.mcp()), { capabilities })
   const ask = (method: string): Promise<Json> => session.request('test/ask', { method })
@@ -168,7 +168,7 @@ t.test('updates go to their subscribers, and list changes to every session', asy
 })
 
 t.test('each session gets log messages from its own level on', async (t) => {
-  const proxy = await startProxy(t, '--shared', ...rascal)
+  const proxy = await startProxy(t, '--shared', ...misbehaving)
   const [debug, error, none] = (await openSessions(t, proxy, 3)) as [
     HttpClient,
     HttpClient,
@@ -198,7 +198,7 @@ t.test('each session gets log messages from its own level on', async (t) => {
 
 t.test('a session that does not read ends, and the others continue', async (t) => {
   const flags = ['--shared', '--max-queue', '1m', '--log-level', 'DEBUG']
-  const proxy = await startProxy(t, ...flags, ...rascal)
+  const proxy = await startProxy(t, ...flags, ...misbehaving)
   const [slow, other] = (await openSessions(t, proxy, 2)) as [HttpClient, HttpClient]
   const stream = await slow.openGet()
   stream.response.pause()
@@ -245,7 +245,7 @@ t.test('with --stateless, one process answers all requests', async (t) => {
 })
 
 t.test('with --stateless, a client gets its progress, and can cancel a request', async (t) => {
-  const proxy = await startProxy(t, '--stateless', ...rascal)
+  const proxy = await startProxy(t, '--stateless', ...misbehaving)
   const client = httpClient(proxy.mcp())
   t.teardown(() => client.close())
   const seen: Json[] = []
@@ -302,7 +302,7 @@ t.test('with --prewarm, a session does not wait for the start of its process', a
 })
 
 t.test('the shared process ends when the proxy stops', async (t) => {
-  const proxy = await startProxy(t, '--shared', '--prewarm', '2', ...rascal)
+  const proxy = await startProxy(t, '--shared', '--prewarm', '2', ...misbehaving)
   const session = await openSession(t, httpClient(proxy.mcp()))
   const { result } = await session.request('test/pids')
   t.match(await proxy.close(), [0])

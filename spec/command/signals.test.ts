@@ -8,7 +8,7 @@ import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
 import type { HttpClient, Json } from '../../fixtures/clients/raw.js'
 import { ended, isRunning } from '../helpers.ts'
 import { openSession, processesOf } from '../interop/helpers.ts'
-import { demo, openShell, rascal } from './run.ts'
+import { demo, misbehaving, openShell } from './run.ts'
 import type { Serving } from './run.ts'
 
 t.setTimeout(120_000)
@@ -41,7 +41,7 @@ function noneRuns(t: Test, pids: number[]): void {
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   t.test(`${signal}: requests in flight get responses, then all processes end`, async (t) => {
-    const server = await shell.serve(`mcp-proxy --port 0 --close-timeout 300ms ${rascal}`)
+    const server = await shell.serve(`mcp-proxy --port 0 --close-timeout 300ms ${misbehaving}`)
     const pids: number[] = []
     const responses: Promise<Json>[] = []
     for (const client of await openSessions(t, server)) {
@@ -58,7 +58,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
 }
 
 t.test('while stopping, new clients are refused and open sessions continue', async (t) => {
-  const server = await shell.serve(`mcp-proxy --port 0 ${rascal}`)
+  const server = await shell.serve(`mcp-proxy --port 0 ${misbehaving}`)
   const client = await openHttpSession(t, server)
   const slept = client.request('test/sleep', { ms: 500 })
   await sleep(100)
@@ -71,7 +71,7 @@ t.test('while stopping, new clients are refused and open sessions continue', asy
 
 t.test('a call that takes longer than --drain-timeout gets an error', async (t) => {
   const server = await shell.serve(
-    `mcp-proxy --port 0 --drain-timeout 300ms --close-timeout 300ms ${rascal}`
+    `mcp-proxy --port 0 --drain-timeout 300ms --close-timeout 300ms ${misbehaving}`
   )
   const client = await openHttpSession(t, server)
   const processes = await processesOf(client)
@@ -84,7 +84,7 @@ t.test('a call that takes longer than --drain-timeout gets an error', async (t) 
 })
 
 t.test('with --drain-timeout 0, a stop waits for calls without a limit', async (t) => {
-  const server = await shell.serve(`mcp-proxy --port 0 --drain-timeout 0 ${rascal}`)
+  const server = await shell.serve(`mcp-proxy --port 0 --drain-timeout 0 ${misbehaving}`)
   const client = await openHttpSession(t, server)
   const slept = client.request('test/sleep', { ms: 700 })
   await sleep(100)
@@ -94,7 +94,7 @@ t.test('with --drain-timeout 0, a stop waits for calls without a limit', async (
 })
 
 t.test('a second signal stops the proxy at once', async (t) => {
-  const server = await shell.serve(`mcp-proxy --port 0 --close-timeout 200ms ${rascal}`)
+  const server = await shell.serve(`mcp-proxy --port 0 --close-timeout 200ms ${misbehaving}`)
   const client = await openHttpSession(t, server)
   const processes = await processesOf(client)
   const silent = client.request('test/silence')
@@ -109,10 +109,10 @@ t.test('a second signal stops the proxy at once', async (t) => {
 })
 
 for (const [how, line] of [
-  ['directly', rascal],
-  ['by a shell', `sh -c '${rascal} --ignore-eof --ignore-sigterm; true'`],
-  ['by npx', `npx ${rascal} --ignore-eof --ignore-sigterm`],
-  ['by npx in a shell', `sh -c 'npx ${rascal} --ignore-eof --ignore-sigterm; true'`]
+  ['directly', misbehaving],
+  ['by a shell', `sh -c '${misbehaving} --ignore-eof --ignore-sigterm; true'`],
+  ['by npx', `npx ${misbehaving} --ignore-eof --ignore-sigterm`],
+  ['by npx in a shell', `sh -c 'npx ${misbehaving} --ignore-eof --ignore-sigterm; true'`]
 ] as const) {
   t.test(`a stop ends every process of a server started ${how}`, async (t) => {
     const server = await shell.serve(`mcp-proxy --port 0 --close-timeout 300ms -- ${line}`)
@@ -130,7 +130,7 @@ for (const [how, line] of [
 
 t.test('the end of a session ends every process of its server', async (t) => {
   const server = await shell.serve(
-    `mcp-proxy --port 0 --close-timeout 300ms -- sh -c 'npx ${rascal} --ignore-eof --ignore-sigterm; true'`
+    `mcp-proxy --port 0 --close-timeout 300ms -- sh -c 'npx ${misbehaving} --ignore-eof --ignore-sigterm; true'`
   )
   const client = httpClient(`${server.url}mcp`)
   await client.initialize()
@@ -154,7 +154,7 @@ t.test('a stop ends prewarmed processes', async (t) => {
 })
 
 t.test('servers end when the proxy is killed by SIGKILL', async (t) => {
-  const server = await shell.serve(`mcp-proxy --port 0 ${rascal}`)
+  const server = await shell.serve(`mcp-proxy --port 0 ${misbehaving}`)
   const client = await openHttpSession(t, server)
   const { result } = await client.request('test/pids')
   t.match(await server.kill('SIGKILL'), { signal: 'SIGKILL' })
@@ -167,7 +167,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   t.test(
     `${signal} in client mode: requests in flight get responses, and the session ends`,
     async (t) => {
-      const server = await shell.serve(`mcp-proxy --port 0 ${rascal}`)
+      const server = await shell.serve(`mcp-proxy --port 0 ${misbehaving}`)
       for (const path of ['mcp', 'sse']) {
         const client = shell.client(`mcp-proxy ${server.url}${path}`)
         await client.initialize()
@@ -185,7 +185,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
 }
 
 t.test('client mode stops after --drain-timeout, or on a second signal', async (t) => {
-  const server = await shell.serve(`mcp-proxy --port 0 ${rascal}`)
+  const server = await shell.serve(`mcp-proxy --port 0 ${misbehaving}`)
   for (const [flags, times] of [
     ['--drain-timeout 200ms', 1],
     ['', 2]
@@ -206,7 +206,7 @@ t.test('client mode stops after --drain-timeout, or on a second signal', async (
 })
 
 t.test('with --drain-timeout 0, client mode waits for calls without a limit', async (t) => {
-  const server = await shell.serve(`mcp-proxy --port 0 ${rascal}`)
+  const server = await shell.serve(`mcp-proxy --port 0 ${misbehaving}`)
   const client = shell.client(`mcp-proxy --drain-timeout 0 ${server.url}mcp`)
   await client.initialize()
   const slept = client.request('test/sleep', { ms: 500 })

@@ -1,7 +1,13 @@
 // The checks that the command line and the config file have in common.
 
 import t from 'tap'
-import { isHeaderName, isHeaderValue, isServerName, parseHttpUrl, toUrlConfig } from '../../lib/config/checks.ts'
+import {
+  isHeaderName,
+  isHeaderValue,
+  isServerName,
+  parseHttpUrl,
+  toUrlConfig
+} from '../../lib/config/checks.ts'
 
 t.test('only absolute http and https URLs are accepted', async (t) => {
   t.equal(parseHttpUrl('http://localhost:8080/sse')?.href, 'http://localhost:8080/sse')

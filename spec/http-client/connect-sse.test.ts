@@ -9,7 +9,18 @@ import type { SessionUnknownError } from '../../lib/http-client/session-unknown-
 import type { Frame } from '../../lib/message/frame.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { KeptLog, notification, request, response } from '../helpers.ts'
-import { byMethod, gate, hold, initialized, opening, overSse, parsed, sent, serve, shown } from './helpers.ts'
+import {
+  byMethod,
+  gate,
+  hold,
+  initialized,
+  opening,
+  overSse,
+  parsed,
+  sent,
+  serve,
+  shown
+} from './helpers.ts'
 
 tap.setTimeout(120_000)
 

@@ -9,7 +9,17 @@ import type { Script, ServerExchange } from '../../fixtures/servers/http.js'
 import { connectUrl } from '../../lib/http-client/connect-url.ts'
 import { reconnect } from '../../lib/wrappers/reconnect.ts'
 import { KeptLog, notification, request } from '../helpers.ts'
-import { byMethod, gate, hold, initialized, opening, overUrl, sent, serve, shown } from './helpers.ts'
+import {
+  byMethod,
+  gate,
+  hold,
+  initialized,
+  opening,
+  overUrl,
+  sent,
+  serve,
+  shown
+} from './helpers.ts'
 import type { Connected } from './helpers.ts'
 
 /** A server of HTTP+SSE whose stream is at /mcp. It answers a POST there with `refuse`. */

@@ -3,7 +3,14 @@
 import type { Duplex } from 'node:stream'
 import type { Test } from 'tap'
 import { startHttpServer } from '../../fixtures/servers/http.js'
-import type { HttpServer, HttpServerOptions, Json, RecordedRequest, Script, ServerExchange } from '../../fixtures/servers/http.js'
+import type {
+  HttpServer,
+  HttpServerOptions,
+  Json,
+  RecordedRequest,
+  Script,
+  ServerExchange
+} from '../../fixtures/servers/http.js'
 import { describe, ProxyError } from '../../lib/errors.ts'
 import { connectHttp } from '../../lib/http-client/connect-http.ts'
 import { connectSse } from '../../lib/http-client/connect-sse.ts'

@@ -10,7 +10,18 @@ import type { Script, ServerExchange } from '../../fixtures/servers/http.js'
 import { connectHttp } from '../../lib/http-client/connect-http.ts'
 import { SessionUnknownError } from '../../lib/http-client/session-unknown-error.ts'
 import { KeptLog, notification, request, response } from '../helpers.ts'
-import { byMethod, gate, hold, initialized, opening, overHttp, parsed, sent, serve, shown } from './helpers.ts'
+import {
+  byMethod,
+  gate,
+  hold,
+  initialized,
+  opening,
+  overHttp,
+  parsed,
+  sent,
+  serve,
+  shown
+} from './helpers.ts'
 
 tap.setTimeout(120_000)
 

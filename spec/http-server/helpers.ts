@@ -27,6 +27,8 @@ import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { join } from '../../lib/proxy/join.ts'
 
+export { until } from '../helpers.ts'
+
 type Callback = (error?: Error | null) => void
 
 /** A server in memory. It responds to `initialize` and `ping`, and the test does the rest. */
@@ -258,11 +260,6 @@ export async function breakOff(stream: ClientStream): Promise<void> {
   stream.close()
   await once(farEnd, 'close')
   await turn()
-}
-
-/** Resolves when the condition holds. For conditions without an event. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await sleep(5)
 }
 
 /** Resolves to a value that has stopped changing. */

@@ -1,20 +1,20 @@
 // The endpoint of Streamable HTTP, as clients use it: which request gets which status.
 
 import { test } from 'tap'
-import type { HttpAnswer, HttpClient } from '../../fixtures/clients/raw.js'
+import type { HttpClient, HttpResponse } from '../../fixtures/clients/raw.js'
 import { FakeServer, initialize, json, rawConnection, serve, until } from './helpers.ts'
 
 const ping = json({ id: 1, method: 'ping' })
 
 /** The JSON-RPC error in a refusal. */
-function errorIn({ headers, text }: HttpAnswer): { code: number; message: string } {
+function errorIn({ headers, text }: HttpResponse): { code: number; message: string } {
   if (headers['content-type'] !== 'application/json') throw new Error(text)
   const { jsonrpc, error } = JSON.parse(text)
   if (jsonrpc !== '2.0') throw new Error(text)
   return error
 }
 
-async function refusal(answer: Promise<HttpAnswer>): Promise<[number, number]> {
+async function refusal(answer: Promise<HttpResponse>): Promise<[number, number]> {
   const { status, ...rest } = await answer
   return [status, errorIn({ status, ...rest }).code]
 }
@@ -63,7 +63,7 @@ test('every request but initialize needs a session', async (t) => {
   const { client } = await serve(t)
   for (const method of ['POST', 'GET', 'DELETE']) {
     const raw = client()
-    const ask = async (id?: string): Promise<HttpAnswer> => {
+    const ask = async (id?: string): Promise<HttpResponse> => {
       const body = method === 'POST' ? ping : undefined
       const response = await raw.open(method, body, { 'mcp-session-id': id })
       const text = (await response.setEncoding('utf8').toArray()).join('')

@@ -10,9 +10,9 @@ import type { AnyClient } from './helpers.ts'
 t.setTimeout(120_000)
 
 const MiB = 1024 * 1024
-const rascal = ['--', node, ...servers.rascal]
+const misbehaving = ['--', node, ...servers.misbehaving]
 
-const proxy = await startProxy(t, ...rascal)
+const proxy = await startProxy(t, ...misbehaving)
 
 for (const [kind, connect] of Object.entries(connectors)) {
   t.test(`messages of 10 and 60 MiB arrive: ${kind}`, async (t) => {
@@ -45,7 +45,7 @@ t.test('a large response in an event stream arrives, whatever chunks carry it', 
 
 t.test('a message over the limit fails only its own request', async (t) => {
   const limit = ['--max-message', '1m']
-  const limited = await startProxy(t, ...limit, ...rascal)
+  const limited = await startProxy(t, ...limit, ...misbehaving)
   const isRefusal = (response: Json): boolean => /over the limit/.test(response.error?.message)
   /**
    * The server sends a request, the client responds with too much, and the server reports what it

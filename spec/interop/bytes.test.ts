@@ -20,7 +20,7 @@ const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32))
 const random = randomFrom(seed)
 const MiB = 1024 * 1024
 
-const proxy = await startProxy(t, '--', node, ...servers.rascal)
+const proxy = await startProxy(t, '--', node, ...servers.misbehaving)
 
 /** Sends the bytes of a request. Resolves to the text of the response with this id. */
 type Ask = (request: Buffer, id: string) => Promise<string>

@@ -1,8 +1,14 @@
 // Every feature of the protocol works between the SDK's client and a server, in every way to connect.
-// The servers are our own: `demo.js` has every feature, `rascal.js` sends any message on request.
+// The servers are our own: `demo.js` has every feature, `misbehaving.js` sends any message on request.
 
 import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.js'
-import { CreateMessageRequestSchema, ElicitRequestSchema, ListRootsRequestSchema, McpError, ResultSchema } from '@modelcontextprotocol/sdk/types.js'
+import {
+  CreateMessageRequestSchema,
+  ElicitRequestSchema,
+  ListRootsRequestSchema,
+  McpError,
+  ResultSchema
+} from '@modelcontextprotocol/sdk/types.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import t from 'tap'
 import type { Test } from 'tap'
@@ -12,10 +18,10 @@ import type { Way } from './ways.ts'
 
 t.setTimeout(120_000)
 
-for (const way of await openWays(t, 'demo', 'rascal')) {
+for (const way of await openWays(t, 'demo', 'misbehaving')) {
   t.test(`connected: ${way.name}`, async (t) => {
     await t.test('to a server with every feature', (t) => withDemo(t, way))
-    await t.test('to a server that sends any message on request', (t) => withRascal(t, way))
+    await t.test('to a server that sends any message on request', (t) => withMisbehaving(t, way))
   })
 }
 
@@ -132,9 +138,9 @@ async function withDemo(t: Test, way: Way): Promise<void> {
   })
 }
 
-async function withRascal(t: Test, way: Way): Promise<void> {
+async function withMisbehaving(t: Test, way: Way): Promise<void> {
   const capabilities = { sampling: {}, elicitation: {}, roots: { listChanged: true } }
-  const observed = await observe(way.connect('rascal'), { capabilities }, (client) => {
+  const observed = await observe(way.connect('misbehaving'), { capabilities }, (client) => {
     client.setRequestHandler(CreateMessageRequestSchema, ({ params }) => ({
       model: 'none',
       role: 'assistant' as const,

@@ -2,7 +2,11 @@
 // project wrote this server to exercise clients.
 
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
-import { CreateMessageRequestSchema, ElicitRequestSchema, ListRootsRequestSchema } from '@modelcontextprotocol/sdk/types.js'
+import {
+  CreateMessageRequestSchema,
+  ElicitRequestSchema,
+  ListRootsRequestSchema
+} from '@modelcontextprotocol/sdk/types.js'
 import type { ClientCapabilities, JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import t from 'tap'
 import { until } from '../helpers.ts'

@@ -22,7 +22,7 @@ export const node = process.execPath
 /** Name → the arguments with which Node starts this server. */
 export const servers = {
   demo: [pathOf('fixtures/servers/demo.js'), '--page-size', '2'],
-  rascal: [pathOf('fixtures/servers/rascal.js')],
+  misbehaving: [pathOf('fixtures/servers/misbehaving.js')],
   everything: [packageFile('everything')],
   filesystem: [packageFile('filesystem')],
   memory: [packageFile('memory')]
@@ -109,7 +109,7 @@ export async function openSession<Client extends AnyClient>(
   return client
 }
 
-/** The processes of a session with `rascal.js`. The child ignores SIGTERM. */
+/** The processes of a session with `misbehaving.js`. The child ignores SIGTERM. */
 export async function processesOf(
   client: AnyClient
 ): Promise<{ server: number; parent: number; child: number }> {

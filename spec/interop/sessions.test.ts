@@ -5,14 +5,22 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
 import { ended, isRunning } from '../helpers.ts'
-import { connectors, node, openSession, processesOf, servers, startClientMode, startProxy } from './helpers.ts'
+import {
+  connectors,
+  node,
+  openSession,
+  processesOf,
+  servers,
+  startClientMode,
+  startProxy
+} from './helpers.ts'
 import type { AnyClient } from './helpers.ts'
 
 t.setTimeout(120_000)
 
-const rascal = ['--', node, ...servers.rascal]
+const misbehaving = ['--', node, ...servers.misbehaving]
 
-const proxy = await startProxy(t, '--close-timeout', '500ms', ...rascal)
+const proxy = await startProxy(t, '--close-timeout', '500ms', ...misbehaving)
 
 type Kind = keyof typeof connectors
 const kinds = Object.keys(connectors) as Kind[]
@@ -131,7 +139,7 @@ t.test('requests in an ended session get status 404', async (t) => {
 
 t.test('an idle session ends; a call or an open stream keeps it alive', async (t) => {
   const timeouts = ['--session-timeout', '1s', '--close-timeout', '500ms']
-  const proxy = await startProxy(t, ...timeouts, ...rascal)
+  const proxy = await startProxy(t, ...timeouts, ...misbehaving)
   const start = () => openSession(t, httpClient(proxy.mcp()))
   const calling = await start()
   const call = calling.request('test/sleep', { ms: 3000 })
@@ -149,7 +157,7 @@ t.test('an idle session ends; a call or an open stream keeps it alive', async (t
 })
 
 t.test('all sessions end when the proxy stops', async (t) => {
-  const proxy = await startProxy(t, '--close-timeout', '500ms', ...rascal)
+  const proxy = await startProxy(t, '--close-timeout', '500ms', ...misbehaving)
   const clients = await Promise.all([
     openSession(t, await sseClient(proxy.sse())),
     openSession(t, httpClient(proxy.mcp())),

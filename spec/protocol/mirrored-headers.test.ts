@@ -2,7 +2,14 @@
 
 import t from 'tap'
 import type { Message } from '../../lib/protocol/json-rpc.ts'
-import { decodeValue, encodeValue, findMismatch, isTool, mirroredParams, mirrorHeaders } from '../../lib/protocol/mirrored-headers.ts'
+import {
+  decodeValue,
+  encodeValue,
+  findMismatch,
+  isTool,
+  mirroredParams,
+  mirrorHeaders
+} from '../../lib/protocol/mirrored-headers.ts'
 import type { MirroredParam } from '../../lib/protocol/mirrored-headers.ts'
 
 const tool = (properties: object, more: object = {}): { name: string; inputSchema: object } => ({

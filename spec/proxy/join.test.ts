@@ -13,7 +13,7 @@ import type { StdioTransport } from '../../lib/stdio/accept-stdio.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import type { Callback } from '../../lib/streams/callbacks.ts'
 import { share } from '../../lib/wrappers/share.ts'
-import { rascal, request, response } from '../helpers.ts'
+import { misbehaving, request, response } from '../helpers.ts'
 import { TextServer } from '../wrappers/text-server.ts'
 
 interface Client {
@@ -34,7 +34,7 @@ t.test('a client is joined to a server until both have ended', async (t) => {
   const { transport, input, output } = client()
   input.write(`${request(1, 'test/sleep', { ms: 50 })}\n`)
   input.end(`${request(2, 'test/echo', { big: 1 })}\n`)
-  const server = connectChild(rascal('--exit-on-eof-without-answering'))
+  const server = connectChild(misbehaving('--exit-on-eof-without-answering'))
   await join(transport, server)
   t.strictSame(
     (await output)
@@ -59,7 +59,7 @@ t.test('a tap gets the frames of each direction', async (t) => {
       }
     })
   input.end(`${request(1, 'ping')}\n`)
-  await join(transport, connectChild(rascal()), {
+  await join(transport, connectChild(misbehaving()), {
     fromClient: see('client'),
     fromServer: see('server')
   })
@@ -70,7 +70,7 @@ t.test('a tap gets the frames of each direction', async (t) => {
 t.test('when either side fails, it rejects and destroys the other', async (t) => {
   const one = client()
   one.input.write(`${request(1, 'test/crash')}\n`)
-  await t.rejects(join(one.transport, connectChild(rascal())), { code: 'ERR_SERVER_EXITED' })
+  await t.rejects(join(one.transport, connectChild(misbehaving())), { code: 'ERR_SERVER_EXITED' })
   t.ok(one.transport.destroyed)
 
   const two = client()

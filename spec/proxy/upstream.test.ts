@@ -11,7 +11,7 @@ import { Upstream } from '../../lib/proxy/upstream.ts'
 import type { UpstreamOptions } from '../../lib/proxy/upstream.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import type { ChildOptions, ChildTransport } from '../../lib/stdio/connect-child.ts'
-import { ended, fixture, rascal, script, watch } from '../helpers.ts'
+import { ended, fixture, misbehaving, script, watch } from '../helpers.ts'
 import { meta } from '../modern.ts'
 import { initializeParams, until } from '../wrappers/peer.ts'
 
@@ -65,7 +65,7 @@ async function askModern(
 }
 
 t.test('each session has its own process', async (t) => {
-  const { upstream, children } = start(t, rascal())
+  const { upstream, children } = start(t, misbehaving())
   const sessions = [upstream.connect('session'), upstream.connect('session')]
   for (const session of sessions) t.match(await initialize(session), { result: {} })
   t.equal(children.length, 2)
@@ -76,11 +76,11 @@ t.test('each session has its own process', async (t) => {
 })
 
 t.test('with `shared` all sessions use one process', async (t) => {
-  const { upstream, children } = start(t, rascal(), { shared: true })
+  const { upstream, children } = start(t, misbehaving(), { shared: true })
   const clients = [1, 2, 3].map(() => watch(upstream.connect('session')))
   for (const [index, { ask }] of clients.entries()) {
     t.match(await ask('initialize', initializeParams), {
-      result: { serverInfo: { name: 'rascal' } }
+      result: { serverInfo: { name: 'misbehaving' } }
     })
     const { result } = await ask('test/state', { set: index })
     t.match(result, { state: index === 0 ? null : index - 1, pid: children[0]?.pid })
@@ -89,7 +89,7 @@ t.test('with `shared` all sessions use one process', async (t) => {
 })
 
 t.test('clients of one request share a process, which the proxy initializes', async (t) => {
-  const { upstream, children } = start(t, rascal())
+  const { upstream, children } = start(t, misbehaving())
   for (let count = 0; count < 3; count++) {
     const { ask } = watch(upstream.connect('stateless'))
     t.match(await ask('test/echo', { count }), { result: { params: { count } } })
@@ -130,7 +130,7 @@ t.test('`paramsOf` gives the parameters that a tool mirrors in headers', async (
 const refused = { code: 'ERR_LEGACY_SERVER' }
 
 t.test('a legacy server refuses modern clients, and is probed once', async (t) => {
-  const { upstream, children } = start(t, rascal())
+  const { upstream, children } = start(t, misbehaving())
   const first = await Promise.allSettled([
     askModern(upstream, 'test/echo'),
     upstream.paramsOf('tool'),
@@ -159,7 +159,7 @@ t.test('a server that does not answer the probe counts as legacy', async (t) => 
 
 t.test('a server that cannot start is `failed` until it starts', async (t) => {
   const flags = ['--crash-on-start', '3']
-  const { args } = rascal(...flags)
+  const { args } = misbehaving(...flags)
   const server = { command: process.execPath, args }
   const { upstream, children } = start(t, server)
   for (const kind of ['session', 'stateless', 'modern'] as const) {
@@ -177,7 +177,7 @@ t.test('a server that cannot start is `failed` until it starts', async (t) => {
 })
 
 t.test('a crash fails only the requests in flight, each with an error', async (t) => {
-  const { upstream, children } = start(t, rascal(), { shared: true })
+  const { upstream, children } = start(t, misbehaving(), { shared: true })
   const clients = [1, 2, 3].map(() => watch(upstream.connect('session')))
   for (const { ask } of clients) await ask('initialize', initializeParams)
   const lost = clients.map(({ ask }) => ask('test/silence'))
@@ -194,7 +194,7 @@ t.test('a crash fails only the requests in flight, each with an error', async (t
 t.test(
   'a server that crashes too often ends its sessions, and the next ones get a new server',
   async (t) => {
-    const { upstream, children } = start(t, rascal(), { shared: true }, { restarts: 1 })
+    const { upstream, children } = start(t, misbehaving(), { shared: true }, { restarts: 1 })
     const client = watch(upstream.connect('session'))
     const idle = watch(upstream.connect('session'))
     for (const { ask } of [client, idle]) await ask('initialize', initializeParams)

@@ -7,10 +7,10 @@ import type { ChildConfig, ServeConfig, ServerConfig } from '../../lib/config/co
 import { limits } from '../../lib/limits.ts'
 import { openUpstreams } from '../../lib/proxy/upstreams.ts'
 import type { Upstreams } from '../../lib/proxy/upstreams.ts'
-import { ended, KeptLog, rascal, watch } from '../helpers.ts'
+import { ended, KeptLog, misbehaving, watch } from '../helpers.ts'
 import { initializeParams, until } from '../wrappers/peer.ts'
 
-const good: ChildConfig = { kind: 'command', env: {}, ...rascal() }
+const good: ChildConfig = { kind: 'command', env: {}, ...misbehaving() }
 const missing: ChildConfig = { kind: 'command', env: {}, command: 'nowhere', args: [] }
 const remote = toUrlConfig(new URL('http://127.0.0.1:1/mcp'), [], 'auto')
 
@@ -103,7 +103,7 @@ t.test(
 )
 
 t.test('messages of a server have its label in the log', async (t) => {
-  const talkative = { ...good, ...rascal('--chatty-stderr', '100') }
+  const talkative = { ...good, ...misbehaving('--chatty-stderr', '100') }
   const { upstreams, log } = await open(t, { default: talkative }, { default: good })
   const client = watch(upstreams.get('default').connect('session'))
   await client.ask('initialize', initializeParams)

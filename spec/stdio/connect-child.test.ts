@@ -10,7 +10,18 @@ import type { Frame } from '../../lib/message/frame.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import type { ChildOptions, ChildTransport } from '../../lib/stdio/connect-child.ts'
 import type { ServerGoneError } from '../../lib/streams/server-gone-error.ts'
-import { ended, fixture, isRunning, KeptLog, notification, rascal, request, response, script, watch } from '../helpers.ts'
+import {
+  ended,
+  fixture,
+  isRunning,
+  KeptLog,
+  misbehaving,
+  notification,
+  request,
+  response,
+  script,
+  watch
+} from '../helpers.ts'
 import type { Watched } from '../helpers.ts'
 
 t.setTimeout(120_000)
@@ -51,7 +62,7 @@ async function fill(transport: ChildTransport, size: number): Promise<number> {
 }
 
 t.test('frames pass both ways, byte for byte', async (t) => {
-  const { transport, answer } = await open(t, rascal())
+  const { transport, answer } = await open(t, misbehaving())
   const params = { big: 1e21, text: '\u2028é😀\n"' }
   transport.write(request('a', 'test/echo', params))
   t.strictSame((await answer('a')).result, { params })
@@ -60,7 +71,7 @@ t.test('frames pass both ways, byte for byte', async (t) => {
 })
 
 t.test('frames of one write are read in order', async (t) => {
-  const { frames, ask } = await open(t, rascal())
+  const { frames, ask } = await open(t, misbehaving())
   await ask('test/burst', { count: 100, _meta: { progressToken: 'p' } })
   const kinds = frames.slice(1).map(({ kind, progressToken }) => progressToken ?? kind)
   t.strictSame(kinds, [...Array.from({ length: 100 }, () => 'p'), 'response'])
@@ -107,30 +118,30 @@ t.test('a program that cannot start fails the transport', async (t) => {
 t.test(
   'a server that exits early fails the transport, with its last lines of stderr',
   async (t) => {
-    const crashing = watch(connect(t, rascal('--crash-on-start', '3')))
+    const crashing = watch(connect(t, misbehaving('--crash-on-start', '3')))
     t.match(await crashing.closed, {
       code: 'ERR_SERVER_EXITED',
-      message: `the server (${process.execPath}) exited with code 3; it said: rascal: crashing on start, as told`
+      message: `the server (${process.execPath}) exited with code 3; it said: crashing on start, as requested`
     })
 
-    const { transport, closed } = await open(t, rascal())
+    const { transport, closed } = await open(t, misbehaving())
     transport.write(request(2, 'test/crash', { code: 4, stderr: 'one\n\ntwo' }))
     t.match(await closed, { message: /exited with code 4; it said: one \| two$/ })
   }
 )
 
 t.test('a server that is killed, or exits without stderr, fails the transport', async (t) => {
-  const killed = await open(t, rascal())
+  const killed = await open(t, misbehaving())
   killed.transport.write(request(2, 'test/kill-self'))
   t.match(await killed.closed, { message: /was ended by SIGKILL$/ })
 
-  const left = await open(t, rascal())
+  const left = await open(t, misbehaving())
   left.transport.write(request(2, 'test/exit-clean'))
   t.match(await left.closed, { code: 'ERR_SERVER_EXITED', message: /exited with code 0$/ })
 })
 
 t.test('responses printed before a crash are delivered before the error', async (t) => {
-  const { transport, frames, closed, ask } = await open(t, rascal())
+  const { transport, frames, closed, ask } = await open(t, misbehaving())
   transport.write(request(2, 'test/exit-clean', { answer: true }))
   t.match(await closed, { code: 'ERR_SERVER_EXITED' })
   t.equal(frames.at(-1)?.id, 2)
@@ -181,7 +192,7 @@ t.test('a frame written after a crash is listed as undelivered', async (t) => {
 })
 
 t.test('frames queued when the server dies are listed as undelivered, each once', async (t) => {
-  const { transport, pid, closed } = await open(t, rascal('--deaf'))
+  const { transport, pid, closed } = await open(t, misbehaving('--deaf'))
   const write = (frame: Frame): Promise<unknown> =>
     new Promise((resolve) => transport.write(frame, (error) => resolve(error?.message ?? 'taken')))
   await write(request(1, 'initialize'))
@@ -221,7 +232,7 @@ t.test('the last lines of a long stderr are in the error', async (t) => {
 })
 
 t.test('the descendants of a crashed server are ended soon, before the error', async (t) => {
-  const { transport, closed, ask } = await open(t, { ...rascal(), closeTimeout: 600_000 })
+  const { transport, closed, ask } = await open(t, { ...misbehaving(), closeTimeout: 600_000 })
   const forked = await ask('test/fork', { stubborn: true, inherit: true })
   const { pid } = forked.result as { pid: number }
   transport.write(request(2, 'test/crash'))
@@ -231,14 +242,14 @@ t.test('the descendants of a crashed server are ended soon, before the error', a
 
 t.test('stderr goes to the log at once, and does not block the server', async (t) => {
   const log = new KeptLog()
-  const { pid } = await open(t, { ...rascal('--chatty-stderr', '1000000'), log })
+  const { pid } = await open(t, { ...misbehaving('--chatty-stderr', '1000000'), log })
   t.ok(log.lines.includes(`debug: started ${process.execPath} as process ${pid}`))
   t.match(log.lines.at(-2), /^info: chatter/)
 })
 
 t.test('invalid lines on stdout are logged, and nothing else is affected', async (t) => {
   const log = new KeptLog()
-  const { frames, ask } = await open(t, { ...rascal(), log })
+  const { frames, ask } = await open(t, { ...misbehaving(), log })
   t.strictSame((await ask('test/noise')).result, {})
   t.equal(frames.length, 2, 'no invalid line is a frame')
   const warned = log.lines.filter((line) => line.startsWith('warn: '))
@@ -247,7 +258,7 @@ t.test('invalid lines on stdout are logged, and nothing else is affected', async
 })
 
 t.test('a batch is an invalid message', async (t) => {
-  const { transport, frames, ask } = await open(t, rascal())
+  const { transport, frames, ask } = await open(t, misbehaving())
   transport.write(request(2, 'test/batch'))
   await ask('ping')
   t.strictSame(
@@ -259,7 +270,7 @@ t.test('a batch is an invalid message', async (t) => {
 t.test(
   'a result over the limit becomes an error response, and nothing else is affected',
   async (t) => {
-    const { ask } = await open(t, { ...rascal(), maxMessage: 1000 })
+    const { ask } = await open(t, { ...misbehaving(), maxMessage: 1000 })
     t.match(await ask('test/big', { bytes: 2000 }), {
       result: undefined,
       error: { code: -32600, message: /is over the limit of 1000 \(see --max-message\)$/ }
@@ -270,7 +281,7 @@ t.test(
 )
 
 t.test('a request of the server over the limit gets an error response', async (t) => {
-  const { frames, ask } = await open(t, { ...rascal(), maxMessage: 1000 })
+  const { frames, ask } = await open(t, { ...misbehaving(), maxMessage: 1000 })
   const params = { text: 'x'.repeat(2000) }
   const { result } = await ask('test/ask', { method: 'roots/list', params })
   t.match(result, { answer: { error: { code: -32600, message: /over the limit/ } } })
@@ -298,7 +309,7 @@ t.test('an invalid request of the server gets an error response', async (t) => {
 })
 
 t.test('big messages pass both ways', async (t) => {
-  const { transport, answer } = await open(t, rascal())
+  const { transport, answer } = await open(t, misbehaving())
   const text = 'x'.repeat(20 * 1024 * 1024)
   transport.write(request(2, 'test/mirror', { text }))
   t.ok((await answer(2)).result, { text })
@@ -354,7 +365,7 @@ t.test('a server waits while its output is not read', async (t) => {
 t.test('`end` waits for the responses, then ends the input of the server', async (t) => {
   const { transport, pid, frames, closed } = await open(
     t,
-    rascal('--exit-on-eof-without-answering')
+    misbehaving('--exit-on-eof-without-answering')
   )
   transport.write(request(2, 'test/sleep', { ms: 200 }))
   transport.write(request(3, 'test/sleep', { ms: 100 }))
@@ -365,7 +376,7 @@ t.test('`end` waits for the responses, then ends the input of the server', async
 })
 
 t.test('`end` does not wait for a cancelled request', async (t) => {
-  const { transport, closed } = await open(t, rascal())
+  const { transport, closed } = await open(t, misbehaving())
   transport.write(request(2, 'test/silence'))
   transport.end(notification('notifications/cancelled', { requestId: 2 }))
   t.equal(await closed, undefined)
@@ -385,14 +396,17 @@ t.test('output after the end is read', async (t) => {
 })
 
 t.test('a server that crashes while `end` waits fails the transport', async (t) => {
-  const { transport, closed } = await open(t, { ...rascal(), closeTimeout: 600_000 })
+  const { transport, closed } = await open(t, { ...misbehaving(), closeTimeout: 600_000 })
   transport.end(request(2, 'test/crash', { code: 5 }))
   t.match(await closed, { code: 'ERR_SERVER_EXITED', message: /code 5/ })
 })
 
 t.test('a server that ignores the end of its input gets SIGTERM, then SIGKILL', async (t) => {
   for (const flags of [['--ignore-eof'], ['--ignore-eof', '--ignore-sigterm']]) {
-    const { transport, pid, closed } = await open(t, { ...rascal(...flags), closeTimeout: 100 })
+    const { transport, pid, closed } = await open(t, {
+      ...misbehaving(...flags),
+      closeTimeout: 100
+    })
     transport.end()
     t.equal(await closed, undefined)
     t.notOk(isRunning(pid))
@@ -402,7 +416,7 @@ t.test('a server that ignores the end of its input gets SIGTERM, then SIGKILL', 
 t.test('no descendant of the server is left', async (t) => {
   const shell = {
     command: 'sh',
-    args: ['-c', '"$@"; exit $?', 'sh', process.execPath, fixture('servers/rascal.js')]
+    args: ['-c', '"$@"; exit $?', 'sh', process.execPath, fixture('servers/misbehaving.js')]
   }
   for (const ending of ['end', 'destroy'] as const) {
     const { transport, ask, closed } = await open(t, { ...shell, closeTimeout: 200 })
@@ -445,7 +459,7 @@ t.test(
 
 t.test('destroyed at once, it starts no process', async (t) => {
   const log = new KeptLog()
-  const transport = connect(t, { ...rascal(), log })
+  const transport = connect(t, { ...misbehaving(), log })
   const { closed } = watch(transport)
   transport.destroy()
   transport.destroy()
@@ -456,7 +470,7 @@ t.test('destroyed at once, it starts no process', async (t) => {
 
 t.test('destroyed while the server starts, it ends the server', async (t) => {
   const log = new KeptLog()
-  const transport = connect(t, { ...rascal(), log })
+  const transport = connect(t, { ...misbehaving(), log })
   const { closed } = watch(transport)
   process.nextTick(() => transport.destroy())
   t.equal(await closed, undefined)
@@ -468,7 +482,7 @@ t.test(
   'destroyed with an error, it closes with that error when the server has exited',
   async (t) => {
     const { transport, pid, closed } = await open(t, {
-      ...rascal('--ignore-eof'),
+      ...misbehaving('--ignore-eof'),
       closeTimeout: 100
     })
     const error = new Error('enough')
@@ -481,7 +495,7 @@ t.test(
 
 t.test('destroyed during a write, it fails the writes that are not done', async (t) => {
   for (const error of [undefined, new Error('enough')]) {
-    const { transport, closed } = await open(t, { ...rascal('--deaf'), closeTimeout: 100 })
+    const { transport, closed } = await open(t, { ...misbehaving('--deaf'), closeTimeout: 100 })
     const write = (frame: Frame): Promise<unknown> =>
       new Promise((resolve) => transport.write(frame, resolve))
     await write(request(1, 'initialize'))
@@ -514,14 +528,14 @@ t.test('destroyed while the server writes, it does not block the server', async 
 
 t.test('a signal destroys it', async (t) => {
   const controller = new AbortController()
-  const { pid, closed } = await open(t, { ...rascal(), signal: controller.signal })
+  const { pid, closed } = await open(t, { ...misbehaving(), signal: controller.signal })
   controller.abort()
   t.match(await closed, { name: 'AbortError' })
   t.notOk(isRunning(pid))
 })
 
 t.test('with an aborted signal it starts no process', async (t) => {
-  const transport = connect(t, { ...rascal(), signal: AbortSignal.abort() })
+  const transport = connect(t, { ...misbehaving(), signal: AbortSignal.abort() })
   const { closed } = watch(transport)
   t.match(await closed, { name: 'AbortError' })
   t.equal(transport.pid, undefined)

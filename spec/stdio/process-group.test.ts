@@ -11,7 +11,7 @@ import { Inbox } from '../../fixtures/clients/raw.js'
 import type { Json } from '../../fixtures/clients/raw.js'
 import { ProcessGroup } from '../../lib/stdio/process-group.ts'
 import type { PipedChild } from '../../lib/stdio/process-group.ts'
-import { ended, isRunning, rascal, script } from '../helpers.ts'
+import { ended, isRunning, misbehaving, script } from '../helpers.ts'
 
 t.setTimeout(120_000)
 
@@ -47,7 +47,7 @@ function start(t: Test, { command, args }: { command: string; args: string[] }):
 
 /** The same server behind a shell that waits for it. */
 const throughShell = (...flags: string[]): { command: string; args: string[] } => {
-  const { command, args } = rascal(...flags)
+  const { command, args } = misbehaving(...flags)
   return { command: 'sh', args: ['-c', '"$@"; exit $?', 'sh', command, ...args] }
 }
 
@@ -55,7 +55,7 @@ const endRest = (group: ProcessGroup, timeout?: number): Promise<void> =>
   new Promise((resolve) => group.endRest(resolve, timeout))
 
 t.test('a child that exits at the end of its input gets no signal', async (t) => {
-  const { child, exited, ask } = start(t, rascal())
+  const { child, exited, ask } = start(t, misbehaving())
   await ask('ping')
   const group = new ProcessGroup(child, 60_000)
   group.stop()
@@ -65,7 +65,7 @@ t.test('a child that exits at the end of its input gets no signal', async (t) =>
 })
 
 t.test('a child that ignores the end of its input gets SIGTERM', async (t) => {
-  const { child, exited, ask } = start(t, rascal('--ignore-eof'))
+  const { child, exited, ask } = start(t, misbehaving('--ignore-eof'))
   await ask('ping')
   const group = new ProcessGroup(child, 100)
   group.stop()
@@ -75,7 +75,7 @@ t.test('a child that ignores the end of its input gets SIGTERM', async (t) => {
 })
 
 t.test('a child that ignores SIGTERM too gets SIGKILL', async (t) => {
-  const { child, exited, ask } = start(t, rascal('--ignore-eof', '--ignore-sigterm'))
+  const { child, exited, ask } = start(t, misbehaving('--ignore-eof', '--ignore-sigterm'))
   await ask('ping')
   const group = new ProcessGroup(child, 100)
   group.stop()
@@ -112,7 +112,7 @@ t.test('a server has time to exit after the shell before it has exited', async (
 
 t.test('the descendants of a child get SIGTERM, then SIGKILL', async (t) => {
   for (const stubborn of [false, true]) {
-    const { child, exited, ask } = start(t, rascal())
+    const { child, exited, ask } = start(t, misbehaving())
     const { pid } = await ask('test/fork', { stubborn })
     const group = new ProcessGroup(child, 200)
     group.stop()
@@ -125,7 +125,7 @@ t.test('the descendants of a child get SIGTERM, then SIGKILL', async (t) => {
 
 t.test('setting the system clock does not change the time that descendants get', async (t) => {
   for (const step of [3_600_000, -3_600_000]) {
-    const { child, exited, ask } = start(t, rascal())
+    const { child, exited, ask } = start(t, misbehaving())
     const { pid } = await ask('test/fork', { stubborn: true })
     const group = new ProcessGroup(child, 1000)
     child.kill('SIGKILL')
@@ -142,7 +142,7 @@ t.test('setting the system clock does not change the time that descendants get',
 })
 
 t.test('the descendants of a child may get less time', async (t) => {
-  const { child, exited, ask } = start(t, rascal())
+  const { child, exited, ask } = start(t, misbehaving())
   const { pid } = await ask('test/fork', { stubborn: true })
   const group = new ProcessGroup(child, 600_000)
   child.kill('SIGKILL')
@@ -180,7 +180,7 @@ t.test('a process that left the group and holds the pipes open is not waited for
 })
 
 t.test('after the group has exited, `stop` and `signal` do nothing', async (t) => {
-  const { child, exited, ask } = start(t, rascal())
+  const { child, exited, ask } = start(t, misbehaving())
   await ask('ping')
   const group = new ProcessGroup(child, 10)
   group.stop()
@@ -192,7 +192,7 @@ t.test('after the group has exited, `stop` and `signal` do nothing', async (t) =
 })
 
 t.test('a timeout of 0 is no limit', async (t) => {
-  const { child, exited, ask } = start(t, rascal('--ignore-eof'))
+  const { child, exited, ask } = start(t, misbehaving('--ignore-eof'))
   const answer = ask('test/sleep', { ms: 100 })
   new ProcessGroup(child, 0).stop()
   await answer
@@ -208,7 +208,7 @@ t.test('on Windows taskkill ends the whole tree', async (t) => {
   t.teardown(() => (process.env.PATH = PATH))
   process.env.PATH = `${directory}:${PATH}`
 
-  const { child, exited, ask } = start(t, rascal('--ignore-eof'))
+  const { child, exited, ask } = start(t, misbehaving('--ignore-eof'))
   await ask('ping')
   const group = new ProcessGroup(child, 50, 'win32')
   group.stop()
@@ -220,7 +220,7 @@ t.test('on Windows taskkill ends the whole tree', async (t) => {
 t.test('on Windows without taskkill at least the child is ended', async (t) => {
   const { PATH } = process.env
   t.teardown(() => (process.env.PATH = PATH))
-  const { child, exited, ask } = start(t, rascal('--ignore-eof'))
+  const { child, exited, ask } = start(t, misbehaving('--ignore-eof'))
   await ask('ping')
   process.env.PATH = t.testdir()
   const group = new ProcessGroup(child, 50, 'win32')

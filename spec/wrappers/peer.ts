@@ -6,12 +6,9 @@ import type { Json } from '../../fixtures/clients/raw.js'
 import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import type { Id, Message } from '../../lib/protocol/json-rpc.ts'
+import { initializeParams } from '../helpers.ts'
 
-export const initializeParams = {
-  protocolVersion: '2025-11-25',
-  capabilities: {},
-  clientInfo: { name: 'test', version: '1.0.0' }
-}
+export { initializeParams, until } from '../helpers.ts'
 
 /** Speaks as a client to the transport to a server, or as a server to the transport to a client. */
 export class Peer {
@@ -54,9 +51,4 @@ export class Peer {
     await this.notify('notifications/initialized')
     return response
   }
-}
-
-/** Resolves when `condition` holds. Polls, for conditions without an event. */
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10))
 }

@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import type { ChildTransport } from '../../lib/stdio/connect-child.ts'
 import { prewarm } from '../../lib/wrappers/prewarm.ts'
-import { isRunning, rascal } from '../helpers.ts'
+import { isRunning, misbehaving } from '../helpers.ts'
 import { Peer, until } from './peer.ts'
 
 interface Pool {
@@ -19,7 +19,7 @@ interface Pool {
 function startPool(t: Test, count: number, flags: (n: number) => string[] = () => []): Pool {
   const started: ChildTransport[] = []
   const pool = prewarm(() => {
-    const child = connectChild(rascal(...flags(started.length)))
+    const child = connectChild(misbehaving(...flags(started.length)))
     started.push(child)
     return child
   }, count)

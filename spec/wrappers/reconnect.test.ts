@@ -15,23 +15,23 @@ import { connectChild } from '../../lib/stdio/connect-child.ts'
 import type { ChildTransport } from '../../lib/stdio/connect-child.ts'
 import { reconnect } from '../../lib/wrappers/reconnect.ts'
 import type { ReconnectOptions } from '../../lib/wrappers/reconnect.ts'
-import { isRunning, KeptLog, rascal, request, response } from '../helpers.ts'
+import { isRunning, KeptLog, misbehaving, request, response } from '../helpers.ts'
 import { initializeParams, Peer, until } from './peer.ts'
 
-interface Rascal extends Peer {
+interface MisbehavingPeer extends Peer {
   /** The processes so far. */
   children: ChildTransport[]
 }
 
-/** A client of rascal through `reconnect`. `flags` gives the flags of the nth process. */
-function startRascal(
+/** A client of misbehaving through `reconnect`. `flags` gives the flags of the nth process. */
+function startMisbehaving(
   t: Test,
   options: ReconnectOptions = {},
   flags: (n: number) => string[] = () => []
-): Rascal {
+): MisbehavingPeer {
   const children: ChildTransport[] = []
   const connect = (): Duplex => {
-    const child = connectChild({ ...rascal(...flags(children.length)), closeTimeout: 1000 })
+    const child = connectChild({ ...misbehaving(...flags(children.length)), closeTimeout: 1000 })
     children.push(child)
     return child
   }
@@ -60,7 +60,7 @@ const withoutParams = (messages: unknown[]): unknown[] =>
   messages.map((each) => (each as unknown[])[0])
 
 t.test('when a server crashes during a call, the call fails and the next one works', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   await peer.initialize()
   await peer.request('logging/setLevel', { level: 'debug' })
   await peer.request('logging/setLevel', { level: 'error' })
@@ -100,7 +100,7 @@ t.test('when a server crashes during a call, the call fails and the next one wor
 })
 
 t.test('a server that is killed, or exits, is restarted too', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   await peer.initialize()
   t.match((await peer.request('test/kill-self')).error.message, /was ended by SIGKILL/)
   t.match((await peer.request('test/exit-clean')).error.message, /exited with code 0/)
@@ -111,7 +111,7 @@ t.test('a server that is killed, or exits, is restarted too', async (t) => {
 })
 
 t.test('a session that was not initialized is restored without `initialize`', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   await peer.request('ping')
   await peer.request('test/crash')
   await peer.request('ping')
@@ -119,7 +119,7 @@ t.test('a session that was not initialized is restored without `initialize`', as
 })
 
 t.test('it emits `ready` once, when a server has answered for the first time', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   let count = 0
   peer.transport.on('ready', () => count++)
   const answered = peer.initialize()
@@ -131,7 +131,7 @@ t.test('it emits `ready` once, when a server has answered for the first time', a
 })
 
 t.test('a frame that the dead server never took goes to the next one, once', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   await peer.initialize()
   // Far more than a pipe holds, to a process that exits before it reads it.
   void peer.send({ id: 'crash', method: 'test/crash', params: { code: 1 } })
@@ -156,7 +156,7 @@ const numbersIn = (messages: unknown[]): unknown[] =>
   messages.slice(2, -1).map((each) => ((each as unknown[])[1] as Json)?.n)
 
 t.test('all frames that a deaf server never took go to the next one, once, in order', async (t) => {
-  const peer = startRascal(t, {}, (n) => (n === 0 ? ['--deaf'] : []))
+  const peer = startMisbehaving(t, {}, (n) => (n === 0 ? ['--deaf'] : []))
   await peer.initialize()
   await turn() // `initialized` is written before the frames that follow
   // The first frame fills the pipe, and the others fill all buffers.
@@ -177,7 +177,7 @@ t.test('all frames that a deaf server never took go to the next one, once, in or
 t.test(
   'frames that are written while the session is restored come after the queued ones',
   async (t) => {
-    const peer = startRascal(t, {}, (n) => (n === 0 ? ['--deaf'] : ['--start-delay', '100']))
+    const peer = startMisbehaving(t, {}, (n) => (n === 0 ? ['--deaf'] : ['--start-delay', '100']))
     await peer.initialize()
     await turn()
     const fill = 'x'.repeat(500_000)
@@ -195,7 +195,7 @@ t.test(
 )
 
 t.test('frames of one write that may have been read are not sent twice', async (t) => {
-  const peer = startRascal(t, {}, (n) => (n === 0 ? ['--deaf'] : []))
+  const peer = startMisbehaving(t, {}, (n) => (n === 0 ? ['--deaf'] : []))
   await peer.initialize()
   await turn()
   // More than the server's pipe holds, in frames that go out together: the last ones stay in it.
@@ -219,7 +219,7 @@ t.test('frames of one write that may have been read are not sent twice', async (
 })
 
 t.test('`initialized` is sent once, though the dead server never took it', async (t) => {
-  const peer = startRascal(t, {}, (n) => (n === 0 ? ['--deaf'] : []))
+  const peer = startMisbehaving(t, {}, (n) => (n === 0 ? ['--deaf'] : []))
   await peer.request('initialize', initializeParams)
   const text = 'x'.repeat(500_000)
   const first = peer.request('test/echo', { n: 0, text })
@@ -238,7 +238,7 @@ t.test('`initialized` is sent once, though the dead server never took it', async
 })
 
 t.test('requests of a dead server are cancelled, and responses to them dropped', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   await peer.initialize()
   void peer.request('test/ask', { method: 'roots/list', params: {} })
   const question = await peer.messages.until(({ method }) => method === 'roots/list')
@@ -270,7 +270,7 @@ t.test('requests of a dead server are cancelled, and responses to them dropped',
 })
 
 t.test('a response in the pipe of the dead server is dropped too', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   await peer.initialize()
   void peer.request('test/ask', { method: 'roots/list', params: {} })
   const question = await peer.messages.until(({ method }) => method === 'roots/list')
@@ -322,7 +322,7 @@ t.test(
 )
 
 t.test('a request in flight fails, even when a response with its id waits', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   await peer.initialize()
   void peer.request('test/ask', { method: 'roots/list', params: {} })
   const question = await peer.messages.until(({ method }) => method === 'roots/list')
@@ -335,13 +335,10 @@ t.test(
   'when a server cannot start, `initialize` gets an error and the transport fails',
   async (t) => {
     for (const [flags, message] of [
-      [
-        ['--crash-on-start', '3'],
-        /exited with code 3; it said: rascal: crashing on start, as told$/
-      ],
+      [['--crash-on-start', '3'], /exited with code 3; it said: crashing on start, as requested$/],
       [['--no-initialize-answer', '--exit-on-eof-without-answering'], /exited with code/]
     ] as const) {
-      const peer = startRascal(t, {}, () => [...flags])
+      const peer = startMisbehaving(t, {}, () => [...flags])
       const answered = peer.request('initialize', initializeParams)
       if (flags.length > 1) void peer.send({ id: 'crash', method: 'test/crash' })
       t.match(await answered, { error: { code: -32000, message } })
@@ -374,7 +371,7 @@ t.test('a client that writes or ends after the start has failed gets the error',
 })
 
 t.test('a client that has ended before the start fails gets the error', async (t) => {
-  const peer = startRascal(t, {}, () => ['--crash-on-start', '3'])
+  const peer = startMisbehaving(t, {}, () => ['--crash-on-start', '3'])
   const answered = peer.request('initialize', initializeParams)
   peer.transport.end()
   t.match(await answered, { error: { message: /exited with code 3/ } })
@@ -383,7 +380,7 @@ t.test('a client that has ended before the start fails gets the error', async (t
 
 t.test('restarts are limited, and each pause is longer', async (t) => {
   const log = new KeptLog()
-  const peer = startRascal(t, { restarts: 3, log }, (n) =>
+  const peer = startMisbehaving(t, { restarts: 3, log }, (n) =>
     n === 0 ? [] : ['--crash-on-start', '9']
   )
   await peer.initialize()
@@ -409,7 +406,7 @@ t.test('restarts are limited, and each pause is longer', async (t) => {
 t.test(
   'restarts more than a minute ago do not count, whatever the system clock says',
   async (t) => {
-    const peer = startRascal(t, { restarts: 1 })
+    const peer = startMisbehaving(t, { restarts: 1 })
     await peer.initialize()
     await peer.request('test/crash')
     await peer.request('ping')
@@ -423,7 +420,7 @@ t.test(
 )
 
 t.test('restarts within a minute count, though the system clock is set forward', async (t) => {
-  const peer = startRascal(t, { restarts: 1 })
+  const peer = startMisbehaving(t, { restarts: 1 })
   await peer.initialize()
   await peer.request('test/crash')
   await peer.request('ping')
@@ -434,7 +431,7 @@ t.test('restarts within a minute count, though the system clock is set forward',
 })
 
 t.test('a limit of 0 allows any number of restarts', async (t) => {
-  const peer = startRascal(t, { restarts: 0 })
+  const peer = startMisbehaving(t, { restarts: 0 })
   await peer.initialize()
   for (let n = 0; n < 3; n++) await peer.request('test/crash')
   t.match(await peer.request('ping'), { result: {} })
@@ -442,7 +439,7 @@ t.test('a limit of 0 allows any number of restarts', async (t) => {
 
 t.test('a server that does not restore the session in time is replaced', async (t) => {
   const slow = (n: number): string[] => (n === 1 ? ['--no-initialize-answer'] : [])
-  const peer = startRascal(t, { connectTimeout: 500 }, slow)
+  const peer = startMisbehaving(t, { connectTimeout: 500 }, slow)
   await peer.initialize()
   await peer.request('test/crash')
   t.match(await peer.request('ping'), { result: {} })
@@ -473,7 +470,7 @@ t.test('the client gets what the server sends while the session is restored', as
 // Endings.
 
 t.test('the end waits for the responses, then the server exits', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   await peer.initialize()
   const slept = peer.request('test/sleep', { ms: 200 })
   peer.transport.end()
@@ -483,13 +480,13 @@ t.test('the end waits for the responses, then the server exits', async (t) => {
 })
 
 t.test('a client can end before it sends anything', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   peer.transport.end()
   t.equal(await peer.closed, undefined)
 })
 
 t.test('a crash after the client has ended is an error, and not a restart', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   await peer.initialize()
   void peer.request('test/ask', { method: 'roots/list', params: {} })
   await peer.messages.until(({ method }) => method === 'roots/list')
@@ -502,7 +499,7 @@ t.test('a crash after the client has ended is an error, and not a restart', asyn
 })
 
 t.test('a frame that was never taken goes to the next server, even after the end', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   await peer.initialize()
   void peer.send({ id: 'crash', method: 'test/crash', params: {} })
   const big = peer.request('test/echo', { text: 'x'.repeat(4 * 1024 * 1024) })
@@ -512,7 +509,7 @@ t.test('a frame that was never taken goes to the next server, even after the end
 })
 
 t.test('a client can end while the next start is pending', async (t) => {
-  const peer = startRascal(t, {}, (n) => (n === 1 ? ['--crash-on-start', '1'] : []))
+  const peer = startMisbehaving(t, {}, (n) => (n === 1 ? ['--crash-on-start', '1'] : []))
   await peer.initialize()
   await peer.request('test/crash')
   await until(() => peer.children.length === 2)
@@ -523,7 +520,7 @@ t.test('a client can end while the next start is pending', async (t) => {
 })
 
 t.test('a client can end while the session is restored', async (t) => {
-  const peer = startRascal(t, {}, (n) => (n === 1 ? ['--no-initialize-answer'] : []))
+  const peer = startMisbehaving(t, {}, (n) => (n === 1 ? ['--no-initialize-answer'] : []))
   await peer.initialize()
   await peer.request('test/crash')
   await until(() => peer.children[1]?.pid !== undefined)
@@ -534,7 +531,7 @@ t.test('a client can end while the session is restored', async (t) => {
 })
 
 t.test('it can be destroyed at once, and twice', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   peer.transport.destroy()
   peer.transport.destroy()
   t.equal(await peer.closed, undefined)
@@ -542,13 +539,13 @@ t.test('it can be destroyed at once, and twice', async (t) => {
 })
 
 t.test('it can be destroyed with an error, or by a signal', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   const error = new Error('enough')
   peer.transport.destroy(error)
   t.equal(await peer.closed, error)
 
   const controller = new AbortController()
-  const other = startRascal(t, { signal: controller.signal })
+  const other = startMisbehaving(t, { signal: controller.signal })
   await other.initialize()
   controller.abort()
   t.match(await other.closed, { name: 'AbortError' })
@@ -556,7 +553,7 @@ t.test('it can be destroyed with an error, or by a signal', async (t) => {
 })
 
 t.test('it can be destroyed during a write', async (t) => {
-  const peer = startRascal(t, {}, () => ['--deaf'])
+  const peer = startMisbehaving(t, {}, () => ['--deaf'])
   await peer.initialize()
   const frames = Array.from({ length: 40 }, (_, id) =>
     peer.send({ id, method: 'test/echo', params: { text: 'x'.repeat(1024 * 1024) } })
@@ -568,7 +565,7 @@ t.test('it can be destroyed during a write', async (t) => {
 })
 
 t.test('it can be destroyed while the next start is pending', async (t) => {
-  const peer = startRascal(t, {}, (n) => (n === 1 ? ['--crash-on-start', '1'] : []))
+  const peer = startMisbehaving(t, {}, (n) => (n === 1 ? ['--crash-on-start', '1'] : []))
   await peer.initialize()
   await peer.request('test/crash')
   const waits = peer.notify('test/nothing')
@@ -581,7 +578,7 @@ t.test('it can be destroyed while the next start is pending', async (t) => {
 })
 
 t.test('it can be destroyed while the session is restored', async (t) => {
-  const peer = startRascal(t, {}, (n) => (n === 1 ? ['--no-initialize-answer'] : []))
+  const peer = startMisbehaving(t, {}, (n) => (n === 1 ? ['--no-initialize-answer'] : []))
   await peer.initialize()
   await peer.request('test/crash')
   await until(() => peer.children[1]?.pid !== undefined)
@@ -633,7 +630,7 @@ t.test('it can be destroyed by a listener while the session is restored', async 
 })
 
 t.test('a client that does not read stops the server', async (t) => {
-  const peer = startRascal(t)
+  const peer = startMisbehaving(t)
   await peer.initialize()
   peer.transport.pause()
   const before = peer.messages.length
@@ -760,7 +757,7 @@ t.test('a session is restored even after the client has ended', async (t) => {
 })
 
 t.test('an error that is no ProxyError becomes the cause of one', async (t) => {
-  const child = connectChild(rascal())
+  const child = connectChild(misbehaving())
   const peer = new Peer(reconnect(() => child))
   const answered = peer.request('test/silence')
   const cause = new Error('cut')

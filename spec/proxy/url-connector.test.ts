@@ -6,10 +6,15 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { toUrlConfig } from '../../lib/config/checks.ts'
-import type { ClientConfig, ServeConfig, TransportName, UrlConfig } from '../../lib/config/config.ts'
+import type {
+  ClientConfig,
+  ServeConfig,
+  TransportName,
+  UrlConfig
+} from '../../lib/config/config.ts'
 import { describe } from '../../lib/errors.ts'
 import { limits } from '../../lib/limits.ts'
-import { urlConnector } from '../../lib/proxy/connect-server.ts'
+import { urlConnector } from '../../lib/proxy/url-connector.ts'
 import { fixture, KeptLog } from '../helpers.ts'
 import { hold, sent, serve } from '../http-client/helpers.ts'
 import type { Connected } from '../http-client/helpers.ts'

@@ -1,4 +1,4 @@
-// Bundles the command, with most of what it needs, into one file: node lib/cli/bundle.js
+// Bundles the command, with most of what it needs, into one file: node lib/bundle.js
 //
 // An MCP client waits for the command to start, each time. Node loads one file faster than sixty, and
 // CommonJS faster than ES modules. An `import()` in the bundle still runs its part only when it is
@@ -23,8 +23,8 @@ const withoutHttp2 = {
 }
 
 const { metafile } = await build({
-  entryPoints: [pathOf('main.ts')],
-  outfile: pathOf('../../dist/cli.cjs'),
+  entryPoints: [pathOf('cli/main.ts')],
+  outfile: pathOf('../dist/cli.cjs'),
   bundle: true,
   format: 'cjs',
   platform: 'node',
@@ -47,4 +47,4 @@ const notices = [...packages].sort().map((directory) => {
   const licence = readdirSync(directory).find((file) => /^licen[cs]e/i.test(file))
   return `${name} ${version}\n\n${readFileSync(`${directory}/${licence}`, 'utf8').trim()}\n`
 })
-writeFileSync(pathOf('../../dist/cli.cjs.LICENSES.txt'), notices.join(`\n${'-'.repeat(80)}\n\n`))
+writeFileSync(pathOf('../dist/cli.cjs.LICENSES.txt'), notices.join(`\n${'-'.repeat(80)}\n\n`))

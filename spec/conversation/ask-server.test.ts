@@ -1,15 +1,15 @@
 // Requests of the proxy itself to a server.
 
 import t from 'tap'
-import { ask, proxyHandshake, sendInOrder } from '../../lib/conversation/ask.ts'
+import { ask, proxyHandshake, sendInOrder } from '../../lib/conversation/ask-server.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import { version } from '../../lib/version.ts'
 import { reconnect } from '../../lib/wrappers/reconnect.ts'
-import { notification, rascal, request, watch } from '../helpers.ts'
+import { misbehaving, notification, request, watch } from '../helpers.ts'
 
 t.test('each request is sent after the response to the request before it', async (t) => {
-  const server = connectChild(rascal())
+  const server = connectChild(misbehaving())
   t.teardown(() => void server.destroy())
   const frames = [
     ...proxyHandshake(),
@@ -26,13 +26,13 @@ t.test('each request is sent after the response to the request before it', async
 })
 
 t.test('without frames it resolves to no response', async (t) => {
-  const server = connectChild(rascal())
+  const server = connectChild(misbehaving())
   t.teardown(() => void server.destroy())
   t.equal(await sendInOrder(server, [], { timeout: 1 }), undefined)
 })
 
 t.test('other frames of the server go to the callback, or are dropped', async (t) => {
-  const server = connectChild(rascal())
+  const server = connectChild(misbehaving())
   t.teardown(() => void server.destroy())
   const notify = request(1, 'test/notify', { method: 'test/hello' })
   const heard: Frame[] = []
@@ -60,20 +60,20 @@ t.test('a server that refuses `initialize` fails to start', async (t) => {
 })
 
 t.test('a server that closes fails to start, with its error as the cause', async (t) => {
-  const server = connectChild(rascal('--crash-on-start', '5'))
+  const server = connectChild(misbehaving('--crash-on-start', '5'))
   await t.rejects(sendInOrder(server, proxyHandshake(), { timeout: 0 }), {
     code: 'ERR_SERVER_START',
     message: 'the server closed the connection before it answered initialize',
     cause: { code: 'ERR_SERVER_EXITED', message: /exited with code 5/ }
   })
-  const other = connectChild(rascal())
+  const other = connectChild(misbehaving())
   const initialized = sendInOrder(other, proxyHandshake(), { timeout: 0 })
   other.destroy()
   await t.rejects(initialized, { code: 'ERR_SERVER_START', cause: undefined })
 })
 
 t.test('an error response that the proxy made is not a refusal of the server', async (t) => {
-  const server = reconnect(() => connectChild(rascal('--crash-on-start', '5')))
+  const server = reconnect(() => connectChild(misbehaving('--crash-on-start', '5')))
   await t.rejects(sendInOrder(server, proxyHandshake(), { timeout: 0 }), {
     code: 'ERR_SERVER_START',
     message: 'the server did not answer initialize',
@@ -83,7 +83,7 @@ t.test('an error response that the proxy made is not a refusal of the server', a
 })
 
 t.test('a server that does not answer in time fails', async (t) => {
-  const server = connectChild(rascal('--no-initialize-answer'))
+  const server = connectChild(misbehaving('--no-initialize-answer'))
   t.teardown(() => void server.destroy())
   await t.rejects(sendInOrder(server, proxyHandshake(), { timeout: 50 }), {
     code: 'ERR_TIMEOUT',

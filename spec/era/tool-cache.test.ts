@@ -1,7 +1,7 @@
 // The tools of a shared server, and when they are listed again.
 
 import t from 'tap'
-import { ToolBook } from '../../lib/era/tool-book.ts'
+import { ToolCache } from '../../lib/era/tool-cache.ts'
 import { KeptLog } from '../helpers.ts'
 import { TextServer, turn } from '../wrappers/text-server.ts'
 
@@ -16,7 +16,7 @@ const mirrored = (header: string): object[] => [
 /** A book of the tools that `list` gives for a cursor, and the ports that the book has opened. */
 function bookOf(list: (cursor: unknown) => object): {
   ports: TextServer[]
-  book: ToolBook
+  book: ToolCache
   log: KeptLog
 } {
   const ports: TextServer[] = []
@@ -30,7 +30,7 @@ function bookOf(list: (cursor: unknown) => object): {
     ports.push(port)
     return port
   }
-  return { ports, book: new ToolBook(connect, 0, log), log }
+  return { ports, book: new ToolCache(connect, 0, log), log }
 }
 
 const list = (...tools: object[]): object => ({ result: { tools } })
@@ -139,7 +139,7 @@ t.test('after an error each question lists the tools again', async (t) => {
 
 t.test('a question fails when the server is silent, and the next one tries again', async (t) => {
   const silent: TextServer[] = []
-  const book = new ToolBook(() => {
+  const book = new ToolCache(() => {
     const port = new TextServer()
     silent.push(port)
     return port

@@ -4,9 +4,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
+import { loadConfigFile } from '../../lib/config/config-file.ts'
+import type { MakeEnvironment } from '../../lib/config/config-file.ts'
 import type { ServerConfig } from '../../lib/config/config.ts'
-import { loadConfigFile } from '../../lib/config/file.ts'
-import type { MakeEnvironment } from '../../lib/config/file.ts'
 
 const environment: MakeEnvironment = (own) => ({ PATH: '/bin', ...Object.fromEntries(own) })
 

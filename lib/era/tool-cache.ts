@@ -6,7 +6,7 @@
 // it, and the next question opens another port.
 
 import type { Duplex } from 'node:stream'
-import { ask } from '../conversation/ask.ts'
+import { ask } from '../conversation/ask-server.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
@@ -21,7 +21,7 @@ type Book = Map<string, MirroredParam[]>
 
 const none: MirroredParam[] = []
 
-export class ToolBook {
+export class ToolCache {
   readonly #connect: () => Duplex
   readonly #timeout: number
   readonly #log: Log

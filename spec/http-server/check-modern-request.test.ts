@@ -6,7 +6,7 @@ import {
   isModern,
   modernStatus,
   namesModern
-} from '../../lib/http-server/modern-request.ts'
+} from '../../lib/http-server/check-modern-request.ts'
 import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
