@@ -5,12 +5,14 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { test } from 'tap'
 import type { Test } from 'tap'
+import { internalError, ProxyError } from '../../lib/errors.ts'
 import { EventStream } from '../../lib/http-server/event-stream.ts'
 import { PostResponse } from '../../lib/http-server/post-response.ts'
 import type { PostResponseOwner } from '../../lib/http-server/post-response.ts'
 import type { Accept } from '../../lib/http-server/request-context.ts'
 import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
+import { errorFrame } from '../../lib/message/refusal.ts'
 import { DeadlineQueue } from '../../lib/streams/deadline-queue.ts'
 import { countTimers, receiveRequest } from './helpers.ts'
 import type { Text } from './helpers.ts'
@@ -139,6 +141,16 @@ test('a stream opens at the deadline if nothing has come', async (t) => {
   const broken = await open(t, [request(1)], { streamAfter: 60_000 })
   await broken.breakOff()
   t.notOk(broken.post.pending)
+})
+
+test('the error response for an internal failure has the status 500', async (t) => {
+  const { post, text } = await open(t, [request(1)])
+  post.send(errorFrame(1, internalError()))
+  t.match(await text.until(/\}$/), /^HTTP\/1\.1 500 [^]*"id":1,"error":\{"code":-32603/)
+
+  const other = await open(t, [request(1)])
+  other.post.send(errorFrame(1, new ProxyError('ERR_SERVER_EXITED', 'it exited')))
+  t.match(await other.text.until(/\}$/), /^HTTP\/1\.1 200 /, 'the owner decides on other errors')
 })
 
 test('a client that takes only events gets a stream at once', async (t) => {

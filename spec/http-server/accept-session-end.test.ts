@@ -1,0 +1,151 @@
+// The session's transport: how a session ends.
+
+import { test } from 'tap'
+import { ProxyError } from '../../lib/errors.ts'
+import { SessionTransport } from '../../lib/http-server/accept-session.ts'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
+import { countTimers, FakeServer, json, receiveRequest, serve, until } from './helpers.ts'
+
+const call = (id: number | string, progressToken?: number): string =>
+  json({ id, method: 'tools/call', params: { _meta: { progressToken } } })
+const note = (text: string): [string, object] => ['notifications/message', { text }]
+
+test('an idle session ends, and so does its server', async (t) => {
+  const { session, listener } = await serve(t, { sessionTimeout: 50 })
+  const { client, server } = await session()
+  await until(() => server.destroyed)
+  t.equal(listener.sessions, 0)
+  t.equal((await client.post(json({ id: 1, method: 'ping' }))).status, 404)
+})
+
+test('a session is not idle while it has a call, an open GET or traffic', async (t) => {
+  const { session, listener } = await serve(t, { sessionTimeout: 1000 })
+  const { client, server } = await session()
+  const isOpen = async (time: number): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, time))
+    t.equal(listener.sessions, 1)
+  }
+  const post = client.post(call(1))
+  await isOpen(1500)
+  await server.say({ id: 1, result: {} })
+  await post
+  const get = await client.openGet()
+  await isOpen(1500)
+  get.close()
+  await get.closed
+  await isOpen(500)
+  await client.request('ping')
+  await isOpen(500)
+  await server.notify(...note('a'))
+  await isOpen(500)
+  await until(() => listener.sessions === 0)
+})
+
+test('without a session timeout a session has no timer', async (t) => {
+  const before = countTimers()
+  const transport = new SessionTransport({ id: 'x', sessionTimeout: 0 })
+  t.equal(countTimers(), before)
+  transport.destroy()
+})
+
+test('a client that ends its session gets an error for each call, and its server ends', async (t) => {
+  const { session, ended } = await serve(t)
+  const { client, server } = await session()
+  const get = await client.openGet()
+  const json = client.post(call(1))
+  await server.got('tools/call', 1)
+  const other = client.openPost(call(2), { accept: 'text/event-stream' })
+  await server.got('tools/call', 2)
+  t.match(await client.delete(), { status: 204, text: '' })
+  t.match(JSON.parse((await json).text), { id: 1, error: { message: 'the session has ended' } })
+  const stream = await other
+  await stream.closed
+  t.match(stream.events.at(-1)?.message, { id: 2, error: { code: -32000 } })
+  await get.closed
+  await ended.until(() => true)
+  t.ok(server.destroyed)
+})
+
+test('a server that ends leaves an error for each call, and the session ends', async (t) => {
+  const { session, listener } = await serve(t)
+  const { client, server } = await session()
+  const get = await client.openGet()
+  const post = client.post(call(1))
+  await server.got('tools/call')
+  server.push(null)
+  t.match(JSON.parse((await post).text), {
+    id: 1,
+    error: { message: 'the server has ended the session' }
+  })
+  await get.closed
+  await until(() => listener.sessions === 0)
+  t.equal((await client.post(call(2))).status, 404)
+})
+
+test('a server that fails leaves its error for each call', async (t) => {
+  const { session, listener } = await serve(t)
+  const { client, server } = await session()
+  const post = client.post(call(1))
+  await server.got('tools/call')
+  server.destroy(new ProxyError('ERR_SERVER_EXITED', 'it exited with code 3'))
+  t.match(JSON.parse((await post).text), { id: 1, error: { message: 'it exited with code 3' } })
+  await until(() => listener.sessions === 0)
+})
+
+test('an initialize that the server refuses opens no session', async (t) => {
+  const { client, listener } = await serve(t, {}, () => {
+    return new FakeServer((message, server) => {
+      const error = { code: -32602, message: 'no such version', data: { supported: ['x'] } }
+      void server.say({ id: message.id, error })
+    })
+  })
+  const { status, headers, text } = await client().post(
+    json({
+      id: 1,
+      method: 'initialize',
+      params: {
+        protocolVersion: '1',
+        capabilities: {},
+        clientInfo: { name: 'test', version: '1' }
+      }
+    })
+  )
+  t.equal(status, 200)
+  t.match(JSON.parse(text), { id: 1, error: { data: { supported: ['x'] } } })
+  t.notOk('mcp-session-id' in headers)
+  await until(() => listener.sessions === 0)
+})
+
+test('a closing session takes no new call, but the responses that its calls need', async (t) => {
+  const transport = new SessionTransport({ id: 'x' })
+  const post = async (...messages: string[]) => {
+    const { response, text } = await receiveRequest(t)
+    const frames = messages.map((message) => parseFrame(Buffer.from(message)))
+    transport.post(response, { frames, batch: false }, { json: true, events: true })
+    return text
+  }
+  const first = await post(call(1))
+  transport.close()
+  t.notOk(transport.destroyed)
+  await t.rejects(post(call(2)), { code: 'ERR_CLOSED' })
+  t.ok(await (await post(json({ id: 'q', result: {} }))).until(' 202 '))
+  transport.write(parseFrame(Buffer.from(json({ id: 1, result: {} }))))
+  t.ok(await first.until('"id":1'))
+  t.ok(transport.destroyed)
+})
+
+test('a session can be destroyed twice, and takes and drops what comes after', async (t) => {
+  const before = countTimers()
+  const transport = new SessionTransport({ id: 'x' })
+  const { response, text } = await receiveRequest(t)
+  transport.destroy()
+  transport.destroy()
+  transport.whenRoom(() => t.pass('there is room'))
+  transport.post(
+    response,
+    { frames: [parseFrame(Buffer.from(json({ method: 'x' })))], batch: false },
+    { json: true, events: true }
+  )
+  t.ok(await text.until(' 202 '))
+  t.equal(countTimers(), before)
+})
