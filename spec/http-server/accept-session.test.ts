@@ -2,10 +2,7 @@
 
 import { test } from 'tap'
 import type { ClientStream } from '../../fixtures/clients/raw.js'
-import { ProxyError } from '../../lib/errors.ts'
-import { SessionTransport } from '../../lib/http-server/accept-session.ts'
-import { parseFrame } from '../../lib/message/parse-frame.ts'
-import { countTimers, FakeServer, json, receiveRequest, serve, until } from './helpers.ts'
+import { json, serve, until } from './helpers.ts'
 
 const call = (id: number | string, progressToken?: number): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken } } })
