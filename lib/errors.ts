@@ -1,10 +1,10 @@
-// Every error this package makes, and how each is told to the peers it concerns: an HTTP status
-// for whoever sent the request, a JSON-RPC code for whoever waits for an answer.
+// All errors of this package, with the HTTP status for the client that sent the request and the code for
+// the JSON-RPC error response.
 
 import { errorCodes } from './protocol/error-codes.ts'
 
 const failures = {
-  // What came is not a frame.
+  // The bytes are not a valid message.
   ERR_FRAME_SYNTAX: { status: 400, rpc: errorCodes.parseError },
   ERR_FRAME_ENVELOPE: { status: 400, rpc: errorCodes.invalidRequest },
   ERR_FRAME_TOO_LARGE: { status: 413, rpc: errorCodes.invalidRequest },
@@ -12,7 +12,7 @@ const failures = {
   ERR_HEADER_MISMATCH: { status: 400, rpc: errorCodes.headerMismatch },
   ERR_METHOD_NOT_FOUND: { status: 404, rpc: errorCodes.methodNotFound },
 
-  // The server cannot be reached, or has gone.
+  // The proxy cannot reach the server, or the server is gone.
   ERR_COMMAND_NOT_FOUND: { status: 502, rpc: errorCodes.serverError },
   ERR_SERVER_START: { status: 502, rpc: errorCodes.serverError },
   ERR_SERVER_EXITED: { status: 502, rpc: errorCodes.serverError },
@@ -22,7 +22,7 @@ const failures = {
   ERR_TOKEN: { status: 502, rpc: errorCodes.serverError },
   ERR_TIMEOUT: { status: 504, rpc: errorCodes.serverError },
 
-  // The request cannot be served here.
+  // The proxy refuses the request.
   ERR_FORBIDDEN: { status: 403, rpc: errorCodes.invalidRequest },
   ERR_NOT_FOUND: { status: 404, rpc: errorCodes.invalidRequest },
   ERR_METHOD_NOT_ALLOWED: { status: 405, rpc: errorCodes.invalidRequest },
@@ -39,7 +39,7 @@ const failures = {
   // The proxy itself failed.
   ERR_INTERNAL: { status: 500, rpc: errorCodes.internalError },
 
-  // The program was asked for something it cannot do.
+  // The command line, a file or an address is wrong.
   ERR_USAGE: { status: 500, rpc: errorCodes.internalError },
   ERR_CONFIG: { status: 500, rpc: errorCodes.internalError },
   ERR_LISTEN: { status: 500, rpc: errorCodes.internalError }
@@ -47,7 +47,7 @@ const failures = {
 
 export type ErrorCode = keyof typeof failures
 
-/** An error made by this package. Match on `code`: messages may change. */
+/** An error of this package. Match on `code`: messages may change. */
 export class ProxyError extends Error {
   override readonly name = 'ProxyError'
   readonly code: ErrorCode
@@ -57,12 +57,12 @@ export class ProxyError extends Error {
     this.code = code
   }
 
-  /** The HTTP status that tells of this error. */
+  /** The HTTP status of a response with this error. */
   get status(): number {
     return failures[this.code].status
   }
 
-  /** The JSON-RPC error code that tells of this error. */
+  /** The code of a JSON-RPC error response with this error. */
   get rpc(): number {
     return failures[this.code].rpc
   }
@@ -84,17 +84,17 @@ export class HttpStatusError extends ProxyError {
   }
 }
 
-/** `error` as one line that a person can act on, its causes included. */
+/** The error and its causes, as one line. */
 export function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  // A refused connection to a name with several addresses has its reasons one level down.
+  // When a name has several addresses, Node puts the error of each into an AggregateError.
   const text = error.message || (error as NodeJS.ErrnoException).code || error.name
   const line = text.trim().replace(/\s*[\r\n]\s*/g, ' | ')
   const cause: unknown = error instanceof AggregateError ? error.errors[0] : error.cause
   return cause === undefined ? line : `${line}: ${describe(cause)}`
 }
 
-/** What became of a call that somebody made and nobody looks after: never a surprise. */
+/** True if a stream was aborted or closed early, which is not an error to report. */
 export const isAbort = (error: unknown): boolean =>
   error instanceof Error &&
   (error.name === 'AbortError' ||

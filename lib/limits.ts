@@ -1,47 +1,50 @@
-// The default of every limit, in one place. Sizes are bytes, times are milliseconds; 0 turns a
-// limit off. Each is an option of whatever it limits, and a flag of the command line.
+// The default of every limit. Sizes are in bytes, times in milliseconds, and 0 turns a limit off. Each
+// limit is an option of the functions that use it, and a flag of the command line.
 
 import { constants } from 'node:buffer'
 
 export const limits = {
-  /** One message, in either direction. */
+  /** The largest message, in either direction, in bytes. */
   maxMessage: 64 * 1024 * 1024,
-  /** Silence on an open event stream before a comment is sent on it. */
+  /** How long an open event stream may be silent before the proxy sends a comment, in ms. */
   keepAlive: 15_000,
-  /** A session without traffic, open stream or call. */
+  /** How long a session may be without traffic, open stream or pending request, in ms. */
   sessionTimeout: 30 * 60_000,
   maxSessions: 1000,
-  /** A client's connection without a request. Closed too early, it is lost to who sends just then. */
+  /**
+   * How long a connection may wait for its client, in ms: between two requests, or in the middle of a
+   * body. A client that sends just when the proxy closes the connection loses its request.
+   */
   idleTimeout: 2 * 60_000,
-  /** How long a server may take to leave: after its input ended, and again after SIGTERM. */
+  /** How long a process may take to exit after EOF on its input, and again after SIGTERM, in ms. */
   closeTimeout: 5000,
-  /** How long calls in flight may still be answered when the proxy is told to stop. */
+  /** How long pending requests may still get a response after a signal to stop, in ms. */
   drainTimeout: 10_000,
-  /** Restarts of a dying server within a minute. */
+  /** How many times a minute a dead server is started again. */
   restarts: 5,
-  /** A connection being made, and a server's first answer to `initialize` over HTTP. */
+  /** How long a connection may take to open, and a server to send its first response, in ms. */
   connectTimeout: 30_000,
-  /** Events of one session kept for a client that comes back, and messages for one still to come. */
+  /** The events that a session keeps for a client that lost its connection or has none yet, in bytes. */
   maxReplay: 1024 * 1024,
-  /** What waits for a client of a shared server that does not read, before it is cut off. */
+  /** The frames that may wait for a client of a shared server, in bytes. Past it the client is cut off. */
   maxQueue: 16 * 1024 * 1024,
-  /** How long the answer to a POST may stay undecided between JSON and an event stream. */
+  /** How long a POST waits for its response before it gets an event stream instead of JSON, in ms. */
   streamAfter: 3000,
-  /** What clients are told to wait before they come back to an event stream. */
+  /** The time that clients should wait before they resume an event stream, in ms. */
   retry: 1000
 }
 
 export type Limits = typeof limits
 
-/** Limits of the caller's choice. */
+/** Some of the limits. */
 export type LimitOptions = { [Name in keyof Limits]?: Limits[Name] | undefined }
 
-/** The largest message that `maxMessage` allows, in bytes. None can be larger than a string. */
+/** The largest message that `maxMessage` allows, in bytes. A string cannot hold a larger one. */
 export function largestMessage(maxMessage: number = limits.maxMessage): number {
   return Math.min(maxMessage || Infinity, constants.MAX_STRING_LENGTH - 1)
 }
 
-/** The limits that `options` names, over the defaults. */
+/** All limits: those in `options`, and the defaults of the others. */
 export function withDefaults(options: LimitOptions): Limits {
   const chosen = { ...limits }
   for (const name of Object.keys(limits) as (keyof Limits)[]) {

@@ -1,4 +1,4 @@
-// Where the library tells what it does: four functions that the caller may supply. A console is one.
+// The log that callers may pass to the library: four functions. `console` is one.
 
 export interface Log {
   debug(message: string): void

@@ -6,7 +6,13 @@
 
 import { isHeaderValue, toUrlConfig } from '../config/checks.ts'
 import type { MakeEnvironment } from '../config/config-file.ts'
-import type { ClientConfig, CommonConfig, Config, OAuthConfig, ServeConfig } from '../config/config.ts'
+import type {
+  ClientConfig,
+  CommonConfig,
+  Config,
+  OAuthConfig,
+  ServeConfig
+} from '../config/config.ts'
 import { ProxyError } from '../errors.ts'
 import { serverEnvironment } from '../stdio/environment.ts'
 import { readTarget } from './command-or-url.ts'

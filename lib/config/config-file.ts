@@ -4,7 +4,15 @@
 
 import { readFile } from 'node:fs/promises'
 import { ProxyError } from '../errors.ts'
-import { isDirectory, isHeaderName, isHeaderValue, isServerName, isVariableName, parseHttpUrl, toUrlConfig } from './checks.ts'
+import {
+  isDirectory,
+  isHeaderName,
+  isHeaderValue,
+  isServerName,
+  isVariableName,
+  parseHttpUrl,
+  toUrlConfig
+} from './checks.ts'
 import { configFile as isConfigFile } from './compiled.js'
 import type { Fault } from './compiled.js'
 import type { ServerConfig, TransportName } from './config.ts'

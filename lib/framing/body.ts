@@ -1,4 +1,4 @@
-// HTTP bodies: one message each, or, in revision 2025-03-26 alone, a batch of several as an array.
+// HTTP bodies. A body is one message or, in revision 2025-03-26 only, a batch: an array of messages.
 
 import { ProxyError } from '../errors.ts'
 import { splitArray } from '../json/split-array.ts'
@@ -7,18 +7,18 @@ import type { Frame } from '../message/frame.ts'
 import { parseFrame } from '../message/parse-frame.ts'
 import { tooLarge } from './newline.ts'
 
-/** Gathers a body as its chunks come, and refuses to hold more than the limit. */
+/** Gathers the chunks of a body, up to the limit. */
 export class BodyParser {
   readonly #maxMessage: number
   #parts: Buffer[] = []
   #size = 0
 
-  /** @param maxMessage the largest body taken, in bytes (64 MiB; 0: any) */
+  /** @param maxMessage the largest body that is accepted, in bytes (64 MiB; 0: no limit) */
   constructor(maxMessage?: number) {
     this.#maxMessage = largestMessage(maxMessage)
   }
 
-  /** @throws ProxyError `ERR_FRAME_TOO_LARGE`, with the chunk not taken */
+  /** @throws ProxyError `ERR_FRAME_TOO_LARGE`. The parser then has not kept the chunk */
   feed(chunk: Buffer): void {
     const size = this.#size + chunk.length
     if (size > this.#maxMessage) throw tooLarge(size, this.#maxMessage)
@@ -26,7 +26,7 @@ export class BodyParser {
     this.#parts.push(chunk)
   }
 
-  /** All that was taken: the whole body. Nothing of it is kept. */
+  /** Returns the whole body, and keeps none of it. */
   end(): Buffer {
     const parts = this.#parts
     const [first] = parts
@@ -37,14 +37,14 @@ export class BodyParser {
 
 export interface Body {
   frames: Frame[]
-  /** The frames came as an array, and the answers to them may go back as one. */
+  /** The frames came as an array. Their responses may go back as an array too. */
   batch: boolean
 }
 
 /**
  * Reads the frames of a body.
  *
- * @throws ProxyError `ERR_FRAME_SYNTAX`, `ERR_FRAME_ENVELOPE`; an empty batch is no message either
+ * @throws ProxyError `ERR_FRAME_SYNTAX`, `ERR_FRAME_ENVELOPE` (also for an empty batch)
  */
 export function parseBody(bytes: Buffer): Body {
   if (!isArray(bytes)) return { frames: [parseFrame(bytes)], batch: false }

@@ -1,8 +1,9 @@
-// One frame a line, as stdio has it. The parts of an unfinished line are kept apart and joined once,
-// at its newline, so that a large message costs each of its bytes one look.
+// Newline framing, for stdio: one frame a line. The parser keeps the parts of an unfinished line apart
+// and joins them once, at the newline, so it reads each byte of a large message once.
 //
-// A line over the limit is not kept: it goes by a scanner that picks out its envelope, so that
-// whoever waits for it can be told. The lines after it are read as ever.
+// The parser does not keep a line over the limit. It passes the line to a scanner, which reads the
+// envelope, so that the sender or the receiver of the message gets an error. It reads the next lines as
+// usual.
 
 import type { ProxyError } from '../errors.ts'
 import { isBlank } from '../json/walker.ts'
@@ -14,10 +15,10 @@ import { parseFrame } from '../message/parse-frame.ts'
 import { RefusedError } from '../message/refusal.ts'
 
 export interface ParserOptions {
-  /** The largest message taken, in bytes (64 MiB; 0: any). */
+  /** The largest message that is accepted, in bytes (64 MiB; 0: no limit). */
   maxMessage?: number | undefined
   onFrame(frame: Frame): void
-  /** Called for what was sent and is not a frame, with as much of its envelope as could be read. */
+  /** Called with the error for bytes that are not a frame, and with the envelope if it could be read. */
   onInvalid(error: ProxyError, envelope?: Envelope): void
 }
 
@@ -29,7 +30,7 @@ export class NewlineParser {
   readonly #maxMessage: number
   #parts: Buffer[] = []
   #size = 0
-  /** Set while a line over the limit goes by. */
+  /** Set while the parser reads a line over the limit. */
   #scanner: EnvelopeScanner | undefined
 
   constructor(options: ParserOptions) {
@@ -46,7 +47,7 @@ export class NewlineParser {
     if (start < chunk.length) this.#hold(chunk.subarray(start))
   }
 
-  /** The input has ended. A process that exits often forgets its last newline. */
+  /** Call it at the end of the input. Many processes exit without a newline behind the last frame. */
   end(): void {
     this.#endLine()
   }
@@ -80,7 +81,7 @@ export class NewlineParser {
   }
 }
 
-/** Reads what may be a frame, and tells `options` which it was. Blank lines are nothing at all. */
+/** Reads one frame and calls `onFrame` or `onInvalid`. A blank line calls neither. */
 export function readFrame(bytes: Buffer, options: ParserOptions, text?: string): void {
   let frame
   try {
@@ -99,7 +100,7 @@ export function tooLarge(size: number, maxMessage: number, envelope?: Envelope):
   return new RefusedError('ERR_FRAME_TOO_LARGE', message, envelope)
 }
 
-/** The lines of frames, ready to be written with one call. */
+/** Frames as lines, in one buffer. */
 export function encodeLines(frames: Frame[]): Buffer {
   let size = frames.length
   for (const { bytes } of frames) size += bytes.length

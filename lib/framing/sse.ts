@@ -1,8 +1,8 @@
-// One message an event, as Server-Sent Events have it. The grammar is eventsource-parser's; what is
-// done here is what it leaves to its caller: bytes, limits, and characters cut in two.
+// Server-Sent Events: one frame an event. eventsource-parser knows the grammar. This parser adds what it
+// leaves to its caller: bytes, limits, and characters that are cut in two.
 //
-// Bytes are held until their line ends, and a line is decoded and handed on in one piece. An event
-// that cannot be taken is passed over as a whole; the events after it are read as ever.
+// The parser keeps bytes until their line ends, and then decodes the whole line. It skips an event that
+// is too large or not UTF-8, and reads the next events as usual.
 
 import { isUtf8 } from 'node:buffer'
 import { createParser } from 'eventsource-parser'
@@ -15,11 +15,11 @@ import { readFrame, tooLarge } from './newline.ts'
 import type { ParserOptions } from './newline.ts'
 
 export interface SseParserOptions extends ParserOptions {
-  /** An event with a name of its own, such as `endpoint`. */
+  /** Called for an event with a name other than `message`, such as `endpoint`. */
   onEvent?(name: string, data: string): void
-  /** The id of an event, before its message is handed on. */
+  /** Called with the id of an event, before its frame. */
   onId?(id: string): void
-  /** The time to wait before reconnecting, in milliseconds. */
+  /** Called with the time to wait before a reconnection, in ms. */
   onRetry?(time: number): void
 }
 
@@ -29,23 +29,23 @@ const COLON = 0x3a
 const DATA = Buffer.from('data')
 const BOM = Buffer.from([0xef, 0xbb, 0xbf])
 
-/** There is one line break fewer than there are lines. */
+/** Starts at -1: n lines are joined by n - 1 line breaks, and each line adds one. */
 const noData = -1
 
 export class SseParser {
   readonly #options: SseParserOptions
   readonly #maxMessage: number
   readonly #parser: EventSourceParser
-  /** The line under way. */
+  /** The parts of the unfinished line. */
   #line: Buffer[] = []
   #lineSize = 0
-  /** Of the data in the lines before it, in bytes, with the line breaks between them. */
+  /** The size of the event's data in the lines before it, in bytes, with the line breaks between. */
   #dataSize = noData
-  /** Why the event under way is passed over. */
+  /** Why the parser skips the unfinished event. */
   #invalid: ProxyError | undefined
-  /** Set while an event over the limit goes by. */
+  /** Set while the parser reads an event over the limit. */
   #scanner: EnvelopeScanner | undefined
-  /** Whether the scanner is past the name of the field that the line is. */
+  /** Whether the scanner has passed the field name of the line. */
   #inValue = false
   #isFirstLine = true
   #endedInCr = false
@@ -63,7 +63,7 @@ export class SseParser {
     if (chunk.length === 0) return
     let start = this.#endedInCr && chunk[0] === LF ? 1 : 0
     this.#endedInCr = chunk[chunk.length - 1] === CR
-    // Each is looked for again only when it has been passed, so that no byte is looked at twice.
+    // The loop searches again only for the line break that it has passed, so it reads each byte once.
     let cr = chunk.indexOf(CR, start)
     let lf = chunk.indexOf(LF, start)
     while (cr !== -1 || lf !== -1) {
@@ -120,11 +120,11 @@ export class SseParser {
     }
   }
 
-  // The event is over the limit: from here on it is only looked through for its envelope.
+  // The event is over the limit. From here on the scanner only reads its envelope.
   #passOver(parts: Buffer[]): void {
     if (this.#scanner === undefined) {
       this.#scanner = new EnvelopeScanner()
-      // Has it give back the data of the lines before, for the scanner to begin with.
+      // Makes the parser emit the data of the lines before. The scanner reads them first.
       this.#parser.feed('data:\n\n')
     }
     for (const part of parts) {
@@ -142,12 +142,12 @@ export class SseParser {
   }
 }
 
-/** What a line of that size holds, given that it begins as servers write it: `data: `. */
+/** The size of the value in a line that starts with `data: `, as servers write it. */
 function valueSize(lineSize: number): number {
   return Math.max(0, lineSize - 'data: '.length)
 }
 
-/** An event that carries a frame, with an id if it is to be resumable. */
+/** A frame as an event. A resumable stream gives each event an id. */
 export function encodeEvent({ bytes }: Frame, id?: string): Buffer {
   const head = id === undefined ? 'event: message\ndata: ' : `id: ${id}\nevent: message\ndata: `
   const event = Buffer.allocUnsafe(head.length + bytes.length + 2)
@@ -157,7 +157,7 @@ export function encodeEvent({ bytes }: Frame, id?: string): Buffer {
   return event
 }
 
-/** An event that carries no message: it gives the client an id to come back with, and when. */
+/** An event without data. It tells the client from which id, and after which time, to resume. */
 export function encodePriming(id: string, retry: number): Buffer {
   return Buffer.from(`id: ${id}\nretry: ${retry}\ndata:\n\n`)
 }

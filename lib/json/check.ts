@@ -4,7 +4,20 @@
 // One pass over the bytes, in time linear to their number. Besides its position the check keeps the
 // stack of open brackets, one byte a level, so only the size of the message limits its depth.
 
-import { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, CR, LF, OPEN_BRACE, OPEN_BRACKET, QUOTE, SPACE, TAB } from './bytes.ts'
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  CR,
+  LF,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  SPACE,
+  TAB
+} from './bytes.ts'
 
 const PLUS = 0x2b
 const MINUS = 0x2d

@@ -2,7 +2,15 @@
 // of the bytes. The caller gets the places at which a top-level object or array begins, is divided, or
 // ends; strings and all that is nested deeper are skipped.
 
-import { CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.ts'
+import {
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE
+} from './bytes.ts'
 import { closingQuote, isEscaped } from './walker.ts'
 
 export class IncrementalWalker {

@@ -3,7 +3,19 @@
 //
 // The functions expect valid JSON. In other bytes they stop as well, at an index without a meaning.
 
-import { BACKSLASH, CLOSE_BRACE, CLOSE_BRACKET, COMMA, CR, LF, OPEN_BRACE, OPEN_BRACKET, QUOTE, SPACE, TAB } from './bytes.ts'
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COMMA,
+  CR,
+  LF,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  SPACE,
+  TAB
+} from './bytes.ts'
 
 /** The index of the first byte from `at` on that is not white space. */
 export function skipBlank(bytes: Buffer, at: number): number {

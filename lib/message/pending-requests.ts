@@ -1,4 +1,4 @@
-// The answers that are owed: requests that went one way and whose responses have not come back.
+// The requests of one direction that have no response yet.
 
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
@@ -12,7 +12,7 @@ export class PendingRequests {
     return this.#ids.size
   }
 
-  /** Notes a frame that went out: a request is owed an answer, one that is cancelled no longer. */
+  /** Notes a frame that was sent. A request becomes pending; a cancellation ends that. */
   sent(frame: Frame): void {
     if (frame.kind === 'request') this.#ids.add(frame.id as Id)
     else if (frame.method === methods.cancelled) {
@@ -21,12 +21,12 @@ export class PendingRequests {
     }
   }
 
-  /** Notes a frame that came back. Returns whether it answered a request. */
+  /** Notes a frame that came back. Returns whether it is the response to a pending request. */
   answered(frame: Frame): boolean {
     return frame.kind === 'response' && frame.id !== undefined && this.#settle(frame.id)
   }
 
-  /** The ids of the requests, as they are now. */
+  /** A copy of the ids of the pending requests. */
   get ids(): Id[] {
     return [...this.#ids]
   }
@@ -35,7 +35,7 @@ export class PendingRequests {
     return this.#ids.has(id)
   }
 
-  /** Takes out all that is owed, for a caller that will see to it. */
+  /** Forgets all pending requests and returns their ids: the caller responds to them. */
   take(): Id[] {
     const { ids } = this
     this.#ids.clear()
@@ -43,12 +43,12 @@ export class PendingRequests {
     return ids
   }
 
-  /** Forgets a request that turned out never to have been sent. */
+  /** Forgets a request that was not sent after all, or that the caller has responded to. */
   forget(id: Id): void {
     this.#settle(id)
   }
 
-  /** Calls back once when nothing is owed: at once, if that is so already. */
+  /** Calls back once, as soon as no request is pending. */
   whenSettled(callback: () => void): void {
     if (this.#ids.size === 0) callback()
     else this.#whenSettled = callback

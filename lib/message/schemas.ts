@@ -1,4 +1,4 @@
-// What the schemas say of a message. They are compiled ahead of time, by spec/schema/compile.js.
+// Validates messages against the schemas. spec/schema/compile.js compiles them ahead of time.
 
 import { isLegacyVersion, latestLegacy } from '../protocol/revisions.ts'
 import type { LegacyVersion } from '../protocol/revisions.ts'
@@ -20,9 +20,8 @@ const results: Record<LegacyVersion, Validator> = {
 }
 
 /**
- * Whether it is a JSON-RPC 2.0 message as MCP has it (JSONRPCMessage). It is asked of each frame, and
- * to find that a schema does not fit takes longer than to find that one does: so each is held to what
- * it can only be.
+ * Whether the value is a JSON-RPC 2.0 message of MCP (JSONRPCMessage). This runs for each frame, and a
+ * schema that fails is slower than one that passes, so `method` and `id` choose the schema.
  */
 export function isEnvelope(message: unknown): boolean {
   if (memberOf(message, 'method') === undefined) {
@@ -34,14 +33,14 @@ export function isEnvelope(message: unknown): boolean {
 }
 
 /**
- * What is wrong with an `initialize` request, as one line, by the revision that it asks for. One
- * that asks for a revision unknown here is held to the newest that opens like this.
+ * The first fault of an `initialize` request, as one line. The revision that it names chooses the
+ * schema; for an unknown revision it is the newest legacy one.
  */
 export function checkInitialize(message: unknown): string | undefined {
   return check(requests[versionIn(memberOf(message, 'params'))], message, '')
 }
 
-/** What is wrong with the response to `initialize`, likewise by the revision that it settles on. */
+/** The first fault of the response to `initialize`, by the revision that it names. */
 export function checkInitializeResult(message: unknown): string | undefined {
   const result = memberOf(message, 'result')
   return check(results[versionIn(result)], result, '/result')
@@ -73,6 +72,6 @@ function nameOf(pointer: string): string {
 function accessorOf(token: string): string {
   if (/^\d+$/.test(token)) return `[${token}]`
   if (/^[\w$]+$/.test(token)) return `.${token}`
-  // The peer chose this name: quoted, it cannot break the line.
+  // The peer chose this name. Quotes keep it from breaking the line.
   return `[${JSON.stringify(token.replaceAll('~1', '/').replaceAll('~0', '~'))}]`
 }

@@ -1,6 +1,6 @@
-// The headers that mirror a message of the modern revision, so that what lies between can route it
-// without reading it (2026-07-28, Streamable HTTP, Request Metadata). The client's side writes them,
-// the server's side checks them against the body.
+// The headers that mirror a message of the modern revision, so that load balancers can route it without
+// reading its body (2026-07-28, Streamable HTTP, Request Metadata). `http-client` writes them,
+// `http-server` checks them against the body.
 
 import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
@@ -13,23 +13,23 @@ import { methods } from './methods.ts'
 export interface MirroredParam {
   /** The header's name, in lower case. */
   header: string
-  /** Where the argument is: names of members, from the root of the arguments. */
+  /** The path of the argument: names of members, from the root of the arguments. */
   path: string[]
   type: 'string' | 'integer' | 'boolean'
 }
 
-/** A tool as `tools/list` describes it, as far as it matters here. */
+/** The members of a tool in `tools/list` that this file reads. */
 export interface Tool {
   name: string
   inputSchema?: unknown
 }
 
-/** The methods whose subject is named in `Mcp-Name`, and the member of their params that names it. */
+/** The methods that need `Mcp-Name`, and the member of their params that it mirrors. */
 const subjects = new Map<string, string>([
   [methods.callTool, 'name'],
   [methods.getPrompt, 'name'],
   [methods.readResource, 'uri'],
-  // The extension io.modelcontextprotocol/tasks asks for these.
+  // From the extension io.modelcontextprotocol/tasks.
   [methods.getTask, 'taskId'],
   [methods.updateTask, 'taskId'],
   [methods.cancelTask, 'taskId']
@@ -45,7 +45,7 @@ export function isTool(entry: unknown): entry is Tool {
 /**
  * Reads the annotations `x-mcp-header` of a tool.
  *
- * @returns the parameters to be mirrored, or why the tool's definition is invalid
+ * @returns the parameters that a client must mirror, or why the definition of the tool is invalid
  */
 export function mirroredParams(tool: Tool): MirroredParam[] | string {
   const params = collect(tool.inputSchema)
@@ -184,7 +184,7 @@ function mirrored({ method, params = {} }: Message): {
   }
 }
 
-/** The text of an argument. What is absent, null, or not of a type that can be mirrored has none. */
+/** The text of an argument; undefined if it is absent, null, an object or an array. */
 function argumentAt({ params }: Message, path: string[]): string | undefined {
   let value: unknown = params?.arguments
   for (const name of path) value = isObject(value) ? value[name] : undefined
@@ -193,19 +193,19 @@ function argumentAt({ params }: Message, path: string[]): string | undefined {
 
 const sentinel = /^=\?base64\?(.*)\?=$/
 
-/** A value as a header can carry it (2026-07-28, Streamable HTTP, Value Encoding). */
+/** Encodes a value for a header (2026-07-28, Streamable HTTP, Value Encoding). */
 export function encodeValue(value: string): string {
   const isPlain = /^[\x20-\x7e\t]*$/.test(value) && value.trim() === value && !sentinel.test(value)
   return isPlain ? value : `=?base64?${Buffer.from(value).toString('base64')}?=`
 }
 
-/** The value that a header carries, or `undefined` if it cannot be decoded. */
+/** Decodes the value of a header. Returns undefined if the encoding is wrong. */
 export function decodeValue(text: string): string | undefined {
   if (!/^[\x20-\x7e\t]*$/.test(text)) return undefined
   const encoded = sentinel.exec(text)?.[1]
   if (encoded === undefined) return text
   const bytes = Buffer.from(encoded, 'base64')
-  // Node decodes whatever it is given; only what encodes to the same is what was meant.
+  // Node also decodes invalid base64. Valid base64 is what the result encodes to.
   const isExact = isUtf8(bytes) && bytes.toString('base64') === encoded
   return isExact ? bytes.toString() : undefined
 }

@@ -1,11 +1,12 @@
-// Waits for many things at once, each for the same time. Nearly all come long before it is over, so
-// there is one timer for all of them: to set one for each and to clear it again costs more than the
-// thing itself.
+// Gives many items the same time limit with one timer. Nearly all items are done long before their
+// deadline, and a timer for each would cost more than the item itself.
+//
+// The queue is in the order of the deadlines. The timer waits for the first one.
 
 export interface PendingItem {
-  /** What is waited for has not come yet. */
+  /** Whether the item still waits. An item that does not wait never expires. */
   readonly pending: boolean
-  /** Called once when it has not come in time. */
+  /** Called once, when the deadline of an item that waits has passed. */
   expire(): void
 }
 
@@ -13,13 +14,13 @@ const firstLimit = 64
 
 export class DeadlineQueue {
   readonly #time: number
-  /** In the order in which their time is over; among them those that wait no longer. */
+  /** In the order of the deadlines. Items that no longer wait stay until the next clean-up. */
   #queue: { item: PendingItem; until: number }[] = []
-  /** How long the queue may get before it is gone through. */
+  /** The length at which the queue drops the items that no longer wait. */
   #limit = firstLimit
   #timer: NodeJS.Timeout | undefined
 
-  /** @param time milliseconds (0: for ever) */
+  /** @param time how long each item may wait, in ms (0: no limit) */
   constructor(time: number) {
     this.#time = time
   }
@@ -34,7 +35,7 @@ export class DeadlineQueue {
     this.#timer ??= setTimeout(this.#look, this.#time)
   }
 
-  /** Waits for nothing any more. */
+  /** Forgets all items and stops the timer. */
   stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined

@@ -1,34 +1,34 @@
-// A transport around another that may be replaced while it lives. It only joins the two, with
-// backpressure both ways; what a frame or an end means is up to the class made of it.
+// A transport around an inner transport, which a subclass may replace. This class joins the two, with
+// backpressure in both directions. The subclass decides what a frame or an end means.
 
 import { addAbortSignal, Duplex } from 'node:stream'
 import type { Frame } from '../message/frame.ts'
 import type { Callback, DestroyCallback } from './callbacks.ts'
 
 export abstract class OuterTransport extends Duplex {
-  /** The transport inside, while there is one. */
+  /** The inner transport, while there is one. */
   protected inner: Duplex | undefined
 
   constructor(signal?: AbortSignal) {
     super({ objectMode: true })
-    // A signal may have been given already: those made of this class are to be complete by then.
+    // The signal may be aborted already, and the constructor of the subclass must run first.
     if (signal) process.nextTick(() => addAbortSignal(signal, this))
   }
 
-  /** A frame came from inside. */
+  /** Called with each frame of the inner transport. */
   protected abstract innerOnFrame(frame: Frame): void
 
-  /** The transport inside has closed, with the error that closed it, and `inner` is unset. */
+  /** Called when the inner transport has closed, with its error. `inner` is undefined by then. */
   protected abstract innerOnClose(error: Error | undefined): void
 
-  /** Takes a transport in the place of the one that was. */
+  /** Sets the inner transport. */
   protected attach(inner: Duplex): void {
     let failure: Error | undefined
     this.inner = inner
     inner
       .on('data', (frame: Frame) => this.innerOnFrame(frame))
       .on('error', (error) => (failure = error))
-      // One that says no more is of no use, even if it still listens. First it may tell why.
+      // A transport that sends no more frames is of no use. An error may follow the end, so wait.
       .on('end', () => setImmediate(() => inner.destroy()))
       .on('close', () => {
         if (this.inner !== inner) return
@@ -38,7 +38,7 @@ export abstract class OuterTransport extends Duplex {
       .resume()
   }
 
-  /** Hands a frame out, and stops the transport inside while nobody takes them. */
+  /** Passes a frame to the reader, and pauses the inner transport while the reader is slow. */
   protected pass(frame: Frame): void {
     if (!this.push(frame)) this.inner?.pause()
   }

@@ -1,8 +1,8 @@
-// Things that come and go all the time, each under a number that none before it had.
+// A table of items that come and go often. Each item gets a number that no item had before.
 //
-// A Map or a Set does the same, at a price that shows only in the profile of the garbage collector: one
-// that is added to and deleted from is made anew again and again, and those it was before keep alive,
-// one the next, what they held, until all of memory is gone through.
+// A Map does the same, but a Map with many additions and deletions builds a new hash table again and
+// again. The old tables keep their items alive until a full garbage collection. This table reuses its
+// array: the item with number n is at index n modulo its length.
 
 const firstSize = 64
 
@@ -12,7 +12,7 @@ const places = <Item>(count: number): Place<Item>[] =>
   Array.from({ length: count }, () => undefined)
 
 export class Slots<Item> {
-  /** Each number has its place, which is empty or taken by an item with the same last digits. */
+  /** The item with number n is at index n modulo the length of the array. */
   #items: Place<Item>[] = places(firstSize)
   #size = 0
   #last = 0
@@ -21,7 +21,7 @@ export class Slots<Item> {
     return this.#size
   }
 
-  /** Takes an item, and gives the number that it has from now on: they ascend from one. */
+  /** Adds an item and returns its number. Numbers start at 1 and only grow. */
   add(item: Item): number {
     if (this.#size * 2 > this.#items.length) this.#grow()
     let number = ++this.#last
@@ -36,7 +36,7 @@ export class Slots<Item> {
     return entry?.number === number ? entry.item : undefined
   }
 
-  /** Returns what had the number. */
+  /** Returns the item that had the number. */
   delete(number: number): Item | undefined {
     const item = this.get(number)
     if (item === undefined) return undefined
@@ -45,7 +45,7 @@ export class Slots<Item> {
     return item
   }
 
-  /** All there are now: those added or deleted meanwhile make no difference. */
+  /** A copy of all items: changes to the table do not change it. */
   get all(): Item[] {
     return this.#items.flatMap((entry) => (entry === undefined ? [] : [entry.item]))
   }

@@ -1,10 +1,9 @@
 // The base of every transport: an object-mode Duplex of frames, and the boundary that keeps a failure
 // with its frame.
 //
-// Node calls `_write` in the middle of somebody else's `write`, where an exception would end the
-// process. Here it ends one frame: a request gets an error response, the place of a response is taken
-// by an error, a notification is dropped. All three are logged. An exception in the recovery itself
-// destroys the transport, and with it the session.
+// Node calls `_write` inside of the writer's `write`, where an exception would end the process. This
+// class catches it: a request gets an error response, an error replaces a response, and a notification
+// is dropped. It logs all three. An exception in the recovery destroys the transport and its session.
 
 import { Duplex } from 'node:stream'
 import type { DuplexOptions } from 'node:stream'

@@ -2,7 +2,7 @@
 
 import { test } from 'tap'
 import type { ClientStream } from '../../fixtures/clients/raw.js'
-import { json, serve, until } from './helpers.ts'
+import { json, serve } from './helpers.ts'
 
 const call = (id: number | string, progressToken?: number): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken } } })

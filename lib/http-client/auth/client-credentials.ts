@@ -2,7 +2,11 @@
 // endpoint in a header. If the endpoint refuses that, they go in the body, then and later. The library
 // for OAuth is loaded for the first token.
 
-import type { ClientAuth, ClientCredentialsGrantRequestOptions, TokenEndpointResponse } from 'oauth4webapi'
+import type {
+  ClientAuth,
+  ClientCredentialsGrantRequestOptions,
+  TokenEndpointResponse
+} from 'oauth4webapi'
 import type { Dispatcher } from 'undici'
 import { ProxyError } from '../../errors.ts'
 import { limits } from '../../limits.ts'
