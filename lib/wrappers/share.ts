@@ -1,6 +1,6 @@
 // One server for many clients. Each client gets a port: a transport to the server as if no other
 // client used it. Responses, progress and the messages of a subscription go to the port whose request
-// they belong to, and to no other (see `shared-calls.ts`). A notification that belongs to no request
+// they belong to, and to no other (see `rewrite-ids.ts`). A notification that belongs to no request
 // goes to each port that wants it.
 
 import type { Duplex } from 'node:stream'
@@ -18,7 +18,7 @@ import { paths } from '../protocol/paths.ts'
 import type { Callback } from '../streams/callbacks.ts'
 import { Slots } from '../streams/slots.ts'
 import { Broadcast } from './broadcast.ts'
-import { idAt, replaceAt, restoreResponse, SharedCalls } from './shared-calls.ts'
+import { idAt, replaceAt, restoreResponse, SharedCalls } from './rewrite-ids.ts'
 import { SharedPort } from './shared-port.ts'
 import type { PortOwner } from './shared-port.ts'
 
