@@ -1,5 +1,6 @@
-// The transport to a server over Streamable HTTP. It routes each frame to one of two parts: requests of
-// the modern revision, which need no session, and all other frames, which belong to the session.
+// The transport to a server over Streamable HTTP. It gives each frame to one of two parts.
+// `ModernRequests` sends the requests of the modern revision, which need no session. `HttpSession`
+// sends all other frames.
 
 import { addAbortSignal, Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
@@ -18,12 +19,13 @@ import { HttpSession } from './http-session.ts'
 import { ModernRequests } from './modern-requests.ts'
 
 /**
- * Gives the transport to the server at a URL, over Streamable HTTP. Requests of the modern revision can
- * be mixed with a session.
+ * Returns the transport to the server at a URL, over Streamable HTTP. The client may send requests
+ * of the modern revision while it also has a session.
  *
- * A request that fails gets an error response, and the transport goes on. The transport is destroyed
- * when the first request or `initialize` fails, or when the server does not know the session any more.
- * `end()` waits for the responses to come, then ends the session with a DELETE.
+ * When a request fails, the client gets an error response and the transport continues. The
+ * transport is destroyed when the first request or `initialize` fails, or when the server does not
+ * know the session any more. `end()` waits until all requests have their responses. Then it ends
+ * the session with a DELETE.
  *
  * Errors: `ERR_CONNECTION`, `ERR_HTTP_STATUS`, `ERR_HTTP_ANSWER`, `ERR_TOKEN`, `ERR_TIMEOUT`,
  * `ERR_SESSION_UNKNOWN`.
@@ -37,7 +39,7 @@ export class HttpTransport extends Duplex {
   readonly #session: HttpSession
   readonly #modern: ModernRequests
   readonly #closeTimeout: number
-  /** Called once when both parts have settled. */
+  /** Set by `end()`. It is called once, when no part waits for a response. */
   #whenSettled: (() => void) | undefined
 
   constructor(options: HttpOptions) {
@@ -58,7 +60,7 @@ export class HttpTransport extends Duplex {
     }
     this.#session = new HttpSession(owner, connectTimeout)
     this.#modern = new ModernRequests(owner)
-    // Last, since the signal may have aborted already.
+    // This must be the last step, because a signal that has already aborted destroys the transport.
     if (options.signal) addAbortSignal(options.signal, this)
   }
 
@@ -96,7 +98,8 @@ export class HttpTransport extends Duplex {
       .then(() => callback(error))
   }
 
-  // A cancellation names no revision: it goes the way of its request.
+  // A cancellation names no revision. So the part that sent the request also handles its
+  // cancellation. Returns whether `ModernRequests` sent the request.
   #cancelsModern(frame: Frame): boolean {
     return this.#modern.cancel(frame.message().params?.requestId as Id)
   }

@@ -1,7 +1,9 @@
-// The transport to a server over HTTP+SSE. An event stream brings all that the server sends. Its first
-// event, `endpoint`, names the URL to which the proxy POSTs each frame. Frames wait for that event.
+// The transport to a server over HTTP+SSE. The server sends all its messages on one event stream.
+// The first event, `endpoint`, names a URL. The proxy sends each frame to this URL in a POST.
+// Frames wait until this event arrives.
 //
-// The session is the stream: the transport fails when the stream ends, and when a POST gets 404.
+// The session lasts as long as the stream. The transport fails when the stream ends, or when the
+// server answers a POST with 404.
 
 import { addAbortSignal, Duplex } from 'node:stream'
 import { describe, ProxyError } from '../errors.ts'
@@ -25,13 +27,13 @@ import { SendWindow } from './send-window.ts'
 import { SessionUnknownError } from './session-unknown-error.ts'
 
 /**
- * Gives the transport to the server whose event stream is at a URL, over HTTP+SSE.
+ * Returns the transport to the server whose event stream is at a URL, over HTTP+SSE.
  *
- * The transport is destroyed when the stream ends or breaks. `end()` waits for the responses to come,
- * then closes the stream.
+ * The transport is destroyed when the stream ends or breaks. `end()` waits until all requests have
+ * their responses. Then it closes the stream.
  *
- * Errors: `ERR_CONNECTION`, `ERR_HTTP_STATUS`, `ERR_HTTP_ANSWER`, `ERR_TOKEN`, `ERR_TIMEOUT`
- * (the server named no endpoint within `connectTimeout`), `ERR_SESSION_UNKNOWN`.
+ * Errors: `ERR_CONNECTION`, `ERR_HTTP_STATUS`, `ERR_HTTP_ANSWER`, `ERR_TOKEN`, `ERR_TIMEOUT` (the
+ * server named no endpoint within `connectTimeout`), `ERR_SESSION_UNKNOWN`.
  */
 export function connectSse(options: HttpOptions): SseTransport {
   return new SseTransport(options)
@@ -64,7 +66,7 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
     if (connectTimeout > 0) this.#timer = setTimeout(() => this.#onTimeout(), connectTimeout)
     this.#stream = new GetStream(this, new EventReader(this))
     this.#stream.open()
-    // Last, since the signal may have aborted already.
+    // This must be the last step, because a signal that has already aborted destroys the transport.
     if (options.signal) addAbortSignal(options.signal, this)
   }
 
@@ -96,7 +98,8 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
 
   deliver(frame: Frame): void {
     if (!this.push(frame)) this.client.pause()
-    // Some servers acknowledge a request only after its response.
+    // Some servers answer the POST only after they have sent the response on the stream. So the
+    // response also tells that the server has the request.
     const first = this.#firstRequest
     const isFirst = frame.kind === 'response' && frame.id === first?.id
     if (first !== undefined && isFirst) this.#sendWindow.finish(first)
@@ -111,7 +114,8 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
     if (name !== 'endpoint' || this.#endpoint !== undefined) return
     const url = this.#stream.url as URL
     const endpoint = URL.canParse(data, url.href) ? new URL(data, url) : undefined
-    // Headers and tokens go to the endpoint, so it must be of the same origin.
+    // The proxy sends headers and tokens, which may be secret, to the endpoint. So the endpoint
+    // must have the same origin as the event stream.
     if (endpoint?.origin !== url.origin) {
       const message = `${this.client.name} names an endpoint of another origin`
       this.#fail(new ProxyError('ERR_HTTP_ANSWER', message))

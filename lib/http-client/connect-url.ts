@@ -1,6 +1,6 @@
-// The transport to a server at a URL that may speak Streamable HTTP or the older HTTP+SSE. It connects
-// over Streamable HTTP first. If the server refuses the first frame, it connects over HTTP+SSE, and
-// sends that frame again.
+// The transport to a server that may speak Streamable HTTP or the older HTTP+SSE. The proxy
+// connects over Streamable HTTP first. If the server refuses the first frame, the proxy connects
+// over HTTP+SSE and sends this frame again.
 
 import { HttpStatusError, ProxyError } from '../errors.ts'
 import type { Frame } from '../message/frame.ts'
@@ -13,25 +13,25 @@ import { connectSse } from './connect-sse.ts'
 import type { HttpOptions } from './http-options.ts'
 
 /**
- * Gives the transport to the server at a URL: over Streamable HTTP, or over HTTP+SSE if the server
+ * Returns the transport to the server at a URL. It uses Streamable HTTP, or HTTP+SSE if the server
  * refuses the first frame with 400, 404 or 405.
  *
- * Errors: those of `connectHttp` and `connectSse`.
+ * Errors: the errors of `connectHttp` and `connectSse`.
  */
 export function connectUrl(options: HttpOptions): UrlTransport {
   return new UrlTransport(options)
 }
 
-/** The statuses with which a server of HTTP+SSE refuses a POST to its event stream. */
+/** An HTTP+SSE server refuses a POST to the URL of its event stream with one of these statuses. */
 const refusals = [400, 404, 405]
 
 export class UrlTransport extends OuterTransport {
   readonly #options: HttpOptions
-  /** The frame that the transport inside has not accepted yet. */
+  /** The frame that the inner transport (HTTP or SSE) has not accepted yet. */
   #writing: { frame: Frame; callback: Callback } | undefined
-  /** The refusal over Streamable HTTP. */
+  /** The error from Streamable HTTP. Set when the proxy has changed to HTTP+SSE. */
   #refusal: HttpStatusError | undefined
-  /** The server has accepted a frame, so the transport inside is the right one. */
+  /** True when the server has accepted a frame. Then the proxy keeps the inner transport. */
   #decided = false
 
   constructor(options: HttpOptions) {
@@ -43,8 +43,8 @@ export class UrlTransport extends OuterTransport {
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
     this.#writing = { frame, callback }
     this.inner?.write(frame, (error) => {
-      if (error) return // innerOnClose gets the error, too
-      // A server of HTTP+SSE may answer a modern request with anything, so it decides nothing.
+      if (error) return // innerOnClose gets this error, too, and handles it
+      // A modern request decides nothing, because an HTTP+SSE server may answer it with any status.
       this.#decided ||= !isModernVersion(frame.protocolVersion)
       this.#writing = undefined
       callback()
@@ -53,7 +53,7 @@ export class UrlTransport extends OuterTransport {
 
   override _final(callback: Callback): void {
     if (this.inner === undefined) callback()
-    else this.inner.end(() => callback()) // innerOnClose gets the error
+    else this.inner.end(() => callback()) // innerOnClose handles an error
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
@@ -81,7 +81,10 @@ export class UrlTransport extends OuterTransport {
     }
   }
 
-  /** The error that names both refusals, if the server refused both transports. */
+  /**
+   * Returns an error that names both refusals if the server refused both transports. Else it
+   * returns `error`.
+   */
   #explain(error: Error): Error {
     if (this.#refusal === undefined || !(error instanceof ProxyError)) return error
     const message = `no MCP server answers there: not over Streamable HTTP (${this.#refusal.message})`

@@ -3,8 +3,9 @@
 import type { HttpClient } from './http-client.ts'
 
 /**
- * Resolves when the server has answered, or after `timeout` milliseconds (0: no limit). Any response
- * will do: a server that ends its sessions itself answers 405.
+ * Resolves when the server has answered or the request has failed, and at the latest after
+ * `timeout` milliseconds (0: no limit). The status does not matter, because a server that ends its
+ * sessions itself answers 405.
  */
 export function endSession(
   client: HttpClient,

@@ -1,10 +1,11 @@
-// The body of an HTTP response that reports a failure. Its beginning becomes part of the error.
+// The body of an HTTP response that reports a failure. The first characters of the body become part
+// of the error message.
 
 import { HttpStatusError } from '../errors.ts'
 
-/** How much of a body is kept, in bytes. */
+/** After about this many bytes the rest of a body is dropped. */
 const maxBody = 64 * 1024
-/** How much of it an error shows, in characters. */
+/** An error shows at most this many characters of the body. */
 const maxShown = 200
 
 export class ErrorBody {
@@ -20,7 +21,9 @@ export class ErrorBody {
     return Buffer.concat(this.#parts)
   }
 
-  /** The error with the status and the beginning of the body, as one line. */
+  /**
+   * Returns an error whose message is one line: the status and the first characters of the body.
+   */
   error(name: string, status: number): HttpStatusError {
     const text = this.bytes.toString().replace(/\s+/g, ' ').trim().slice(0, maxShown)
     return new HttpStatusError(`${name} answered ${status}${text && `: ${text}`}`, status)

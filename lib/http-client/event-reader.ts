@@ -1,5 +1,6 @@
-// Reads an event stream of the server. The stream may break and go on over another connection: the
-// reader keeps the id of the last event, and makes the request that resumes the stream after it.
+// Reads an event stream of the server. If the connection breaks, the stream can continue on another
+// connection. For this, the reader keeps the id of the last event and builds the request that asks
+// for the events after it.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { describe, ProxyError } from '../errors.ts'
@@ -13,24 +14,29 @@ import { headerNames } from '../protocol/headers.ts'
 import type { HttpClient } from './http-client.ts'
 import type { HttpRequest } from './http-exchange.ts'
 
-/** The owner of a stream: it gets the frames. */
+/** The owner of an event stream. It receives the frames. */
 export interface EventsOwner {
   readonly client: HttpClient
   readonly log: Log
   readonly maxMessage: number
-  /** A broken stream can be resumed if its events have ids. */
+  /** Whether the proxy may resume a broken stream (if its events have ids). */
   readonly resumes: boolean
   /** The headers that name the session and the revision. */
   readonly sessionHeaders: Record<string, string>
   /** Takes a frame that the server sent. */
   deliver(frame: Frame): void
-  /** Sends an error response to the server, for a request of the server that is no valid message. */
+  /**
+   * Sends an error response to the server, because a request of the server was not a valid message.
+   */
   sendBack(response: Frame): void
   /** Takes an event that has a name, such as `endpoint`. */
   onNamedEvent?(name: string, data: string): void
 }
 
-/** The pause between two attempts doubles up to this, in milliseconds. A server may ask for longer. */
+/**
+ * The pause between two attempts doubles up to this many milliseconds. It is longer only if the
+ * server asks for more.
+ */
 const maxPause = 30_000
 /** The longest time that a timer can wait, in milliseconds. */
 const maxTime = 2 ** 31 - 1
@@ -39,13 +45,15 @@ export const isEventStream = (headers: IncomingHttpHeaders): boolean =>
   /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
 
 export class EventReader {
-  /** Attempts in a row that gave no stream. */
+  /** The number of attempts since the stream last started. */
   failures = 0
-  /** Why the last unreadable event could not be read. It may have been a response. */
+  /**
+   * Why an event could not be read (the last such event). The lost event may have been a response.
+   */
   fault: ProxyError | undefined
   readonly #owner: EventsOwner
   #parser: SseParser | undefined
-  /** Empty without an id. A server also takes its last id back with an empty one. */
+  /** Empty if no event had an id. A server can also reset the id with an empty one. */
   #lastEventId = ''
   #retry = limits.retry
 
@@ -53,17 +61,20 @@ export class EventReader {
     this.#owner = owner
   }
 
-  /** The server has given the stream at least once. */
+  /** Whether the server has opened the stream at least once. */
   get started(): boolean {
     return this.#parser !== undefined
   }
 
-  /** The server can be asked for the events after the last one. */
+  /** Whether the proxy can ask the server for the events after the last one. */
   get resumable(): boolean {
     return this.#owner.resumes && this.#lastEventId !== ''
   }
 
-  /** A connection brings the stream. Drops an event that the connection before it did not finish. */
+  /**
+   * Call this when a connection opens the stream. It drops an event that the last connection did
+   * not finish.
+   */
   start(): void {
     this.failures = 0
     this.#parser = new SseParser({
@@ -80,25 +91,27 @@ export class EventReader {
     this.#parser?.feed(chunk)
   }
 
-  /** The request for the stream: for all of it, or for the events after the last one. */
+  /** The request that opens the stream. If possible, it asks for the events after the last one. */
   get request(): HttpRequest {
     const headers: Record<string, string> = {
       accept: 'text/event-stream',
       ...this.#owner.sessionHeaders
     }
-    // The characters of an id are UTF-8 in a header, too.
+    // undici writes a header as latin1. With this conversion the bytes on the wire are UTF-8, as in
+    // the event.
     const lastEventId = Buffer.from(this.#lastEventId).toString('latin1')
     if (this.resumable) headers[headerNames.lastEventId] = lastEventId
     return { method: 'GET', headers }
   }
 
-  /** Counts one more attempt, and gives the milliseconds to wait before it. */
+  /** Counts one more attempt. Returns how many milliseconds to wait before it. */
   nextPause(): number {
     const pause = Math.min(this.#retry * 2 ** this.failures++, maxPause)
     return Math.max(pause, this.#retry)
   }
 
-  // An exception must not reach the parser: the rest of the chunk holds other frames.
+  // An exception must not reach the parser, because the parser would drop the other frames of the
+  // chunk.
   #onFrame(frame: Frame): void {
     try {
       this.#owner.deliver(frame)

@@ -1,4 +1,5 @@
-// An event stream that a GET asks for. When it breaks, its owner decides whether to ask again.
+// An event stream that the proxy opens with a GET. When the stream ends or breaks, the owner
+// decides whether the proxy sends the GET again.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { HttpStatusError, ProxyError } from '../errors.ts'
@@ -10,9 +11,12 @@ import type { HttpExchange, ResponseHandler } from './http-exchange.ts'
 
 export interface GetOwner {
   readonly client: HttpClient
-  /** The server refused the stream, for good. */
+  /** The server refused the stream. The proxy does not ask again. */
   getOnRefused(error: HttpStatusError): void
-  /** The stream ended, or an attempt failed for now. Returns whether to ask again after a pause. */
+  /**
+   * The stream ended, or an attempt failed but another may succeed. Returns whether to send the GET
+   * again after a pause.
+   */
   getOnEnd(error?: ProxyError): boolean
 }
 
@@ -29,7 +33,7 @@ export class GetStream implements ResponseHandler {
     this.#events = events
   }
 
-  /** Where the stream comes from, after redirects. Undefined before `open`. */
+  /** The URL of the stream, after redirects. Undefined before `open`. */
   get url(): URL | undefined {
     return this.#exchange?.url
   }
@@ -61,7 +65,7 @@ export class GetStream implements ResponseHandler {
 
   onEnd(): void {
     const error = this.#errorBody?.error(this.#owner.client.name, this.#status)
-    // A server that is broken or overloaded (5xx, 429) may give the stream at the next attempt.
+    // A server that is broken or overloaded (5xx, 429) may open the stream at the next attempt.
     if (error !== undefined && this.#status < 500 && this.#status !== 429) {
       this.#owner.getOnRefused(error)
     } else {

@@ -1,5 +1,5 @@
-// The HTTP client of a transport: sends requests to one server, each with the configured headers and a
-// token, and pauses or resumes all responses at once.
+// The HTTP client of a transport. It sends requests to one server, and adds the configured headers
+// and a token to each. It can pause and resume the reading of all responses together.
 
 import type { Dispatcher } from 'undici'
 import type { TokenSource } from './auth/token-source.ts'
@@ -11,8 +11,8 @@ import type { ExchangeOwner, HttpRequest, ResponseHandler } from './http-exchang
 export interface HttpClientOptions extends Omit<AgentOptions, 'origin'> {
   url: URL
   /**
-   * Sent with every request (default: none). The headers that the protocol needs override them. Over
-   * `http:` anybody on the way can read them.
+   * The headers to send with every request (default: none). The headers of the protocol override
+   * them. With `http:`, anybody on the network path can read them.
    */
   headers?: Record<string, string> | undefined
   /** Gives the token for the header `Authorization` (default: no token). */
@@ -31,13 +31,17 @@ export class HttpClient implements ExchangeOwner {
   constructor(options: HttpClientOptions) {
     this.url = options.url
     this.#options = options
-    // Lower-cased, so that a request's own headers override the configured ones.
+    // The names become lower-case, so that the headers of a request override the configured
+    // headers.
     for (const [name, value] of Object.entries(options.headers ?? {})) {
       this.#headers[name.toLowerCase()] = value
     }
   }
 
-  /** The URL without user, password and query, which may hold secrets. */
+  /**
+   * The URL as logs and errors show it. User, password and query are removed because they may be
+   * secret.
+   */
   get name(): string {
     return this.url.origin + this.url.pathname
   }
@@ -49,7 +53,7 @@ export class HttpClient implements ExchangeOwner {
     return exchange
   }
 
-  /** Stops reading all responses, and those that begin later. */
+  /** Stops the reading of all responses, also of responses that begin later. */
   pause(): void {
     this.paused = true
     for (const exchange of this.#exchanges) exchange.pause()
@@ -67,7 +71,7 @@ export class HttpClient implements ExchangeOwner {
     for (const exchange of this.#exchanges) exchange.abort()
     await this.#agent?.then(
       (agent) => agent.destroy(),
-      () => {} // there is no agent: each exchange has failed with the reason
+      () => {} // no agent was created, so there is nothing to destroy
     )
   }
 

@@ -1,7 +1,9 @@
-// One HTTP request and its response. The response comes in pieces, and reading can be paused.
+// One HTTP request and its response. The handler gets the response in chunks. The reading can be
+// paused.
 //
-// A redirect within the origin, or a token that the server refuses, leads to the same request again:
-// the exchange skips that response and asks its client to dispatch it anew.
+// The exchange sends its request again after a redirect within the origin, and once after the
+// server refused the token. It skips the first response and asks its client to dispatch the
+// exchange again.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
@@ -11,27 +13,29 @@ import { isRedirect, maxRedirects, mayFollow, redirectError, redirectTarget } fr
 /** The description of a request. */
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'DELETE'
-  /** Where to send it (default: the client's URL). */
+  /** The URL to send the request to (default: the client's URL). */
   url?: URL | undefined
   headers: Record<string, string>
   body?: Buffer | undefined
-  /** Milliseconds until the response must begin (0 or none: no limit). */
+  /** How long the server may take to begin the response, in milliseconds (0 or none: no limit). */
   timeout?: number | undefined
 }
 
-/** Gets the response. Nothing follows `onEnd` or `onError`. */
+/** Receives the response. After `onEnd` or `onError` no other method is called. */
 export interface ResponseHandler {
   onHeaders(status: number, headers: IncomingHttpHeaders): void
   onData(chunk: Buffer): void
   onEnd(): void
-  /** The request failed, or the connection broke in the middle of the response. Not after `abort`. */
+  /**
+   * The request failed, or the connection broke during the response. Not called after `abort()`.
+   */
   onError(error: ProxyError): void
 }
 
-/** The client, as its exchanges see it. */
+/** The members of the client that an exchange uses. */
 export interface ExchangeOwner {
   readonly url: URL
-  /** The URL as errors show it. */
+  /** The URL as errors show it, without secrets. */
   readonly name: string
   readonly paused: boolean
   /** Dispatches the exchange, for the first time or again. */
@@ -42,17 +46,20 @@ export interface ExchangeOwner {
 
 export class HttpExchange implements Dispatcher.DispatchHandler {
   readonly request: HttpRequest
-  /** Where the request goes: after a redirect, its target. */
+  /** The URL of the request. After a redirect it is the target of the redirect. */
   url: URL
   ended = false
   readonly #owner: ExchangeOwner
   readonly #handler: ResponseHandler
-  /** Reports that the server refused the token. Undefined without a token. */
+  /** Tells the token source that the server refused the token. Undefined if no token was sent. */
   #refuseToken: (() => void) | undefined
   #controller: Dispatcher.DispatchController | undefined
   #redirects = 0
   #refusedToken = false
-  /** The response under way is skipped, and the request repeated after it. */
+  /**
+   * True while the exchange skips a response. At the end of that response it sends the request
+   * again.
+   */
   #repeats = false
 
   constructor(owner: ExchangeOwner, request: HttpRequest, handler: ResponseHandler) {
@@ -77,7 +84,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     if (this.#controller?.paused === true) this.#controller.resume()
   }
 
-  /** Ends the exchange. Its handler hears nothing more. */
+  /** Ends the exchange. After this, no method of the handler is called. */
   abort(): void {
     this.#end()
     this.#controller?.abort(new ProxyError('ERR_CLOSED', 'aborted'))
@@ -99,7 +106,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: IncomingHttpHeaders
   ): void {
-    if (status < 200) return // the final response follows
+    if (status < 200) return // an interim response: the final one comes later
     if (this.#owner.paused) this.pause()
     if (status === 401 && this.#refuseToken !== undefined && !this.#refusedToken) {
       this.#refuseToken()
@@ -125,7 +132,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     try {
       this.#handler.onEnd()
     } catch (cause) {
-      // undici ignores exceptions at the end of a response, and the request would wait for ever.
+      // undici ignores an exception at the end of a response. Without this `catch` the request
+      // would wait for ever.
       const message = `cannot handle the response of ${this.#owner.name}`
       this.#handler.onError(new ProxyError('ERR_HTTP_ANSWER', message, { cause }))
     }

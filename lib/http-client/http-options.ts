@@ -7,23 +7,25 @@ export interface HttpOptions extends Omit<HttpClientOptions, 'url'> {
   /** The server's MCP endpoint, or its event stream for `connectSse`. */
   url: URL | string
   /**
-   * The largest message that the server may send, in bytes (default 64 MiB; 0: no limit). A larger one
-   * fails its request. Without a limit a server can fill the memory.
+   * The largest message that the server may send, in bytes (default 64 MiB; 0: no limit). If a
+   * message is larger, its request fails. Without a limit a server can fill the memory of the
+   * proxy.
    */
   maxMessage?: number | undefined
   /**
-   * How long connecting may take, and then the response to the first request, in milliseconds (default
-   * 30 000; 0: no limit). For `connectSse` also the time until the server names its endpoint. Later
-   * requests have no limit.
+   * The time limit to open a connection, in milliseconds (default 30 000; 0: no limit). With
+   * `connectHttp` it is also the limit for the server to begin its response to the first request.
+   * With `connectSse` it is also the limit for the server to name its endpoint. Later requests have
+   * no limit.
    */
   connectTimeout?: number | undefined
   /**
-   * How long the server may take to confirm the end of the session, in milliseconds (default 5000; 0: no
-   * limit). `connectSse` does not use it.
+   * How long the server may take to confirm the end of the session, in milliseconds (default 5000;
+   * 0: no limit). `connectSse` ignores this option.
    */
   closeTimeout?: number | undefined
-  /** Destroys the transport when it aborts. */
+  /** When this signal aborts, the transport is destroyed. */
   signal?: AbortSignal | undefined
-  /** Gets the transport's messages (default: no log). */
+  /** Receives the log messages of the transport (default: no log). */
   log?: Log | undefined
 }

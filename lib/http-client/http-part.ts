@@ -1,4 +1,4 @@
-// What HttpTransport and its two parts, HttpSession and ModernRequests, know of each other.
+// The interfaces between HttpTransport and its two parts, HttpSession and ModernRequests.
 
 import { ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
@@ -7,26 +7,29 @@ import { errorFrame } from '../message/refusal.ts'
 import type { Callback } from '../streams/callbacks.ts'
 import type { HttpClient } from './http-client.ts'
 
-/** One part of the transport: it sends some of the frames, and gets their responses. */
+/** One part of the transport. It sends some of the frames, and receives their responses. */
 export interface HttpPart {
-  /** Sends a frame. Calls `callback` when the next frame may follow. */
+  /** Sends a frame. Calls `callback` when the transport may send the next frame. */
   send(frame: Frame, callback: Callback): void
-  /** No response is to come. */
+  /** Whether no response is missing. */
   readonly settled: boolean
-  /** Aborts the requests under way. */
+  /** Aborts the requests that have not finished. */
   stop(): void
-  /** Stops, and calls the waiting callback: with `error` if its frame was never sent. */
+  /**
+   * Does what `stop` does. Then calls the callback of `send` that waits. The callback gets `error`
+   * if its frame may not have reached the server.
+   */
   destroy(error: Error): void
 }
 
-/** The transport, as its parts see it. */
+/** The members of the transport that its parts use. */
 export interface HttpPartOwner {
   readonly client: HttpClient
   readonly log: Log
   readonly maxMessage: number
-  /** Hands a frame to the reader of the transport. */
+  /** Gives a frame to the reader of the transport. */
   pass(frame: Frame): void
-  /** The client sends no more frames. */
+  /** Whether the client has said that it sends no more frames. */
   clientEnded(): boolean
   /** Called when a part may have settled. */
   partOnSettled(): void
@@ -35,8 +38,8 @@ export interface HttpPartOwner {
 }
 
 /**
- * Reads a response with `read`, which may return another in its place. An exception becomes an error
- * response, so that the request ends, and no other with it.
+ * Returns the result of `read(response)`: the same response, or another one. If `read` throws, this
+ * returns an error response instead. So only this request fails, and no other.
  */
 export function readResponse(
   response: Frame,

@@ -1,13 +1,15 @@
-// The session with a server over Streamable HTTP, in the revisions that have sessions. Each frame goes
-// out in a POST. What the server sends comes in the HTTP responses, and on the stream of a GET.
+// The session with a server over Streamable HTTP, in the revisions that have sessions. The proxy
+// sends each frame in a POST. The server sends its messages in the HTTP responses, and on the
+// stream of a GET.
 //
-// The first request opens the session, so the frames after it wait for its response: it names the
-// session and the revision, which all later requests carry in their headers. The GET stream opens after
-// `notifications/initialized`. A DELETE ends the session.
+// The first request opens the session. Its response names the session and the revision, and all
+// later requests carry both names in their headers. So the frames after the first request wait for
+// its response. The GET stream opens after `notifications/initialized`. A DELETE ends the session.
 //
-// A server that does not know the session any more answers 404. Frames that are under way then get the
-// same answer. The session collects them for half a second, and fails with all of them, so that they
-// can be sent again in a new session.
+// A server that does not know the session any more answers 404. It then also answers 404 to the
+// other frames that the proxy has just sent. The session collects these frames for at most half a
+// second. Then it fails, and its error lists them, so that the proxy can send them again in a new
+// session.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { describe, HttpStatusError } from '../errors.ts'
@@ -32,7 +34,7 @@ import type { PostOwner } from './post.ts'
 import { SendWindow } from './send-window.ts'
 import { SessionUnknownError } from './session-unknown-error.ts'
 
-/** How long frames under way may take to be refused as well, in milliseconds. */
+/** After the first 404, how long the session waits for the 404 of other frames, in milliseconds. */
 const refusalTime = 500
 
 export class HttpSession implements HttpPart, PostOwner, GetOwner {
@@ -42,16 +44,16 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   readonly maxMessage: number
   readonly #owner: HttpPartOwner
   readonly #connectTimeout: number
-  /** Requests without a response. It may come on any stream. */
+  /** Requests without a response, by id. The server may send the response on any stream. */
   readonly #calls = new Map<Id, Post>()
   readonly #posts = new Set<Post>()
   readonly #sendWindow: SendWindow
   #sentRequest = false
-  /** The first request, or a later `initialize`, until it has its response. */
+  /** The first request, or a later `initialize`. Undefined again when its response has come. */
   #firstRequest: Post | undefined
   #id: string | undefined
   #protocolVersion: string | undefined
-  /** Unsolicited messages come on this stream. */
+  /** Reads the stream of the GET. On it the server sends messages that belong to no request. */
   readonly #events = new EventReader(this)
   readonly #get = new GetStream(this, this.#events)
   #openedGet = false
@@ -60,7 +62,10 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   #timer: NodeJS.Timeout | undefined
   #end: Promise<void> | undefined
 
-  /** @param connectTimeout milliseconds until the response to the first request begins (0: no limit) */
+  /**
+   * @param connectTimeout how long the server may take to begin its response to the first request,
+   * in milliseconds (0: no limit)
+   */
   constructor(owner: HttpPartOwner, connectTimeout: number) {
     this.#owner = owner
     this.client = owner.client
@@ -88,7 +93,8 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
 
   get settled(): boolean {
     if (this.#unknown !== undefined || this.#calls.size > 0) return false
-    // After the response a server may leave the stream open.
+    // A POST whose request has its response does not count, because a server may leave its stream
+    // open.
     for (const post of this.#posts) if (!post.answered) return false
     return true
   }
@@ -102,15 +108,15 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
 
   destroy(error: Error): void {
     this.stop()
-    // Without a response to the first request there may be no server. Otherwise the server may have the
-    // frame, so its writer gets no error.
+    // If the first request has no response, there may be no server, so the callback gets the error.
+    // Else the server may have the frame, so the callback gets no error.
     this.#sendWindow.release(this.#firstRequest && error)
   }
 
   /**
    * Ends the session at the server.
    *
-   * @param timeout milliseconds for the HTTP response (0: no limit)
+   * @param timeout how long to wait for the HTTP response, in milliseconds (0: no limit)
    */
   end(timeout: number): Promise<void> {
     if (this.#id === undefined || this.#unknown !== undefined) return Promise.resolve()
@@ -177,8 +183,8 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   }
 
   getOnRefused(error: HttpStatusError): void {
-    // A server without such a stream answers 405, or less clearly 404. But where the server has given
-    // the stream before, 404 is about the session.
+    // A server that has no GET stream answers 405, or 404. But if the server has opened the stream
+    // before, 404 means that it does not know the session.
     const isUnknown = error.received === 404 && this.inSession && this.#events.started
     if (isUnknown) this.#onUnknown(new SessionUnknownError(this.client.name))
     else this.log.debug(`no stream on GET: ${describe(error)}`)
@@ -217,14 +223,16 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     return response
   }
 
-  // Not after the client ended: the stream brings only unsolicited messages.
+  // The stream stays closed if the client sends no more frames, because it carries only messages
+  // that belong to no request.
   #openGet(): void {
     if (this.#openedGet || this.#owner.clientEnded() || this.#unknown !== undefined) return
     this.#openedGet = true
     this.#get.open()
   }
 
-  // The server need not respond any more, and may never end the stream.
+  // After a cancellation the server need not send a response, and may never end its stream. So the
+  // proxy ends the cancelled request itself.
   #cancel(frame: Frame): void {
     const id = frame.message().params?.requestId as Id
     const post = this.#calls.get(id)
@@ -251,6 +259,9 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   }
 }
 
-/** A page that does not exist says nothing about the request, whatever its body. */
+/**
+ * Whether the server has no MCP endpoint at the URL. Then the body is no response to the request,
+ * even if it is a JSON-RPC error.
+ */
 const isNoEndpoint = (error: ProxyError): boolean =>
   error instanceof HttpStatusError && [404, 405].includes(error.received)

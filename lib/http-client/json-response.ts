@@ -1,8 +1,9 @@
-// Reads the frames of a JSON response to a POST: one message, a batch of them, or several values one
-// after another, as some servers send them.
+// Reads the frames of a JSON response to a POST. The body is one message, or a batch of messages.
+// Some servers send several such values one after another.
 //
-// A body of known length is usually one value, so it is gathered and read at its end. A body of unknown
-// length may pause after each value, so each is read as soon as it is complete.
+// A body of known length is usually one value. So the reader collects it and parses it when it
+// ends. A server may pause after each value of a body of unknown length. So the reader parses each
+// value as soon as it is complete.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
@@ -25,19 +26,25 @@ export class JsonResponse {
     else this.#whole = new BodyParser(owner.maxMessage)
   }
 
-  /** @throws ProxyError for an invalid or too large message. Errors of the owner pass through. */
+  /**
+   * @throws ProxyError if a message is invalid or too large. An exception of the owner's `deliver`
+   * is thrown, too.
+   */
   feed(chunk: Buffer): void {
     this.#whole?.feed(chunk)
     this.#values?.feed(chunk)
   }
 
-  /** Reads the rest. Throws as `feed` does. */
+  /** Call this when the body has ended. It reads the rest of the body. It throws as `feed` does. */
   end(): void {
     if (this.#whole !== undefined) this.#readWhole(this.#whole.end())
     else this.#values?.end()
   }
 
-  /** The connection broke: reads the values that are complete. Throws as `feed` does. */
+  /**
+   * Call this when the connection broke. It reads the values that are complete, and drops the rest.
+   * It throws as `feed` does.
+   */
   cutOff(): void {
     if (this.#whole !== undefined) this.#createValues().feed(this.#whole.end())
   }

@@ -1,9 +1,11 @@
-// The requests of the modern revision over HTTP. Each is a POST on its own: there is no session, and a
-// broken stream is not resumed. Closing the POST cancels the request.
+// The requests of the modern revision over HTTP. Each request is a separate POST. There is no
+// session, and the proxy does not resume a broken stream. To cancel a request, the proxy closes the
+// POST.
 //
-// The headers of a call repeat those arguments that the tool's definition names. When the server
-// refuses a call because of its headers, the definition is unknown or has changed: the proxy lists the
-// tools and repeats the call, once, if that changes its headers.
+// The headers of a tool call repeat the arguments that the tool's definition names. If the server
+// refuses a call because of its headers, the proxy does not know the definition, or the definition
+// has changed. So the proxy lists the tools again. If the new list changes the headers of the call,
+// the proxy sends the call again, but only once.
 
 import { describe } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
@@ -35,10 +37,10 @@ export class ModernRequests implements HttpPart, PostOwner {
   readonly inSession = false
   readonly #owner: HttpPartOwner
   readonly #tools: ToolList
-  /** Requests without a response: those of the client and the proxy's own. */
+  /** Requests without a response, by id: requests of the client and of the proxy itself. */
   readonly #calls = new Map<Id, Post>()
   readonly #sendWindow: SendWindow
-  /** Callbacks for the responses to the proxy's own requests. */
+  /** For each request of the proxy itself, by id: the callback that gets its response. */
   readonly #ownCalls = new Map<Id, (response: Frame) => void>()
   readonly #repeated = new WeakSet<Frame>()
   #lastId = 0
@@ -57,7 +59,7 @@ export class ModernRequests implements HttpPart, PostOwner {
     this.#sendWindow.add(frame, false, callback)
   }
 
-  /** Cancels a request. Returns whether it was one of these. */
+  /** Cancels the request with this id. Returns false if no modern request with this id waits. */
   cancel(id: Id): boolean {
     const post = this.#calls.get(id)
     if (post === undefined) return false
@@ -105,7 +107,7 @@ export class ModernRequests implements HttpPart, PostOwner {
     this.#owner.partOnSettled()
   }
 
-  // A server of this revision sends no requests, so none gets an error response.
+  // Does nothing. A server of the modern revision sends no requests, so it needs no error response.
   sendBack(): void {}
 
   postOnHeaders(post: Post): void {
@@ -135,7 +137,10 @@ export class ModernRequests implements HttpPart, PostOwner {
     this.#calls.set(frame.id as Id, new Post(frame, this))
   }
 
-  /** Lists the tools, and repeats a call if that changes its headers. Else it gets `refusal`. */
+  /**
+   * Lists the tools. If the headers of `call` change, sends it again. Else the client gets
+   * `refusal`.
+   */
   #repeat(call: Frame, refusal: Frame): void {
     const before = JSON.stringify(this.headersOf(call))
     this.#repeated.add(call)
@@ -146,7 +151,10 @@ export class ModernRequests implements HttpPart, PostOwner {
     })
   }
 
-  /** Lists one page of the tools and all after it, with the `_meta` of the client's `call`. */
+  /**
+   * Requests the page of tools at `cursor` and all later pages, then calls `done`. The requests
+   * carry the `_meta` of the client's `call`.
+   */
   #listTools(call: Frame, pages: Pagination, done: () => void, cursor?: string): void {
     const id = `mcp-proxy-tools-${++this.#lastId}`
     this.#ownCalls.set(id, (response) => {
@@ -165,7 +173,10 @@ export class ModernRequests implements HttpPart, PostOwner {
   }
 }
 
-/** Joined as text, since `_meta` can be nested deeper than `JSON.stringify` can go. */
+/**
+ * Returns a `tools/list` request. It joins JSON text, because `JSON.stringify` would overflow the
+ * stack if `_meta` is deeply nested.
+ */
 function listRequest(id: string, call: Frame, cursor: string | undefined): Frame {
   const meta = valueText(call.bytes, ['params', '_meta'])
   const page = cursor === undefined ? '' : `,"cursor":${JSON.stringify(cursor)}`

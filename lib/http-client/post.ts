@@ -1,5 +1,5 @@
-// One frame that goes to the server in a POST, and the HTTP response to it: JSON, or an event stream
-// that a GET resumes when it breaks.
+// Sends one frame to the server in a POST and reads the HTTP response. The response is JSON or an
+// event stream. If the event stream breaks, a GET resumes it.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { describe, ProxyError } from '../errors.ts'
@@ -18,42 +18,49 @@ import { isJson, JsonResponse } from './json-response.ts'
 import { SessionUnknownError } from './session-unknown-error.ts'
 
 export interface PostOwner extends EventsOwner {
-  /** Requests carry a session id, so that 404 means that the server does not know the session. */
+  /**
+   * Whether the POST carries a session id. If so, 404 means that the server does not know the
+   * session.
+   */
   readonly inSession: boolean
-  /** The headers of the POST with this frame. */
+  /** Returns the headers for the POST that carries this frame. */
   headersOf(frame: Frame): Record<string, string>
-  /** The server has the frame: the HTTP response has begun. */
+  /** The HTTP response has begun, so the server has the frame. */
   postOnHeaders(post: Post, headers: IncomingHttpHeaders): void
   /**
-   * The frame gets no response. `response` is the server's own error response, if it sent one.
+   * The POST failed. `response` is the JSON-RPC error response of the server, if it sent one.
    *
    * @param error a SessionUnknownError if the server does not know the session
    */
   postOnFailed(post: Post, error: ProxyError, response?: Frame): void
-  /** The HTTP response has ended, or all that matters of it has come. */
+  /** The HTTP response has ended, or the rest of it does not matter. */
   postOnEnd(post: Post): void
 }
 
-/** How many attempts in a row to resume a stream may fail before the request fails. */
+/** The request fails after this many failed attempts in a row to resume its stream. */
 const maxFailures = 5
 
 export class Post implements ResponseHandler, GetOwner {
   readonly frame: Frame
   readonly client: HttpClient
-  /** The owner sets it when the response has come, on any stream. */
+  /** Whether the response to the frame has come, on any stream. The owner sets this. */
   answered = false
   readonly #owner: PostOwner
   readonly #exchange: HttpExchange
   #status = 0
   #accepted = false
-  // What the HTTP response is: one of these three, or nothing but an acknowledgement.
+  // The kind of HTTP response: at most one of these three is set. None is set for a response
+  // without content.
   #json: JsonResponse | undefined
   #events: EventReader | undefined
   #errorBody: ErrorBody | undefined
-  /** Resumes the event stream. */
+  /** The GET that resumes the event stream. Undefined if the stream has not broken. */
   #get: GetStream | undefined
 
-  /** @param timeout milliseconds until the HTTP response must begin (0: no limit) */
+  /**
+   * @param timeout how long the server may take to begin the HTTP response, in milliseconds (0: no
+   * limit)
+   */
   constructor(frame: Frame, owner: PostOwner, timeout = 0) {
     this.frame = frame
     this.client = owner.client
@@ -66,7 +73,7 @@ export class Post implements ResponseHandler, GetOwner {
     this.#exchange = this.client.send({ method: 'POST', headers, body: frame.bytes, timeout }, this)
   }
 
-  /** Closes the request. Its owner hears nothing more. */
+  /** Closes the HTTP request. After this, no method of the owner is called. */
   abort(): void {
     this.#exchange.abort()
     this.#get?.stop()
@@ -85,8 +92,8 @@ export class Post implements ResponseHandler, GetOwner {
       this.#events = new EventReader(this.#owner)
       this.#events.start()
     } else if (!isRequest || status === 202) {
-      // The body says nothing, and is often not the JSON that its headers announce. The response to a
-      // request comes on another stream.
+      // The proxy ignores the body. It has no content, and often it is not JSON although the
+      // headers say so. If the frame is a request, the server sends the response on another stream.
       this.#accepted = true
       this.#owner.postOnEnd(this)
     } else if (isJson(headers)) {
@@ -121,7 +128,8 @@ export class Post implements ResponseHandler, GetOwner {
   }
 
   getOnRefused(error: HttpStatusError): void {
-    // The server has had the frame, so nobody may send it again.
+    // The server has received the frame, so nobody may send it again. That is why the
+    // SessionUnknownError lists no undelivered frame.
     const isUnknown = error.received === 404 && this.#owner.inSession
     this.#fail(isUnknown ? new SessionUnknownError(this.client.name) : error)
   }
@@ -144,7 +152,7 @@ export class Post implements ResponseHandler, GetOwner {
     this.#get.openLater()
   }
 
-  /** @param broken the connection broke. The response may have come before. */
+  /** @param broken the error if the connection broke. The response may have come before that. */
   #jsonOnEnd(json: JsonResponse, broken?: ProxyError): void {
     try {
       if (broken === undefined) json.end()
@@ -158,7 +166,8 @@ export class Post implements ResponseHandler, GetOwner {
     else this.#fail(broken ?? new ProxyError('ERR_HTTP_ANSWER', message))
   }
 
-  // A ProxyError says what the server did wrong. Any other error comes from the reader of the frames.
+  // A ProxyError says what the server did wrong, and is returned. Any other error comes from the
+  // code that handles the frames. It is logged and wrapped in a ProxyError.
   #readError(error: unknown): ProxyError {
     if (error instanceof ProxyError) return error
     const message = `cannot handle the response of ${this.client.name}`
@@ -172,7 +181,10 @@ export class Post implements ResponseHandler, GetOwner {
     this.#fail(body.error(this.client.name, this.#status), response)
   }
 
-  /** The JSON-RPC error that a body holds, as the response to this request, whatever its id. */
+  /**
+   * Returns the JSON-RPC error in a body, with the id of this request. The server may have used
+   * another id. Returns undefined if the body is not a JSON-RPC error.
+   */
   #errorResponse(bytes: Buffer): Frame | undefined {
     try {
       const response = parseFrame(bytes)
@@ -182,7 +194,7 @@ export class Post implements ResponseHandler, GetOwner {
       const error = valueText(response.bytes, ['error'])
       return parseFrame(Buffer.from(`{"jsonrpc":"2.0","id":${id},"error":${error}}`))
     } catch {
-      return undefined // a page for people, or nothing: the status must do
+      return undefined // the body is HTML or empty, so the error shows only the status
     }
   }
 

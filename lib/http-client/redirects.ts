@@ -1,5 +1,6 @@
-// Redirects. Some servers redirect /mcp to /mcp/, so the proxy follows a redirect within the origin. It
-// follows none to another origin: the headers of a request can hold secrets.
+// Decides which redirects the proxy follows. Some servers redirect /mcp to /mcp/, so the proxy
+// follows a redirect within the origin. It does not follow a redirect to another origin, because
+// the headers of a request can contain secrets.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
@@ -9,11 +10,14 @@ export const maxRedirects = 5
 export const isRedirect = (status: number, headers: IncomingHttpHeaders): boolean =>
   status >= 301 && status <= 308 && status !== 304 && headers.location !== undefined
 
-/** The URL that the header `Location` names, or `undefined` if it is not a URL. */
+/** Returns the URL that the header `Location` names, or `undefined` if it is not a URL. */
 export const redirectTarget = (location: string, from: URL): URL | undefined =>
   URL.canParse(location, from.href) ? new URL(location, from) : undefined
 
-/** Whether the same request may go to `target`. After 301 to 303 a POST would become a GET. */
+/**
+ * Whether the proxy may send the same request to `target`. After 301, 302 and 303 it may not send a
+ * POST or DELETE, because clients change the method to GET.
+ */
 export function mayFollow(
   target: URL | undefined,
   from: URL,

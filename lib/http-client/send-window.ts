@@ -1,9 +1,9 @@
-// Decides when the next frame may follow, where each frame is a POST.
+// Decides when the proxy may send the next frame, if it sends each frame in its own POST.
 //
-// A request can take hours, so the next frame does not wait for its response. But a writer must not run
-// ahead of the server: the next frame waits while the frames that the server has not acknowledged are
-// too many bytes. After a notification, a response or the first request it waits until that frame is
-// finished, since the server must have it before the next one.
+// A request can take hours, so the next frame does not wait for its response. But a client must not
+// send faster than the server reads. So the next frame waits while the unacknowledged frames
+// together have too many bytes. After a notification, a response or the first request, the next
+// frame waits until this frame is finished, because the server must get them in order.
 
 import type { Frame } from '../message/frame.ts'
 import type { Callback } from '../streams/callbacks.ts'
@@ -11,12 +11,15 @@ import type { Callback } from '../streams/callbacks.ts'
 export class SendWindow {
   readonly #maxBytes: number
   readonly #unacknowledged = new Set<Frame>()
-  /** The size of the unacknowledged frames. */
+  /** The total size of the unacknowledged frames, in bytes. */
   #bytes = 0
   #awaited: Frame | undefined
   #callback: Callback | undefined
 
-  /** @param maxBytes how many bytes may be unacknowledged before the next frame waits (0: no limit) */
+  /**
+   * @param maxBytes the next frame waits while more than this many bytes are unacknowledged (0: no
+   * limit)
+   */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes || Infinity
   }
@@ -28,8 +31,8 @@ export class SendWindow {
   /**
    * Adds a frame that was sent.
    *
-   * @param awaited the next frame waits until this one is finished
-   * @param callback called when the next frame may follow
+   * @param awaited if true, the next frame waits until `finish(frame)` is called
+   * @param callback called when the proxy may send the next frame
    */
   add(frame: Frame, awaited: boolean, callback: Callback): void {
     this.#unacknowledged.add(frame)
@@ -39,19 +42,22 @@ export class SendWindow {
     this.#update()
   }
 
-  /** The server has the frame. */
+  /** Call this when the server has the frame. */
   acknowledge(frame: Frame): void {
     if (this.#unacknowledged.delete(frame)) this.#bytes -= frame.bytes.length
     this.#update()
   }
 
-  /** The frame has its response, or needs none. */
+  /** Call this when the frame has its response, or when it gets none. */
   finish(frame: Frame): void {
     if (this.#awaited === frame) this.#awaited = undefined
     this.acknowledge(frame)
   }
 
-  /** Calls the waiting callback: with an error if the frame was never sent. */
+  /**
+   * Calls the callback that waits, if there is one. Pass `error` if its frame may not have reached
+   * the server.
+   */
   release(error?: Error | null): void {
     const callback = this.#callback
     this.#callback = undefined

@@ -1,6 +1,6 @@
-// The tools that a server of the modern revision has listed, as far as calls over HTTP need them: which
-// parameters a call repeats in its headers. A tool whose definition asks for headers that are not
-// possible is taken out of the list, as the specification demands.
+// Remembers the tools that a server of the modern revision has listed. For each tool it keeps the
+// parameters that a call over HTTP must repeat in its headers. If the definition of a tool asks for
+// impossible headers, the tool is removed from the list, as the specification demands.
 
 import { valueText } from '../json/find-value.ts'
 import { splice } from '../json/splice.ts'
@@ -11,7 +11,10 @@ import { isTool, mirroredParams } from '../protocol/mirrored-headers.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
 
 const toolsPath = ['result', 'tools']
-/** How much of a name or reason the log shows, in characters: a server may send any length. */
+/**
+ * The log shows at most this many characters of a name or reason, because a server may send long
+ * ones.
+ */
 const maxShown = 200
 
 export class ToolList {
@@ -25,12 +28,18 @@ export class ToolList {
     this.#server = server
   }
 
-  /** The parameters of a tool that are mirrored. A tool that was never listed has none. */
+  /**
+   * Returns the parameters of a tool that a call repeats in its headers. For a tool that was never
+   * listed, the result is empty.
+   */
   paramsOf(tool: string): MirroredParam[] {
     return this.#params.get(tool) ?? []
   }
 
-  /** Learns the tools of a response to `tools/list`. Returns it without the invalid ones. */
+  /**
+   * Remembers the tools in a response to `tools/list`. Returns the response without the invalid
+   * tools.
+   */
   read(response: Frame): Frame {
     const { tools } = Object(response.message().result) as { tools?: unknown }
     if (!Array.isArray(tools)) return response
@@ -48,7 +57,7 @@ export class ToolList {
     return new Frame(splice(response.bytes, [{ path: toolsPath, text }]), response)
   }
 
-  /** Returns whether the tool is valid. */
+  /** Remembers the parameters of a tool. Returns whether the tool is valid. */
   #learn(tool: unknown): boolean {
     if (!isTool(tool)) return false
     const params = mirroredParams(tool)

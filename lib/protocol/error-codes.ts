@@ -1,4 +1,4 @@
-// The codes of JSON-RPC errors: those of JSON-RPC 2.0 itself, and those of MCP.
+// The codes of JSON-RPC errors. JSON-RPC 2.0 defines some of them, and MCP the others.
 
 export const errorCodes = {
   // JSON-RPC 2.0, section 5.1.
@@ -8,18 +8,18 @@ export const errorCodes = {
   invalidParams: -32602,
   internalError: -32603,
 
-  /** A failure of the server, or of the connection to it. JSON-RPC leaves its meaning open. */
+  /** The server failed, or the connection to it. JSON-RPC reserves this code without a meaning. */
   serverError: -32000,
-  /** The SDKs answer with this code where the server doesn't know the session. */
+  /** The MCP SDKs send this code when the server does not know the session. */
   sessionUnknown: -32001,
 
-  // 2026-07-28.
+  // MCP revision 2026-07-28.
   headerMismatch: -32020,
   missingClientCapability: -32021,
   unsupportedProtocolVersion: -32022
 } as const
 
-/** Only a server of the modern revision answers with one of these (2026-07-28, Versioning). */
+/** Only a server of the modern revision sends one of these codes (2026-07-28, Versioning). */
 export const modernErrorCodes: ReadonlySet<number | undefined> = new Set([
   errorCodes.headerMismatch,
   errorCodes.missingClientCapability,

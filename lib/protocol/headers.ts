@@ -1,16 +1,17 @@
-// The names of the HTTP headers that MCP defines or gives a meaning, in lower case, as Node has them.
+// The names of the HTTP headers that MCP uses. They are lower-case because Node's header objects
+// are, too.
 
 export const headerNames = {
   sessionId: 'mcp-session-id',
   protocolVersion: 'mcp-protocol-version',
   lastEventId: 'last-event-id',
 
-  // 2026-07-28.
+  // MCP revision 2026-07-28.
   method: 'mcp-method',
   name: 'mcp-name',
-  /** Followed by the name that a tool's schema gives in `x-mcp-header`. */
+  /** A header name is this prefix and the name that a tool's schema gives in `x-mcp-header`. */
   paramPrefix: 'mcp-param-'
 } as const
 
-/** The session header as people write it, in messages and in CORS headers. */
+/** The name of the session header with capital letters, for error messages and CORS headers. */
 export const sessionIdHeader = 'Mcp-Session-Id'

@@ -1,9 +1,9 @@
-// The shape of a JSON-RPC 2.0 message, as far as MCP allows it.
+// The type of a JSON-RPC 2.0 message in MCP.
 
-/** The value of each message's member `jsonrpc`. */
+/** The value of the member `jsonrpc` in every message. */
 export const jsonRpcVersion = '2.0'
 
-/** The id of a request and its response. MCP forbids null. */
+/** The id of a request. Its response has the same id. MCP forbids null. */
 export type Id = string | number
 
 /** A parsed message of any kind. */

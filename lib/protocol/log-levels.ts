@@ -1,4 +1,4 @@
-// The levels of `notifications/message`, the least severe first (RFC 5424).
+// The levels of `notifications/message`, from the least severe to the most severe (RFC 5424).
 
 export const logLevels = [
   'debug',

@@ -1,8 +1,8 @@
-// The names of the requests and notifications that the proxy itself reads, answers or makes. It passes
-// all others on without knowing them.
+// The methods of the requests and notifications that the proxy itself reads, answers or creates.
+// The proxy forwards all other methods unread.
 
 export const methods = {
-  // Requests of a client.
+  // Requests that a client sends.
   initialize: 'initialize',
   discover: 'server/discover',
   ping: 'ping',
@@ -18,14 +18,14 @@ export const methods = {
   updateTask: 'tasks/update',
   cancelTask: 'tasks/cancel',
 
-  // Notifications of a client.
+  // Notifications that a client sends.
   initialized: 'notifications/initialized',
 
-  // Notifications of either side.
+  // Notifications that a client or a server sends.
   cancelled: 'notifications/cancelled',
   progress: 'notifications/progress',
 
-  // Notifications of a server.
+  // Notifications that a server sends.
   logMessage: 'notifications/message',
   resourceUpdated: 'notifications/resources/updated',
   toolsChanged: 'notifications/tools/list_changed',

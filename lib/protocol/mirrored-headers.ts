@@ -1,6 +1,6 @@
-// The headers that mirror a message of the modern revision, so that load balancers can route it without
-// reading its body (2026-07-28, Streamable HTTP, Request Metadata). `http-client` writes them,
-// `http-server` checks them against the body.
+// The HTTP headers that repeat (mirror) parts of a message of the modern revision. With them a load
+// balancer can route the message without its body (2026-07-28, Streamable HTTP, Request Metadata).
+// `http-client` writes these headers. `http-server` compares them with the body.
 
 import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
@@ -9,11 +9,11 @@ import type { Message } from './json-rpc.ts'
 import { metaKeys } from './meta-keys.ts'
 import { methods } from './methods.ts'
 
-/** A parameter of a tool that is mirrored in the header `Mcp-Param-{name}`. */
+/** A parameter of a tool whose value is repeated in the header `Mcp-Param-{name}`. */
 export interface MirroredParam {
   /** The header's name, in lower case. */
   header: string
-  /** The path of the argument: names of members, from the root of the arguments. */
+  /** The path to the value: the names of the members, from `params.arguments` of the call. */
   path: string[]
   type: 'string' | 'integer' | 'boolean'
 }
@@ -24,12 +24,15 @@ export interface Tool {
   inputSchema?: unknown
 }
 
-/** The methods that need `Mcp-Name`, and the member of their params that it mirrors. */
+/**
+ * For each method that needs the header `Mcp-Name`: the member of `params` that this header
+ * repeats.
+ */
 const subjects = new Map<string, string>([
   [methods.callTool, 'name'],
   [methods.getPrompt, 'name'],
   [methods.readResource, 'uri'],
-  // From the extension io.modelcontextprotocol/tasks.
+  // These methods belong to the extension io.modelcontextprotocol/tasks.
   [methods.getTask, 'taskId'],
   [methods.updateTask, 'taskId'],
   [methods.cancelTask, 'taskId']
@@ -37,7 +40,9 @@ const subjects = new Map<string, string>([
 
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
-/** Whether an entry of a tool list is an object with a name. Servers may send anything. */
+/**
+ * Whether an entry of a tool list is an object with a name. A server may send other values, too.
+ */
 export function isTool(entry: unknown): entry is Tool {
   return isObject(entry) && typeof entry.name === 'string'
 }
@@ -45,7 +50,8 @@ export function isTool(entry: unknown): entry is Tool {
 /**
  * Reads the annotations `x-mcp-header` of a tool.
  *
- * @returns the parameters that a client must mirror, or why the definition of the tool is invalid
+ * @returns the parameters that a client must mirror, or a string that says why the definition of
+ * the tool is invalid
  */
 export function mirroredParams(tool: Tool): MirroredParam[] | string {
   const params = collect(tool.inputSchema)
@@ -58,27 +64,37 @@ export function mirroredParams(tool: Tool): MirroredParam[] | string {
   return params
 }
 
-/** The last name of a path. Each name links to the one before it: copies would take square time. */
+/**
+ * The last name of a path. Each name links to the name before it. A copy of the path for each name
+ * would take quadratic time.
+ */
 interface PathEnd {
   name: string
   depth: number
   before: PathEnd | undefined
 }
 
-/** An object or array inside of a schema. */
+/** An object or array inside a schema. */
 interface Place {
   value: object
-  /** Leads to the value. Undefined at the root. */
+  /** The path to the value. Undefined at the root of the schema. */
   path: PathEnd | undefined
-  /** The path goes through `properties` alone. */
+  /**
+   * True if each step of the path is a member of `properties`. Else the parameter cannot be
+   * mirrored.
+   */
   reachable: boolean
 }
 
-/** Each call follows the path of each parameter, so paths are short. */
+/**
+ * A mirrored parameter may not be nested deeper than this. Each tool call follows the path of each
+ * parameter, so a limit saves time.
+ */
 const maxDepth = 64
 
-// A loop, since a schema can be nested deeper than a function can call itself. Places wait in `open`
-// in reverse order, so that the walk goes from the first to the last.
+// Returns the mirrored parameters of a schema, in document order, or why the schema is invalid. It
+// uses a loop, because recursion would overflow the stack on a deeply nested schema. `open` is a
+// stack, so the members of an object are added to it in reverse order.
 function collect(root: unknown): MirroredParam[] | string {
   const params: MirroredParam[] = []
   const open: Place[] = []
@@ -123,7 +139,10 @@ function readAnnotation({ value, path, reachable }: Place): MirroredParam | stri
   return { header: `${headerNames.paramPrefix}${name.toLowerCase()}`, path: names, type }
 }
 
-/** The headers of a POST with `message`. `params` are those of the tool that it calls. */
+/**
+ * Returns the headers for a POST with `message`. `params` are the mirrored parameters of the called
+ * tool.
+ */
 export function mirrorHeaders(message: Message, params: MirroredParam[]): Record<string, string> {
   const headers: Record<string, string> = {}
   const { version, method, name } = mirrored(message)
@@ -140,7 +159,7 @@ export function mirrorHeaders(message: Message, params: MirroredParam[]): Record
 /**
  * Compares the headers of a POST with its body (2026-07-28, Streamable HTTP, Server Validation).
  *
- * @returns the first difference, or `undefined` if there is none
+ * @returns a text about the first difference, or `undefined` if there is none
  */
 export function findMismatch(
   headers: IncomingHttpHeaders,
@@ -184,7 +203,7 @@ function mirrored({ method, params = {} }: Message): {
   }
 }
 
-/** The text of an argument; undefined if it is absent, null, an object or an array. */
+/** Returns an argument as text, or undefined if it is absent, null, an object or an array. */
 function argumentAt({ params }: Message, path: string[]): string | undefined {
   let value: unknown = params?.arguments
   for (const name of path) value = isObject(value) ? value[name] : undefined
@@ -205,7 +224,8 @@ export function decodeValue(text: string): string | undefined {
   const encoded = sentinel.exec(text)?.[1]
   if (encoded === undefined) return text
   const bytes = Buffer.from(encoded, 'base64')
-  // Node also decodes invalid base64. Valid base64 is what the result encodes to.
+  // Node also decodes invalid base64. So encode the result again: only valid base64 gives the same
+  // text.
   const isExact = isUtf8(bytes) && bytes.toString('base64') === encoded
   return isExact ? bytes.toString() : undefined
 }

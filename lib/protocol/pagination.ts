@@ -1,17 +1,17 @@
-// Reading a list that a server sends in pages. Each result names the next page in `nextCursor`; the
-// last one names none. A server may name pages for ever, so a list also ends after a number of pages
-// and at a cursor that came before.
+// Helps to read a list that a server sends in pages. Each result names the next page in
+// `nextCursor`. The last result has no `nextCursor`. A faulty server may name next pages for ever.
+// So a list also ends after 1000 pages, or when the server repeats a cursor.
 
 const maxPages = 1000
-/** Bounds the memory for cursors that came before, in characters. */
+/** The longest cursor, in characters. It limits the memory, because all cursors are kept. */
 const maxCursor = 64 * 1024
 
 export class Pagination {
   readonly #seen = new Set<string>()
-  /** Why the list was cut short, if it was. */
+  /** Why the list ended before its last page. Undefined if it did not. */
   fault: string | undefined
 
-  /** The cursor of the page after `result`; `undefined` at the end of the list. */
+  /** Returns the cursor of the page after `result`, or `undefined` at the end of the list. */
   next(result: unknown): string | undefined {
     const { nextCursor } = Object(result) as { nextCursor?: unknown }
     if (typeof nextCursor !== 'string') return undefined

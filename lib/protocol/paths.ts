@@ -1,26 +1,27 @@
-// Where the members stand in a message that the proxy rewrites: the names of the members, from the root.
+// The paths of the members that the proxy reads or rewrites in a message. A path is a list of
+// member names, from the root of the message.
 
 import { metaKeys } from './meta-keys.ts'
 
 export const paths = {
-  /** Of a request, and of its response. */
+  /** The id of a request or a response. */
   id: ['id'],
-  /** Of a request: the token that its progress notifications carry. */
+  /** The progress token in a request. Its progress notifications carry the same token. */
   requestToken: ['params', '_meta', 'progressToken'],
-  /** Of a progress notification. */
+  /** The progress token in a progress notification. */
   progressToken: ['params', 'progressToken'],
-  /** Of a cancellation. */
+  /** The id of the cancelled request, in `notifications/cancelled`. */
   cancelledId: ['params', 'requestId'],
-  /** Of `logging/setLevel`. */
+  /** The log level in a `logging/setLevel` request. */
   level: ['params', 'level'],
-  /** Of the response to `initialize`. */
+  /** The revision in the response to `initialize`. The session uses this revision. */
   agreedVersion: ['result', 'protocolVersion'],
 
-  // 2026-07-28.
-  /** Of a request: the least level of the log messages that it asks for. */
+  // MCP revision 2026-07-28.
+  /** The log level in a request. The client wants log messages of this level and above. */
   requestLogLevel: ['params', '_meta', metaKeys.logLevel],
-  /** Of a notification that belongs to a subscription. */
+  /** The subscription id in a notification that belongs to a subscription. */
   subscription: ['params', '_meta', metaKeys.subscriptionId],
-  /** Of the response that ends a subscription. */
+  /** The subscription id in the response that ends a subscription. */
   endedSubscription: ['result', '_meta', metaKeys.subscriptionId]
 }

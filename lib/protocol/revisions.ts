@@ -1,7 +1,7 @@
-// The revisions of MCP. Sessions of the legacy ones open with `initialize`. The modern one has neither
-// a handshake nor sessions.
+// The revisions of MCP. In a legacy revision a session begins with `initialize`. The modern
+// revision has no `initialize` and no sessions.
 
-/** Oldest first. */
+/** The legacy revisions, from the oldest to the newest. */
 export const legacyVersions = ['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25'] as const
 
 export type LegacyVersion = (typeof legacyVersions)[number]
@@ -13,10 +13,13 @@ export const modernVersion = '2026-07-28'
 /** The only revision with JSON-RPC batches. */
 export const batchVersion = '2025-03-26' satisfies LegacyVersion
 
-/** The first revision whose clients accept an event without data, which gives them an id to resume. */
+/**
+ * The first revision whose clients accept an event without data. Such an event gives the client an
+ * event id, with which the client can resume the stream.
+ */
 export const primingVersion = '2025-11-25' satisfies LegacyVersion
 
-/** Whether a message or header names a revision without sessions. `undefined` names none. */
+/** Whether `version` is a revision without sessions. False for `undefined`. */
 export function isModernVersion(version: string | undefined): version is string {
   return version !== undefined && !isLegacyVersion(version)
 }

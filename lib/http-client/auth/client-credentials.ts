@@ -1,6 +1,7 @@
-// Access tokens by OAuth 2.0 client credentials (RFC 6749, section 4.4). The credentials go to the token
-// endpoint in a header. If the endpoint refuses that, they go in the body, then and later. The library
-// for OAuth is loaded for the first token.
+// Fetches access tokens with OAuth 2.0 client credentials (RFC 6749, section 4.4). The proxy sends
+// the credentials to the token endpoint in a header. If the endpoint refuses this header, the proxy
+// sends them in the body, for this token and all later ones. The OAuth library loads only when the
+// first token is needed.
 
 import type {
   ClientAuth,
@@ -19,16 +20,20 @@ export interface ClientCredentialsOptions {
   clientId: string
   /** The secret of that id. No error and no log shows it. */
   clientSecret: string
-  /** The token endpoint. It gets the secret: over `http:` anybody on the way can read it. */
+  /**
+   * The token endpoint. The proxy sends the secret to it. With `http:`, anybody on the network path
+   * can read the secret.
+   */
   tokenUrl: URL
   /**
-   * Sends the requests to `tokenUrl`. A function is called for the first token, and again if it failed.
-   * The caller destroys the dispatcher.
+   * Sends the requests to `tokenUrl`. If this is a function, it is called before the first token
+   * request. It is called again only if it failed. The caller of `clientCredentials` destroys the
+   * dispatcher.
    */
   dispatcher: Dispatcher | (() => Promise<Dispatcher>)
   /**
-   * How long a token may take to come, in milliseconds (default 30 000; 0: no limit). Without a limit a
-   * silent endpoint holds all requests for ever.
+   * How long the proxy waits for a token, in milliseconds (default 30 000; 0: no limit). Without a
+   * limit, all requests wait for ever if the endpoint does not answer.
    */
   timeout?: number | undefined
   /** Gives the time in milliseconds (default `Date.now`). For tests. */
@@ -39,15 +44,17 @@ export function clientCredentials(options: ClientCredentialsOptions): TokenSourc
   return new SharedToken(new TokenEndpoint(options), options.now ?? Date.now)
 }
 
-/** The largest response that is read, in bytes. A token response has a few lines. */
+/** The largest response of the token endpoint that is read, in bytes. A larger one is an error. */
 const maxResponse = 1024 * 1024
-/** How much of the endpoint's reason an error shows, in characters. */
+/** An error shows at most this many characters of the reason that the endpoint gave. */
 const maxReason = 300
 
 class TokenEndpoint implements TokenFetcher {
   readonly #options: ClientCredentialsOptions
   #dispatcher: Promise<Dispatcher> | undefined
-  /** The endpoint accepts the credentials only in the body. */
+  /**
+   * True when the endpoint has refused the credentials in the header and accepted them in the body.
+   */
   #inBody = false
 
   constructor(options: ClientCredentialsOptions) {
@@ -85,15 +92,16 @@ class TokenEndpoint implements TokenFetcher {
         if (!(error instanceof ClientRefusedError)) throw error
       }
     }
-    // Every endpoint must accept Basic authentication (RFC 6749, 2.3.1). But some accept only
-    // credentials in the body, and others do not decode those in the header.
+    // Every endpoint must accept Basic authentication (RFC 6749, 2.3.1). But some endpoints accept
+    // credentials only in the body, and others do not decode the credentials in the header. So the
+    // proxy tries the body second.
     const response = await this.#requestToken(dispatcher, this.#post, signal)
     this.#inBody = true
     return response
   }
 
-  // The library's own ClientSecretBasic also encodes the hyphens of a UUID, which a form does not.
-  // Endpoints that do not decode refuse that.
+  // The library's own `ClientSecretBasic` also encodes hyphens, so it changes a UUID. An endpoint
+  // that does not decode the credentials would refuse them. Form encoding keeps hyphens.
   readonly #basic: ClientAuth = (_server, _client, _body, headers) => {
     const { clientId, clientSecret } = this.#options
     const credentials = `${formEncode(clientId)}:${formEncode(clientSecret)}`
@@ -124,13 +132,14 @@ class TokenEndpoint implements TokenFetcher {
     try {
       return await processClientCredentialsResponse(server, client, response)
     } catch (error) {
-      // Without the cause: it holds the response, which may hold a token.
+      // The new error has no cause, because the library's error holds the response, and the
+      // response may contain a token.
       throw this.#explain(response.status, error as LibraryError)
     }
   }
 
-  // Not fetch: undici's takes longer to load than all the rest, and Node's own may not work with a
-  // dispatcher of this undici.
+  // This method does not use `fetch`. undici's `fetch` takes longer to load than all other parts
+  // together. Node's `fetch` may not work with a dispatcher of the installed undici.
   async #fetch(
     dispatcher: Dispatcher,
     headers: Record<string, string>,
@@ -143,8 +152,8 @@ class TokenEndpoint implements TokenFetcher {
       const path = pathname + search
       const options = { origin, path, method: 'POST', headers, body: form, signal }
       const { statusCode: status, body } = await request.call(dispatcher, options)
-      // Without its headers: a wrong content type, or a challenge, would keep the library from reading
-      // the body.
+      // The response's own headers are dropped. The library does not read the body if the content
+      // type is wrong or if there is a `WWW-Authenticate` header.
       const responseHeaders = { 'content-type': 'application/json' }
       return new Response(await this.#read(body), { status, headers: responseHeaders })
     } catch (cause) {
@@ -169,7 +178,8 @@ class TokenEndpoint implements TokenFetcher {
     if (error !== undefined) reason = error
     else if (status === 200) reason = `its response has no token: ${message}`
     if (error_description !== undefined) reason += ` (${error_description})`
-    // An endpoint that ignores the header answers invalid_request, since it sees no client.
+    // An endpoint that ignores the `Authorization` header sees no client, so it answers
+    // `invalid_request`.
     const refused = status === 401 || error === 'invalid_client' || error === 'invalid_request'
     const Kind = refused ? ClientRefusedError : ProxyError
     return new Kind('ERR_TOKEN', this.#message(reason))
@@ -179,7 +189,10 @@ class TokenEndpoint implements TokenFetcher {
     return new ProxyError('ERR_TOKEN', this.#message(reason), options)
   }
 
-  /** The reason comes from the endpoint: it may hold line breaks, any length, or the secret. */
+  /**
+   * Builds the error message. The endpoint chose `reason`, so this removes line breaks and the
+   * secret, and cuts a long text.
+   */
   #message(reason: string): string {
     const { clientSecret, tokenUrl } = this.#options
     const shown = clientSecret === '' ? reason : reason.replaceAll(clientSecret, '…')
@@ -188,15 +201,15 @@ class TokenEndpoint implements TokenFetcher {
   }
 }
 
-/** The error that oauth4webapi throws. The last two members come from the endpoint. */
+/** The error that oauth4webapi throws. `error` and `error_description` come from the endpoint. */
 interface LibraryError {
   message: string
   error?: string
   error_description?: string
 }
 
-/** The endpoint refused the credentials. It may accept them in the body. */
+/** The endpoint refused the credentials in the header. It may accept them in the body. */
 class ClientRefusedError extends ProxyError {}
 
-/** Encodes as application/x-www-form-urlencoded (RFC 6749, 2.3.1). */
+/** Encodes a text as application/x-www-form-urlencoded (RFC 6749, 2.3.1). */
 const formEncode = (text: string): string => new URLSearchParams({ '': text }).toString().slice(1)

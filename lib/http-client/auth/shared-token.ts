@@ -1,21 +1,25 @@
-// One access token for all requests. It is fetched for the first caller, and again shortly before it
-// expires or after the server refused it. Callers at the same time share one token request.
+// Keeps one access token for all requests. The first caller starts a token request. A caller starts
+// another one if the token expires soon or the server has refused it. Callers that wait at the same
+// time share one token request.
 
 import type { TokenSource } from './token-source.ts'
 
-/** Gives tokens. `controller` aborts the request, with its reason as the error. */
+/**
+ * Fetches tokens. To stop a request, call `controller.abort(reason)`: the request then fails with
+ * `reason`.
+ */
 export interface TokenFetcher {
   request(controller: AbortController): Promise<{
     access_token: string
-    /** The lifetime in seconds. */
+    /** The lifetime of the token, in seconds. */
     expires_in?: number
   }>
 }
 
-/** A token request under way. */
+/** A token request that has not finished. */
 interface Fetching {
   token: Promise<string>
-  /** How many callers wait for it. */
+  /** The number of callers that wait for the token. */
   waiting: number
   abort(): void
 }
@@ -66,14 +70,17 @@ export class SharedToken implements TokenSource {
     const response = await this.#fetcher.request(controller)
     // A token without a lifetime is valid until the server refuses it.
     const lifetime = (response.expires_in ?? Infinity) * 1000
-    // Half a minute for clocks that differ and for the network. Less for a short lifetime.
+    // The token counts as expired 30 s early, because clocks differ and the network takes time. For
+    // a short lifetime the margin is a tenth of the lifetime.
     const margin = Math.min(30_000, lifetime / 10)
     this.#held = { token: response.access_token, until: requestedAt + lifetime - margin }
     return response.access_token
   }
 }
 
-/** Settles as `promise` does, or rejects when `signal` aborts. */
+/**
+ * Returns the result of `promise`. Rejects earlier, with the signal's reason, if `signal` aborts.
+ */
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
-// Makes the undici dispatcher for requests to a server: with TLS as the options say, and through an
-// HTTP proxy if the environment names one. A client waits for this file to load, so it loads only the
-// parts of undici (and node:tls, and the certificates) that the URL needs.
+// Creates the undici dispatcher that sends requests to a server. The options set its TLS. It uses
+// an HTTP proxy if the environment variables name one. A client waits while this file loads, so the
+// file loads only the parts that the URL needs (of undici, node:tls and the certificates).
 
 import type { Agent, Dispatcher } from 'undici'
 import { limits } from '../../limits.ts'
@@ -10,23 +10,26 @@ import { tlsSettings } from './tls.ts'
 import type { TlsOptions } from './tls.ts'
 
 export interface AgentOptions extends TlsOptions {
-  /** The URL to reach. Its scheme decides whether to use TLS, and which proxy. */
+  /**
+   * The URL to reach. Its scheme decides whether TLS is used, and whether HTTP_PROXY or HTTPS_PROXY
+   * counts.
+   */
   origin: URL
-  /** How long connecting may take, in milliseconds (default 30 000; 0: no limit). */
+  /** The time limit to open a connection, in milliseconds (default 30 000; 0: no limit). */
   connectTimeout?: number | undefined
   /**
-   * The environment whose HTTP_PROXY, HTTPS_PROXY and NO_PROXY are used (default: that of the process).
+   * The environment variables. HTTP_PROXY, HTTPS_PROXY and NO_PROXY count (default: `process.env`).
    */
   env?: NodeJS.ProcessEnv | undefined
 }
 
 /**
- * Gives the dispatcher for requests to `origin`. It opens as many connections as there are requests at
- * a time. It has `dispatch`, `close` and `destroy`, but not the methods that only undici's index adds
- * (`request`, `stream`…).
+ * Returns the dispatcher for requests to `origin`. The dispatcher opens one connection for each
+ * request that runs at the same time. It has `dispatch`, `close` and `destroy`, but not `request`,
+ * `stream` and the other methods that only the index of undici adds.
  *
- * Errors: `ERR_CONFIG` for a file or proxy URL that cannot be used. Requests fail with undici's errors,
- * and with `ERR_CONNECTION` when the proxy fails.
+ * Errors: `ERR_CONFIG` for a file or proxy URL that cannot be used. A request fails with an error
+ * of undici, or with `ERR_CONNECTION` if the HTTP proxy fails.
  */
 export async function createAgent(options: AgentOptions): Promise<Dispatcher> {
   const { origin, connectTimeout: timeout = limits.connectTimeout, env = process.env, ca } = options
@@ -37,21 +40,21 @@ export async function createAgent(options: AgentOptions): Promise<Dispatcher> {
     const noProxy = env.no_proxy ?? env.NO_PROXY ?? ''
     return createProxyAgent({ proxy, noProxy, connect, ca, settings })
   }
-  // Not a Pool or Client: they load as fast, but send a request to their own origin even if it is meant
-  // for another.
+  // This is not a Pool or Client, because these send every request to one origin, even a request
+  // for another origin. They do not load faster.
   const { default: Agent } = await import('./undici-agent.ts')
   return new Agent({ ...settings, connect })
 }
 
-// The keep-alive time stays at undici's 4 s: many servers close idle connections after 5 s without
-// notice, and a request sent at that moment is lost.
+// An idle connection closes after 4 s, the default of undici. Many servers close an idle connection
+// after 5 s without notice. A request that the proxy sends at that moment is lost.
 const settings = {
-  // A call may run for hours without a byte.
+  // There is no limit, because a tool call may run for hours before the server sends a byte.
   headersTimeout: 0,
   bodyTimeout: 0,
-  // A request must not wait behind a call on the same connection.
+  // A connection carries one request at a time, so that no request waits for a long call.
   pipelining: 1,
   allowH2: false,
-  // The parsers of messages limit their size.
+  // There is no limit here, because the message parsers limit the size of each message.
   maxResponseSize: -1
 } satisfies Agent.Options

@@ -1,20 +1,24 @@
-// The HTTP proxy that the environment names, in HTTP_PROXY or HTTPS_PROXY.
+// Finds the HTTP proxy that the environment variable HTTP_PROXY or HTTPS_PROXY names.
 
 import { ProxyError } from '../../errors.ts'
 
 export interface HttpProxy {
-  /** The variable that names it. */
+  /** The environment variable that names the proxy. */
   variable: string
   url: URL
   /** The value of the header `Proxy-Authorization`. */
   authorization: string | undefined
 }
 
-/** @throws ProxyError `ERR_CONFIG`, without the value: it may hold a password */
+/**
+ * @throws ProxyError `ERR_CONFIG` if the variable is not a usable URL. The error does not show the
+ * value, because it may contain a password.
+ */
 export function findProxy(isSecure: boolean, env: NodeJS.ProcessEnv): HttpProxy | undefined {
   const upper = isSecure ? 'HTTPS_PROXY' : 'HTTP_PROXY'
   const lower = upper.toLowerCase()
-  // As in other programs: lower case wins, and an empty value means no proxy.
+  // As in other programs, the lower-case variable wins, and an empty value means that there is no
+  // proxy.
   const variable = env[lower] === undefined ? upper : lower
   const value = env[variable]
   if (!value) return undefined
@@ -34,7 +38,7 @@ export function findProxy(isSecure: boolean, env: NodeJS.ProcessEnv): HttpProxy 
   }
 }
 
-/** Decodes percent-encoding. A password with a stray % stays as written. */
+/** Decodes percent-encoding. A text that is not valid percent-encoding stays unchanged. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text)

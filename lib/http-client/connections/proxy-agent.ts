@@ -1,5 +1,6 @@
-// The undici dispatcher that reaches a server through an HTTP proxy: HTTPS through a tunnel, plain HTTP
-// as plain requests to the proxy. It is undici's EnvHttpProxyAgent, with errors that name the proxy.
+// The undici dispatcher that reaches a server through an HTTP proxy. HTTPS requests go through a
+// tunnel. Plain HTTP requests go to the proxy itself. This is undici's EnvHttpProxyAgent, but its
+// errors name the proxy.
 
 import type { Agent, buildConnector, Dispatcher } from 'undici'
 import { ProxyError } from '../../errors.ts'
@@ -9,11 +10,14 @@ import type { TlsSettings } from './tls.ts'
 
 export interface ProxyAgentOptions {
   proxy: HttpProxy
-  /** The value of NO_PROXY: the hosts to reach directly. */
+  /** The value of NO_PROXY: the hosts that are reached without the proxy. */
   noProxy: string
-  /** How to connect to the server, with its TLS settings. */
+  /** The settings of connections to the server: TLS, and the time limit in milliseconds. */
   connect: TlsSettings & { timeout: number }
-  /** Authorities to trust, for the connection to the proxy too. */
+  /**
+   * The path of a PEM file with authorities to trust. It also applies to the connection to the
+   * proxy.
+   */
   ca: string | undefined
   settings: Agent.Options
 }
@@ -33,7 +37,7 @@ export async function createProxyAgent(options: ProxyAgentOptions): Promise<Disp
   const proxyError = (text: string, cause?: unknown): ProxyError =>
     new ProxyError('ERR_CONNECTION', text, cause === undefined ? {} : { cause })
 
-  /** The connections to the proxy. */
+  /** Creates a pool of connections to the proxy. */
   const createProxyPool = (origin: string | URL, options: PoolOptions): Dispatcher => {
     const connectToProxy: buildConnector.connector = (target, callback) => {
       options.connect(target, (...[cause, socket]) => {
@@ -44,7 +48,10 @@ export async function createProxyAgent(options: ProxyAgentOptions): Promise<Disp
     return new Pool(origin, { ...settings, connect: connectToProxy })
   }
 
-  /** The same, to request tunnels. The errors of undici's agent do not name the proxy. */
+  /**
+   * Creates a pool of connections to the proxy whose `connect` requests a tunnel. It replaces the
+   * `connect` of undici, because the errors of that one do not name the proxy.
+   */
   const createTunnels = (origin: URL, options: object): Dispatcher => {
     const pool = createProxyPool(origin, options as PoolOptions)
     const connect = async (request: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData> => {
@@ -63,16 +70,17 @@ export async function createProxyAgent(options: ProxyAgentOptions): Promise<Disp
   return new EnvHttpProxyAgent({
     ...settings,
     connect,
-    // undici applies NO_PROXY. It gets all three values, even empty ones, since it looks in the
-    // environment of the process for those that are missing.
+    // undici applies NO_PROXY. undici reads each missing value from `process.env`, so all three
+    // values are set here, even if they are empty.
     httpProxy: url.href,
     httpsProxy: url.href,
     noProxy,
     ...(token !== undefined && { token }),
-    // No tunnel for plain HTTP: by default proxies refuse tunnels to its ports.
+    // Plain HTTP uses no tunnel, because most proxies refuse tunnels to the ports of plain HTTP.
     proxyTunnel: false,
     requestTls: connect,
-    // The TLS options are about the server. Only the added authorities count for the proxy as well.
+    // The TLS options are for the server. Only `ca` (the added authorities) also applies to the
+    // proxy.
     proxyTls: { timeout, ...(url.protocol === 'https:' && (await tlsSettings({ ca }))) },
     clientFactory: createTunnels,
     factory: (origin, options) =>

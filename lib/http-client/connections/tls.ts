@@ -1,5 +1,6 @@
-// The TLS settings of a connection: which authorities to trust, and which client certificate to show.
-// The files are read once, when the agent is created.
+// The TLS settings of a connection. They say which authorities to trust and which client
+// certificate to show. Their files are read once, when the agent (the undici dispatcher) is
+// created.
 
 import { readFileSync } from 'node:fs'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
@@ -7,14 +8,18 @@ import { ProxyError } from '../../errors.ts'
 
 export interface TlsOptions {
   /**
-   * How to verify the server's certificate (default `true`: with the authorities that the system
-   * trusts). A string is the path of a PEM file with the only authorities to trust. `false` accepts any
-   * certificate: then anybody on the way can read and change everything, tokens included.
+   * How to verify the server's certificate. With `true`, the default, the authorities that the
+   * system trusts count. A string is the path of a PEM file, and only the authorities in this file
+   * count. `false` accepts every certificate. Then anybody on the network path can read and change
+   * all data, also tokens.
    */
   verify?: boolean | string | undefined
-  /** The path of a PEM file with authorities to trust besides the others (default: none). */
+  /**
+   * The path of a PEM file with authorities to trust, in addition to the authorities of `verify`
+   * (default: none).
+   */
   ca?: string | undefined
-  /** The path of the client certificate, a PEM file, for servers that ask for one (default: none). */
+  /** The path of the client certificate, a PEM file. Some servers ask for one (default: none). */
   cert?: string | undefined
   /** The path of the client certificate's key, a PEM file (default: the file of `cert`). */
   key?: string | undefined
@@ -25,7 +30,7 @@ export interface TlsSettings {
   secureContext?: SecureContext
 }
 
-/** @throws ProxyError `ERR_CONFIG` for a file that cannot be used */
+/** @throws ProxyError `ERR_CONFIG` if a file cannot be used */
 export async function tlsSettings(options: TlsOptions): Promise<TlsSettings> {
   const { verify = true, ca, cert, key = cert } = options
   const result: TlsSettings = verify === false ? { rejectUnauthorized: false } : {}
@@ -45,7 +50,8 @@ export async function tlsSettings(options: TlsOptions): Promise<TlsSettings> {
     contents.key = read('--key', key)
   }
   try {
-    // One context for all connections: to read all the roots takes 20 ms each time.
+    // All connections share one context, because creating one reads all root certificates, which
+    // takes 20 ms.
     result.secureContext = tls.createSecureContext(contents)
     return result
   } catch (cause) {
@@ -54,7 +60,10 @@ export async function tlsSettings(options: TlsOptions): Promise<TlsSettings> {
   }
 }
 
-/** Node 22.15 and later know what the system trusts. Older ones have only their built-in roots. */
+/**
+ * Node 22.15 and later can list the authorities that the system trusts. An older Node has only its
+ * built-in root certificates.
+ */
 type Tls = typeof import('node:tls') & { getCACertificates?(type: 'default'): string[] }
 
 const systemCertificates = (tls: Tls): readonly string[] =>
@@ -64,7 +73,8 @@ async function readCertificates(flag: string, file: string): Promise<string> {
   const text = read(flag, file)
   const { X509Certificate } = await import('node:crypto')
   try {
-    // node:tls ignores text that is no certificate, and then refuses every server.
+    // node:tls ignores a text that is not a certificate. Then no server would be trusted, so check
+    // here.
     new X509Certificate(text)
     return text
   } catch (cause) {

@@ -1,5 +1,5 @@
-// Types for the parts of undici that are loaded one by one, since all of undici takes more than twice
-// the time. undici declares types only for its index.
+// Types for the parts of undici that the proxy loads one by one. To load all of undici takes more
+// than twice the time. undici itself declares types only for its index.
 
 declare module 'undici/lib/dispatcher/agent.js' {
   export { Agent as default } from 'undici'
