@@ -1,5 +1,5 @@
-// All errors of this package, with the HTTP status for the client that sent the request and the code for
-// the JSON-RPC error response.
+// All errors of this package. Each has an HTTP status for the client that sent the request, and a
+// code for the JSON-RPC error response.
 
 import { errorCodes } from './protocol/error-codes.ts'
 
@@ -47,7 +47,7 @@ const failures = {
 
 export type ErrorCode = keyof typeof failures
 
-/** An error of this package. Match on `code`: messages may change. */
+/** An error of this package. Compare its `code`, not its message, because messages may change. */
 export class ProxyError extends Error {
   override readonly name = 'ProxyError'
   readonly code: ErrorCode
@@ -68,14 +68,16 @@ export class ProxyError extends Error {
   }
 }
 
-/** An exception that nobody expected. The cause is for the log: peers get an error without it. */
+/**
+ * Makes the error for an unexpected exception. Only the log shows the cause; clients do not see it.
+ */
 export function internalError(cause?: unknown): ProxyError {
   return new ProxyError('ERR_INTERNAL', 'internal error (see the log of the proxy)', { cause })
 }
 
-/** A server at a URL answered with a status that means failure. */
+/** The error when a server at a URL responds with an HTTP status that means failure. */
 export class HttpStatusError extends ProxyError {
-  /** The status that the server sent. `status` is what the proxy tells its own client. */
+  /** The HTTP status that the server sent. The proxy sends `status` to its client instead. */
   readonly received: number
 
   constructor(message: string, received: number) {
@@ -84,17 +86,17 @@ export class HttpStatusError extends ProxyError {
   }
 }
 
-/** The error and its causes, as one line. */
+/** Returns the messages of the error and its causes, as one line. */
 export function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  // When a name has several addresses, Node puts the error of each into an AggregateError.
+  // If a host name has several addresses, Node collects the error of each in an AggregateError.
   const text = error.message || (error as NodeJS.ErrnoException).code || error.name
   const line = text.trim().replace(/\s*[\r\n]\s*/g, ' | ')
   const cause: unknown = error instanceof AggregateError ? error.errors[0] : error.cause
   return cause === undefined ? line : `${line}: ${describe(cause)}`
 }
 
-/** True if a stream was aborted or closed early, which is not an error to report. */
+/** Returns true if someone aborted a stream or closed it early. This is not an error to report. */
 export const isAbort = (error: unknown): boolean =>
   error instanceof Error &&
   (error.name === 'AbortError' ||

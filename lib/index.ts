@@ -1,4 +1,4 @@
-// The library: transports and wrappers, for those who build a proxy of their own.
+// The exports of the library: transports and wrappers, for programmers who build their own proxy.
 
 export { Frame, makeFrame } from './message/frame.ts'
 export { parseFrame } from './message/parse-frame.ts'

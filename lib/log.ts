@@ -1,4 +1,4 @@
-// The log that callers may pass to the library: four functions. `console` is one.
+// The type of a log that callers may pass to the library. It has four functions, so `console` fits.
 
 export interface Log {
   debug(message: string): void
@@ -9,4 +9,5 @@ export interface Log {
 
 const nothing = (): void => {}
 
+/** A log that drops all messages. */
 export const silent: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing }

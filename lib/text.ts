@@ -1,17 +1,21 @@
-// Text from clients, servers and remotes, made fit for one line of a log or an error.
+// Makes text from clients and servers safe to show in one line of a log or an error.
 
-/** The longest line, in bytes. The rest is cut, with its length: one message must not fill a log. */
+/**
+ * The longest line, in bytes. `toLine` cuts longer lines, so that one message cannot fill a log.
+ */
 const maxLine = 8 * 1024
-/** Room for the note about what was cut, in bytes. */
+/**
+ * The space for the note at the end of a cut line, in bytes. The note tells the original length.
+ */
 const noteSize = 64
 
-/** C0, DEL and C1 controls, and the characters that change the direction of text. */
+/** Control characters (C0, DEL and C1), and characters that change the direction of text. */
 const unprintable = /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
 
 /**
- * `text` as one printable line. Its lines are joined with `|`, other control characters and
- * bidirectional overrides become escapes, and a text over 8 KiB is cut. Takes time linear to the part
- * that stays.
+ * Returns `text` as one printable line. The function joins the lines of `text` with `|`. It
+ * replaces other control characters, and characters that change the direction of text, by escapes.
+ * It cuts a text over 8 KiB. Its time depends only on the part that it keeps.
  */
 export function toLine(text: string): string {
   const line = text
@@ -23,7 +27,7 @@ export function toLine(text: string): string {
     .replace(unprintable, escape)
   if (text.length <= maxLine && Buffer.byteLength(line) <= maxLine) return line
   const start = Buffer.from(line).toString('utf8', 0, maxLine - noteSize)
-  // A character that was cut in two decodes to U+FFFD.
+  // If the cut is inside a character, the decoder writes U+FFFD for the rest of that character.
   return `${start.replace(/\ufffd$/, '')}… (${text.length} characters)`
 }
 

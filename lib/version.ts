@@ -1,3 +1,3 @@
-// The version of this package, as package.json has it.
+// The version of this package, the same as in package.json.
 
 export const version = '0.1.0'

@@ -1,8 +1,9 @@
 // Makes the configuration of a command line:
 //
-//   words → options → the mode and its servers → without the flags that have no effect → configuration
+//   words → options → mode and servers → drop the flags that have no effect → configuration
 //
-// The reader of every flag runs in both modes: a mistake is an error even where the flag is ignored.
+// Both modes read the value of every flag, so a wrong value is an error even if the mode ignores
+// the flag.
 
 import { isHeaderValue, toUrlConfig } from '../config/checks.ts'
 import type { MakeEnvironment } from '../config/config-file.ts'
@@ -30,9 +31,11 @@ import { adviceOn, ignoredFlags } from './warnings.ts'
 import { readWords } from './words.ts'
 
 /**
- * Reads the config file, if one is given. It opens no other file.
+ * Makes the configuration of a command line. The function reads the config file, if the user names
+ * one, and opens no other file.
  *
- * @throws ProxyError `ERR_USAGE`, or `ERR_CONFIG` for the config file: one line that says what to do
+ * @throws ProxyError `ERR_USAGE` for the command line, `ERR_CONFIG` for the config file. The
+ *   message is one line that says what to do
  */
 export async function parseArguments(
   argv: readonly string[],
@@ -123,7 +126,7 @@ function commonConfig(values: FlagValues): Omit<CommonConfig, 'warnings'> {
   }
 }
 
-/** @throws ProxyError `ERR_USAGE` where one of two or three flags is missing */
+/** @throws ProxyError `ERR_USAGE` if a flag is given without the flags that it needs */
 function checkTogether(values: FlagValues): void {
   const pairs: [FlagName, FlagName][] = [
     ['cert', 'key'],
@@ -146,7 +149,9 @@ function readOAuth(values: FlagValues): OAuthConfig | undefined {
   return clientId && clientSecret && tokenUrl ? { clientId, clientSecret, tokenUrl } : undefined
 }
 
-/** The header for the token in the environment. */
+/**
+ * Returns the Authorization header for the token in API_ACCESS_TOKEN; no header without a token.
+ */
 function readToken(env: NodeJS.ProcessEnv): Pair[] {
   const token = env.API_ACCESS_TOKEN?.trim() ?? ''
   if (!isHeaderValue(token)) {

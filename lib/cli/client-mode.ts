@@ -1,4 +1,5 @@
-// Client mode: the client that started the command is at stdin and stdout, the server at a URL.
+// Runs client mode: joins the client at stdin and stdout, which started this command, to the server
+// at a URL.
 
 import type { ClientConfig } from '../config/config.ts'
 import { isAbort } from '../errors.ts'
@@ -10,7 +11,7 @@ import { reconnect } from '../wrappers/reconnect.ts'
 import { openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
-/** Resolves when the client has ended its input and has the response to each of its requests. */
+/** Resolves when the client has ended its input and has received a response to each request. */
 export async function runClient(config: ClientConfig, log: Log): Promise<void> {
   const { drainTimeout } = config.limits
   const recorder = await openRecorder(config.record)
@@ -19,14 +20,15 @@ export async function runClient(config: ClientConfig, log: Log): Promise<void> {
   const server = reconnect(connect, { ...config.limits, log })
   const release = onStop((again) => {
     if (again) server.destroy()
-    // As if the input ended here: requests in flight have until drainTimeout to get their response.
+    // A stop signal acts like the end of the input: the proxy reads no more requests. The requests
+    // that the server works on may still get a response, for drainTimeout ms.
     client.endInput()
     if (drainTimeout > 0) setTimeout(() => server.destroy(), drainTimeout).unref()
   })
   try {
     await join(client, server, recorder?.tap('stdio'))
   } catch (error) {
-    // No failure: the reader of stdout left, as `head` does, or drainTimeout passed.
+    // An abort is no failure: the reader of stdout exited, as `head` does, or drainTimeout passed.
     if (!isAbort(error)) throw error
   } finally {
     release()

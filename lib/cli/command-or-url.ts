@@ -1,5 +1,5 @@
-// Which mode: client mode if the first word is a URL, or if there is no word and SSE_URL is set. Messages
-// do not repeat the URL, because it may hold a password.
+// Decides the mode. Client mode needs a URL: the first word, or SSE_URL if there is no word. All
+// else is server mode. Error messages do not repeat the URL, because it may hold a password.
 
 import { parseHttpUrl } from '../config/checks.ts'
 import { usage } from './usage.ts'
@@ -7,10 +7,10 @@ import { usage } from './usage.ts'
 const example = 'http://host:8080/mcp'
 
 /**
- * Gives the URL to reach, or undefined for server mode.
+ * Returns the URL of the server for client mode, undefined for server mode.
  *
- * @param word the first word that is no flag, '' if there is none
- * @throws ProxyError `ERR_USAGE` for what was meant as a URL and is not
+ * @param word the first word that is no flag; '' if there is none
+ * @throws ProxyError `ERR_USAGE` if the user meant a URL, but it is not valid
  */
 export function readTarget(word: string, env: NodeJS.ProcessEnv): URL | undefined {
   const address = (word || env.SSE_URL || '').trim()

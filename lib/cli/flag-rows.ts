@@ -1,17 +1,17 @@
-// The table of flags as rows of text, for --help and for the README.
+// Turns the table of flags into rows of text. --help and the README show these rows.
 
 import type { Flag, Flags } from './flags/flag.ts'
 
 export interface FlagRow {
   /** Every way to write the flag: `-e, --env KEY VALUE`. */
   heading: string
-  /** Markdown of one paragraph. */
+  /** One paragraph of Markdown that explains the flag. */
   text: string
-  /** The default; '' if there is none. */
+  /** The default value as text; '' if there is none. */
   byDefault: string
 }
 
-/** A flag has one row, and one more for its old name. */
+/** Returns one row for each flag, and one more for each old name of a flag. */
 export function flagRows(flags: Flags): FlagRow[] {
   return Object.entries(flags).flatMap(([name, flag]) => {
     const row = { heading: headingOf(name, flag), text: flag.help, byDefault: printDefault(flag) }

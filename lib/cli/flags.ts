@@ -1,5 +1,5 @@
-// The table of flags. What a flag does is written here and in flags/, and nowhere else: parsing, --help,
-// the tables of the README and the warnings about flags without effect are all made from it.
+// The table of all flags. Only this file and flags/ describe flags. The parser, --help, the tables
+// of the README and the warnings about flags without effect all use this table.
 
 import { clientFlags, tlsFlags } from './flags/client.ts'
 import type { Flag, FlagGroup, Values } from './flags/flag.ts'
@@ -9,7 +9,7 @@ import { limitFlags, serverLimitFlags } from './flags/limits.ts'
 import { loggingFlags } from './flags/logging.ts'
 import { serverFlags } from './flags/servers.ts'
 
-/** In the order of help. */
+/** The groups of flags, in the order in which --help shows them. */
 export const groups: readonly FlagGroup[] = [
   { title: 'General', flags: generalFlags },
   { title: 'Client mode', flags: clientFlags },
@@ -38,28 +38,29 @@ export type FlagValues = Values<typeof table>
 export const flags: Record<FlagName, Flag> = table
 export const flagNames = Object.keys(table) as FlagName[]
 
-/** A way to write a flag. */
+/** One way to write a flag: its name, its old name (alias), or `no-` and its name. */
 export interface Spelling {
   name: FlagName
-  /** The name that its values are kept under: that of the flag, or its alias. */
+  /** The name under which the parser stores the value: the flag's name or its alias. */
   key: string
+  /** True for `no-` and the name. */
   negated: boolean
 }
 
-/** Finds a flag as it is written, without the dashes. */
+/** Finds a flag by its name, its alias, or `no-` and its name. `text` has no leading dashes. */
 export function findFlag(text: string): Spelling | undefined {
   if (Object.hasOwn(flags, text)) return spell(text as FlagName)
   return spellings().get(text)
 }
 
-/** Finds a short flag, with its dash. */
+/** Finds a flag by its short form, such as `-e`. */
 export function findShortFlag(given: string): FlagName | undefined {
   return flagNames.find((name) => flags[name].short === given)
 }
 
 let all: Map<string, Spelling> | undefined
 
-/** Every way to write every flag. Made when needed: most starts need one flag or none. */
+/** Maps each way to write a flag to the flag. The map is built at the first call only. */
 export function spellings(): ReadonlyMap<string, Spelling> {
   all ??= new Map(
     flagNames.flatMap((name) => {

@@ -1,17 +1,17 @@
-// What --help prints: the table of flags, group by group, between texts about the command as a whole.
-// Loaded for --help only.
+// Renders what --help prints: the flags, group by group, and texts about the whole command. Only
+// --help loads this file.
 
 import { flagRows } from './flag-rows.ts'
 import type { FlagGroup } from './flags/flag.ts'
 
 const width = 80
-/** The column where the texts begin. */
+/** The column where the explanation of each flag begins. */
 const indent = 29
 const noBreak = '\u00a0'
 
 /**
- * @param groups the table of flags. It is no import: the bundle delays all that this file imports, which
- *   makes every start slower.
+ * @param groups the table of flags. This file must not import the table, because the bundler would
+ *   then load the table lazily for all modes, and every start would be slower.
  */
 export function renderHelp(groups: readonly FlagGroup[]): string {
   const tables = groups.map(({ title, flags }) => {
@@ -24,7 +24,7 @@ export function renderHelp(groups: readonly FlagGroup[]): string {
   return [introduction, ...tables, environment, examples].join('\n')
 }
 
-/** A heading that is too long for its column has a line to itself. */
+/** Returns the lines of one flag. A heading too long for its column gets a line of its own. */
 function renderRow(heading: string, text: string): string {
   const lines = wrap(text).map((line) => ' '.repeat(indent) + line.replace(noBreak, ' '))
   const start = `  ${heading}`

@@ -1,12 +1,13 @@
-// Writes log lines to stderr without ever waiting for its reader. Lines that find too much waiting are
-// dropped and counted. A reader that left (`2>&1 | head -1`) ends the log, not the proxy.
+// Writes log lines to stderr and never waits for the program that reads stderr. If more than 1 MiB
+// is still unread, the writer drops new lines and counts them. If that program exits, as in
+// `2>&1 | head -1`, the log ends, but the proxy continues.
 //
-// On POSIX, Node writes to a pipe asynchronously and keeps in memory what the pipe has no room for, so
-// the bound is on that memory.
+// On POSIX, Node writes to a pipe asynchronously. It keeps in memory what does not fit into the
+// pipe. The limit of 1 MiB applies to that memory.
 
 import type { Writable } from 'node:stream'
 
-/** What may wait for the reader of stderr, in bytes. */
+/** How much unread text Node may keep in memory for stderr, in bytes. */
 const maxWaiting = 1024 * 1024
 
 export class LogWriter {
@@ -15,11 +16,11 @@ export class LogWriter {
 
   constructor(output: Writable = process.stderr) {
     this.#output = output
-    // EPIPE, and whatever else keeps stderr from taking lines: there is no other place to report it.
+    // The writer ignores errors of stderr, such as EPIPE. There is no other place to report them.
     output.on('error', () => {})
   }
 
-  /** Writes one line. The line break is added here. */
+  /** Writes or drops one line. `line` has no line break at its end: this method adds it. */
   write(line: string): void {
     const output = this.#output
     if (!output.writable) return

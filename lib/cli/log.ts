@@ -1,4 +1,5 @@
-// The log of the command: one line a message, on stderr, in the format of the Python mcp-proxy.
+// The log of the command. It writes each message as one line to stderr, in the format of the Python
+// mcp-proxy.
 
 import type { LogLevel } from '../config/config.ts'
 import type { Log } from '../log.ts'
@@ -6,8 +7,8 @@ import type { Log } from '../log.ts'
 const ranks: Record<LogLevel, number> = { DEBUG: 0, INFO: 1, WARNING: 2, ERROR: 3, CRITICAL: 4 }
 
 /**
- * @param level less severe messages are dropped
- * @param write takes whole lines
+ * @param level the log drops messages that are less severe than this
+ * @param write receives one line, with its line break
  */
 export function createLog(
   level: LogLevel,
@@ -21,7 +22,7 @@ export function createLog(
   return { debug: at('DEBUG'), info: at('INFO'), warn: at('WARNING'), error: at('ERROR') }
 }
 
-// Local time: people compare logs with their own clock.
+// Returns the local time, because people compare the log with their own clock.
 function timestamp(time: Date): string {
   const date = [time.getFullYear(), pad(time.getMonth() + 1), pad(time.getDate())].join('-')
   const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => pad(part))

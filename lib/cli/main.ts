@@ -1,5 +1,5 @@
-// The command: reads its arguments, then loads and runs the mode that they ask for. An error is one line
-// on stderr.
+// Runs the command: reads the arguments, then loads and runs the mode that they choose. It prints
+// an error as one line on stderr.
 
 import type { ClientConfig, ServeConfig } from '../config/config.ts'
 import { describe, ProxyError } from '../errors.ts'
@@ -8,7 +8,9 @@ import { parseArguments } from './arguments.ts'
 import { groups } from './flags.ts'
 import { createLog } from './log.ts'
 
-/** Resolves to the exit code: 0, 1 for a failure, 2 for a mistake in the arguments or the config file. */
+/**
+ * Resolves to the exit code: 0 for success, 1 for a failure, 2 for wrong arguments or config file.
+ */
 export async function main(argv: string[]): Promise<number> {
   try {
     const config = await parseArguments(argv, process.env)

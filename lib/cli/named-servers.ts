@@ -1,4 +1,4 @@
-// The named servers: from --named-server, or from the config file.
+// Reads the named servers from the config file or, if there is no file, from --named-server.
 
 import { isServerName } from '../config/checks.ts'
 import type { MakeEnvironment } from '../config/config-file.ts'
@@ -7,8 +7,9 @@ import type { Pair } from './flags/flag.ts'
 import { quote, usage } from './usage.ts'
 
 /**
- * @param file the config file; if there is one, `definitions` are not looked at
- * @throws ProxyError `ERR_USAGE` for a definition, `ERR_CONFIG` for the file
+ * @param file the path of the config file. With a file, the function ignores `definitions`
+ * @param definitions the name and the command of each --named-server
+ * @throws ProxyError `ERR_USAGE` for a wrong definition, `ERR_CONFIG` for a wrong file
  */
 export async function readNamedServers(
   file: string | undefined,

@@ -1,4 +1,4 @@
-// The values of all flags, read from the words of a command line, and the words that are no flags.
+// Holds the values of all flags of a command line, and its words that are no flags.
 
 import minimist from 'minimist'
 import { flagNames, flags } from './flags.ts'
@@ -11,12 +11,12 @@ export class Options {
   /** The first word that is no flag; '' if there is none. */
   readonly command: string
   readonly args: string[]
-  /** The value of each flag in the table, or its default. */
+  /** The value of each flag in the table. A flag that is not given has its default. */
   readonly values: FlagValues
   readonly #texts: Record<string, unknown>
   readonly #pairs: Words['pairs']
 
-  /** @throws ProxyError `ERR_USAGE` for a value that its flag does not take */
+  /** @throws ProxyError `ERR_USAGE` for a value that the flag does not accept */
   constructor({ plain, keys, pairs }: Words) {
     const texts = minimist(plain, { string: ['_', ...keys] })
     const [command = '', ...args] = texts._
@@ -27,7 +27,10 @@ export class Options {
     this.values = collect((name) => readFlag(name, (key) => this.#all(key), pairs.get(name) ?? []))
   }
 
-  /** The ways in which a flag was written, `--port` and `--sse-port`. A switch that is off is not given. */
+  /**
+   * Returns the forms of the flag in the command line, such as `--port` and `--sse-port`. A switch
+   * that is off counts as not given.
+   */
   given(name: FlagName): string[] {
     if (this.#pairs.has(name)) return [`--${name}`]
     const { shape } = flags[name]
@@ -38,7 +41,7 @@ export class Options {
     })
   }
 
-  /** The values, with the defaults in place of the flags that are ignored. */
+  /** Returns the values of all flags. The `ignored` flags have their defaults. */
   without(ignored: ReadonlySet<FlagName>): FlagValues {
     return collect((name) => (ignored.has(name) ? readFlag(name, none, []) : this.values[name]))
   }
@@ -50,7 +53,7 @@ export class Options {
 
 const none = (): string[] => []
 
-/** @param all gives the texts for a name or alias */
+/** @param all returns all texts that the command line gives for a name or an alias */
 function readFlag(name: FlagName, all: (key: string) => string[], pairs: Pair[]): unknown {
   const flag = flags[name]
   switch (flag.shape) {
@@ -66,7 +69,7 @@ function readFlag(name: FlagName, all: (key: string) => string[], pairs: Pair[])
       return values.length === 0 && 'default' in flag ? flag.default : values
     }
     default: {
-      // The last text of each name counts. The name wins over the alias, whose text must be right too.
+      // The last text of the name and of the alias counts. Both must be valid. The name wins.
       const values = keysOf(name).flatMap((key) => {
         const text = all(key).at(-1)
         return text === undefined ? [] : [flag.kind.read(`--${key}`, text)]
@@ -76,7 +79,9 @@ function readFlag(name: FlagName, all: (key: string) => string[], pairs: Pair[])
   }
 }
 
-/** The members of the configuration that these flags set. A flag without a value sets none. */
+/**
+ * Returns the members of the configuration that these flags set. A flag without a value sets none.
+ */
 export function membersOf<Table extends Flags>(
   table: Table,
   values: Pick<FlagValues, keyof Table & FlagName>
@@ -92,7 +97,7 @@ function collect(valueOf: (name: FlagName) => unknown): FlagValues {
   return Object.fromEntries(flagNames.map((name) => [name, valueOf(name)])) as FlagValues
 }
 
-/** The name of a flag, then its alias. */
+/** Returns the name of a flag and, if the flag has one, its alias. */
 function keysOf(name: FlagName): string[] {
   const flag = flags[name]
   return 'alias' in flag ? [name, flag.alias] : [name]
@@ -103,7 +108,8 @@ function checkPair(
   [name, value]: Pair,
   { example, isName, isValue }: Flag & { shape: 'pair' }
 ): void {
-  // "Authorization: Bearer TOKEN" or KEY=VALUE as one word: the message must not repeat it.
+  // The user may have written one word: "Authorization: Bearer TOKEN" or KEY=VALUE. The message
+  // does not repeat the word, because it may hold a secret.
   if (isName?.(name) === false) throw usage(`${given} needs two words: ${example}`)
   if (isValue?.(value) === false) {
     throw usage(`${given} ${name}: the value has a character that is not allowed`)

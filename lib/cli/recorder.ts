@@ -1,8 +1,12 @@
-// The recording of --record. Its code is loaded only if there is one.
+// Opens the file of --record. Without --record, the recording code is not loaded.
 
 import type { Recorder } from '../wrappers/record.ts'
 
-/** @throws ProxyError `ERR_CONFIG` if the file cannot be written */
+/**
+ * Returns the recorder, or undefined without a file.
+ *
+ * @throws ProxyError `ERR_CONFIG` if the proxy cannot write the file
+ */
 export async function openRecorder(file: string | undefined): Promise<Recorder | undefined> {
   if (file === undefined) return undefined
   const { record } = await import('../wrappers/record.ts')

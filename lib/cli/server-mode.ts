@@ -1,5 +1,5 @@
-// Server mode: listens on HTTP, joins each client to the server that it asks for, and logs what a
-// person needs to use the servers.
+// Runs server mode: listens on HTTP and joins each client to the server that the client asks for.
+// At start it logs the URLs of the servers and an example of their use.
 
 import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
@@ -18,10 +18,10 @@ import type { Upstreams } from '../proxy/upstreams.ts'
 import { openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
-/** The longest time that a timer takes, in ms: 24 days. */
+/** The longest delay that a Node timer accepts, in ms (about 24 days). */
 const longestTimeout = 2 ** 31 - 1
 
-/** Serves until a signal stops the process. Resolves when all servers have exited. */
+/** Serves clients until a signal stops the process. Resolves when all servers have exited. */
 export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   const { limits } = config
   const recorder = await openRecorder(config.record)
@@ -31,14 +31,15 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
     const upstream = upstreams.get(name)
     const about = (): string => `${upstream.label}, session ${session.slice(0, 8)}`
     const logFailure = (error: unknown): void => {
-      // A client of both eras tries the modern one first, and understands the refusal.
+      // A client that knows the modern and the legacy revisions tries the modern one first. It then
+      // falls back when a legacy server refuses, so this error is expected.
       const isExpected = error instanceof ProxyError && error.code === 'ERR_LEGACY_SERVER'
       if (isAbort(error) || isExpected) log.debug(`${about()}: closed`)
       else log.error(`${about()}: ${describe(error)}`)
     }
     log.debug(`${about()}: opened`)
-    // Listen for errors on the server end only: `join` destroys it whichever side fails, and it can
-    // fail after its client has closed.
+    // The server's stream reports the errors of both sides, because `join` destroys it when either
+    // side fails. An error can also come after the client has closed.
     const server = upstream.connect(kind).once('error', logFailure)
     const isPort = kind !== 'session' || config.shared
     if (isPort && recorder === undefined) {
@@ -92,7 +93,7 @@ function readPem(flag: string, file: string): Buffer {
   }
 }
 
-/** Logs the URLs of each server; for one of them, a client's configuration and a first request. */
+/** Logs the URLs of each server, and for one server a client configuration and a curl command. */
 function announce(listener: Listener, upstreams: Upstreams, log: Log): void {
   log.info('Serving MCP servers over Streamable HTTP and HTTP+SSE:')
   for (const [name, { label, state }] of upstreams.all) {
@@ -100,7 +101,7 @@ function announce(listener: Listener, upstreams: Upstreams, log: Log): void {
     const note = state === 'failed' ? ' (cannot start)' : ''
     log.info(`  - ${label}: ${mcp} and ${sse}${note}`)
   }
-  // There is one: `openUpstreams` throws if all have failed.
+  // At least one server is usable, because `openUpstreams` throws if all servers have failed.
   const usable = upstreams.all.find(([, { state }]) => state !== 'failed') as [string, Upstream]
   const [name] = usable
   const url = listener.urlsOf(name).mcp

@@ -1,11 +1,12 @@
-// The signals to stop, from a terminal, a process manager or an MCP client.
+// Listens for the signals that ask the proxy to stop. They come from a terminal, a process manager
+// or an MCP client.
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * Calls back at each signal to stop.
+ * Calls `callback` at each signal to stop.
  *
- * @param callback `again` is true from the second signal on: the user wants to stop at once
+ * @param callback `again` is true from the second signal on: the user wants an immediate stop
  * @returns a function that removes the listeners
  */
 export function onStop(callback: (again: boolean) => void): () => void {

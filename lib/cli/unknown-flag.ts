@@ -1,11 +1,16 @@
-// The message for a flag that does not exist: what the user may have meant. What is stuck to a flag may
-// be a secret, so the message repeats the flag only.
+// Makes the error for a flag that does not exist. The message suggests what the user may have
+// meant. It repeats only the flag: text that directly follows the flag in the same word may be a
+// secret.
 
 import type { ProxyError } from '../errors.ts'
 import { findShortFlag, flags, spellings } from './flags.ts'
 import { usage } from './usage.ts'
 
-/** @param isFlag whether a word is a flag that exists */
+/**
+ * @param given the unknown flag, with its dashes
+ * @param afterCommand true if the flag follows the COMMAND
+ * @param isFlag tells whether a word is an existing flag
+ */
 export function unknownFlag(
   given: string,
   afterCommand: boolean,
@@ -25,7 +30,8 @@ export function unknownFlag(
     )
   }
   const name = flag.replace(/^-+/, '')
-  // Every short flag is two steps from a word of one letter.
+  // Two changes turn any letter into a flag of two letters, such as `ca`. So a short name allows
+  // fewer changes.
   const mostSteps = Math.min(2, name.length - 1)
   const close = [...spellings().keys()]
     .map((known) => ({ known, steps: distance(known, name) }))
@@ -35,7 +41,7 @@ export function unknownFlag(
   return usage(`unknown flag ${flag}: ${advice}`)
 }
 
-/** Levenshtein's: how many characters to insert, delete or replace to make one word the other. */
+/** Returns the Levenshtein distance: how many single-character changes turn `a` into `b`. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (const [i, char] of [...a].entries()) {

@@ -1,4 +1,5 @@
-// The error for a mistake in the command line. The command prints its message and exits with 2.
+// Makes the error for a mistake in the command line. The command prints the message and exits with
+// code 2.
 
 import { ProxyError } from '../errors.ts'
 

@@ -1,6 +1,6 @@
-// The kinds of values. Each has a reader that makes the value of a flag's text, or throws an error that
-// names the flag and shows a text that it would take. An error repeats the text only where it cannot be a
-// secret.
+// The kinds of flag values. The `read` of a kind turns the text of a flag into its value. For a
+// wrong text it throws an error that names the flag and shows a valid text. The error repeats the
+// wrong text only if that text cannot be a secret.
 
 import { isDirectory, isFile, isHeaderName, parseHttpUrl } from '../config/checks.ts'
 import type { Kind } from './flags/flag.ts'
@@ -45,7 +45,7 @@ export const port: Kind<number> = {
 
 const bytes: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
 
-/** In bytes. */
+/** A size. The value is in bytes. */
 export const size: Kind<number> = {
   placeholder: 'SIZE',
   read(flag, text) {
@@ -59,10 +59,10 @@ export const size: Kind<number> = {
 
 const milliseconds: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 
-/** Node's timers fire at once when set for longer. */
+/** The longest delay of a Node timer, in ms. With a longer delay, the timer fires after 1 ms. */
 const longestTime = 2 ** 31 - 1
 
-/** In milliseconds. */
+/** A time. The value is in ms. */
 export const time: Kind<number> = {
   placeholder: 'T',
   read(flag, text) {
@@ -76,7 +76,7 @@ export const time: Kind<number> = {
       const examples = `${amount}ms, ${amount}s, ${amount}m or ${amount}h`
       throw usage(`${flag} ${amount} needs a unit: ${examples}`)
     }
-    // Rounding a very short time to 0 would turn the limit off.
+    // A very short time must not become 0, because 0 turns the limit off.
     const time = Math.max(1, Math.round(Number(amount) * scale))
     if (time > longestTime) throw usage(`${flag} can be 596h at most; 0 is no limit`)
     return time
@@ -84,7 +84,7 @@ export const time: Kind<number> = {
   print: (time) => withUnit(time, milliseconds)
 }
 
-/** In the largest unit that leaves a whole number. */
+/** Writes a value in the largest unit that gives a whole number. */
 function withUnit(value: number, units: Record<string, number>): string {
   const fitting = Object.entries(units).filter(([, scale]) => value % scale === 0)
   const [unit, scale] = fitting.at(-1) as [string, number]
@@ -99,7 +99,7 @@ export const file: Kind<string> = {
   }
 }
 
-/** The reference takes an empty text for no directory. */
+/** An existing directory. An empty text means no directory, as in the Python mcp-proxy. */
 export const directory: Kind<string> = {
   placeholder: 'DIR',
   read(flag, text) {
@@ -120,10 +120,10 @@ export const trust: Kind<boolean | string> = {
   }
 }
 
-/** Whether the word after `--verify-ssl` is its value. */
+/** Returns whether the word after `--verify-ssl` is the value of that flag. */
 export const isTrust = (word = ''): boolean => yes.test(word) || no.test(word) || isFile(word)
 
-/** An empty text means no flag. */
+/** An http:// or https:// URL. An empty text counts as if the flag is not given. */
 export const tokenUrl: Kind<URL | undefined> = {
   placeholder: 'URL',
   read(flag, text) {
@@ -141,7 +141,7 @@ export const host: Kind<string> = {
   }
 }
 
-/** As a URL has it: lower-cased, without port, IPv6 in brackets. */
+/** A host name. The value is lower-case, without a port, with IPv6 addresses in brackets. */
 export const hostHeader: Kind<string> = {
   placeholder: 'NAME',
   read(flag, text) {
@@ -171,13 +171,13 @@ export const headerName: Kind<string> = {
   }
 }
 
-/** As a browser writes it: any other spelling would never match. */
+/** An origin. The value is written as browsers send it, because the proxy compares it exactly. */
 export const origin: Kind<string> = {
   placeholder: 'ORIGIN [ORIGIN...]',
   read: (_flag, text) =>
     /^https?:/i.test(text) && URL.canParse(text) ? new URL(text).origin : text
 }
 
-/** Whether a word after `--allow-origin` is one more origin. */
+/** Returns whether a word after `--allow-origin` is one more origin. */
 export const isOrigin = (word = ''): boolean =>
   word === '*' || word === 'null' || (word.includes('://') && !word.startsWith('-'))

@@ -1,5 +1,5 @@
-// What the command logs about its flags at start: those that have no effect, because what they need is
-// missing, and those that are probably a mistake.
+// Makes the warnings that the command logs at start. They name the flags that have no effect, the
+// deprecated flags, and the values that are probably a mistake.
 
 import { flagNames, flags } from './flags.ts'
 import type { FlagName, FlagValues } from './flags.ts'
@@ -7,20 +7,20 @@ import type { Need } from './flags/flag.ts'
 import type { Options } from './options.ts'
 import { isOrigin } from './values.ts'
 
-/** The parts of a command line that a flag may need. */
+/** What the command line asks for. A flag may need some of it to have an effect. */
 export interface Situation {
   mode: 'client' | 'server'
-  /** There is a default server. */
+  /** The command line has a COMMAND, the default server. */
   command: boolean
-  /** The default server or a named one is a process. */
+  /** At least one server is a process that the proxy starts. */
   process: boolean
-  /** A server is at a URL. */
+  /** At least one server is at a URL. */
   remote: boolean
   /** The named servers come from a config file. */
   file: boolean
 }
 
-/** The flags that have no effect, with one warning for each reason. */
+/** Returns the flags that have no effect, and one warning for each reason. */
 export function ignoredFlags(
   options: Options,
   situation: Situation
@@ -59,7 +59,11 @@ function reasonToIgnore(need: Need | undefined, situation: Situation): string | 
   }
 }
 
-/** For server mode. `values` are those of the flags that have an effect. */
+/**
+ * Returns the warnings about deprecated flags and probable mistakes, for server mode.
+ *
+ * @param values the values of all flags, with the defaults of the flags that have no effect
+ */
 export function adviceOn(options: Options, values: FlagValues): string[] {
   const names = values['named-server'].map(([name]) => name)
   return [

@@ -1,8 +1,9 @@
-// How the words of a command line are read. minimist cannot tell where the value of a flag ends, so
-// each flag is looked up in the table first and takes the words that its shape needs: none, one, two, or
-// as many as look like values. What minimist gets then is unambiguous: --name=value.
+// Reads the words of a command line. minimist does not know how many values a flag takes. So this
+// file looks up each flag in the table and takes the words that the flag needs: none, one, two, or
+// all that look like values. It then passes each flag to minimist as one word: --name=value.
 //
-// As with the Python mcp-proxy, flags may follow the command, and the flags of that one can be shortened.
+// As in the Python mcp-proxy, flags may follow the command, and the user may shorten its flags
+// (`--po` for `--port`). Flags that only this proxy has cannot be shortened.
 
 import { findFlag, findShortFlag, flags, spellings } from './flags.ts'
 import type { FlagName, Spelling } from './flags.ts'
@@ -12,16 +13,17 @@ import { usage } from './usage.ts'
 import { isOrigin, isTrust } from './values.ts'
 
 export interface Words {
-  /** For minimist. A switch that was negated is `--name=false`. */
+  /** The words for minimist. A negated flag, such as `--no-debug`, is `--debug=false`. */
   plain: string[]
-  /** The flags in `plain`. */
+  /** The names and aliases of the flags in `plain`. */
   keys: Set<string>
+  /** The values of the flags that take two words, such as `--env KEY VALUE`. */
   pairs: Map<FlagName, Pair[]>
 }
 
 /**
- * @returns the words, or the first of `--help` and `--version`: nothing after it is read
- * @throws ProxyError `ERR_USAGE` for an unknown flag and a missing value
+ * @returns the words. At `--help` or `--version`, returns only that and does not read the rest
+ * @throws ProxyError `ERR_USAGE` for an unknown flag, or a missing or unwanted value
  */
 export function readWords(argv: readonly string[]): Words | { act: 'help' | 'version' } {
   const plain: string[] = []
@@ -51,7 +53,7 @@ export function readWords(argv: readonly string[]): Words | { act: 'help' | 'ver
     }
     const next = (wanted: string): string => {
       const value = rest.shift()
-      // A flag is never a value: the user forgot the value.
+      // A flag in the place of a value means that the user forgot the value.
       if (value !== undefined && value !== '--' && find(cut(value)[0]) === undefined) return value
       throw usage(`${given} needs ${wanted}`)
     }
@@ -92,7 +94,10 @@ function cut(word: string): [given: string, inline: string | undefined] {
   return at === -1 ? [word, undefined] : [word.slice(0, at), word.slice(at + 1)]
 }
 
-/** Finds a flag by its name, or by the beginning of a name that only one flag of the reference has. */
+/**
+ * Finds a flag by its name, or by the beginning of its name. The beginning must fit only one flag
+ * of the Python mcp-proxy.
+ */
 function find(given: string): Spelling | undefined {
   if (!given.startsWith('--')) {
     const name = findShortFlag(given)

@@ -1,4 +1,4 @@
-// The checks that the command line and the config file have in common, so that both accept the same
+// The checks of values that both the command line and the config file use, so both accept the same
 // values.
 
 import { statSync } from 'node:fs'
@@ -6,16 +6,17 @@ import type { Stats } from 'node:fs'
 import { unescape } from 'node:querystring'
 import type { TransportName, UrlConfig } from './config.ts'
 
-/** Parses an http:// or https:// URL. Gives undefined for anything else. */
+/** Parses an http:// or https:// URL. Returns undefined for any other text. */
 export function parseHttpUrl(text: string): URL | undefined {
-  // `URL` alone is too lenient: it takes http:/a and http:///a for http://a/, and drops line breaks.
+  // `URL` alone accepts too much: it reads http:/a and http:///a as http://a/. It also drops
+  // line breaks.
   const isAbsolute = /^https?:\/\/[^/\\]/i.test(text) && !/[\t\r\n]/.test(text)
   return isAbsolute && URL.canParse(text) ? new URL(text) : undefined
 }
 
-/** Whether a server can have this name: it becomes one segment of a URL's path, encoded if need be. */
+/** Returns whether a server can have this name. The name becomes one segment of a URL path. */
 export function isServerName(name: string): boolean {
-  // A lone surrogate cannot be encoded, and `.` and `..` mean something else in a path.
+  // A URL cannot encode a lone surrogate. In a path, `.` and `..` have a special meaning.
   return !/^\.{0,2}$|\p{Surrogate}/u.test(name)
 }
 
@@ -27,7 +28,7 @@ export function isHeaderValue(value: string): boolean {
   return /^[\t\x20-\x7e\x80-\xff]*$/.test(value)
 }
 
-/** Whether an environment variable can have this name. */
+/** Returns whether an environment variable can have this name. */
 export function isVariableName(name: string): boolean {
   return name !== '' && !name.includes('=')
 }
@@ -49,8 +50,9 @@ function statsOf(path: string): Stats | undefined {
 }
 
 /**
- * Makes the configuration of a server at a URL. The last of several headers with one name counts.
- * A user name and password in the URL become a header, unless `headers` has an Authorization.
+ * Makes the configuration of a server at a URL. If two headers have the same name, the last one
+ * counts. A user name and password in the URL become an Authorization header, unless `headers` has
+ * one.
  */
 export function toUrlConfig(
   url: URL,

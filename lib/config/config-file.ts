@@ -1,6 +1,7 @@
-// The config file: reads it and makes the configuration of each server in it. Its shape is the one that
-// Claude Desktop, Cursor and VS Code write. A JSON Schema checks the structure, `check` the rest. One
-// error names all faults of all entries; it repeats no value, because there are secrets among them.
+// Reads the config file and makes the configuration of each server in it. The file has the format
+// of Claude Desktop, Cursor and VS Code. A JSON Schema checks the structure, and `check` checks the
+// rest. One error lists all faults of all entries. It repeats no value, because values may be
+// secrets.
 
 import { readFile } from 'node:fs/promises'
 import { ProxyError } from '../errors.ts'
@@ -17,7 +18,7 @@ import { configFile as isConfigFile } from './compiled.js'
 import type { Fault } from './compiled.js'
 import type { ServerConfig, TransportName } from './config.ts'
 
-/** An entry in which the schema found no fault. */
+/** The entry of one server, after the schema has found no fault in it. */
 interface Entry {
   enabled?: boolean
   disabled?: boolean
@@ -35,14 +36,14 @@ interface Entry {
 
 type Servers = Record<string, Entry>
 
-/** Faults by the name of the entry; undefined stands for the file as a whole. */
+/** The faults of each entry, by its name. The key undefined holds the faults of the whole file. */
 type Faults = Map<string | undefined, Set<string>>
 
-/** Makes the whole environment of a server from the variables in its entry. */
+/** Returns the complete environment of a server. `own` are the variables in the server's entry. */
 export type MakeEnvironment = (own: Iterable<[string, string]>) => Record<string, string>
 
 /**
- * Gives the servers in the file by name, without those that are disabled. There may be none.
+ * Returns the servers in the file by name, without the disabled servers. The map may be empty.
  *
  * @throws ProxyError `ERR_CONFIG`, whose message names the file and every fault in it
  */
@@ -54,7 +55,7 @@ export async function loadConfigFile(
   const faults: Faults = new Map()
   const named = new Map<string, ServerConfig>()
   if (!isConfigFile(content)) isConfigFile.errors?.forEach((fault) => addSchemaFault(fault, faults))
-  // Entries that match the schema may have faults of other kinds, for the same message.
+  // Entries that match the schema may still have other faults. The error lists these faults too.
   for (const [name, entry] of faults.has(undefined) ? [] : entriesIn(content)) {
     if (faults.has(name) || entry.enabled === false || entry.disabled === true) continue
     const wrong = check(name, entry)
@@ -75,7 +76,8 @@ async function read(file: string): Promise<string> {
   }
 }
 
-// VS Code's files have comments and trailing commas. Replaced by blanks, they leave each offset as it is.
+// VS Code allows comments and trailing commas in its files. The proxy replaces them by spaces, so
+// the offsets in error messages stay correct.
 const commentOrString = /"(?:\\.|[^"\\])*"|\/\/.*|\/\*[^]*?\*\//g
 const lastCommaOrString = /"(?:\\.|[^"\\])*"|,(?=\s*[}\]])/g
 const blankUnlessString = (text: string): string =>
@@ -89,17 +91,19 @@ function parse(file: string, text: string): unknown {
   try {
     return JSON.parse(plain)
   } catch (error) {
-    // The error is not the cause, and its text is left out: it quotes the file.
+    // The new error has neither the text of this error nor a cause, because that text quotes the
+    // file.
     const where = locate(plain, (error as Error).message)
     throw new ProxyError('ERR_CONFIG', `${file}: not JSON${where}`)
   }
 }
 
-// Matches up to the first character that begins no token of JSON.
+// Matches all JSON tokens up to the first character that begins no token.
 const tokens =
   /(?:[ \t\r\n{}[\],:]|"(?:[^"\\\0-\x1f]|\\.)*"|-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|true|false|null)*/iy
 
-// V8's message has the position of most faults, but not of a character that begins no token.
+// Returns the place of the fault as text. V8's message has the position of most faults, but not of
+// a character that begins no token. For that, `tokens` finds the position.
 function locate(text: string, message: string): string {
   const end = text.trimEnd().length
   tokens.lastIndex = 0
@@ -119,7 +123,7 @@ function entriesIn(content: unknown): [string, Entry][] {
 }
 
 function addSchemaFault(fault: Fault, faults: Faults): void {
-  // Another fault, the inner or the outer one, says the same in better words.
+  // The schema reports these faults twice. The other report has better words.
   if (fault.keyword === 'if' || fault.keyword === 'required') return
   const [, root, name, member, inner] = fault.instancePath.split('/').map(unescapePointer)
   const list = faults.get(name) ?? new Set()
@@ -151,7 +155,7 @@ const types = { boolean: 'true or false', object: 'an object of strings', string
 
 const unescapePointer = (token: string): string => token.replaceAll('~1', '/').replaceAll('~0', '~')
 
-// The checks that a schema cannot make, or not with a message that a person understands.
+// Makes the checks that a schema cannot make, or only with an unclear message. Returns the faults.
 function check(name: string, entry: Entry): string[] {
   const wrong: string[] = []
   if (!isServerName(name)) wrong.push('the name must be fit for a URL: not empty, "." or ".."')
@@ -182,7 +186,7 @@ function toServer(entry: Entry, environment: MakeEnvironment): ServerConfig {
 
 const urlOf = ({ url, serverUrl }: Entry): string => url ?? (serverUrl as string)
 
-// Clients that write "http" fall back to HTTP+SSE, so it is `auto`.
+// Clients that use the word "http" fall back to HTTP+SSE, so "http" means `auto`.
 function transportOf({ transport, type, transportType }: Entry): TransportName {
   const word = transport ?? type ?? transportType ?? 'auto'
   if (word === 'sse') return 'sse'

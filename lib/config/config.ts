@@ -1,11 +1,11 @@
-// The validated configuration: what the command line and the config file are made into. Its values have
-// been checked, so the code that takes it checks nothing again.
+// The types of the configuration, which the proxy makes from the command line and the config file.
+// All values in it are already checked, so other code does not check them again.
 
 import type { Limits } from '../limits.ts'
 
 export type LogLevel = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL'
 
-/** `auto`: Streamable HTTP, or HTTP+SSE for a server that refuses it. */
+/** `auto` means Streamable HTTP, or HTTP+SSE if the server refuses Streamable HTTP. */
 export type TransportName = 'auto' | 'sse' | 'streamablehttp'
 
 /** A server that the proxy starts as a process. */
@@ -13,18 +13,23 @@ export interface ChildConfig {
   kind: 'command'
   command: string
   args: string[]
-  /** The whole environment of the process: it inherits no other variable. */
+  /** The complete environment of the process. The process inherits no other variable. */
   env: Record<string, string>
-  /** The working directory, relative to the proxy's (default: the proxy's). */
+  /**
+   * The working directory (default: that of the proxy). It may be relative to that of the proxy.
+   */
   cwd?: string
 }
 
 /** A server that the proxy reaches over HTTP. */
 export interface UrlConfig {
   kind: 'url'
-  /** http: or https:. User name and password have been moved to `headers`. */
+  /** An http: or https: URL. The user name and password are not here, but in `headers`. */
   url: URL
-  /** Sent with each request. Names are unique without regard to case. May hold secrets: never log them. */
+  /**
+   * The headers of each request. No two names differ only in upper and lower case. Never log them,
+   * because they may hold secrets.
+   */
   headers: Record<string, string>
   transport: TransportName
 }
@@ -34,30 +39,37 @@ export type ServerConfig = ChildConfig | UrlConfig
 /** OAuth 2.0 client credentials, which the proxy exchanges for a token at `tokenUrl`. */
 export interface OAuthConfig {
   clientId: string
-  /** Never log it. */
+  /** Never log this secret. */
   clientSecret: string
   tokenUrl: URL
 }
 
 /** The settings of both modes. */
 export interface CommonConfig {
-  /** Less severe messages are not logged (default: INFO). */
+  /** The log drops messages that are less severe than this level (default: INFO). */
   logLevel: LogLevel
   /**
-   * How to check the certificate of a server at a URL (default: true). A string is the path of a PEM
-   * file whose certificates are trusted instead of the system's. `false` is dangerous: then anyone on
-   * the network path can read and change the messages.
+   * How to check the certificate of a server at a URL (default: true). A string is the path of a
+   * PEM file whose certificates are trusted instead of the system's. `false` is dangerous: then
+   * anyone on the network path can read and change the messages.
    */
   verify: boolean | string
-  /** The path of a PEM file with certificates to trust as well (default: none). */
+  /**
+   * The path of a PEM file with certificates to trust in addition to the others (default: none).
+   */
   ca?: string
-  /** The path of a PEM file with the certificate to show to servers that ask for one (default: none). */
+  /**
+   * The path of a PEM file with the client certificate, for servers that ask for it (default:
+   * none).
+   */
   cert?: string
-  /** The path of a PEM file with the key of `cert`. Given together with `cert`, or not at all. */
+  /** The path of a PEM file with the private key of `cert`. It is set only if `cert` is set. */
   key?: string
-  /** The file to write each message to (default: none). The file then holds every secret in them. */
+  /**
+   * The file to write each message to (default: none). The file then holds the messages' secrets.
+   */
   record?: string
-  /** Lines for the log, about flags that have no effect or are deprecated. */
+  /** Warnings for the log: one line each, for example about flags without effect. */
   warnings: string[]
 }
 
@@ -67,7 +79,7 @@ export type ClientLimits = Pick<
   'maxMessage' | 'connectTimeout' | 'closeTimeout' | 'drainTimeout' | 'restarts'
 >
 
-/** Client mode: the client is at stdin and stdout, the server at a URL. */
+/** The configuration of client mode: the client is at stdin and stdout, the server is at a URL. */
 export interface ClientConfig extends CommonConfig {
   mode: 'client'
   server: UrlConfig
@@ -75,10 +87,10 @@ export interface ClientConfig extends CommonConfig {
   limits: ClientLimits
 }
 
-/** Server mode: clients connect over HTTP, to one server or more. */
+/** The configuration of server mode: clients connect over HTTP to one or more servers. */
 export interface ServeConfig extends CommonConfig {
   mode: 'server'
-  /** The server at `/`. Without it there is at least one in `named`. */
+  /** The server at `/mcp` and `/sse`. Without a default server, `named` has at least one server. */
   default?: ChildConfig
   /** The servers at `/servers/NAME/`. */
   named: Map<string, ServerConfig>
@@ -86,19 +98,19 @@ export interface ServeConfig extends CommonConfig {
   port: number
   /** The name or address to listen on, IPv6 without brackets (default: 127.0.0.1). */
   host: string
-  /** Serves Streamable HTTP without sessions (default: false). */
+  /** If true, the proxy serves Streamable HTTP without sessions (default: false). */
   stateless: boolean
-  /** All sessions share one process of each server (default: false). */
+  /** If true, all sessions share one process of each server (default: false). */
   shared: boolean
-  /** The values of `Origin` to serve, as browsers send them (default: none). `*` serves any web page. */
+  /** The `Origin` headers to accept, as browsers send them (default: none). `*` accepts all. */
   allowOrigins: string[]
   /** The response headers that web pages may read (default: Mcp-Session-Id). */
   exposeHeaders: string[]
-  /** The values of `Host` to serve, lower-cased and without port (default: those that suit `host`). */
+  /** The `Host` headers to accept, lower-case and without port (default: depends on `host`). */
   allowHosts: string[]
-  /** What precedes every path: '' (the default), or like '/tools', without a slash at the end. */
+  /** The start of every path, for example '/tools', without a slash at the end (default: ''). */
   basePath: string
-  /** Paths of PEM files to serve HTTPS with (default: plain HTTP). */
+  /** The paths of the PEM files for HTTPS (default: none, the proxy serves plain HTTP). */
   tls?: { cert: string; key: string }
   /** How many processes of each server to start before a session needs them (default: 0). */
   prewarm: number

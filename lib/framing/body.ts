@@ -1,4 +1,5 @@
-// HTTP bodies. A body is one message or, in revision 2025-03-26 only, a batch: an array of messages.
+// Reads the bodies of HTTP requests and responses. A body is one message. Only in revision
+// 2025-03-26, a body may be a batch: an array of messages.
 
 import { ProxyError } from '../errors.ts'
 import { splitArray } from '../json/split-array.ts'
@@ -7,18 +8,18 @@ import type { Frame } from '../message/frame.ts'
 import { parseFrame } from '../message/parse-frame.ts'
 import { tooLarge } from './newline.ts'
 
-/** Gathers the chunks of a body, up to the limit. */
+/** Collects the chunks of a body. A body over the limit is an error. */
 export class BodyParser {
   readonly #maxMessage: number
   #parts: Buffer[] = []
   #size = 0
 
-  /** @param maxMessage the largest body that is accepted, in bytes (64 MiB; 0: no limit) */
+  /** @param maxMessage the largest body to accept, in bytes (default: 64 MiB; 0: no limit) */
   constructor(maxMessage?: number) {
     this.#maxMessage = largestMessage(maxMessage)
   }
 
-  /** @throws ProxyError `ERR_FRAME_TOO_LARGE`. The parser then has not kept the chunk */
+  /** @throws ProxyError `ERR_FRAME_TOO_LARGE`. The parser then drops the chunk */
   feed(chunk: Buffer): void {
     const size = this.#size + chunk.length
     if (size > this.#maxMessage) throw tooLarge(size, this.#maxMessage)
@@ -26,7 +27,7 @@ export class BodyParser {
     this.#parts.push(chunk)
   }
 
-  /** Returns the whole body, and keeps none of it. */
+  /** Returns the whole body. The parser then keeps no chunks. */
   end(): Buffer {
     const parts = this.#parts
     const [first] = parts
@@ -37,14 +38,15 @@ export class BodyParser {
 
 export interface Body {
   frames: Frame[]
-  /** The frames came as an array. Their responses may go back as an array too. */
+  /** True if the body is an array. The proxy may then send the responses as an array too. */
   batch: boolean
 }
 
 /**
  * Reads the frames of a body.
  *
- * @throws ProxyError `ERR_FRAME_SYNTAX`, `ERR_FRAME_ENVELOPE` (also for an empty batch)
+ * @throws ProxyError `ERR_FRAME_SYNTAX` if the body is not JSON, `ERR_FRAME_ENVELOPE` if a message
+ *   is not JSON-RPC or the batch is empty
  */
 export function parseBody(bytes: Buffer): Body {
   if (!isArray(bytes)) return { frames: [parseFrame(bytes)], batch: false }

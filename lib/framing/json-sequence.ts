@@ -1,6 +1,6 @@
-// Splits the body of a JSON response into its values. The body should be one value, but some servers
-// send several, one after another, instead of an event stream. The parser gives each object or array
-// as soon as it is complete, since the next one may come much later.
+// Splits the body of a JSON response into its values. The body should be one value. But some
+// servers send several values, one after another, instead of an event stream. The parser reports
+// each object or array as soon as it is complete, because the next value may arrive much later.
 
 import { IncrementalWalker } from '../json/incremental-walker.ts'
 import { skipBlank } from '../json/walker.ts'
@@ -13,8 +13,9 @@ export class JsonSequenceParser {
   #value: BodyParser
 
   /**
-   * @param maxMessage the largest value that is accepted, in bytes (default 64 MiB; 0: no limit)
-   * @param onValue called with each object or array, and at the end with the other bytes, if any
+   * @param maxMessage the largest value to accept, in bytes (default: 64 MiB; 0: no limit)
+   * @param onValue receives each object or array. At the end of the body it receives the bytes
+   *   behind the last of them, unless they are only white space
    */
   constructor(maxMessage: number | undefined, onValue: (bytes: Buffer) => void) {
     this.#maxMessage = maxMessage

@@ -1,9 +1,10 @@
-// Newline framing, for stdio: one frame a line. The parser keeps the parts of an unfinished line apart
-// and joins them once, at the newline, so it reads each byte of a large message once.
+// Reads and writes the framing of stdio: each line is one frame. The parser keeps the parts of an
+// unfinished line in a list and joins them only at the newline. So it copies a large message only
+// once.
 //
-// The parser does not keep a line over the limit. It passes the line to a scanner, which reads the
-// envelope, so that the sender or the receiver of the message gets an error. It reads the next lines as
-// usual.
+// The parser does not keep a line over the limit. It passes the line to a scanner that reads only
+// the envelope (kind, id, method). With the envelope, the proxy can report the error to the sender
+// or the receiver. The parser reads the next lines as usual.
 
 import type { ProxyError } from '../errors.ts'
 import { isBlank } from '../json/walker.ts'
@@ -15,10 +16,12 @@ import { parseFrame } from '../message/parse-frame.ts'
 import { RefusedError } from '../message/refusal.ts'
 
 export interface ParserOptions {
-  /** The largest message that is accepted, in bytes (64 MiB; 0: no limit). */
+  /** The largest message to accept, in bytes (default: 64 MiB; 0: no limit). */
   maxMessage?: number | undefined
   onFrame(frame: Frame): void
-  /** Called with the error for bytes that are not a frame, and with the envelope if it could be read. */
+  /**
+   * Receives the error for bytes that are not a valid frame, and the envelope if it is readable.
+   */
   onInvalid(error: ProxyError, envelope?: Envelope): void
 }
 
@@ -47,7 +50,10 @@ export class NewlineParser {
     if (start < chunk.length) this.#hold(chunk.subarray(start))
   }
 
-  /** Call it at the end of the input. Many processes exit without a newline behind the last frame. */
+  /**
+   * Call this at the end of the input, because many processes write no newline after the last
+   * frame.
+   */
   end(): void {
     this.#endLine()
   }
@@ -100,7 +106,7 @@ export function tooLarge(size: number, maxMessage: number, envelope?: Envelope):
   return new RefusedError('ERR_FRAME_TOO_LARGE', message, envelope)
 }
 
-/** Frames as lines, in one buffer. */
+/** Writes frames as lines, and returns all lines in one buffer. */
 export function encodeLines(frames: Frame[]): Buffer {
   let size = frames.length
   for (const { bytes } of frames) size += bytes.length

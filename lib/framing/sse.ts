@@ -1,8 +1,10 @@
-// Server-Sent Events: one frame an event. eventsource-parser knows the grammar. This parser adds what it
-// leaves to its caller: bytes, limits, and characters that are cut in two.
+// Reads and writes Server-Sent Events: each event holds one frame. The package eventsource-parser
+// knows the grammar, but it reads text and has no limits. This parser reads bytes and applies the
+// limits.
 //
-// The parser keeps bytes until their line ends, and then decodes the whole line. It skips an event that
-// is too large or not UTF-8, and reads the next events as usual.
+// The parser keeps bytes until their line ends, and then decodes the whole line. So a chunk may end
+// in the middle of a character. The parser skips an event that is too large or not UTF-8, and reads
+// the next events as usual.
 
 import { isUtf8 } from 'node:buffer'
 import { createParser } from 'eventsource-parser'
@@ -15,11 +17,11 @@ import { readFrame, tooLarge } from './newline.ts'
 import type { ParserOptions } from './newline.ts'
 
 export interface SseParserOptions extends ParserOptions {
-  /** Called for an event with a name other than `message`, such as `endpoint`. */
+  /** Receives each event whose name is not `message`, for example `endpoint`. */
   onEvent?(name: string, data: string): void
-  /** Called with the id of an event, before its frame. */
+  /** Receives the id of an event, before `onFrame` receives the frame of that event. */
   onId?(id: string): void
-  /** Called with the time to wait before a reconnection, in ms. */
+  /** Receives the time that the client should wait before it reconnects, in ms. */
   onRetry?(time: number): void
 }
 
@@ -29,7 +31,10 @@ const COLON = 0x3a
 const DATA = Buffer.from('data')
 const BOM = Buffer.from([0xef, 0xbb, 0xbf])
 
-/** Starts at -1: n lines are joined by n - 1 line breaks, and each line adds one. */
+/**
+ * The start of `#dataSize`. Each data line adds its size and 1 for a line break, but the n lines of
+ * an event have only n - 1 line breaks between them. So the count starts at -1.
+ */
 const noData = -1
 
 export class SseParser {
@@ -39,13 +44,16 @@ export class SseParser {
   /** The parts of the unfinished line. */
   #line: Buffer[] = []
   #lineSize = 0
-  /** The size of the event's data in the lines before it, in bytes, with the line breaks between. */
+  /**
+   * The size of the event's data in its finished lines, in bytes, with the line breaks between
+   * them.
+   */
   #dataSize = noData
-  /** Why the parser skips the unfinished event. */
+  /** The reason to skip the unfinished event. */
   #invalid: ProxyError | undefined
   /** Set while the parser reads an event over the limit. */
   #scanner: EnvelopeScanner | undefined
-  /** Whether the scanner has passed the field name of the line. */
+  /** Whether `#passOver` has already skipped the field name (`data:`) of the current line. */
   #inValue = false
   #isFirstLine = true
   #endedInCr = false
@@ -63,7 +71,8 @@ export class SseParser {
     if (chunk.length === 0) return
     let start = this.#endedInCr && chunk[0] === LF ? 1 : 0
     this.#endedInCr = chunk[chunk.length - 1] === CR
-    // The loop searches again only for the line break that it has passed, so it reads each byte once.
+    // `cr` and `lf` are the next line breaks of each kind. The loop searches for the next one of a
+    // kind only after it has passed the last one. So it reads each byte once.
     let cr = chunk.indexOf(CR, start)
     let lf = chunk.indexOf(LF, start)
     while (cr !== -1 || lf !== -1) {
@@ -120,11 +129,12 @@ export class SseParser {
     }
   }
 
-  // The event is over the limit. From here on the scanner only reads its envelope.
+  // Passes the parts of an event over the limit to the scanner, which reads only the envelope.
   #passOver(parts: Buffer[]): void {
     if (this.#scanner === undefined) {
       this.#scanner = new EnvelopeScanner()
-      // Makes the parser emit the data of the lines before. The scanner reads them first.
+      // An empty line makes eventsource-parser emit the data of the earlier lines. `#onEvent`
+      // passes this data to the scanner, before the parts below.
       this.#parser.feed('data:\n\n')
     }
     for (const part of parts) {
@@ -142,12 +152,12 @@ export class SseParser {
   }
 }
 
-/** The size of the value in a line that starts with `data: `, as servers write it. */
+/** Returns the size of the value in a line that starts with `data: `, in bytes. */
 function valueSize(lineSize: number): number {
   return Math.max(0, lineSize - 'data: '.length)
 }
 
-/** A frame as an event. A resumable stream gives each event an id. */
+/** Writes a frame as an event. With an id, clients can resume the stream after this event. */
 export function encodeEvent({ bytes }: Frame, id?: string): Buffer {
   const head = id === undefined ? 'event: message\ndata: ' : `id: ${id}\nevent: message\ndata: `
   const event = Buffer.allocUnsafe(head.length + bytes.length + 2)
@@ -157,7 +167,11 @@ export function encodeEvent({ bytes }: Frame, id?: string): Buffer {
   return event
 }
 
-/** An event without data. It tells the client from which id, and after which time, to resume. */
+/**
+ * Writes an event without data. It gives the client an id to resume from.
+ *
+ * @param retry the time that the client should wait before it reconnects, in ms
+ */
 export function encodePriming(id: string, retry: number): Buffer {
   return Buffer.from(`id: ${id}\nretry: ${retry}\ndata:\n\n`)
 }

@@ -1,5 +1,5 @@
-// The bytes that give JSON its structure. All of them are ASCII, so in UTF-8 none can be part of another
-// character.
+// The bytes that give JSON its structure. All of them are ASCII. In UTF-8, an ASCII byte is never a
+// part of another character, so code can search for these bytes without decoding.
 
 export const TAB = 0x09
 export const LF = 0x0a

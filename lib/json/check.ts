@@ -1,8 +1,9 @@
-// Checks that bytes are JSON without building its values. `JSON.parse` needs up to forty times the
-// size of a message that consists of small objects.
+// Checks that bytes are valid JSON, without building the values. `JSON.parse` would need much
+// memory: up to forty times the size of a message that consists of small objects.
 //
-// One pass over the bytes, in time linear to their number. Besides its position the check keeps the
-// stack of open brackets, one byte a level, so only the size of the message limits its depth.
+// The check reads each byte once, in linear time. It keeps only its position and a stack of the
+// open brackets, one byte for each level. So only the size of the message limits the depth of
+// nesting.
 
 import {
   BACKSLASH,
@@ -28,8 +29,9 @@ const LETTER_E = 0x65
 const LETTER_U = 0x75
 
 /**
- * Checks that `bytes`, which must be valid UTF-8, are one JSON value with white space around it.
+ * Checks that `bytes` are one JSON value. White space may surround the value.
  *
+ * @param bytes valid UTF-8
  * @throws SyntaxError with the position of the first byte that does not fit
  */
 export function checkJson(bytes: Buffer): void {
@@ -50,7 +52,7 @@ export function checkJson(bytes: Buffer): void {
     } else {
       at = scalarEnd(bytes, at)
     }
-    // Here a value has ended, and perhaps what contains it.
+    // Here a value has ended. The objects and arrays around it may end too.
     at = skipBlank(bytes, at)
     while (open.size > 0 && bytes[at] === (open.top === OPEN_BRACE ? CLOSE_BRACE : CLOSE_BRACKET)) {
       open.pop()
@@ -86,7 +88,7 @@ class BracketStack {
   }
 }
 
-/** The index behind a key and its colon, where the value starts. */
+/** Returns the index where the value of a key starts. The key starts at `start`. */
 function keyEnd(bytes: Buffer, start: number): number {
   if (bytes[start] !== QUOTE) throw faultAt(start)
   const at = skipBlank(bytes, stringEnd(bytes, start))
@@ -94,7 +96,7 @@ function keyEnd(bytes: Buffer, start: number): number {
   return skipBlank(bytes, at + 1)
 }
 
-/** The index behind a string, number or word. */
+/** Returns the index behind a string, a number, `true`, `false` or `null`. */
 function scalarEnd(bytes: Buffer, start: number): number {
   const byte = bytes[start] ?? 0
   if (byte === QUOTE) return stringEnd(bytes, start)
@@ -117,7 +119,8 @@ function stringEnd(bytes: Buffer, start: number): number {
   let at = start + 1
   for (;;) {
     let byte = 0
-    // Nearly all of a large message are plain characters: this loop decides how long the check takes.
+    // This loop decides how long the check takes, because most bytes of a large message are plain
+    // characters in strings.
     while (at < length) {
       byte = bytes[at] as number
       if (byte < 0x20 || byte === QUOTE || byte === BACKSLASH) break
@@ -129,7 +132,7 @@ function stringEnd(bytes: Buffer, start: number): number {
   }
 }
 
-/** What may follow a backslash, besides `u`. */
+/** The bytes that may follow a backslash, besides `u`. */
 const escapes = new Set(Buffer.from('"\\/bfnrt'))
 
 function escapeEnd(bytes: Buffer, start: number): number {
@@ -144,7 +147,7 @@ function escapeEnd(bytes: Buffer, start: number): number {
 
 function numberEnd(bytes: Buffer, start: number): number {
   let at = bytes[start] === MINUS ? start + 1 : start
-  // Nothing but a fraction or an exponent may follow a leading zero.
+  // After a leading zero, only a fraction or an exponent may follow.
   at = bytes[at] === ZERO ? at + 1 : digitsEnd(bytes, at)
   if (bytes[at] === POINT) at = digitsEnd(bytes, at + 1)
   if (((bytes[at] ?? 0) | 0x20) === LETTER_E) {
@@ -154,7 +157,7 @@ function numberEnd(bytes: Buffer, start: number): number {
   return at
 }
 
-/** The index behind one digit or more. */
+/** Returns the index behind one or more digits. Throws if there is no digit. */
 function digitsEnd(bytes: Buffer, start: number): number {
   let at = start
   while (isDigit(bytes[at] ?? 0)) at++

@@ -1,5 +1,6 @@
-// Finds a value in the bytes of a JSON object by the names of the members that lead to it, without
-// parsing: the value's bytes stay as the peer wrote them, big numbers and escapes included.
+// Finds a value in the bytes of a JSON object by the names of the members that lead to it. The code
+// does not parse the JSON, so the value's bytes stay as the peer wrote them. This matters for big
+// numbers and escapes, which parsing changes.
 
 import { BACKSLASH, COMMA, OPEN_BRACE, QUOTE } from './bytes.ts'
 import { memberValue, skipBlank, stringEnd, valueEnd } from './walker.ts'
@@ -11,8 +12,9 @@ export interface Span {
 }
 
 /**
- * Finds the value at `path` (names of members, from the root) in a valid JSON object. If members have
- * the same name, the last one counts, as in `JSON.parse`.
+ * Finds the value at `path` (names of members, from the root) in a valid JSON object. Returns
+ * undefined if there is no such value. If members have the same name, the last one counts, as in
+ * `JSON.parse`.
  */
 export function findValue(bytes: Buffer, path: readonly string[]): Span | undefined {
   let span: Span | undefined = { start: skipBlank(bytes, 0), end: bytes.length }
@@ -24,7 +26,12 @@ export function findValue(bytes: Buffer, path: readonly string[]): Span | undefi
   return span
 }
 
-/** Finds the members of a valid JSON object with these names, in one pass. The last of equal keys counts. */
+/**
+ * Finds the values of the members with these names in a valid JSON object, in one pass. If members
+ * have the same name, the last one counts.
+ *
+ * @param open the index of the object's opening brace
+ */
 export function findMembers(bytes: Buffer, open: number, names: string[]): Map<string, Span> {
   const found = new Map<string, Span>()
   let at = open
@@ -41,7 +48,7 @@ export function findMembers(bytes: Buffer, open: number, names: string[]): Map<s
   return found
 }
 
-/** The text of the value at `path`, as it is in `bytes`. */
+/** Returns the JSON text of the value at `path`, unchanged; undefined if there is no such value. */
 export function valueText(bytes: Buffer, path: readonly string[]): string | undefined {
   const span = findValue(bytes, path)
   return span && textAt(bytes, span)
@@ -66,9 +73,12 @@ function findMember(bytes: Buffer, open: number, name: string): Span | undefined
   return found
 }
 
-/** Whether the string from `start` to `end`, quotes included, is `text`. */
+/**
+ * Returns whether the JSON string between `start` and `end`, with its quotes, has the value `text`.
+ */
 function isString(bytes: Buffer, start: number, end: number, text: string): boolean {
-  // A text of n characters takes n bytes between its quotes, and up to six times that if escaped.
+  // A text of n characters takes at least n bytes between the quotes. With escapes such as \u0061
+  // it takes up to 6 n bytes.
   const size = end - start - 2
   if (size < text.length || size > 6 * text.length) return false
   let isSame = size === text.length

@@ -1,6 +1,7 @@
-// Walks JSON that comes in chunks. It keeps the depth and whether a string or an escape is open, and none
-// of the bytes. The caller gets the places at which a top-level object or array begins, is divided, or
-// ends; strings and all that is nested deeper are skipped.
+// Walks through JSON that arrives in chunks. The walker keeps no bytes. It keeps only the depth,
+// and whether a string or an escape is open. It reports the places where a top-level object or
+// array begins or ends, and its colons and commas. It skips strings and all values that are nested
+// deeper.
 
 import {
   CLOSE_BRACE,
@@ -16,25 +17,26 @@ import { closingQuote, isEscaped } from './walker.ts'
 export class IncrementalWalker {
   #depth = 0
   #inString = false
-  /** The last chunk ended in a backslash: the next byte is part of the string, whatever it is. */
+  /** The last chunk ended with a backslash, so the next byte does not end the string. */
   #escaped = false
 
-  /** How many objects and arrays are open. */
+  /** The number of objects and arrays that are open. */
   get depth(): number {
     return this.#depth
   }
 
   /**
-   * The index of the next byte that opens or closes a top-level object or array, or that separates its
-   * names and values (a colon or comma at depth 1); `chunk.length` if there is none.
+   * Returns the index of the next byte that opens or closes a top-level object or array, or that
+   * separates its names and values (a colon or comma at depth 1). Returns `chunk.length` if the
+   * chunk has no such byte.
    *
-   * @param from 0 in a new chunk, then the index behind the last result
+   * @param from 0 for a new chunk, then the index behind the last result
    */
   next(chunk: Buffer, from: number): number {
     return this.#walk(chunk, from, true)
   }
 
-  /** The same for a byte that closes a top-level object or array. */
+  /** Works like `next`, but finds only a byte that closes a top-level object or array. */
   nextEnd(chunk: Buffer, from: number): number {
     return this.#walk(chunk, from, false)
   }
@@ -55,13 +57,13 @@ export class IncrementalWalker {
     return at
   }
 
-  /** The index behind the string that is open at `from`. */
+  /** Returns the index behind the string that is open at `from`, or the end of the chunk. */
   #skipString(chunk: Buffer, from: number): number {
     const start = this.#escaped ? from + 1 : from
     const quote = closingQuote(chunk, start)
     this.#inString = quote === -1
     if (quote === -1) {
-      // An empty chunk changes nothing.
+      // An empty chunk does not end an escape.
       if (chunk.length > 0) this.#escaped = isEscaped(chunk, chunk.length, start)
       return chunk.length
     }

@@ -1,25 +1,25 @@
-// Replaces single values in the bytes of a JSON object and leaves all other bytes as they are. To parse
-// the message and write it again would change big integers, the order of keys, and more.
+// Replaces single values in the bytes of a JSON object and keeps all other bytes. Parsing the
+// message and writing it again would change big integers, the order of keys, and more.
 
 import { findValue } from './find-value.ts'
 import type { Span } from './find-value.ts'
 
-/** Replaces the value at `path` (names of members, from the root) with `text`. */
+/** The JSON text that replaces the value at `path` (names of members, from the root). */
 export interface Replacement {
   path: string[]
   text: string
 }
 
-/** Replaces the value at a place that is already known. */
+/** The JSON text that replaces the bytes from `start` to `end`. */
 export interface Change extends Span {
   text: string
 }
 
 /**
- * The object with other values in some places, as new bytes. A path without a value changes nothing.
+ * Returns a copy of the object with some values replaced. A path without a value changes nothing.
  *
  * @param bytes a valid JSON object
- * @param replacements none of them inside of another
+ * @param replacements no path may lead into a value that another replacement replaces
  */
 export function splice(bytes: Buffer, replacements: Replacement[]): Buffer {
   const changes: Change[] = []
@@ -30,7 +30,7 @@ export function splice(bytes: Buffer, replacements: Replacement[]): Buffer {
   return spliceAt(bytes, changes)
 }
 
-/** The same for values that the caller has found with `findValue`. */
+/** Works like `splice`, for values that the caller has already found. It sorts `changes`. */
 export function spliceAt(bytes: Buffer, changes: Change[]): Buffer {
   if (changes.length > 1) changes.sort((one, other) => one.start - other.start)
   let size = bytes.length

@@ -4,8 +4,8 @@ import { CLOSE_BRACKET, COMMA } from './bytes.ts'
 import { skipBlank, valueEnd } from './walker.ts'
 
 /**
- * The elements of a valid JSON array, each as its part of `bytes`. White space around an element is
- * part of it.
+ * Returns the elements of a valid JSON array. Each element is a part of `bytes`, not a copy, and
+ * includes the white space around it.
  */
 export function splitArray(bytes: Buffer): Buffer[] {
   const elements: Buffer[] = []

@@ -1,7 +1,8 @@
-// Walks JSON that is in one buffer: from an index to the end of a string or value. Nothing is parsed or
-// copied. Depth is counted, so deep nesting needs no stack. `findValue` and `splitArray` are built on it.
+// Walks through JSON in one buffer, from an index to the end of a string or value. The functions
+// parse and copy nothing. They count the depth, so deep nesting needs no stack. `findValue` and
+// `splitArray` use them.
 //
-// The functions expect valid JSON. In other bytes they stop as well, at an index without a meaning.
+// The functions expect valid JSON. With other bytes they also return, but the index has no meaning.
 
 import {
   BACKSLASH,
@@ -17,31 +18,31 @@ import {
   TAB
 } from './bytes.ts'
 
-/** The index of the first byte from `at` on that is not white space. */
+/** Returns the index of the first byte that is not white space, from `at` on. */
 export function skipBlank(bytes: Buffer, at: number): number {
   while ((bytes[at] as number) <= SPACE) at++
   return at
 }
 
-/** Whether all bytes are JSON white space. */
+/** Returns whether all bytes are JSON white space. */
 export function isBlank(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === SPACE || byte === TAB || byte === LF || byte === CR)
 }
 
-/** The index behind the string whose opening quote is at `start`. */
+/** Returns the index behind the string whose opening quote is at `start`. */
 export function stringEnd(bytes: Buffer, start: number): number {
   const quote = closingQuote(bytes, start + 1)
   return quote === -1 ? bytes.length : quote + 1
 }
 
-/** The index of the quote that ends a string, searched from `start` inside of it; -1 if there is none. */
+/** Returns the index of the quote that ends a string, or -1. `start` is inside the string. */
 export function closingQuote(bytes: Buffer, start: number): number {
   let quote = nextQuote(bytes, start)
   while (quote !== -1 && isEscaped(bytes, quote, start)) quote = nextQuote(bytes, quote + 1)
   return quote
 }
 
-/** In so many bytes a loop finds the quote before `indexOf`, a native function, has started. */
+/** The distance, in bytes, up to which a loop finds a quote faster than the native `indexOf`. */
 const near = 64
 
 function nextQuote(bytes: Buffer, start: number): number {
@@ -50,20 +51,23 @@ function nextQuote(bytes: Buffer, start: number): number {
   return bytes.indexOf(QUOTE, end)
 }
 
-/** Whether an odd number of backslashes is directly before `at`, none of them before `start`. */
+/**
+ * Returns whether a backslash escapes the byte at `at`, in a string whose text starts at `start`.
+ */
 export function isEscaped(bytes: Buffer, at: number, start: number): boolean {
+  // Two backslashes are an escaped backslash, so only an odd number of them escapes the byte.
   let first = at
   while (first > start && bytes[first - 1] === BACKSLASH) first--
   return ((at - first) & 1) === 1
 }
 
-/** The index of the value of a member whose name ends before `nameEnd`. */
+/** Returns the index of a member's value. `nameEnd` is the index behind the member's name. */
 export function memberValue(bytes: Buffer, nameEnd: number): number {
   const colon = skipBlank(bytes, nameEnd)
   return skipBlank(bytes, colon + 1)
 }
 
-/** The index behind the value that starts at `start`. */
+/** Returns the index behind the value that starts at `start`. */
 export function valueEnd(bytes: Buffer, start: number): number {
   const first = bytes[start]
   if (first === QUOTE) return stringEnd(bytes, start)
@@ -73,7 +77,7 @@ export function valueEnd(bytes: Buffer, start: number): number {
   return at
 }
 
-/** Whether a number, `true`, `false` or `null` ends before this byte. */
+/** Returns whether a number, `true`, `false` or `null` ends before this byte. */
 const endsWord = (byte: number): boolean =>
   byte <= SPACE || byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET
 

@@ -1,20 +1,23 @@
-// Reads the envelope of a message that is too large to hold. The id may come first or last, so the
-// scanner sees all bytes of the message. It holds only one name or value of the top level at a time.
+// Reads the envelope (kind, id, method) of a message that is too large to keep in memory. The id
+// may be at the start or the end, so the scanner reads all bytes of the message. It keeps only one
+// name or value of the top level at a time.
 
 import { COLON, OPEN_BRACE, OPEN_BRACKET } from '../json/bytes.ts'
 import { IncrementalWalker } from '../json/incremental-walker.ts'
 import type { Envelope } from './envelope.ts'
 
-/** The scanner ignores longer names and values, in bytes. */
+/** The longest name or value that the scanner keeps, in bytes. It ignores longer ones. */
 const maxToken = 1024
 
 export class EnvelopeScanner {
   readonly #walker = new IncrementalWalker()
-  /** The name or value that is being read. */
+  /** The bytes of the name or value that the scanner reads now. */
   readonly #token = Buffer.allocUnsafe(maxToken)
-  /** Its size. Over `maxToken`, the token is not complete. */
+  /**
+   * The size of that name or value, in bytes. Over `maxToken`, `#token` does not hold all of it.
+   */
   #tokenSize = 0
-  /** The name of the member whose value is being read. */
+  /** The name of the member whose value the scanner reads now. */
   #name: unknown
   readonly #members = new Map<unknown, unknown>()
 
@@ -34,7 +37,7 @@ export class EnvelopeScanner {
     if (this.#walker.depth > 0) this.#hold(chunk, start, chunk.length)
   }
 
-  /** The envelope, as far as the scanner has seen it. */
+  /** Returns the envelope from the bytes so far; undefined if they have neither method nor id. */
   envelope(): Envelope | undefined {
     const id = this.#members.get('id')
     const method = this.#members.get('method')

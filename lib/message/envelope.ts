@@ -1,4 +1,4 @@
-// The envelope of a message: what the proxy reads of each message to route it.
+// The envelope of a message: the kind, id, method and other parts that the proxy reads to route it.
 
 import type { ProxyError } from '../errors.ts'
 import type { Id, Message } from '../protocol/json-rpc.ts'
@@ -7,16 +7,16 @@ import { methods } from '../protocol/methods.ts'
 
 export interface Envelope {
   readonly kind: 'request' | 'notification' | 'response'
-  /** The id of a request or response. An error response to an unreadable message has none. */
+  /** The id of a request or response. An error response to an unreadable message has no id. */
   readonly id?: Id | undefined
   readonly method?: string | undefined
-  /** Of a request: the token for its progress. Of a progress notification: the token of the request. */
+  /** The progress token. A request sets it, and its progress notifications repeat it. */
   readonly progressToken?: Id | undefined
-  /** The revision in `_meta`. Requests and notifications of the modern revision have one. */
+  /** The revision in `_meta`. Only requests and notifications of the modern revision set it. */
   readonly protocolVersion?: string | undefined
   /** The code of an error response. */
   readonly errorCode?: number | undefined
-  /** The cause of an error response that the proxy made. Responses of a server have none. */
+  /** The cause of an error response that the proxy made. Responses of servers have no `failure`. */
   readonly failure?: ProxyError | undefined
 }
 

@@ -1,5 +1,6 @@
-// A frame is one JSON-RPC message as it travels: its bytes and the envelope read from them. The proxy
-// forwards the bytes, so all that the envelope leaves out arrives unchanged.
+// A frame is one JSON-RPC message: its bytes, and the envelope (kind, id, method and more) that the
+// proxy reads from them. The proxy forwards the bytes, so the rest of the message arrives
+// unchanged.
 
 import type { ProxyError } from '../errors.ts'
 import type { Id, Message } from '../protocol/json-rpc.ts'
@@ -7,7 +8,7 @@ import { envelopeOf } from './envelope.ts'
 import type { Envelope } from './envelope.ts'
 
 export class Frame implements Envelope {
-  /** Valid UTF-8 and valid JSON without line breaks, so any framing can carry it unchanged. */
+  /** Valid UTF-8 and JSON without line breaks. So every transport can send the bytes unchanged. */
   readonly bytes: Buffer
   readonly kind: Envelope['kind']
   readonly id: Id | undefined
@@ -17,7 +18,7 @@ export class Frame implements Envelope {
   readonly errorCode: number | undefined
   readonly failure: ProxyError | undefined
 
-  /** Use `parseFrame` or `makeFrame`: they make sure that envelope and bytes agree. */
+  /** Call `parseFrame` or `makeFrame` instead: they read the envelope from the bytes. */
   constructor(bytes: Buffer, envelope: Envelope) {
     this.bytes = bytes
     this.kind = envelope.kind
@@ -29,7 +30,7 @@ export class Frame implements Envelope {
     this.failure = envelope.failure
   }
 
-  /** A copy with other bytes, in which the id and the progress token may differ. */
+  /** Returns a copy with other bytes. The id and the progress token in the bytes may be new. */
   withBytes(bytes: Buffer, id = this.id, progressToken = this.progressToken): Frame {
     return new Frame(bytes, {
       kind: this.kind,
@@ -42,7 +43,7 @@ export class Frame implements Envelope {
     })
   }
 
-  /** The whole message, parsed again at each call. Use it only for messages that the proxy reads. */
+  /** Parses the whole message, again at each call. Call it only if the envelope is not enough. */
   message(): Message {
     return JSON.parse(this.bytes.toString()) as Message
   }
@@ -52,7 +53,7 @@ export class Frame implements Envelope {
   }
 }
 
-/** Makes a frame of a message that the proxy itself writes. */
+/** Makes a frame from a message that the proxy itself writes. */
 export function makeFrame(message: Message): Frame {
   return new Frame(Buffer.from(JSON.stringify(message)), envelopeOf(message))
 }

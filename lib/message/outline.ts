@@ -1,5 +1,5 @@
-// The parts of a message that its envelope is made of, read from the bytes of a large message. Parsing
-// the whole message would take many times its size in memory.
+// Reads the parts of a large message that the proxy needs for the envelope (kind, id, method and
+// more). Parsing the whole message would take many times its size in memory.
 
 import { OPEN_BRACE, OPEN_BRACKET } from '../json/bytes.ts'
 import { findMembers, textAt } from '../json/find-value.ts'
@@ -7,7 +7,7 @@ import type { Span } from '../json/find-value.ts'
 import { skipBlank } from '../json/walker.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
 
-/** The members that are kept: `true` stands for a string, number or word, as it is. */
+/** The members to read. `true` means a string, a number, `true`, `false` or `null`. */
 interface Shape {
   [name: string]: true | Shape
 }
@@ -22,8 +22,9 @@ const shape: Shape = {
 }
 
 /**
- * The message as `JSON.parse` gives it, without the members that the envelope does not need. An object
- * or array in the place of a string, number or word is empty.
+ * Returns the message like `JSON.parse`, but without the members that the envelope does not need.
+ * If the message has an object or array where a string or number belongs, the result has an empty
+ * one there.
  *
  * @param bytes valid JSON
  */

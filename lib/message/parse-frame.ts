@@ -1,5 +1,6 @@
-// Reads a frame from the bytes of one message: checks that they are UTF-8, JSON and JSON-RPC, and reads
-// the envelope. Of a large message only the envelope is parsed.
+// Reads a frame from the bytes of one message. The code checks that the bytes are UTF-8, JSON and
+// JSON-RPC, and reads the envelope (kind, id, method and more). It parses a large message only in
+// part.
 
 import { isAscii, isUtf8 } from 'node:buffer'
 import { describe, ProxyError } from '../errors.ts'
@@ -13,12 +14,12 @@ import { EnvelopeError } from './refusal.ts'
 import { isEnvelope } from './schemas.ts'
 
 /**
- * Reads a frame. The frame keeps `bytes`, and line breaks between tokens become spaces in it, since
- * neither a line nor an event can hold them.
+ * Reads a frame. The frame keeps `bytes` itself, not a copy. The function replaces line breaks in
+ * `bytes` by spaces, because a line of stdio and an SSE event cannot hold line breaks.
  *
- * @param text the decoded bytes, if the caller has decoded them already
- * @throws ProxyError `ERR_FRAME_SYNTAX` if the bytes are not UTF-8 or not JSON, `ERR_FRAME_ENVELOPE` if
- * they are not a JSON-RPC 2.0 message that MCP allows
+ * @param text the decoded bytes, if the caller has already decoded them
+ * @throws ProxyError `ERR_FRAME_SYNTAX` if the bytes are not UTF-8 or not JSON,
+ *   `ERR_FRAME_ENVELOPE` if they are not a JSON-RPC 2.0 message that MCP allows
  */
 export function parseFrame(bytes: Buffer, text?: string): Frame {
   const message = bytes.length < large ? parse(text ?? decode(bytes)) : parseLarge(bytes)
@@ -28,13 +29,13 @@ export function parseFrame(bytes: Buffer, text?: string): Frame {
 }
 
 /**
- * From this size on, in bytes, only the envelope of a message is parsed. Small objects take more than
- * twenty times their bytes in memory, so this bounds what a hostile message can take.
+ * From this size on, in bytes, `parseFrame` parses only the envelope of a message. This limits the
+ * memory that a hostile message can take: small objects take more than twenty times their bytes.
  */
 const large = 256 * 1024
 
 function decode(bytes: Buffer): string {
-  // ASCII is the same in Latin-1, which is decoded in a fraction of the time.
+  // ASCII bytes mean the same in Latin-1, and Node decodes Latin-1 much faster than UTF-8.
   if (isAscii(bytes)) return bytes.toString('latin1')
   if (!isUtf8(bytes)) throw notUtf8()
   return bytes.toString()
@@ -63,8 +64,9 @@ const notUtf8 = (): ProxyError => new ProxyError('ERR_FRAME_SYNTAX', 'the messag
 const notJson = (cause: unknown): ProxyError =>
   new ProxyError('ERR_FRAME_SYNTAX', `the message is not JSON (${describe(cause)})`)
 
-// JSON allows a raw line break only between tokens, where a space means the same. Most messages have
-// none, which Node's own search finds out fastest.
+// Replaces line breaks by spaces. JSON allows a line break only between tokens, where a space has
+// the same meaning. Node's native search is the fastest way to find that a message has no
+// line break, as most messages.
 function removeLineBreaks(bytes: Buffer): void {
   const first = Math.min(indexOf(bytes, LF), indexOf(bytes, CR))
   for (let at = first; at < bytes.length; at++) {
@@ -72,7 +74,7 @@ function removeLineBreaks(bytes: Buffer): void {
   }
 }
 
-/** The index of a byte; the length if there is none. */
+/** Returns the index of the first such byte, or the length if there is none. */
 function indexOf(bytes: Buffer, byte: number): number {
   const at = bytes.indexOf(byte)
   return at === -1 ? bytes.length : at

@@ -1,4 +1,4 @@
-// The requests of one direction that have no response yet.
+// Keeps the ids of the requests that one side has sent and that have no response yet.
 
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
@@ -12,7 +12,9 @@ export class PendingRequests {
     return this.#ids.size
   }
 
-  /** Notes a frame that was sent. A request becomes pending; a cancellation ends that. */
+  /**
+   * Call this for each sent frame. A request becomes pending. A cancellation removes its request.
+   */
   sent(frame: Frame): void {
     if (frame.kind === 'request') this.#ids.add(frame.id as Id)
     else if (frame.method === methods.cancelled) {
@@ -21,12 +23,15 @@ export class PendingRequests {
     }
   }
 
-  /** Notes a frame that came back. Returns whether it is the response to a pending request. */
+  /**
+   * Call this for each frame that comes back. Returns true if the frame is the response to a
+   * pending request. The request is then no longer pending.
+   */
   answered(frame: Frame): boolean {
     return frame.kind === 'response' && frame.id !== undefined && this.#settle(frame.id)
   }
 
-  /** A copy of the ids of the pending requests. */
+  /** Returns a copy of the ids of the pending requests. */
   get ids(): Id[] {
     return [...this.#ids]
   }
@@ -35,7 +40,7 @@ export class PendingRequests {
     return this.#ids.has(id)
   }
 
-  /** Forgets all pending requests and returns their ids: the caller responds to them. */
+  /** Forgets all pending requests and returns their ids, so that the caller can respond to them. */
   take(): Id[] {
     const { ids } = this
     this.#ids.clear()
@@ -43,12 +48,12 @@ export class PendingRequests {
     return ids
   }
 
-  /** Forgets a request that was not sent after all, or that the caller has responded to. */
+  /** Forgets a request that was not sent in the end, or to which the caller has responded. */
   forget(id: Id): void {
     this.#settle(id)
   }
 
-  /** Calls back once, as soon as no request is pending. */
+  /** Calls `callback` once, as soon as no request is pending. */
   whenSettled(callback: () => void): void {
     if (this.#ids.size === 0) callback()
     else this.#whenSettled = callback

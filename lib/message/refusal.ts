@@ -1,5 +1,5 @@
-// What happens when a message cannot be forwarded: the errors that say why, and the error response for
-// the side that waits, either for the message itself or for a response to it.
+// Handles messages that the proxy cannot forward. It makes the error that says why, and the error
+// response for the side that waits for the message or for a response to it.
 
 import { describe, ProxyError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
@@ -8,7 +8,7 @@ import type { Id } from '../protocol/json-rpc.ts'
 import type { Envelope } from './envelope.ts'
 import { Frame, makeFrame } from './frame.ts'
 
-/** A message that cannot be forwarded, with as much of its envelope as could be read. */
+/** The error for a message that the proxy cannot forward, with its envelope if that is readable. */
 export class RefusedError extends ProxyError {
   readonly envelope: Envelope | undefined
 
@@ -18,7 +18,7 @@ export class RefusedError extends ProxyError {
   }
 }
 
-/** JSON that is not a JSON-RPC message. */
+/** The error for valid JSON that is not a JSON-RPC message. */
 export class EnvelopeError extends RefusedError {
   constructor(message: unknown) {
     super(
@@ -36,7 +36,7 @@ function envelopeIn(message: unknown): Envelope | undefined {
   return { kind: 'result' in message || 'error' in message ? 'response' : 'request', id }
 }
 
-/** The error response to the request with that id, or to a message whose id is unknown. */
+/** Makes the error response to the request with this id, or with id null if the id is unknown. */
 export function errorFrame(id: Id | undefined, failure: ProxyError): Frame {
   const error = { code: failure.rpc, message: describe(failure) }
   const frame = makeFrame({ jsonrpc: jsonRpcVersion, id: id ?? null, error })
@@ -44,8 +44,9 @@ export function errorFrame(id: Id | undefined, failure: ProxyError): Frame {
 }
 
 /**
- * The error response that a refused message leads to. A refused request gets it `back`, to its sender. A
- * refused response is replaced by it and goes `onward`. A notification leads to none.
+ * Makes the error response for a refused message. For a refused request, the caller sends it `back`
+ * to the sender. For a refused response, the caller forwards it `onward` in place of that response.
+ * A refused notification has no error response.
  */
 export function refuse(error: ProxyError, envelope?: Envelope): { back?: Frame; onward?: Frame } {
   if (envelope?.id === undefined) return {}

@@ -1,16 +1,20 @@
-// Responses that the proxy makes. A response repeats the id of its request as the client wrote it:
-// parsing a large number and writing it again would change it.
+// Makes responses of the proxy itself. A response repeats the id of its request exactly as the
+// client wrote it, because parsing a large number and writing it again would change the number.
 
 import { valueText } from '../json/find-value.ts'
 import { splice } from '../json/splice.ts'
 import type { Replacement } from '../json/splice.ts'
 import { Frame } from './frame.ts'
 
-/** The response with the id of `request`, byte for byte. */
+/**
+ * Returns `response` with the id of `request`, byte for byte.
+ *
+ * @param others more values to replace in the response
+ */
 export function answerTo(request: Frame, response: Frame, others: Replacement[] = []): Frame {
   const bytes = splice(response.bytes, [{ path: ['id'], text: idText(request) }, ...others])
   return new Frame(bytes, { ...response, id: request.id })
 }
 
-/** The id of a request, as the client wrote it. */
+/** Returns the JSON text of a request's id, as the client wrote it. */
 export const idText = (request: Frame): string => valueText(request.bytes, ['id']) as string

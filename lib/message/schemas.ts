@@ -1,4 +1,5 @@
-// Validates messages against the schemas. spec/schema/compile.js compiles them ahead of time.
+// Validates messages against the schemas of MCP. spec/schema/compile.js has compiled the schemas to
+// JavaScript (compiled.js).
 
 import { isLegacyVersion, latestLegacy } from '../protocol/revisions.ts'
 import type { LegacyVersion } from '../protocol/revisions.ts'
@@ -20,8 +21,9 @@ const results: Record<LegacyVersion, Validator> = {
 }
 
 /**
- * Whether the value is a JSON-RPC 2.0 message of MCP (JSONRPCMessage). This runs for each frame, and a
- * schema that fails is slower than one that passes, so `method` and `id` choose the schema.
+ * Returns whether the value is a JSON-RPC 2.0 message of MCP (JSONRPCMessage). This runs for each
+ * frame. A schema that does not match is slow, so the function chooses the schema by `method` and
+ * `id`.
  */
 export function isEnvelope(message: unknown): boolean {
   if (memberOf(message, 'method') === undefined) {
@@ -33,14 +35,18 @@ export function isEnvelope(message: unknown): boolean {
 }
 
 /**
- * The first fault of an `initialize` request, as one line. The revision that it names chooses the
- * schema; for an unknown revision it is the newest legacy one.
+ * Returns the first fault of an `initialize` request as one line, or undefined if the request is
+ * valid. The schema is that of the protocol revision in the request. For an unknown revision, the
+ * schema is that of the newest legacy revision.
  */
 export function checkInitialize(message: unknown): string | undefined {
   return check(requests[versionIn(memberOf(message, 'params'))], message, '')
 }
 
-/** The first fault of the response to `initialize`, by the revision that it names. */
+/**
+ * Returns the first fault of the response to `initialize`, or undefined if the response is valid.
+ * The schema is that of the protocol revision in the response.
+ */
 export function checkInitializeResult(message: unknown): string | undefined {
   const result = memberOf(message, 'result')
   return check(results[versionIn(result)], result, '/result')
@@ -62,7 +68,7 @@ function memberOf(holder: unknown, key: string): unknown {
   return (holder as Record<string, unknown>)[key]
 }
 
-/** A JSON pointer as a person would write it: `params.clientInfo.icons[0].src`. */
+/** Turns a JSON pointer into readable text, such as `params.clientInfo.icons[0].src`. */
 function nameOf(pointer: string): string {
   if (pointer === '') return 'message'
   const [, first, ...rest] = pointer.split('/')
@@ -72,6 +78,6 @@ function nameOf(pointer: string): string {
 function accessorOf(token: string): string {
   if (/^\d+$/.test(token)) return `[${token}]`
   if (/^[\w$]+$/.test(token)) return `.${token}`
-  // The peer chose this name. Quotes keep it from breaking the line.
+  // The peer chose this name. The quotes escape line breaks, so the text stays on one line.
   return `[${JSON.stringify(token.replaceAll('~1', '/').replaceAll('~0', '~'))}]`
 }

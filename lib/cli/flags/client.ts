@@ -48,7 +48,7 @@ export const clientFlags = {
   }
 } as const satisfies Flags
 
-/** These also apply to the servers at URLs in the config file. */
+/** The TLS flags. They also apply to the servers at URLs in the config file. */
 export const tlsFlags = {
   'verify-ssl': {
     shape: 'verify',

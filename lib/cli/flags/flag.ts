@@ -1,65 +1,71 @@
-// What the table of flags says about one flag, and the type of the value that the flag gives.
+// The types of the table of flags: the description of one flag, and the type of its value.
 
-/** What must exist for a flag to have an effect. Where it does not, a warning says so. */
+/**
+ * What a flag needs to have an effect. If it is missing, a warning says that the flag is ignored.
+ */
 export type Need =
-  | 'url' // a URL to reach: client mode
-  | 'listener' // HTTP to serve: server mode
-  | 'definitions' // the same, and no config file in place of --named-server
+  | 'url' // client mode, with the URL of a server
+  | 'listener' // server mode, which listens on HTTP
+  | 'definitions' // server mode without --named-server-config, which overrides --named-server
   | 'command' // the COMMAND of the default server
-  | 'process' // a server to start, default or named
+  | 'process' // a server that the proxy starts, default or named
   | 'remote' // a server at a URL, in client mode or in the config file
 
-/** What the text of a flag can be. */
+/** A kind of value, such as a size or a URL: how to read its text and how to print it. */
 export interface Kind<Value> {
   placeholder: string
-  /** Makes a value of the text. `flag` is the flag as given, for the error message. */
+  /** Turns the text into the value. The error message names `flag`, as the user wrote it. */
   read: (flag: string, text: string) => Value
-  /** Writes the default as a user would. */
+  /** Turns the default into text, as a user would write it. */
   print?: (value: Value) => string
 }
 
 type AnyKind = Omit<Kind<unknown>, 'print'> & { print?: (value: never) => string }
 
 interface Description {
-  /** Markdown of one paragraph. `--help` and the README show it. */
+  /** One paragraph of Markdown, which `--help` and the README show. */
   help: string
-  /** Without it, the flag has an effect in both modes. */
+  /** What the flag needs to have an effect. Without `needs`, it always has an effect. */
   needs?: Need
-  /** A flag of the Python mcp-proxy. It can be shortened, as its parser allows. */
+  /**
+   * True for a flag of the Python mcp-proxy. Users may shorten such flags (`--po` for `--port`).
+   */
   reference?: true
   short?: `-${string}`
   /** The member of the configuration that gets the value. */
   sets?: string
-  /** How help shows the default, where the value does not explain itself. */
+  /** The text that `--help` shows as the default, instead of the value. */
   defaultText?: string
 }
 
 interface TwoWords {
   shape: 'pair'
   placeholder: string
-  /** Shown to a user who gave one word. */
+  /** A valid use of the flag, for the error message about a missing word. */
   example: string
   isName?: (name: string) => boolean
   isValue?: (value: string) => boolean
 }
 
-/** `shape` is how the words of the flag are read. All but `act` may be repeated. */
+/** `shape` says which words belong to the flag. Users may repeat all flags except `act`. */
 export type Flag = Description &
   (
-    | { shape: 'act' } // --help: nothing after it is read
+    | { shape: 'act' } // --help: the parser reads no word after the flag
     | { shape: 'switch'; negatable?: true } // --debug, and --no-debug if negatable
     // --verify-ssl, --verify-ssl VALUE, --no-verify-ssl
     | { shape: 'verify'; kind: AnyKind; negatable: true; default: unknown }
-    // --port N, --port=N; the last one counts. `alias` is an old name.
+    // --port N or --port=N: the last one counts. `alias` is an old name of the flag.
     | { shape: 'value'; kind: AnyKind; alias?: string; default?: unknown }
-    | { shape: 'list'; kind: AnyKind; default?: readonly string[] } // --expose-header NAME: each one adds
-    | { shape: 'origins'; kind: AnyKind } // --allow-origin ORIGIN ORIGIN: each one adds
-    | TwoWords // --env KEY VALUE: each one adds
+    // --expose-header NAME: each use adds a value
+    | { shape: 'list'; kind: AnyKind; default?: readonly string[] }
+    // --allow-origin ORIGIN ORIGIN: each word after the flag adds a value
+    | { shape: 'origins'; kind: AnyKind }
+    | TwoWords // --env KEY VALUE: each use adds a pair
   )
 
 export type Flags = Record<string, Flag>
 
-/** The flags under one heading of help. */
+/** The flags under one heading of `--help`. */
 export interface FlagGroup {
   title: string
   flags: Flags
@@ -85,7 +91,9 @@ type MemberOf<F> = F extends { sets: infer Member extends string } ? Member : ne
 type Always<F> = undefined extends ValueOf<F> ? never : MemberOf<F>
 type Sometimes<F> = undefined extends ValueOf<F> ? MemberOf<F> : never
 
-/** The members of the configuration that these flags set. Those without a default are optional. */
+/**
+ * The members of the configuration that these flags set. Without a default, a member is optional.
+ */
 export type Members<Table> = {
   [Name in keyof Table as Always<Table[Name]>]: ValueOf<Table[Name]>
 } & {

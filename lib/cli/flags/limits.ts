@@ -41,7 +41,7 @@ export const limitFlags = {
   }
 } as const satisfies Flags
 
-/** The limits of server mode alone. */
+/** The limits that only server mode has. */
 export const serverLimitFlags = {
   'max-sessions': {
     shape: 'value',
