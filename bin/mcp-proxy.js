@@ -9,11 +9,7 @@ const nodeModule = require('node:module')
 const directory = nodeModule.enableCompileCache && cacheDirectory()
 if (directory) nodeModule.enableCompileCache(directory)
 
-const { main } = require('../dist/cli.cjs')
-
-main(process.argv.slice(2)).then((code) => {
-  process.exitCode = code
-})
+require('../dist/cli.cjs').runCommand()
 
 /**
  * The directory for compiled code, or `undefined` for none. Node executes what it finds there, so it

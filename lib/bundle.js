@@ -23,7 +23,7 @@ const withoutHttp2 = {
 }
 
 const { metafile } = await build({
-  entryPoints: [pathOf('cli/main.ts')],
+  entryPoints: [pathOf('cli/command.ts')],
   outfile: pathOf('../dist/cli.cjs'),
   bundle: true,
   format: 'cjs',

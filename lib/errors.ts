@@ -2,6 +2,7 @@
 // code for the JSON-RPC error response.
 
 import { errorCodes } from './protocol/error-codes.ts'
+import { toLine } from './text.ts'
 
 const failures = {
   // The bytes are not a valid message.
@@ -86,14 +87,29 @@ export class HttpStatusError extends ProxyError {
   }
 }
 
-/** Returns the messages of the error and its causes, as one line. */
+/** How many causes `describe` follows. A chain of causes can be a circle. */
+const maxCauses = 8
+
+/** Returns the messages of the error and its causes, as one printable line. */
 export function describe(error: unknown): string {
+  const parts: string[] = []
+  let cause = error
+  do {
+    parts.push(toLine(messageOf(cause)))
+    cause = causeOf(cause)
+  } while (cause !== undefined && parts.length < maxCauses)
+  return toLine(parts.join(': '))
+}
+
+function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  // If a host name has several addresses, Node collects the error of each in an AggregateError.
-  const text = error.message || (error as NodeJS.ErrnoException).code || error.name
-  const line = text.trim().replace(/\s*[\r\n]\s*/g, ' | ')
-  const cause: unknown = error instanceof AggregateError ? error.errors[0] : error.cause
-  return cause === undefined ? line : `${line}: ${describe(cause)}`
+  return error.message || (error as NodeJS.ErrnoException).code || error.name
+}
+
+function causeOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return undefined
+  // When a name has several addresses, Node puts the error of each into an AggregateError.
+  return error instanceof AggregateError ? error.errors[0] : error.cause
 }
 
 /** Returns true if someone aborted a stream or closed it early. This is not an error to report. */

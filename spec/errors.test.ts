@@ -37,6 +37,22 @@ t.test('what is no error is described all the same', async (t) => {
   t.equal(describe(new Error('', { cause: 404 })), 'Error: 404')
 })
 
+t.test('a description is one printable line of at most 8 KiB, in linear time', async (t) => {
+  t.equal(describe(new Error('a\x1b[2Jb\u2028c\u202ed')), 'a\\u001b[2Jb | c\\u202ed')
+  const began = performance.now()
+  for (const text of ['\n', ' ', '\r\n ', 'x']) {
+    const cause = new Error(text.repeat(1_000_000) + 'x')
+    t.ok(Buffer.byteLength(describe(new Error('it failed', { cause }))) <= 8 * 1024)
+  }
+  t.ok(performance.now() - began < 100)
+})
+
+t.test('a circle of causes has an end', async (t) => {
+  const error = new Error('round')
+  error.cause = error
+  t.match(describe(error), /^(round: )+round$/)
+})
+
 t.test('an abort is known from a failure', async (t) => {
   t.ok(isAbort(AbortSignal.abort().reason))
   t.ok(isAbort(Object.assign(new Error(), { code: 'ERR_STREAM_PREMATURE_CLOSE' })))

@@ -6,6 +6,7 @@ import { describe, ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { parseArguments } from './arguments.ts'
 import { groups } from './flags.ts'
+import { LogWriter } from './log-writer.ts'
 import { createLog } from './log.ts'
 
 /**
@@ -17,12 +18,12 @@ export async function main(argv: string[]): Promise<number> {
     switch (config.mode) {
       case 'version': {
         const { version } = await import('../version.ts')
-        process.stdout.write(`mcp-proxy ${version}\n`)
+        print(`mcp-proxy ${version}\n`)
         return 0
       }
       case 'help': {
         const { renderHelp } = await import('./help.ts')
-        process.stdout.write(renderHelp(groups))
+        print(renderHelp(groups))
         return 0
       }
       case 'client': {
@@ -37,7 +38,7 @@ export async function main(argv: string[]): Promise<number> {
       }
     }
   } catch (error) {
-    process.stderr.write(`mcp-proxy: ${describe(error)}\n`)
+    new LogWriter().write(`mcp-proxy: ${describe(error)}`)
     const isUsage =
       error instanceof ProxyError && (error.code === 'ERR_USAGE' || error.code === 'ERR_CONFIG')
     return isUsage ? 2 : 1
@@ -48,4 +49,10 @@ function openLog({ logLevel, warnings }: ClientConfig | ServeConfig): Log {
   const log = createLog(logLevel)
   for (const warning of warnings) log.warn(warning)
   return log
+}
+
+function print(text: string): void {
+  // The reader of stdout has closed it, as in `mcp-proxy --help | true`: no failure.
+  process.stdout.on('error', () => {})
+  process.stdout.write(text)
 }

@@ -18,7 +18,7 @@ t.test('a message is one line with its level and the time', async (t) => {
   const lines: string[] = []
   createLog('INFO', (line) => lines.push(line)).warn('slow')
   t.equal(lines.length, 1)
-  t.match(lines[0], /^\[W \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\] slow\n$/)
+  t.match(lines[0], /^\[W \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\] slow$/)
 })
 
 t.test('the time is local', async (t) => {
@@ -33,7 +33,25 @@ t.test('line breaks in a message do not break its line', async (t) => {
   const lines: string[] = []
   const log = createLog('INFO', (line) => lines.push(line.slice(28)))
   log.info('a\nb\r\n  c\rd\n\n')
-  t.strictSame(lines, ['a | b | c | d\n'])
+  t.strictSame(lines, ['a | b | c | d'])
+})
+
+t.test('control characters and bidirectional overrides in a message are escaped', async (t) => {
+  const lines: string[] = []
+  const log = createLog('INFO', (line) => lines.push(line.slice(28)))
+  log.warn('\x1b[31mred\x07 \x9b2J \u202eevil\u2066')
+  log.error('one\u2028[E 2026-01-01 00:00:00.000] forged\u2029two')
+  t.strictSame(lines, [
+    '\\u001b[31mred\\u0007 \\u009b2J \\u202eevil\\u2066',
+    'one | [E 2026-01-01 00:00:00.000] forged | two'
+  ])
+})
+
+t.test('a message of a million line breaks or spaces takes no time', async (t) => {
+  const log = createLog('INFO', () => {})
+  const began = performance.now()
+  for (const text of ['\n', ' ', ' \n', '\x1b']) log.error(text.repeat(1_000_000) + 'x')
+  t.ok(performance.now() - began < 100)
 })
 
 t.test('messages under the level are dropped', async (t) => {
