@@ -10,7 +10,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { httpClient } from '../../fixtures/clients/raw.js'
 import { isRunning } from '../helpers.ts'
-import { openShell, rascal } from './run.ts'
+import { openShell, misbehaving } from './run.ts'
 
 t.setTimeout(120_000)
 
@@ -43,7 +43,7 @@ async function timeToExit(child: ChildProcess): Promise<{ code: number | null; t
 }
 
 t.test('the proxy goes on when the reader of its log leaves', async (t) => {
-  const child = start(t, `--port 0 --debug ${rascal}`)
+  const child = start(t, `--port 0 --debug ${misbehaving}`)
   const url = await urlIn(child)
   child.stderr?.destroy()
   for (let n = 0; n < 3; n++) {
@@ -57,7 +57,7 @@ t.test('the proxy goes on when the reader of its log leaves', async (t) => {
 })
 
 t.test('with a full stderr pipe the proxy serves, and SIGTERM ends it', async (t) => {
-  const child = start(t, `--port 0 --close-timeout 300ms -- ${rascal} --chatty-stderr 3000000`)
+  const child = start(t, `--port 0 --close-timeout 300ms -- ${misbehaving} --chatty-stderr 3000000`)
   const url = await urlIn(child)
   child.stderr?.pause()
   const client = httpClient(url)
