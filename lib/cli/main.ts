@@ -4,7 +4,7 @@
 import type { ClientConfig, ServeConfig } from '../config/config.ts'
 import { describe, ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments } from './arguments/parse-arguments.ts'
 import { groups } from './flags.ts'
 import { LogWriter } from './log-writer.ts'
 import { createLog } from './log.ts'

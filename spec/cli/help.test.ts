@@ -2,7 +2,7 @@
 
 import { split } from 'shlex'
 import t from 'tap'
-import { parseArguments } from '../../lib/cli/arguments.ts'
+import { parseArguments } from '../../lib/cli/arguments/parse-arguments.ts'
 import { groups, spellings } from '../../lib/cli/flags.ts'
 import { renderHelp } from '../../lib/cli/help.ts'
 

@@ -1,7 +1,7 @@
 // Command lines made into configurations, for the tests.
 
 import type { Test } from 'tap'
-import { parseArguments } from '../../lib/cli/arguments.ts'
+import { parseArguments } from '../../lib/cli/arguments/parse-arguments.ts'
 import type { ClientConfig, ClientLimits, ServeConfig } from '../../lib/config/config.ts'
 import { limits } from '../../lib/limits.ts'
 

@@ -4,13 +4,13 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Test } from 'tap'
 import { httpClient } from '../../fixtures/clients/raw.js'
 import { isRunning } from '../helpers.ts'
-import { openShell, misbehaving } from './run.ts'
+import { misbehaving, openShell } from './run.ts'
 
 t.setTimeout(120_000)
 

@@ -1,4 +1,4 @@
-import { choiceOf, file, textOf, tokenUrl, trust } from '../values.ts'
+import { choiceOf, file, textOf, tokenUrl, trust } from '../arguments/values.ts'
 import { isHeaderName, isHeaderValue } from '../../config/checks.ts'
 import type { TransportName } from '../../config/config.ts'
 import type { Flags } from './flag.ts'

@@ -1,4 +1,4 @@
-import { basePath, file, headerName, host, hostHeader, origin, port } from '../values.ts'
+import { basePath, file, headerName, host, hostHeader, origin, port } from '../arguments/values.ts'
 import { sessionIdHeader } from '../../protocol/headers.ts'
 import type { Flags } from './flag.ts'
 

@@ -1,4 +1,4 @@
-import { count, size, time } from '../values.ts'
+import { count, size, time } from '../arguments/values.ts'
 import { limits } from '../../limits.ts'
 import type { Flags } from './flag.ts'
 

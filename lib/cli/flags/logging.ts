@@ -1,4 +1,4 @@
-import { choiceOf, file } from '../values.ts'
+import { choiceOf, file } from '../arguments/values.ts'
 import type { LogLevel } from '../../config/config.ts'
 import type { Flags } from './flag.ts'
 

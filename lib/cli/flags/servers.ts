@@ -1,4 +1,4 @@
-import { count, directory, file } from '../values.ts'
+import { count, directory, file } from '../arguments/values.ts'
 import { isVariableName } from '../../config/checks.ts'
 import type { Flags } from './flag.ts'
 

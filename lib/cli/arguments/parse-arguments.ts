@@ -5,25 +5,25 @@
 // Both modes read the value of every flag, so a wrong value is an error even if the mode ignores
 // the flag.
 
-import { isHeaderValue, toUrlConfig } from '../config/checks.ts'
-import type { MakeEnvironment } from '../config/config-file.ts'
+import type { FlagName, FlagValues } from '../flags.ts'
+import { tlsFlags } from '../flags/client.ts'
+import type { Pair } from '../flags/flag.ts'
+import { httpFlags } from '../flags/http.ts'
+import { limitFlags, serverLimitFlags } from '../flags/limits.ts'
+import { loggingFlags } from '../flags/logging.ts'
+import { serverFlags } from '../flags/servers.ts'
+import { isHeaderValue, toUrlConfig } from '../../config/checks.ts'
+import type { MakeEnvironment } from '../../config/config-file.ts'
 import type {
   ClientConfig,
   CommonConfig,
   Config,
   OAuthConfig,
   ServeConfig
-} from '../config/config.ts'
-import { ProxyError } from '../errors.ts'
-import { serverEnvironment } from '../stdio/environment.ts'
+} from '../../config/config.ts'
+import { ProxyError } from '../../errors.ts'
+import { serverEnvironment } from '../../stdio/environment.ts'
 import { readTarget } from './command-or-url.ts'
-import type { FlagName, FlagValues } from './flags.ts'
-import { tlsFlags } from './flags/client.ts'
-import type { Pair } from './flags/flag.ts'
-import { httpFlags } from './flags/http.ts'
-import { limitFlags, serverLimitFlags } from './flags/limits.ts'
-import { loggingFlags } from './flags/logging.ts'
-import { serverFlags } from './flags/servers.ts'
 import { readNamedServers } from './named-servers.ts'
 import { membersOf, Options } from './options.ts'
 import { usage } from './usage.ts'

@@ -2,8 +2,8 @@
 
 import { join } from 'node:path'
 import t from 'tap'
-import { parseArguments } from '../../lib/cli/arguments.ts'
-import { client, mistake, server, sse } from './parse.ts'
+import { parseArguments } from '../../../lib/cli/arguments/parse-arguments.ts'
+import { client, mistake, server, sse } from '../parse.ts'
 
 t.test('nothing after --help or --version is read', async (t) => {
   for (const argv of [['-h'], ['--help'], ['uvx', '--help', '--wrong'], ['--hel', '--port', 'x']]) {

@@ -1,9 +1,9 @@
 // Holds the values of all flags of a command line, and its words that are no flags.
 
 import minimist from 'minimist'
-import { flagNames, flags } from './flags.ts'
-import type { FlagName, FlagValues } from './flags.ts'
-import type { Flag, Flags, Members, Pair } from './flags/flag.ts'
+import { flagNames, flags } from '../flags.ts'
+import type { FlagName, FlagValues } from '../flags.ts'
+import type { Flag, Flags, Members, Pair } from '../flags/flag.ts'
 import { usage } from './usage.ts'
 import type { Words } from './words.ts'
 

@@ -5,9 +5,9 @@
 // As in the Python mcp-proxy, flags may follow the command, and the user may shorten its flags
 // (`--po` for `--port`). Flags that only this proxy has cannot be shortened.
 
-import { findFlag, findShortFlag, flags, spellings } from './flags.ts'
-import type { FlagName, Spelling } from './flags.ts'
-import type { Pair } from './flags/flag.ts'
+import { findFlag, findShortFlag, flags, spellings } from '../flags.ts'
+import type { FlagName, Spelling } from '../flags.ts'
+import type { Pair } from '../flags/flag.ts'
 import { unknownFlag } from './unknown-flag.ts'
 import { usage } from './usage.ts'
 import { isOrigin, isTrust } from './values.ts'

@@ -1,7 +1,7 @@
 // The warnings about flags.
 
 import t from 'tap'
-import { client, server, sse } from './parse.ts'
+import { client, server, sse } from '../parse.ts'
 
 t.test('--port and --host win over their deprecated aliases', async (t) => {
   t.match(await server(['x', '--port', '1', '--sse-port', '2', '--host', 'a', '--sse-host=b']), {

@@ -1,9 +1,9 @@
 // Reads the named servers from the config file or, if there is no file, from --named-server.
 
-import { isServerName } from '../config/checks.ts'
-import type { MakeEnvironment } from '../config/config-file.ts'
-import type { ServerConfig } from '../config/config.ts'
-import type { Pair } from './flags/flag.ts'
+import type { Pair } from '../flags/flag.ts'
+import { isServerName } from '../../config/checks.ts'
+import type { MakeEnvironment } from '../../config/config-file.ts'
+import type { ServerConfig } from '../../config/config.ts'
 import { quote, usage } from './usage.ts'
 
 /**
@@ -17,7 +17,7 @@ export async function readNamedServers(
   environment: MakeEnvironment
 ): Promise<Map<string, ServerConfig>> {
   if (file !== undefined) {
-    const { loadConfigFile } = await import('../config/config-file.ts')
+    const { loadConfigFile } = await import('../../config/config-file.ts')
     return loadConfigFile(file, environment)
   }
   const named = new Map<string, ServerConfig>()

@@ -1,9 +1,9 @@
 // Makes the warnings that the command logs at start. They name the flags that have no effect, the
 // deprecated flags, and the values that are probably a mistake.
 
-import { flagNames, flags } from './flags.ts'
-import type { FlagName, FlagValues } from './flags.ts'
-import type { Need } from './flags/flag.ts'
+import { flagNames, flags } from '../flags.ts'
+import type { FlagName, FlagValues } from '../flags.ts'
+import type { Need } from '../flags/flag.ts'
 import type { Options } from './options.ts'
 import { isOrigin } from './values.ts'
 

@@ -2,8 +2,8 @@
 // wrong text it throws an error that names the flag and shows a valid text. The error repeats the
 // wrong text only if that text cannot be a secret.
 
-import { isDirectory, isFile, isHeaderName, parseHttpUrl } from '../config/checks.ts'
-import type { Kind } from './flags/flag.ts'
+import type { Kind } from '../flags/flag.ts'
+import { isDirectory, isFile, isHeaderName, parseHttpUrl } from '../../config/checks.ts'
 import { quote, usage } from './usage.ts'
 
 export function choiceOf<Choice extends string>(

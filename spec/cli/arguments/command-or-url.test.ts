@@ -1,7 +1,7 @@
 // The URL that decides the mode.
 
 import t from 'tap'
-import { client, mistake, server, sse } from './parse.ts'
+import { client, mistake, server, sse } from '../parse.ts'
 
 t.test('the URL may come from SSE_URL', async (t) => {
   t.match(await client([], { SSE_URL: sse }), { server: { url: { href: sse } } })

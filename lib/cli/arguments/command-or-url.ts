@@ -1,7 +1,7 @@
 // Decides the mode. Client mode needs a URL: the first word, or SSE_URL if there is no word. All
 // else is server mode. Error messages do not repeat the URL, because it may hold a password.
 
-import { parseHttpUrl } from '../config/checks.ts'
+import { parseHttpUrl } from '../../config/checks.ts'
 import { usage } from './usage.ts'
 
 const example = 'http://host:8080/mcp'

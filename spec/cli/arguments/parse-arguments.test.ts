@@ -1,9 +1,9 @@
 // From a command line to the configuration.
 
 import t from 'tap'
-import { parseArguments } from '../../lib/cli/arguments.ts'
-import { limits } from '../../lib/limits.ts'
-import { around, client, clientLimits, fetchServer, mistake, server, sse } from './parse.ts'
+import { parseArguments } from '../../../lib/cli/arguments/parse-arguments.ts'
+import { limits } from '../../../lib/limits.ts'
+import { around, client, clientLimits, fetchServer, mistake, server, sse } from '../parse.ts'
 
 t.test('a URL alone is client mode with the defaults', async (t) => {
   t.strictSame(await client([sse]), {

@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { around, fetchServer, mistake, server } from './parse.ts'
+import { around, fetchServer, mistake, server } from '../parse.ts'
 
 t.test('the command of a named server is split as a shell splits it', async (t) => {
   const { named } = await server(['--named-server', 'a', ` x  'b c' "d'e" f\\ g ''`])

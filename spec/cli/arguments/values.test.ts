@@ -1,7 +1,7 @@
 // What the readers of values accept.
 
 import t from 'tap'
-import { client, clientLimits, mistake, server, sse } from './parse.ts'
+import { client, clientLimits, mistake, server, sse } from '../parse.ts'
 
 t.test('a log level may be in any case, and --debug wins over it', async (t) => {
   t.match(await client([sse, '--log-level', 'warning']), { logLevel: 'WARNING' })

@@ -2,8 +2,8 @@
 // meant. It repeats only the flag: text that directly follows the flag in the same word may be a
 // secret.
 
-import type { ProxyError } from '../errors.ts'
-import { findShortFlag, flags, spellings } from './flags.ts'
+import { findShortFlag, flags, spellings } from '../flags.ts'
+import type { ProxyError } from '../../errors.ts'
 import { usage } from './usage.ts'
 
 /**

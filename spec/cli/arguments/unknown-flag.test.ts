@@ -1,7 +1,7 @@
 // The message for a flag that does not exist.
 
 import t from 'tap'
-import { mistake } from './parse.ts'
+import { mistake } from '../parse.ts'
 
 t.test('the error for an unknown flag says what to do', async (t) => {
   await mistake(t, ['--prot', '80', 'x'], 'unknown flag --prot: did you mean --port?')
