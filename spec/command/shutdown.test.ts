@@ -70,5 +70,3 @@ t.test('with a full stderr pipe the proxy serves, and SIGTERM ends it', async (t
   t.equal(code, 0)
   t.ok(time < 1500, `${time} ms`)
 })
-shell
-isRunning
