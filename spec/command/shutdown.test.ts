@@ -9,13 +9,11 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Test } from 'tap'
 import { httpClient } from '../../fixtures/clients/raw.js'
-import { isRunning } from '../helpers.ts'
-import { misbehaving, openShell } from './run.ts'
+import { misbehaving } from './run.ts'
 
 t.setTimeout(120_000)
 
 const entry = fileURLToPath(new URL('../../bin/mcp-proxy.js', import.meta.url))
-const shell = openShell(t)
 
 /** Starts server mode with pipes for stdout and stderr that the test reads, or does not. */
 function start(t: Test, line: string): ChildProcess {
