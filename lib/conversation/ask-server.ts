@@ -14,6 +14,8 @@ import { version } from '../version.ts'
 export interface AskOptions {
   /** How long each response may take, in ms (0: no limit). */
   timeout: number
+  /** The same for the response to `initialize` (default: `timeout`). */
+  initializeTimeout?: number
   /** Called with each other frame that the server sends meanwhile. Default: they are dropped. */
   onFrame?(frame: Frame): void
 }
@@ -25,7 +27,9 @@ export interface AskOptions {
  * @throws ProxyError `ERR_SERVER_START` when the server refuses `initialize` or closes, `ERR_TIMEOUT`
  */
 export function ask(server: Duplex, request: Frame, options: AskOptions): Promise<Frame> {
-  const { timeout, onFrame } = options
+  const { onFrame } = options
+  const isInitialize = request.method === methods.initialize
+  const timeout = (isInitialize ? options.initializeTimeout : undefined) ?? options.timeout
   ignoreErrors(server)
   return new Promise((resolve, reject) => {
     const settle = (): void => {
@@ -38,7 +42,7 @@ export function ask(server: Duplex, request: Frame, options: AskOptions): Promis
     }
     const serverOnData = (frame: Frame): void => {
       if (frame.kind !== 'response' || frame.id !== request.id) return onFrame?.(frame)
-      if (request.method === methods.initialize && frame.errorCode !== undefined) {
+      if (isInitialize && frame.errorCode !== undefined) {
         const fault = frame.failure === undefined ? 'refused' : 'did not answer'
         return fail('ERR_SERVER_START', fault, frame.failure)
       }

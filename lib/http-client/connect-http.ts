@@ -22,10 +22,9 @@ import { ModernRequests } from './modern-requests.ts'
  * Returns the transport to the server at a URL, over Streamable HTTP. The client may send requests
  * of the modern revision while it also has a session.
  *
- * When a request fails, the client gets an error response and the transport continues. The
- * transport is destroyed when the first request or `initialize` fails, or when the server does not
- * know the session any more. `end()` waits until all requests have their responses. Then it ends
- * the session with a DELETE.
+ * A request that fails gets an error response, and the transport goes on. The transport is destroyed
+ * when the first request fails, or when the server does not know the session any more.
+ * `end()` waits for the responses to come, then ends the session with a DELETE.
  *
  * Errors: `ERR_CONNECTION`, `ERR_HTTP_STATUS`, `ERR_HTTP_ANSWER`, `ERR_TOKEN`, `ERR_TIMEOUT`,
  * `ERR_SESSION_UNKNOWN`.
@@ -39,7 +38,9 @@ export class HttpTransport extends Duplex {
   readonly #session: HttpSession
   readonly #modern: ModernRequests
   readonly #closeTimeout: number
-  /** Set by `end()`. It is called once, when no part waits for a response. */
+  /** The server has given a result. */
+  #hasAnswered = false
+  /** Called once when both parts have settled. */
   #whenSettled: (() => void) | undefined
 
   constructor(options: HttpOptions) {
@@ -52,8 +53,10 @@ export class HttpTransport extends Duplex {
       log: options.log ?? silent,
       maxMessage: options.maxMessage ?? limits.maxMessage,
       pass: (frame) => {
+        if (frame.kind === 'response' && frame.errorCode === undefined) this.#hasAnswered = true
         if (!this.push(frame)) this.#client.pause()
       },
+      hasAnswered: () => this.#hasAnswered,
       clientEnded: () => this.writableEnded,
       partOnSettled: () => this.#settle(),
       partOnFailed: (error) => this.#fail(error)

@@ -24,7 +24,7 @@ import type { GetOwner } from './get-stream.ts'
 import { HttpClient } from './http-client.ts'
 import type { HttpOptions } from './http-options.ts'
 import { SendWindow } from './send-window.ts'
-import { SessionUnknownError } from './session-unknown-error.ts'
+import { isFirstRefusal, reportsLostSession, SessionUnknownError } from './session-unknown-error.ts'
 
 /**
  * Returns the transport to the server whose event stream is at a URL, over HTTP+SSE.
@@ -167,7 +167,8 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
         },
         onData: (chunk) => body.feed(chunk),
         onEnd: () => {
-          if (status === 404) this.#onUnknown(frame)
+          if (status === 404 && isFirstRefusal(frame)) this.#onUnknown([frame], frame)
+          else if (reportsLostSession(status, body.text)) this.#onUnknown([], frame)
           else if (!accepted) this.#onRefused(frame, body.error(this.client.name, status))
         },
         onError: (error) => {
@@ -177,9 +178,9 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
     )
   }
 
-  #onUnknown(frame: Frame): void {
+  #onUnknown(undelivered: Frame[], frame: Frame): void {
     this.#unknown ??= new SessionUnknownError(this.client.name)
-    this.#unknown.undelivered.push(frame)
+    this.#unknown.undelivered.push(...undelivered)
     this.#sendWindow.finish(frame)
     this.#fail(this.#unknown)
   }

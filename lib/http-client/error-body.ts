@@ -21,11 +21,13 @@ export class ErrorBody {
     return Buffer.concat(this.#parts)
   }
 
-  /**
-   * Returns an error whose message is one line: the status and the first characters of the body.
-   */
+  get text(): string {
+    return this.bytes.toString()
+  }
+
+  /** The error with the status and the beginning of the body, as one line. */
   error(name: string, status: number): HttpStatusError {
-    const text = this.bytes.toString().replace(/\s+/g, ' ').trim().slice(0, maxShown)
+    const text = this.text.replace(/\s+/g, ' ').trim().slice(0, maxShown)
     return new HttpStatusError(`${name} answered ${status}${text && `: ${text}`}`, status)
   }
 }

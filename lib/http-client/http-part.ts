@@ -29,7 +29,9 @@ export interface HttpPartOwner {
   readonly maxMessage: number
   /** Gives a frame to the reader of the transport. */
   pass(frame: Frame): void
-  /** Whether the client has said that it sends no more frames. */
+  /** The server has given a result, so it is an MCP server. */
+  hasAnswered(): boolean
+  /** The client sends no more frames. */
   clientEnded(): boolean
   /** Called when a part may have settled. */
   partOnSettled(): void

@@ -32,7 +32,7 @@ import type { HttpPart, HttpPartOwner } from './http-part.ts'
 import { Post } from './post.ts'
 import type { PostOwner } from './post.ts'
 import { SendWindow } from './send-window.ts'
-import { SessionUnknownError } from './session-unknown-error.ts'
+import { isLostSession, reportsLostSession, SessionUnknownError } from './session-unknown-error.ts'
 
 /** After the first 404, how long the session waits for the 404 of other frames, in milliseconds. */
 const refusalTime = 500
@@ -143,7 +143,11 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   deliver(frame: Frame): void {
     const { kind, id } = frame
     this.#owner.pass(kind === 'response' && id !== undefined ? this.#onResponse(frame, id) : frame)
-    this.#settle()
+    if (frame.errorCode !== undefined && this.inSession && isLostSession(frame)) {
+      this.#onUnknown(new SessionUnknownError(this.client.name))
+    } else {
+      this.#settle()
+    }
   }
 
   sendBack(response: Frame): void {
@@ -160,7 +164,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     const { id, kind } = post.frame
     if (error instanceof SessionUnknownError) {
       this.#onUnknown(error)
-    } else if (post === this.#firstRequest && (response === undefined || isNoEndpoint(error))) {
+    } else if (post === this.#firstRequest && this.#isFatal(error, response)) {
       this.#owner.partOnFailed(error)
       return
     } else if (kind !== 'request') {
@@ -173,6 +177,11 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     this.postOnEnd(post)
   }
 
+  /** The failure of the first request says that there is no MCP server. */
+  #isFatal(error: ProxyError, response: Frame | undefined): boolean {
+    return !this.#owner.hasAnswered() && (response === undefined || isNoEndpoint(error))
+  }
+
   postOnEnd(post: Post): void {
     const { frame } = post
     this.#posts.delete(post)
@@ -183,10 +192,12 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   }
 
   getOnRefused(error: HttpStatusError): void {
-    // A server that has no GET stream answers 405, or 404. But if the server has opened the stream
-    // before, 404 means that it does not know the session.
-    const isUnknown = error.received === 404 && this.inSession && this.#events.started
-    if (isUnknown) this.#onUnknown(new SessionUnknownError(this.client.name))
+    // A server without such a stream answers 405, or less clearly 404. But where the server has given
+    // the stream before, 404 is about the session.
+    const { received, message } = error
+    const isUnknown =
+      (received === 404 && this.#events.started) || reportsLostSession(received, message)
+    if (this.inSession && isUnknown) this.#onUnknown(new SessionUnknownError(this.client.name))
     else this.log.debug(`no stream on GET: ${describe(error)}`)
   }
 

@@ -15,7 +15,7 @@ import type { GetOwner } from './get-stream.ts'
 import type { HttpClient } from './http-client.ts'
 import type { HttpExchange, ResponseHandler } from './http-exchange.ts'
 import { isJson, JsonResponse } from './json-response.ts'
-import { SessionUnknownError } from './session-unknown-error.ts'
+import { isFirstRefusal, reportsLostSession, SessionUnknownError } from './session-unknown-error.ts'
 
 export interface PostOwner extends EventsOwner {
   /**
@@ -83,7 +83,7 @@ export class Post implements ResponseHandler, GetOwner {
     const isRequest = this.frame.kind === 'request'
     this.#status = status
     this.#owner.postOnHeaders(this, headers)
-    if (status === 404 && this.#owner.inSession) {
+    if (status === 404 && this.#owner.inSession && isFirstRefusal(this.frame)) {
       this.abort()
       this.#fail(new SessionUnknownError(this.client.name, [this.frame]))
     } else if (status >= 300) {
@@ -128,9 +128,10 @@ export class Post implements ResponseHandler, GetOwner {
   }
 
   getOnRefused(error: HttpStatusError): void {
-    // The server has received the frame, so nobody may send it again. That is why the
-    // SessionUnknownError lists no undelivered frame.
-    const isUnknown = error.received === 404 && this.#owner.inSession
+    const { received, message } = error
+    const isUnknown =
+      this.#owner.inSession && (received === 404 || reportsLostSession(received, message))
+    // The server has had the frame, so it is not sent again.
     this.#fail(isUnknown ? new SessionUnknownError(this.client.name) : error)
   }
 
@@ -178,6 +179,11 @@ export class Post implements ResponseHandler, GetOwner {
 
   #refused(body: ErrorBody): void {
     const response = this.frame.kind === 'request' ? this.#errorResponse(body.bytes) : undefined
+    if (this.#owner.inSession && reportsLostSession(this.#status, body.text, response?.errorCode)) {
+      // The server may have acted on the frame, so it is not sent again.
+      this.#fail(new SessionUnknownError(this.client.name))
+      return
+    }
     this.#fail(body.error(this.client.name, this.#status), response)
   }
 

@@ -22,6 +22,8 @@ export interface UpstreamOptions {
   label: string
   /** Makes the transport to the server. */
   connect: () => Duplex
+  /** The server is at a URL (false). */
+  remote?: boolean | undefined
   /** All sessions share one process. Otherwise each session has a process. */
   shared: boolean
   /** How many processes are started before a session needs them. */
@@ -83,8 +85,8 @@ export class Upstream {
   }
 
   #reconnect(): Duplex {
-    const { limits, log } = this.#options
-    const server = reconnect(this.#pool.connect, { ...limits, log })
+    const { limits, log, remote } = this.#options
+    const server = reconnect(this.#pool.connect, { ...limits, log, remote, failsAtStart: true })
     let wasReady = false
     server.once('ready', () => {
       wasReady = true

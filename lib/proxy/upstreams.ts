@@ -30,7 +30,8 @@ export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upst
         : () => connectChild({ ...server, ...config.limits, log: prefixed(log, label) })
     // Prewarm only commands that were found: a missing one cannot start, a server at a URL already runs.
     const prewarm = failure === undefined && server.kind === 'command' ? config.prewarm : 0
-    const upstream = new Upstream({ ...config, prewarm, label, connect, log })
+    const remote = server.kind === 'url'
+    const upstream = new Upstream({ ...config, prewarm, label, connect, remote, log })
     upstreams.set(name, upstream)
     if (failure === undefined) continue
     failures.push(failure)

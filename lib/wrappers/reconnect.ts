@@ -5,6 +5,10 @@
 // requests that it had taken get an error: it may have acted on them, so they are never sent twice.
 // Frames still in the queue go to the next server. The same serves a remote server that has forgotten
 // the session.
+//
+// A process that dies too often is not started again. A remote server is different: the wrapper connects
+// again for as long as the client is there, after pauses that double up to 30 s. After the first attempt
+// that fails, requests get an error at once, until a server has taken over.
 
 import type { Duplex } from 'node:stream'
 import { sendInOrder } from '../conversation/ask-server.ts'
@@ -28,6 +32,16 @@ export interface ReconnectOptions {
   /** How many restarts within a minute are allowed before the transport fails (default 5; 0: no limit). */
   restarts?: number | undefined
   /**
+   * The server is at a URL (default: false, it is a process). The transport then stays while the server
+   * is away, and `restarts` does not apply.
+   */
+  remote?: boolean | undefined
+  /**
+   * The transport fails if the first server closes before it answers a request (default: false with
+   * `remote`, else true).
+   */
+  failsAtStart?: boolean | undefined
+  /**
    * How long a new server may take for each response while the session is restored, in ms (default
    * 30 000; 0: no limit).
    */
@@ -42,7 +56,8 @@ export interface ReconnectOptions {
  * Gives a transport to the servers that `connect` makes, one after another.
  *
  * It emits `ready` when a server has answered a request for the first time. It fails with the error of
- * the last server if no server ever answered, or if there were too many restarts within a minute.
+ * the last server if no server ever answered, or if there were too many restarts within a minute. With
+ * `remote` it fails only when the client ends and no server has ever answered.
  *
  * @param connect makes the transport to a server: `() => connectChild({ command })`
  */
@@ -53,13 +68,17 @@ export function reconnect(connect: () => Duplex, options: ReconnectOptions = {})
 const minute = 60_000
 /** The pause before the second restart within a minute, in ms. It doubles with each restart. */
 const firstPause = 100
+/** The longest pause, in ms. */
+const maxPause = 30_000
 
 class ReconnectTransport extends OuterTransport {
   readonly #connect: () => Duplex
   readonly #restarts: number
+  readonly #remote: boolean
+  readonly #failsAtStart: boolean
   readonly #connectTimeout: number
   readonly #log: Log
-  readonly #sessionState = new SessionState()
+  #sessionState = new SessionState()
   /** The client's requests that have no response yet. */
   readonly #clientRequests = new PendingRequests()
   /** The requests of the current server that have no response yet. */
@@ -78,6 +97,10 @@ class ReconnectTransport extends OuterTransport {
   #nextServer: Duplex | undefined
   /** When the restarts of the last minute were, on the monotonic clock. */
   #restartTimes: number[] = []
+  /** How many servers at the URL have closed since one answered a request of the client. */
+  #failures = 0
+  /** Why the remote server cannot be used now. */
+  #away: ProxyError | undefined
   #timer: NodeJS.Timeout | undefined
   /** The client has ended, and has the responses to all its requests. */
   #ended = false
@@ -86,6 +109,8 @@ class ReconnectTransport extends OuterTransport {
     super(options.signal)
     this.#connect = connect
     this.#restarts = (options.restarts ?? limits.restarts) || Infinity
+    this.#remote = options.remote ?? false
+    this.#failsAtStart = options.failsAtStart ?? !this.#remote
     this.#connectTimeout = options.connectTimeout ?? limits.connectTimeout
     this.#log = options.log ?? silent
     this.attach(connect())
@@ -94,6 +119,10 @@ class ReconnectTransport extends OuterTransport {
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
     this.#clientRequests.sent(frame)
     if (this.#isStale(frame)) return callback()
+    if (this.#away !== undefined) {
+      this.#failFrame(frame, this.#away)
+      return callback()
+    }
     this.#queue.push(frame)
     this.#writeCallback = callback
     if (this.#send(frame)) this.#releaseWriter()
@@ -111,6 +140,7 @@ class ReconnectTransport extends OuterTransport {
       clearTimeout(this.#timer)
       this.#nextServer?.destroy()
       if (this.#hasAnswered) this.push(null)
+      else if (this.#away !== undefined) failAfterReading(this, this.#away)
       else this.#failIfNotStarted()
       callback()
     })
@@ -124,9 +154,9 @@ class ReconnectTransport extends OuterTransport {
   }
 
   protected override innerOnFrame(frame: Frame): void {
-    if (this.#clientRequests.answered(frame) && !this.#hasAnswered) {
-      this.#hasAnswered = true
-      this.emit('ready')
+    if (this.#clientRequests.answered(frame)) {
+      this.#failures = 0
+      if (!this.#hasAnswered) this.#onFirstAnswer()
     }
     this.#serverRequests.sent(frame)
     this.pass(frame)
@@ -146,14 +176,46 @@ class ReconnectTransport extends OuterTransport {
     const undelivered = cause instanceof ServerGoneError ? cause.undelivered : []
     // Drops responses: they belong to the server that closed.
     this.#queue = [...undelivered, ...this.#queue].filter(({ kind }) => kind !== 'response')
-    if (!this.#hasAnswered) {
+    if (!this.#hasAnswered && this.#failsAtStart) {
       this.#startError = cause
       if (this.#clientRequests.size > 0) this.#failIfNotStarted()
+      return
+    }
+    if (this.#remote) {
+      this.#remoteOnClose(cause)
       return
     }
     const queued = this.#queuedRequests()
     this.#failRequests(cause, (id) => !queued.has(id))
     if (!this.#ended) this.#restartLater(cause)
+  }
+
+  #remoteOnClose(cause: ProxyError): void {
+    // The first attempt may succeed at once: a session that the server has forgotten is opened again.
+    const isAway = ++this.#failures > 1 || !this.#hasAnswered
+    if (isAway) {
+      this.#away = cause
+      // The client gets the error of its `initialize`, and sends another one if it wants to.
+      if (!this.#hasAnswered) this.#sessionState = new SessionState()
+      for (const frame of this.#queue.splice(0)) this.#failFrame(frame, cause)
+    }
+    const queued = this.#queuedRequests()
+    this.#failRequests(cause, (id) => !queued.has(id))
+    if (isAway) this.#releaseWriter()
+    if (this.#ended) return
+    // Before the first answer there is no session that could be opened again at once.
+    this.#restartAfter(this.#hasAnswered ? this.#failures : this.#failures + 1, cause)
+  }
+
+  /** Handles a frame while the remote server is away. Only what restores the session is kept. */
+  #failFrame(frame: Frame, cause: ProxyError): void {
+    if (frame.kind === 'notification' && this.#hasAnswered) this.#sessionState.note(frame)
+    if (frame.kind === 'request') this.#failRequests(cause, (id) => id === frame.id)
+  }
+
+  #onFirstAnswer(): void {
+    this.#hasAnswered = true
+    this.emit('ready')
   }
 
   /** The ids of the requests that no server has taken yet. */
@@ -215,9 +277,16 @@ class ReconnectTransport extends OuterTransport {
       const message = `given up after ${this.#restarts} restarts in a minute (see --restarts)`
       return this.#giveUp(cause, new ProxyError(cause.code, message, { cause }))
     }
-    this.#log.warn(`starting again: ${describe(cause)}`)
-    const pause = count === 1 ? 0 : firstPause * 2 ** (count - 2)
-    this.#timer = setTimeout(() => void this.#restart(), pause)
+    this.#restartAfter(count, cause)
+  }
+
+  /** Starts the next server. The pause before it grows with `count`. */
+  #restartAfter(count: number, cause: ProxyError): void {
+    const pause = count === 1 ? 0 : Math.min(firstPause * 2 ** (count - 2), maxPause)
+    this.#timer = setTimeout(() => {
+      this.#log.warn(`${this.#remote ? 'connecting' : 'starting'} again: ${describe(cause)}`)
+      void this.#restart()
+    }, pause)
   }
 
   async #restart(): Promise<void> {
@@ -229,6 +298,8 @@ class ReconnectTransport extends OuterTransport {
     const frames = this.#sessionState.frames.filter((frame) => !isQueued(frame))
     const failure = await sendInOrder(server, frames, {
       timeout: this.#connectTimeout,
+      // A transport to a URL allows this time of silence, and a server that is slow may send heartbeats.
+      initializeTimeout: this.#remote ? 0 : this.#connectTimeout,
       onFrame: (frame) => this.innerOnFrame(frame)
     }).then(
       () => undefined,
@@ -241,6 +312,7 @@ class ReconnectTransport extends OuterTransport {
       this.innerOnClose(failure)
       return
     }
+    this.#away = undefined
     this.attach(server)
     // Release the writer last: frames that the client writes next come after the queued ones.
     let hasRoom = true
