@@ -23,7 +23,7 @@ import { ModernRequests } from './modern-requests.ts'
  * of the modern revision while it also has a session.
  *
  * A request that fails gets an error response, and the transport goes on. The transport is destroyed
- * when the first request fails, or when the server does not know the session any more.
+ * when the first request or `initialize` fails, or when the server does not know the session any more.
  * `end()` waits for the responses to come, then ends the session with a DELETE.
  *
  * Errors: `ERR_CONNECTION`, `ERR_HTTP_STATUS`, `ERR_HTTP_ANSWER`, `ERR_TOKEN`, `ERR_TIMEOUT`,
@@ -38,8 +38,6 @@ export class HttpTransport extends Duplex {
   readonly #session: HttpSession
   readonly #modern: ModernRequests
   readonly #closeTimeout: number
-  /** The server has given a result. */
-  #hasAnswered = false
   /** Called once when both parts have settled. */
   #whenSettled: (() => void) | undefined
 
@@ -53,10 +51,9 @@ export class HttpTransport extends Duplex {
       log: options.log ?? silent,
       maxMessage: options.maxMessage ?? limits.maxMessage,
       pass: (frame) => {
-        if (frame.kind === 'response' && frame.errorCode === undefined) this.#hasAnswered = true
         if (!this.push(frame)) this.#client.pause()
       },
-      hasAnswered: () => this.#hasAnswered,
+      isModern: () => this.#modern.hasAnswered,
       clientEnded: () => this.writableEnded,
       partOnSettled: () => this.#settle(),
       partOnFailed: (error) => this.#fail(error)

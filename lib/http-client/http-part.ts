@@ -29,8 +29,8 @@ export interface HttpPartOwner {
   readonly maxMessage: number
   /** Gives a frame to the reader of the transport. */
   pass(frame: Frame): void
-  /** The server has given a result, so it is an MCP server. */
-  hasAnswered(): boolean
+  /** The server has given a result in the modern revision, so it is an MCP server. */
+  isModern(): boolean
   /** The client sends no more frames. */
   clientEnded(): boolean
   /** Called when a part may have settled. */

@@ -179,7 +179,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
 
   /** The failure of the first request says that there is no MCP server. */
   #isFatal(error: ProxyError, response: Frame | undefined): boolean {
-    return !this.#owner.hasAnswered() && (response === undefined || isNoEndpoint(error))
+    return !this.#owner.isModern() && (response === undefined || isNoEndpoint(error))
   }
 
   postOnEnd(post: Post): void {

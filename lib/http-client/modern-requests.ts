@@ -35,6 +35,8 @@ export class ModernRequests implements HttpPart, PostOwner {
   readonly resumes = false
   readonly sessionHeaders = {}
   readonly inSession = false
+  /** The server has given a result. */
+  hasAnswered = false
   readonly #owner: HttpPartOwner
   readonly #tools: ToolList
   /** Requests without a response, by id: requests of the client and of the proxy itself. */
@@ -99,6 +101,7 @@ export class ModernRequests implements HttpPart, PostOwner {
     const id = post.frame.id as Id
     this.#calls.delete(id)
     post.answered = true
+    this.hasAnswered ||= frame.errorCode === undefined
     const isList = post.frame.method === methods.listTools
     const response = isList ? readResponse(frame, this.client.name, this.#readTools) : frame
     const ownOnResponse = this.#ownCalls.get(id)
