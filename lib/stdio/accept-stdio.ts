@@ -1,5 +1,5 @@
-// The transport to the client that started this process, over stdin and stdout; or to any client on a
-// pair of byte streams, one frame a line.
+// The transport to the client that started this process, over stdin and stdout. It can also use
+// another pair of byte streams. Each frame is one line.
 
 import { addAbortSignal, Duplex } from 'node:stream'
 import type { Readable, Writable } from 'node:stream'
@@ -21,24 +21,25 @@ export interface StdioOptions {
   output?: Writable | undefined
   /** The largest message that the client may send, in bytes (default 64 MiB; 0: no limit). */
   maxMessage?: number | undefined
-  /** Destroys the transport. */
+  /** An abort of this signal destroys the transport. */
   signal?: AbortSignal | undefined
   /** Gets a warning for each invalid message. Default: nothing is logged. */
   log?: Log | undefined
 }
 
 /**
- * Gives the transport to the client on stdin and stdout (stdio, in all revisions).
+ * Returns the transport to the client on stdin and stdout (stdio, in all revisions).
  *
- * It ends when the input ends. When the reader of the output closes it, the transport is destroyed
- * without an error, as pipes in a shell expect. An invalid message gets an error response. The
- * transport owns both streams and destroys them with itself, except the process's own stdout.
+ * The transport ends when the input ends. If the client closes the output, the transport is
+ * destroyed without an error, as is usual for pipes in a shell. An invalid message gets an error
+ * response. When the transport is destroyed, it destroys both streams, except the process's own
+ * stdout.
  */
 export function acceptStdio(options: StdioOptions = {}): StdioTransport {
   return new StdioTransport(options)
 }
 
-/** The codes of the errors of an output whose reader has closed it. */
+/** The codes of the errors that an output emits when its reader has closed the output. */
 const closedByReader = new Set<string | undefined>(['EPIPE', 'ERR_STREAM_DESTROYED'])
 
 export class StdioTransport extends Duplex {
@@ -67,11 +68,11 @@ export class StdioTransport extends Duplex {
       .on('error', this.#streamOnError)
       .pause()
     this.#output.on('error', this.#streamOnError).on('close', this.#outputOnClose)
-    // Last, because an aborted signal destroys the transport at once.
+    // This comes last, because an already aborted signal destroys the transport immediately.
     if (options.signal !== undefined) addAbortSignal(options.signal, this)
   }
 
-  /** Ends the input now. The client can still get responses. */
+  /** Stops reading from the client. The client can still get responses. */
   endInput(): void {
     this.#input.off('data', this.#inputOnData).destroy()
     this.#inputOnEnd()
@@ -83,13 +84,13 @@ export class StdioTransport extends Duplex {
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
     this.#lines.write(frame, callback)
-    // It may have been destroyed before this transport listened for `close`.
+    // The output may have been destroyed before this transport listened for `close`.
     if (this.#output.destroyed) this.destroy()
   }
 
   override _final(callback: Callback): void {
     this.#lines.whenEmpty(() => {
-      // The process's own stdout cannot be ended.
+      // Node does not allow a process to end its own stdout.
       if (this.#output === process.stdout) callback()
       else this.#output.end(this.#outputOnEnd(callback))
     })
@@ -100,7 +101,7 @@ export class StdioTransport extends Duplex {
     this.#lines.flush()
     // An open input would keep the process alive.
     this.#input.off('data', this.#inputOnData).destroy()
-    // Don't destroy an output that has ended: its reader may still be reading it.
+    // An output that has ended is not destroyed, because its reader may still be reading.
     if (this.#output !== process.stdout && !this.#output.writableFinished) this.#output.destroy()
     callback(error)
   }

@@ -1,5 +1,6 @@
-// The transport to a server that is a child process. Frames are written to its stdin and read from its
-// stdout. Its stderr goes to the log, and the last lines of it into the error when the child exits.
+// The transport to a server that is a child process. It writes frames to the child's stdin and
+// reads frames from the child's stdout. The child's stderr goes to the log. If the child exits too
+// early, the error contains the last lines of stderr.
 
 import { spawn } from 'node:child_process'
 import { addAbortSignal, Duplex } from 'node:stream'
@@ -23,13 +24,13 @@ import type { PipedChild } from './process-group.ts'
 import { StderrTail } from './stderr-tail.ts'
 
 export interface ChildOptions {
-  /** The program: a path, or a name that is looked up in PATH. */
+  /** The path of the program, or a name that is searched in PATH. */
   command: string
-  /** Default: none. */
+  /** The arguments of the program. Default: none. */
   args?: string[] | undefined
   /**
-   * The whole environment of the child. Default: those few of the proxy's variables that a program
-   * needs and that hold no secrets.
+   * The whole environment of the child. Default: a few of the proxy's variables, those that a
+   * program needs and that contain no secrets.
    */
   env?: NodeJS.ProcessEnv | undefined
   /** The working directory of the child (default: the proxy's). */
@@ -37,31 +38,32 @@ export interface ChildOptions {
   /** The largest message that the child may send, in bytes (default 64 MiB; 0: no limit). */
   maxMessage?: number | undefined
   /**
-   * How long the child may take to exit after the end of its input, and again after SIGTERM, in ms
-   * (default 5000; 0: no limit).
+   * How long the child may take to exit after the end of its input, in ms (default 5000; 0: no
+   * limit). After SIGTERM the child gets this time again.
    */
   closeTimeout?: number | undefined
-  /** Destroys the transport, and ends the child. */
+  /** An abort of this signal destroys the transport and ends the child. */
   signal?: AbortSignal | undefined
   /** Gets the child's stderr and a warning for each invalid line. Default: nothing is logged. */
   log?: Log | undefined
 }
 
 /**
- * Starts a server and gives the transport to it (stdio, in all revisions of the specification).
+ * Starts a server and returns the transport to it (stdio, in all revisions of the specification).
  *
- * `end()` waits for the responses to all requests, then ends the child's input. `destroy()` ends the
- * input at once. After that the child and its descendants get `closeTimeout` to exit, then SIGTERM,
- * then SIGKILL. The transport emits `close` when all have exited.
+ * `end()` waits for the responses to all requests, then ends the child's input. `destroy()` ends
+ * the input without waiting. If the child then does not exit within `closeTimeout`, it and its
+ * descendants get SIGTERM, and after the same time SIGKILL. The transport emits `close` when all
+ * have exited.
  *
- * It fails with `ERR_COMMAND_NOT_FOUND`, `ERR_SERVER_START`, or `ERR_SERVER_EXITED` when the child
- * exits before its input has ended.
+ * The transport fails with `ERR_COMMAND_NOT_FOUND` or `ERR_SERVER_START` if the child cannot start.
+ * It fails with `ERR_SERVER_EXITED` if the child exits before its input has ended.
  */
 export function connectChild(options: ChildOptions): ChildTransport {
   return new ChildTransport(options)
 }
 
-/** How long the descendants of a crashed child may take to exit, in ms. The error waits for them. */
+/** How long the proxy waits for the descendants of a crashed child, before the error, in ms. */
 const crashTimeout = 500
 
 export class ChildTransport extends Duplex {
@@ -74,13 +76,13 @@ export class ChildTransport extends Duplex {
   #child: PipedChild | undefined
   #lines: LineWriter | undefined
   #group: ProcessGroup | undefined
-  /** We have ended the child's input: it is expected to exit. */
+  /** Whether the proxy has ended the child's input. After that, an exit is not an error. */
   #inputEnded = false
   #exited = false
-  /** The child and its descendants have exited, and the pipes are closed. */
+  /** Whether the child and its descendants have exited and the pipes are closed. */
   #groupGone = false
   #whenGroupGone: (() => void) | undefined
-  /** Set when the child has exited before its input ended. */
+  /** This error is set if the child exited before its input ended. */
   #exitError: ServerGoneError | undefined
 
   constructor(options: ChildOptions) {
@@ -93,17 +95,17 @@ export class ChildTransport extends Duplex {
       onFrame: (frame) => this.#onFrame(frame),
       onInvalid: (error, envelope) => this.#onInvalid(error, envelope)
     })
-    // Last, because an aborted signal destroys the transport at once.
+    // This comes last, because an already aborted signal destroys the transport immediately.
     if (options.signal !== undefined) addAbortSignal(options.signal, this)
   }
 
-  /** The process id, once the child runs. */
+  /** The process id of the child. It is undefined before the child runs. */
   get pid(): number | undefined {
     return this.#child?.pid
   }
 
   override _construct(callback: Callback): void {
-    if (this.destroyed) return callback() // there is nothing to free yet
+    if (this.destroyed) return callback() // no child was started, so nothing is freed
     let child: PipedChild
     try {
       child = this.#start()
@@ -129,7 +131,7 @@ export class ChildTransport extends Duplex {
       return
     }
     this.#pending.sent(frame)
-    // A client with one request in flight mostly waits for its response: expect no other frame.
+    // A client with one open request usually waits for the response, so no other frame is expected.
     this.#lines?.write(frame, callback, this.#pending.size === 1)
   }
 
@@ -145,7 +147,7 @@ export class ChildTransport extends Duplex {
     this.#lines?.destroy(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
     if (this.#child === undefined || this.#groupGone) return callback(error)
     this.#whenGroupGone = () => callback(error)
-    // Drop what the child still writes, but read it: a child that blocks on a full pipe cannot exit.
+    // This reads and drops what the child still writes, because a full pipe can block its exit.
     this.#child.stdout.removeAllListeners('data').resume()
     this.#endInput()
     this.#child.stdin.destroy()
@@ -180,8 +182,8 @@ export class ChildTransport extends Duplex {
       env,
       windowsVerbatimArguments,
       stdio: ['pipe', 'pipe', 'pipe'],
-      // On POSIX the child leads a new process group, so that its descendants can be ended with it. On
-      // Windows it would get a console window.
+      // On POSIX, `detached` makes the child the leader of a new process group. A signal to this
+      // group also ends the descendants. On Windows, `detached` would open a console window.
       detached: process.platform !== 'win32',
       windowsHide: true
     })
@@ -193,7 +195,7 @@ export class ChildTransport extends Duplex {
     this.#child = child
     this.#lines = new LineWriter(child.stdin)
     this.#group = group
-    // A child that closed its stdin or stdout is of no use, and is mostly about to exit.
+    // A child that closed its stdin or stdout is of no use. Usually it exits soon.
     child.stdin.on('error', () => group.stop())
     child.stdout
       .on('end', () => group.stop())
@@ -206,7 +208,7 @@ export class ChildTransport extends Duplex {
 
   #childOnExit(child: PipedChild, group: ProcessGroup): void {
     this.#exited = true
-    // Read the rest of the pipe now, even if the reader of this transport is slow: it is not much.
+    // This reads the rest of the pipe even if the transport's reader is slow. The rest is small.
     child.stdout.resume()
     group.endRest(() => this.#groupOnGone(child), this.#inputEnded ? undefined : crashTimeout)
   }
@@ -219,8 +221,8 @@ export class ChildTransport extends Duplex {
     if (this.#inputEnded) this.push(null)
     else {
       this.#exitError = this.#makeExitError(child)
-      // Frames still queued are listed in `error.undelivered`; complete their writes, or `reconnect`
-      // sends them twice.
+      // `error.undelivered` lists the frames that are still queued. Their writes must complete
+      // without an error, because `reconnect` would otherwise send these frames twice.
       this.#lines?.destroy()
       failAfterReading(this, this.#exitError)
     }

@@ -1,6 +1,6 @@
-// Finds the program that a command names, by the rules of the operating system, so that a wrong command
-// is reported before a process is started. On Windows a batch file is started through cmd.exe, since
-// nothing else can start one.
+// Finds the program file of a command, by the rules of the operating system. So the proxy reports a
+// wrong command before it starts a process. On Windows, only cmd.exe can start a batch file, so
+// this returns a cmd.exe command for a batch file.
 
 import { accessSync, constants, statSync } from 'node:fs'
 import path from 'node:path'
@@ -9,27 +9,27 @@ import { ProxyError } from '../errors.ts'
 export interface Command {
   file: string
   args: string[]
-  /** The arguments are quoted already, by the rules of cmd.exe. */
+  /** Whether the arguments are already quoted by the rules of cmd.exe. */
   windowsVerbatimArguments: boolean
 }
 
 export interface CommandOptions {
-  /** The environment of the process to start: its PATH is searched (default: `process.env`). */
+  /** The environment of the new process. Its PATH is searched (default: `process.env`). */
   env?: NodeJS.ProcessEnv | undefined
-  /** The working directory of the process to start (default: the proxy's). */
+  /** The working directory of the new process (default: the proxy's). */
   cwd?: string | undefined
-  /** Default: the system that the proxy runs on. */
+  /** The operating system. Default: the system that the proxy runs on. */
   platform?: NodeJS.Platform | undefined
 }
 
-/** @throws ProxyError `ERR_COMMAND_NOT_FOUND`: the message names the path or the PATH searched */
+/** @throws ProxyError `ERR_COMMAND_NOT_FOUND`. The message contains the path or PATH searched */
 export function findCommand(name: string, args: string[], options: CommandOptions = {}): Command {
   const { env = process.env, cwd = process.cwd(), platform = process.platform } = options
   const windows = platform === 'win32'
   const { resolve, delimiter } = windows ? path.win32 : path.posix
   const notFound = (where: string): ProxyError =>
     new ProxyError('ERR_COMMAND_NOT_FOUND', `cannot start "${name}": ${where}`)
-  // Check it here: the operating system would report the program as missing.
+  // If `cwd` is missing, the system would say that the program is missing. So check `cwd` here.
   if (!isDirectory(cwd)) throw notFound(`there is no directory ${cwd} to start it in`)
   const searched = variable('PATH', env, windows)
   const isPath = name.includes('/') || (windows && name.includes('\\'))
@@ -46,16 +46,16 @@ export function findCommand(name: string, args: string[], options: CommandOption
   throw notFound(isPath ? `no program at ${bases[0]}` : `not found; PATH is ${searched || 'empty'}`)
 }
 
-// On Windows the names of variables are the same in upper and lower case.
+// Windows ignores the case in the names of variables, so this does too.
 function variable(name: string, env: NodeJS.ProcessEnv, windows: boolean): string {
   const key = windows ? Object.keys(env).find((key) => key.toUpperCase() === name) : name
   return (key !== undefined && env[key]) || ''
 }
 
-// A name that already has one of the endings is tried without another one first.
+// Returns the endings to try. If the name already has an ending, the unchanged name comes first.
 function windowsEndings(name: string, env: NodeJS.ProcessEnv): string[] {
   const listed = variable('PATHEXT', env, true) || '.COM;.EXE;.BAT;.CMD'
-  // An empty ending, from a doubled semicolon, must not match a file without an ending.
+  // Two semicolons in a row make an empty ending. It would match a file without an ending.
   const endings = listed
     .toLowerCase()
     .split(';')
@@ -69,7 +69,7 @@ function isDirectory(file: string): boolean {
 
 function isProgram(file: string, windows: boolean): boolean {
   try {
-    // Windows has no permission to execute: the ending of a file makes it a program.
+    // Windows has no execute permission. There the ending of a file name makes the file a program.
     accessSync(file, windows ? constants.F_OK : constants.X_OK)
     return statSync(file).isFile()
   } catch {
@@ -92,9 +92,10 @@ function startable(
 
 const metacharacters = /[()\][%!^"`<>&|;, *?]/g
 
-// An argument is parsed three times: by cmd.exe for this line, by cmd.exe again where the batch file
-// passes on %*, and by the program, which splits its command line at spaces and knows backslashes and
-// quotes. So the quoting for the program is escaped twice for cmd.exe.
+// An argument is parsed three times. First, cmd.exe parses this line. Second, cmd.exe parses the
+// line in the batch file that contains %*. Third, the program splits its command line at spaces and
+// handles backslashes and quotes. So this quotes for the program and then escapes twice for
+// cmd.exe.
 function quoteForBatch(arg: string): string {
   const quoted = `"${arg.replace(/(\\*)"/g, '$1$1\\"').replace(/(\\*)$/, '$1$1')}"`
   return quoted.replace(metacharacters, '^$&').replace(metacharacters, '^$&')

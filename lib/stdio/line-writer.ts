@@ -1,38 +1,38 @@
-// Writes frames to a byte stream, one a line.
+// Writes frames to a byte stream, one frame a line.
 //
-// The frames of one turn of the event loop are gathered and go out in one write: each system call
-// wakes the process that reads, which costs more than all else that is done to a frame here. While the
-// stream has not taken a write, frames are gathered for the next one.
+// This gathers the frames of one turn of the event loop and sends them in one write. Each write
+// wakes the process that reads, and that costs more time than all other work on a frame here. While
+// the stream has not taken a write, new frames are gathered for the next write.
 
 import type { Writable } from 'node:stream'
 import { encodeLines } from '../framing/newline.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Callback } from '../streams/callbacks.ts'
 
-/** The bytes that go out in one write: what a pipe holds. */
+/** The size at which a batch is full, in bytes. A pipe holds this much. */
 const batchSize = 64 * 1024
 
 export class LineWriter {
   readonly #output: Writable
   /** The frames for the next write. */
   #gathered: Frame[] = []
-  /** The bytes in them. */
+  /** The size of `#gathered`, in bytes. */
   #size = 0
   /** The frames of the write that the stream has not taken yet. */
   #writing: Frame[] = []
   #scheduled = false
-  /** The callback of a frame that filled the batch. */
+  /** The callback of the frame that filled the batch. It is called when there is room again. */
   #whenRoom: Callback | undefined
   #whenEmpty: (() => void) | undefined
 
-  /** @param output its owner listens for its errors */
+  /** @param output the stream. The caller must listen for its errors */
   constructor(output: Writable) {
     this.#output = output
   }
 
   /**
-   * The frames that the reader cannot have had whole. When a write of several frames is not taken, some
-   * of them may have been read, so none of these counts.
+   * The frames of which the reader cannot have read all bytes. The frames of an unfinished write
+   * are left out if they are several, because the reader may have read some of them.
    */
   get unflushed(): Frame[] {
     const writing = this.#writing.length === 1 ? this.#writing : []
@@ -43,14 +43,14 @@ export class LineWriter {
    * Writes a frame.
    *
    * @param callback called when there is room for another frame
-   * @param alone write at once, and not at the end of the turn. Set it when no other frame is expected
-   * in this turn
+   * @param alone whether to write now, and not at the end of the turn. Set `alone` when the caller
+   * expects no other frame in this turn
    */
   write(frame: Frame, callback?: Callback, alone = false): void {
     this.#gathered.push(frame)
     this.#size += frame.bytes.length
     if (this.#size < batchSize) callback?.()
-    // A frame without a callback must not replace the callback of the frame before it.
+    // A frame without a callback must not replace the callback of an earlier frame.
     else if (callback !== undefined) this.#whenRoom = callback
     if (this.#scheduled || this.#writing.length > 0) return
     if (alone) return this.#send()
@@ -64,13 +64,13 @@ export class LineWriter {
     else this.#whenEmpty = callback
   }
 
-  /** Gives the stream all frames at once: its owner is about to end it. */
+  /** Writes all gathered frames in one write. Call this just before the end of the stream. */
   flush(): void {
     if (this.#gathered.length > 0) this.#output.write(encodeLines(this.#gathered.splice(0)))
     this.#releaseWriter()
   }
 
-  /** Calls back a writer that waits for room. */
+  /** Calls the callback of a frame that waits for room, with `error` if there is one. */
   destroy(error?: Error): void {
     this.#releaseWriter(error)
   }
@@ -83,7 +83,7 @@ export class LineWriter {
   #send(): void {
     if (this.#gathered.length === 0 || !this.#output.writable) return
     let size = 0
-    // A large frame goes alone: then it is known whether the stream took it.
+    // A large frame gets its own write, so that the proxy knows whether the stream took it.
     const end = this.#gathered.findIndex(({ bytes }) => (size += bytes.length) > batchSize)
     const count = end === -1 ? this.#gathered.length : Math.max(end, 1)
     this.#writing = this.#gathered.splice(0, count)
@@ -93,7 +93,7 @@ export class LineWriter {
   }
 
   readonly #outputOnTaken = (error?: Error | null): void => {
-    if (error) return // the owner of the stream gets it too
+    if (error) return // the owner of the stream gets this error too
     this.#writing = []
     this.#send()
     if (this.#writing.length > 0 || this.#gathered.length > 0) return

@@ -1,8 +1,9 @@
-// A server's process and its descendants: a server that is started through a shell or npx is never the
-// only process. On POSIX they are a process group that the child leads; on Windows, the tree under it.
+// The process of a server (the child) and its descendants. A shell or npx that starts the server
+// makes more than one process. On POSIX, the processes are a process group that the child leads. On
+// Windows, they are the process tree under the child.
 //
-// `stop` ends the child in three steps: the end of its input, SIGTERM, SIGKILL. When the child has
-// exited, `endRest` ends its descendants and closes its pipes.
+// `stop` ends the child in three steps: it ends the input, sends SIGTERM, then SIGKILL. When the
+// child has exited, `endRest` ends the descendants and closes the pipes.
 
 import { spawn } from 'node:child_process'
 import type { ChildProcessByStdio } from 'node:child_process'
@@ -10,11 +11,11 @@ import type { Readable, Writable } from 'node:stream'
 
 export type PipedChild = ChildProcessByStdio<Writable, Readable, Readable>
 
-/** How often `endRest` looks whether the descendants have exited, in ms. */
+/** The time between two checks of `endRest` whether the descendants have exited, in ms. */
 const pollInterval = 20
 /** How long a process may take to exit after SIGKILL, in ms. */
 const killTime = 500
-/** How long the pipes are read after the group has exited, if another process holds them open, in ms. */
+/** How long the pipes may stay open after all processes of the group have exited, in ms. */
 const pipeTimeout = 100
 
 export class ProcessGroup {
@@ -26,7 +27,7 @@ export class ProcessGroup {
   #stopping = false
 
   /**
-   * @param child a running process; on POSIX started with `detached`, so that it leads a group
+   * @param child a running process. On POSIX, it was started with `detached` and so leads a group
    * @param closeTimeout the time from each step of `stop` to the next, in ms (0: no limit)
    */
   constructor(child: PipedChild, closeTimeout: number, platform = process.platform) {
@@ -36,7 +37,7 @@ export class ProcessGroup {
     this.#windows = platform === 'win32'
   }
 
-  /** Ends the child's input; sends SIGTERM after `closeTimeout`, SIGKILL after as much again. */
+  /** Ends the child's input. Sends SIGTERM after `closeTimeout`, SIGKILL after twice that time. */
   stop(): void {
     if (this.#stopping) return
     this.#stopping = true
@@ -48,10 +49,12 @@ export class ProcessGroup {
   }
 
   /**
-   * Ends the descendants of a child that has exited: SIGTERM, then SIGKILL. Calls back when they have
-   * exited and the pipes are closed. The caller reads the pipes meanwhile.
+   * Ends the descendants of a child that has exited. Sends SIGTERM, then SIGKILL. Calls back when
+   * the descendants have exited and the pipes are closed. During this time the caller must read the
+   * pipes.
    *
-   * @param timeout how long they may take after SIGTERM, in ms (default, and at most: `closeTimeout`)
+   * @param timeout how long the descendants may take after SIGTERM, in ms. The default and the
+   * maximum is `closeTimeout`
    */
   endRest(callback: () => void, timeout = this.#closeTimeout): void {
     this.#stopping = true
@@ -62,7 +65,7 @@ export class ProcessGroup {
       const late = performance.now() >= deadline
       if (!this.#isAlive() || (late && killed)) return this.#closePipes(callback)
       if (late) {
-        // It takes a moment. Where no process reaps the dead, the group never seems to end.
+        // An exit after SIGKILL takes a moment. If nobody reaps the group, it never seems to end.
         this.signal('SIGKILL')
         killed = true
         deadline = performance.now() + killTime
@@ -76,7 +79,7 @@ export class ProcessGroup {
   /** Sends a signal to the whole group. */
   signal(signal: 'SIGTERM' | 'SIGKILL'): void {
     if (!this.#windows) return kill(-this.#pid, signal)
-    // Windows has no SIGTERM: a console program without a window cannot be asked to exit.
+    // Windows has no SIGTERM and cannot ask a program without a window to exit. So this kills it.
     spawn('taskkill', ['/pid', String(this.#pid), '/T', '/F'], {
       stdio: 'ignore',
       windowsHide: true
@@ -88,13 +91,13 @@ export class ProcessGroup {
     try {
       return process.kill(-this.#pid, 0)
     } catch (error) {
-      // A process that changed its user is alive, and we may not signal it.
+      // EPERM: the process is alive, but runs as another user, so the proxy may not signal it.
       return (error as NodeJS.ErrnoException).code === 'EPERM'
     }
   }
 
-  // A process that left the group may hold the pipes open for ever. By then we have read what the child
-  // wrote, so close them.
+  // A process that left the group may hold the pipes open for ever. So this closes the pipes after
+  // `pipeTimeout`. In that time the caller has read all that the child wrote.
   #closePipes(callback: () => void): void {
     const open = [this.#child.stdout, this.#child.stderr].filter((pipe) => !pipe.closed)
     if (open.length === 0) return callback()
@@ -103,7 +106,7 @@ export class ProcessGroup {
       callback()
     })
     this.#after(pipeTimeout, () => {
-      // Read what is in the pipes first, even if this timer is late.
+      // `setImmediate` lets Node read the data in the pipes first, even if this timer is late.
       setImmediate(() => open.forEach((pipe) => pipe.destroy()))
     })
   }

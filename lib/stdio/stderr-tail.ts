@@ -1,9 +1,9 @@
-// A server's stderr as lines. Each line is handed out as it ends, and the last lines are kept: they go
-// into the error when the server exits.
+// Splits a server's stderr into lines. Each complete line goes to a callback. The last lines are
+// kept for the error that the proxy makes when the server exits.
 
 import { StringDecoder } from 'node:string_decoder'
 
-/** How many lines are kept. */
+/** How many of the last lines are kept. */
 const maxLines = 10
 /** How many characters of a line are kept. */
 const maxLine = 1000
@@ -22,12 +22,12 @@ export class StderrTail {
 
   feed(chunk: Buffer): void {
     const lines = (this.#rest + this.#decoder.write(chunk)).split(/\r?\n/)
-    // Keep only the end: a progress bar may never send a newline, and would fill the memory.
+    // This keeps only the end, because a progress bar without newlines would fill the memory.
     this.#rest = (lines.pop() as string).slice(-maxLine)
     for (const line of lines) this.#keep(line)
   }
 
-  /** Hands out the last line, which may have no newline. */
+  /** Passes the last line to the callback. This line has no newline at its end. */
   end(): void {
     this.#keep(this.#rest + this.#decoder.end())
     this.#rest = ''

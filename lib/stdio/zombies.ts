@@ -1,11 +1,11 @@
-// Tells a process group that still runs from one of which only zombies are left. A zombie has exited,
-// but stays until its parent reaps it: in a container without an init nobody does, and signals to its
-// group still succeed.
+// Finds out whether a process group still runs or contains only zombies. A zombie is a process that
+// has exited and stays in the process table until its parent reaps it. In a container without an
+// init process, nobody reaps zombies. A signal to a group of zombies still succeeds.
 
 import { readdirSync, readFileSync } from 'node:fs'
 
 /**
- * Whether a process of the group runs, as far as /proc shows it (Linux). True where there is no /proc.
+ * Returns whether a process of the group runs, by /proc (Linux). Without /proc, returns true.
  *
  * @param proc where the process file system is mounted
  */
@@ -25,9 +25,10 @@ function runsIn(group: number, file: string): boolean {
   try {
     stat = readFileSync(file, 'latin1')
   } catch {
-    return false // it has gone since
+    return false // the process has exited since the listing
   }
-  // "pid (name) state ppid pgrp …", and the name may hold parentheses and spaces (proc_pid_stat(5)).
+  // The format is "pid (name) state ppid pgrp …". The name may contain parentheses and spaces, so
+  // the fields are read after the last parenthesis (proc_pid_stat(5)).
   const [state = '', , own] = stat.slice(stat.lastIndexOf(')') + 2).split(' ', 3)
   return Number(own) === group && !'ZX'.includes(state)
 }
