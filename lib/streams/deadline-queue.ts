@@ -1,12 +1,12 @@
-// Gives many items the same time limit with one timer. Nearly all items are done long before their
-// deadline, and a timer for each would cost more than the item itself.
+// Gives many items an equal time limit, with only one timer. Nearly all items are done long before
+// their deadline, so a timer for each item would cost more than the item itself.
 //
-// The queue is in the order of the deadlines. The timer waits for the first one.
+// The queue is sorted by deadline. The timer waits for the first deadline.
 
 export interface PendingItem {
-  /** Whether the item still waits. An item that does not wait never expires. */
+  /** Whether the item still waits. An item that no longer waits never expires. */
   readonly pending: boolean
-  /** Called once, when the deadline of an item that waits has passed. */
+  /** Called once, if the item still waits when its deadline has passed. */
   expire(): void
 }
 
@@ -14,7 +14,7 @@ const firstLimit = 64
 
 export class DeadlineQueue {
   readonly #time: number
-  /** In the order of the deadlines. Items that no longer wait stay until the next clean-up. */
+  /** The items, sorted by deadline. Items that no longer wait stay until the next clean-up. */
   #queue: { item: PendingItem; until: number }[] = []
   /** The length at which the queue drops the items that no longer wait. */
   #limit = firstLimit

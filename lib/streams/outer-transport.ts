@@ -1,34 +1,35 @@
-// A transport around an inner transport, which a subclass may replace. This class joins the two, with
-// backpressure in both directions. The subclass decides what a frame or an end means.
+// A transport that wraps an inner transport. A subclass may replace the inner transport with
+// another. If the reader is slow, this class pauses the inner transport. The subclass decides what
+// to do with each frame, and when the inner transport closes.
 
 import { addAbortSignal, Duplex } from 'node:stream'
 import type { Frame } from '../message/frame.ts'
 import type { Callback, DestroyCallback } from './callbacks.ts'
 
 export abstract class OuterTransport extends Duplex {
-  /** The inner transport, while there is one. */
+  /** The inner transport. It is undefined before `attach` and after the inner transport closed. */
   protected inner: Duplex | undefined
 
   constructor(signal?: AbortSignal) {
     super({ objectMode: true })
-    // The signal may be aborted already, and the constructor of the subclass must run first.
+    // An already aborted signal destroys this transport, so the subclass's constructor runs first.
     if (signal) process.nextTick(() => addAbortSignal(signal, this))
   }
 
   /** Called with each frame of the inner transport. */
   protected abstract innerOnFrame(frame: Frame): void
 
-  /** Called when the inner transport has closed, with its error. `inner` is undefined by then. */
+  /** Called with the error when the inner transport has closed. `inner` is then undefined. */
   protected abstract innerOnClose(error: Error | undefined): void
 
-  /** Sets the inner transport. */
+  /** Sets the inner transport and starts to read from it. */
   protected attach(inner: Duplex): void {
     let failure: Error | undefined
     this.inner = inner
     inner
       .on('data', (frame: Frame) => this.innerOnFrame(frame))
       .on('error', (error) => (failure = error))
-      // A transport that sends no more frames is of no use. An error may follow the end, so wait.
+      // An ended inner transport is of no use. `setImmediate` waits for an error after `end`.
       .on('end', () => setImmediate(() => inner.destroy()))
       .on('close', () => {
         if (this.inner !== inner) return
@@ -38,7 +39,7 @@ export abstract class OuterTransport extends Duplex {
       .resume()
   }
 
-  /** Passes a frame to the reader, and pauses the inner transport while the reader is slow. */
+  /** Gives a frame to the reader. If the reader has no room, pauses the inner transport. */
   protected pass(frame: Frame): void {
     if (!this.push(frame)) this.inner?.pause()
   }

@@ -2,9 +2,9 @@ import { ProxyError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Frame } from '../message/frame.ts'
 
-/** The server has exited, its connection is lost, or it has forgotten the session. */
+/** The error when the server has exited, has lost the connection or has forgotten the session. */
 export class ServerGoneError extends ProxyError {
-  /** The frames written to the transport that the server never read, oldest first. */
+  /** The frames that were written to the transport but not read by the server, oldest first. */
   readonly undelivered: Frame[]
 
   constructor(code: ErrorCode, message: string, undelivered: Frame[] = []) {

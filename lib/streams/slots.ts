@@ -1,8 +1,8 @@
 // A table of items that come and go often. Each item gets a number that no item had before.
 //
-// A Map does the same, but a Map with many additions and deletions builds a new hash table again and
-// again. The old tables keep their items alive until a full garbage collection. This table reuses its
-// array: the item with number n is at index n modulo its length.
+// A Map could do this too. But with many additions and deletions a Map builds new hash tables again
+// and again. The old hash tables keep their items in memory until a full garbage collection. This
+// table reuses its array. The item with number n is at index n modulo the length of the array.
 
 const firstSize = 64
 
@@ -21,7 +21,7 @@ export class Slots<Item> {
     return this.#size
   }
 
-  /** Adds an item and returns its number. Numbers start at 1 and only grow. */
+  /** Adds an item and returns its number. The first number is 1. Each new number is larger. */
   add(item: Item): number {
     if (this.#size * 2 > this.#items.length) this.#grow()
     let number = ++this.#last
@@ -36,7 +36,7 @@ export class Slots<Item> {
     return entry?.number === number ? entry.item : undefined
   }
 
-  /** Returns the item that had the number. */
+  /** Removes the item with this number and returns it, or undefined if there is no such item. */
   delete(number: number): Item | undefined {
     const item = this.get(number)
     if (item === undefined) return undefined
@@ -45,7 +45,7 @@ export class Slots<Item> {
     return item
   }
 
-  /** A copy of all items: changes to the table do not change it. */
+  /** A new array of all items. Later changes to the table do not change this array. */
   get all(): Item[] {
     return this.#items.flatMap((entry) => (entry === undefined ? [] : [entry.item]))
   }

@@ -1,9 +1,10 @@
-// The base of every transport: an object-mode Duplex of frames, and the boundary that keeps a failure
-// with its frame.
+// A base class for transports. A transport is an object-mode Duplex of frames. This class makes
+// sure that an exception fails only the frame that caused it.
 //
-// Node calls `_write` inside of the writer's `write`, where an exception would end the process. This
-// class catches it: a request gets an error response, an error replaces a response, and a notification
-// is dropped. It logs all three. An exception in the recovery destroys the transport and its session.
+// Node calls `_write` inside of the writer's `write`. An exception there would end the process, so
+// this class catches and logs it. A request then gets an error response. A response is replaced
+// with an error response. A notification is dropped. A second exception, during this, destroys the
+// transport.
 
 import { Duplex } from 'node:stream'
 import type { DuplexOptions } from 'node:stream'
@@ -29,10 +30,10 @@ export abstract class Transport extends Duplex {
     this.log = log
   }
 
-  /** Sends a frame to the far end. `callback` is called when the next frame can follow. */
+  /** Sends a frame to the other side. Calls `callback` when the next frame may be sent. */
   protected abstract send(frame: Frame, callback: Callback): void
 
-  /** Hands a frame from the far end to the reader. Returns whether there is room for another. */
+  /** Gives a frame from the other side to the reader. Returns whether there is room for more. */
   protected deliver(frame: Frame): boolean {
     return this.push(frame)
   }
@@ -50,7 +51,7 @@ export abstract class Transport extends Duplex {
     }
   }
 
-  /** Calls `handle` with a frame from the far end, inside the boundary. */
+  /** Calls `handle` with a frame from the other side. Handles exceptions as `_write` does. */
   protected receive(frame: Frame, handle: (frame: Frame) => void): void {
     try {
       handle(frame)
