@@ -1,6 +1,6 @@
-// Finds out whether a server speaks the modern revision, and makes the proxy's requests to it. A
-// server speaks it if its response to `server/discover` lists versions, or is an error that only
-// modern servers send. Any other response, and silence, mean a legacy server.
+// Finds out whether a server is modern (speaks the modern revision), and makes the proxy's requests
+// to modern servers. A server is modern if its response to `server/discover` lists versions, or is
+// an error that only modern servers send. A server with another response or no response is legacy.
 
 import type { Duplex } from 'node:stream'
 import { ask, proxyInfo } from '../conversation/ask-server.ts'
@@ -14,7 +14,7 @@ import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
 import { modernVersion } from '../protocol/revisions.ts'
 
-/** A request of the modern revision that the proxy itself sends. */
+/** Makes a request of the modern revision that the proxy itself sends. */
 export function ownRequest(id: string, method: string, params: Record<string, unknown>): Frame {
   const _meta = {
     [metaKeys.protocolVersion]: modernVersion,
@@ -27,9 +27,9 @@ export function ownRequest(id: string, method: string, params: Record<string, un
 /**
  * Resolves if the server speaks the modern revision (2026-07-28, stdio, Backward Compatibility).
  *
- * @param timeout how long the response may take, in ms (0: no limit). A server that is silent for so
- * long counts as legacy: legacy servers need not answer a method that they don't know
- * @throws ProxyError `ERR_LEGACY_SERVER`, or the failure that kept the server from answering
+ * @param timeout how long the response may take, in ms (0: no limit). A server that does not
+ * respond in this time counts as legacy, because legacy servers need not answer an unknown method
+ * @throws ProxyError `ERR_LEGACY_SERVER`, or the error that says why the server could not answer
  */
 export async function discover(server: Duplex, timeout: number): Promise<void> {
   let response: Frame | undefined

@@ -1,9 +1,9 @@
-// The tools of a shared server of the modern revision: which of their parameters must be mirrored in
-// the headers of a call.
+// Keeps, for each tool of a modern shared server, the parameters that a call must repeat in its
+// HTTP headers (mirrored parameters).
 //
-// The first question opens a port of the server, subscribes to changes of the tools, and then lists
-// them. The list is kept while the subscription lasts. A change, or the end of the subscription, drops
-// it, and the next question opens another port.
+// The first call of `paramsOf` opens a port (a transport to the shared server), subscribes to
+// changes of the tools and lists the tools. A change of the tools, or the end of the subscription,
+// drops the list. The next call of `paramsOf` then opens a new port.
 
 import type { Duplex } from 'node:stream'
 import { ask } from '../conversation/ask-server.ts'
@@ -16,7 +16,7 @@ import type { MirroredParam } from '../protocol/mirrored-headers.ts'
 import { Pagination } from '../protocol/pagination.ts'
 import { ownRequest } from './discover.ts'
 
-/** The mirrored parameters of each tool, by the tool's name. */
+/** The mirrored parameters of each tool. The key is the tool's name. */
 type Book = Map<string, MirroredParam[]>
 
 const none: MirroredParam[] = []
@@ -26,12 +26,12 @@ export class ToolCache {
   readonly #timeout: number
   readonly #log: Log
   #reading: Promise<Book> | undefined
-  /** The result of `#reading`. */
+  /** The result of `#reading`. It is undefined until `#reading` resolves. */
   #book: Book | undefined
 
   /**
-   * @param connect gives a port of the server
-   * @param timeout milliseconds for each response (0: no limit)
+   * @param connect opens a port of the shared server
+   * @param timeout how long each response may take, in ms (0: no limit)
    */
   constructor(connect: () => Duplex, timeout: number, log: Log = silent) {
     this.#connect = connect
@@ -40,8 +40,8 @@ export class ToolCache {
   }
 
   /**
-   * The mirrored parameters of a tool: at once when the list is known. An unknown tool, or one whose
-   * definition is invalid, has none.
+   * Returns the mirrored parameters of a tool. Returns a promise of them while the list is not
+   * known. An unknown or invalid tool has no mirrored parameters.
    */
   paramsOf(tool: string): MirroredParam[] | Promise<MirroredParam[]> {
     if (this.#book !== undefined) return this.#book.get(tool) ?? none
@@ -53,12 +53,12 @@ export class ToolCache {
     const port = this.#connect()
     const notifications = { toolsListChanged: true }
     const listen = ownRequest('changes', methods.listen, { notifications })
-    // The subscription comes before the list, so that no change is missed.
+    // The proxy subscribes before it lists the tools, so that it misses no change.
     port.write(listen)
     const reading = this.#read(port)
     const forget = (): void => {
       if (this.#reading === reading) this.#reading = this.#book = undefined
-      // A listing in progress still needs the port.
+      // The port closes only after the current listing, because the listing needs the port.
       const close = (): void => void port.destroy()
       reading.then(close, close)
     }
@@ -82,7 +82,7 @@ export class ToolCache {
       const result = response.message().result
       addTools(book, result)
       cursor = pages.next(result)
-      // After an error the next question lists the tools again.
+      // After an error the list is dropped, so the next `paramsOf` lists the tools again.
       if (response.errorCode !== undefined) port.destroy()
     } while (cursor !== undefined)
     if (pages.fault !== undefined) this.#log.warn(`the list of tools is cut short: ${pages.fault}`)
@@ -91,7 +91,7 @@ export class ToolCache {
   }
 }
 
-/** Adds the tools of one page. A server may send anything, so each value is checked. */
+/** Adds the tools of one page to `book`. A server may send anything, so each value is checked. */
 function addTools(book: Book, result: unknown): void {
   const { tools } = Object(result) as { tools?: unknown }
   if (!Array.isArray(tools)) return
