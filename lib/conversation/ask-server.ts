@@ -1,6 +1,6 @@
-// Requests of the proxy itself, or repeated by it, to a server that no client is joined to yet. Each
-// request waits for its response, and the server is paused as soon as it has come, so that the next
-// reader misses nothing.
+// Sends the proxy's own requests, or repeats a client's requests, to a server before a client uses
+// this server. Each function waits for the response and then pauses the server's stream, so that
+// the next reader misses no frame.
 
 import type { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
@@ -21,10 +21,11 @@ export interface AskOptions {
 }
 
 /**
- * Sends a request and resolves to its response. An error is a response too, except to `initialize`: a
- * server that refuses it has no session.
+ * Sends a request and resolves to its response. It also resolves to an error response, except for
+ * `initialize`, because without `initialize` there is no session.
  *
- * @throws ProxyError `ERR_SERVER_START` when the server refuses `initialize` or closes, `ERR_TIMEOUT`
+ * @throws ProxyError `ERR_SERVER_START` if the server refuses `initialize` or closes. `ERR_TIMEOUT`
+ * if the response takes too long
  */
 export function ask(server: Duplex, request: Frame, options: AskOptions): Promise<Frame> {
   const { onFrame } = options
@@ -64,8 +65,8 @@ export function ask(server: Duplex, request: Frame, options: AskOptions): Promis
 }
 
 /**
- * Writes `frames` in their order, each after the response to the request before it. Resolves to the
- * last response. Fails as `ask` does.
+ * Writes `frames` in their order. After each request it waits for the response before it writes the
+ * next frame. Resolves to the last response. Fails with the errors of `ask`.
  */
 export async function sendInOrder(
   server: Duplex,
@@ -81,18 +82,18 @@ export async function sendInOrder(
   return response
 }
 
-// A server that fails also closes, and `ask` takes the error from there. Without a listener for
-// `error` the process would end.
+// Without a listener for `error`, an error of the server would end the proxy's process. The
+// listener may drop the error, because `ask` reads it when the server closes.
 function ignoreErrors(server: Duplex): void {
   if (server.listenerCount('error') === 0) server.on('error', () => {})
 }
 
-/** The name and version that the proxy gives to servers. */
+/** The name and version of the proxy, as it tells them to servers. */
 export const proxyInfo = { name: 'mcp-proxy', version }
 
 /**
- * The frames that initialize a session of the proxy itself. It names no client capabilities, so the
- * server may not send it requests, except `ping`.
+ * Makes the frames that open the proxy's own session. The proxy names no client capabilities, so
+ * the server may send no requests to the proxy, except `ping`.
  */
 export function proxyHandshake(): Frame[] {
   const params = { protocolVersion: latestLegacy, capabilities: {}, clientInfo: proxyInfo }

@@ -1,11 +1,11 @@
-// The messages that restore a client's session on a new server: `initialize`, `initialized`, the last
-// log level, and each subscription that the client has not ended.
+// Keeps the messages that restore a client's session on a new server. They are `initialize`,
+// `initialized`, the last log level, and each subscription that the client has not ended.
 
 import { Frame } from '../message/frame.ts'
 import { methods } from '../protocol/methods.ts'
 
 export class SessionState {
-  /** In the order in which the client sent them. The key is the part of the state that a frame sets. */
+  /** The frames, in the client's order. The key says which part of the state a frame sets. */
   readonly #frames = new Map<string, Frame>()
 
   /** The frames to send to a new server, in their order. */
@@ -13,7 +13,7 @@ export class SessionState {
     return [...this.#frames.values()]
   }
 
-  /** Keeps a frame from the client if it is part of the state. */
+  /** Keeps a frame from the client if the frame changes the state. Ignores all other frames. */
   note(frame: Frame): void {
     switch (frame.method) {
       case methods.initialize:
@@ -31,11 +31,12 @@ export class SessionState {
     }
   }
 
-  // Copies the bytes: they may be a slice of a large chunk, which would stay in memory.
+  // This copies the bytes, because the original may be a slice of a large chunk. The frame would
+  // keep the whole chunk in memory.
   #keep(key: string, frame: Frame): void {
     this.#frames.set(key, new Frame(Buffer.from(frame.bytes), frame))
   }
 }
 
-/** The URI of the resource that a message is about. */
+/** The URI of the resource in the params of a message. */
 export const uriOf = (frame: Frame): string => String(frame.message().params?.uri)
