@@ -1,13 +1,14 @@
-// The proxy itself: it joins the transport to a client and the transport to a server.
+// The core of the proxy. It passes frames between the transport to a client and that to a server.
 
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Tap } from '../wrappers/record.ts'
 
 /**
- * Joins a client to a server. Resolves when both have ended, rejects when either fails.
+ * Passes all frames between a client and a server. Resolves when both have ended. Rejects when the
+ * client or the server fails.
  *
- * @param tap records what passes. Default: nothing is recorded
+ * @param tap records the frames. Default: no frames are recorded
  */
 export function join(client: Duplex, server: Duplex, tap?: Tap): Promise<void> {
   if (tap === undefined) return pipeline(client, server, client)
@@ -15,9 +16,9 @@ export function join(client: Duplex, server: Duplex, tap?: Tap): Promise<void> {
 }
 
 /**
- * Joins a client to a port of a shared server. It does what `join` does, without the cost of a
- * `pipeline`: 10 KiB, and ten times the time that a request takes. There may be thousands of clients,
- * most of them for one request.
+ * Passes all frames between a client and its port (its transport to a shared server), as `join`
+ * does. It does not use `pipeline`, because `pipeline` costs 10 KiB and ten times the time of a
+ * request. There may be thousands of clients, and most of them send only one request.
  */
 export function joinPort(client: Duplex, port: Duplex): void {
   client
@@ -34,7 +35,7 @@ export function joinPort(client: Duplex, port: Duplex): void {
     .on('error', ignore)
 }
 
-/** Whether a port ended without a failure. A slow client can then still take the last frames. */
+/** Whether a port ended without an error. If so, a slow client can still read the last frames. */
 const hasEnded = ({ readableEnded, writableFinished, errored }: Duplex): boolean =>
   readableEnded && writableFinished && errored === null
 

@@ -1,5 +1,5 @@
-// One server that clients can ask for. Gives each kind of client its transport: a process for each
-// session, or a port on a shared server. Knows whether the server could be started.
+// One server that clients can use. It gives each client a transport: either to a process for this
+// session alone, or to a process that many clients share. It keeps whether the server could start.
 
 import type { Duplex } from 'node:stream'
 import { discover } from '../era/discover.ts'
@@ -26,7 +26,7 @@ export interface UpstreamOptions {
   remote?: boolean | undefined
   /** All sessions share one process. Otherwise each session has a process. */
   shared: boolean
-  /** How many processes are started before a session needs them. */
+  /** How many processes the proxy starts before a session needs them. */
   prewarm: number
   limits: Limits
   log: Log
@@ -37,11 +37,11 @@ export class Upstream {
   state: ServerState = 'configured'
   readonly #options: UpstreamOptions
   readonly #pool: ReturnType<typeof prewarm>
-  /** The servers that are open, for clients of every kind. */
+  /** The open transports to the server, for clients of every kind. */
   readonly #servers = new Set<Duplex>()
   #sessions: SharedSessions | undefined
   #modern: { server: SharedServer; tools: ToolCache } | undefined
-  /** Refuses modern clients. Set when the server is known to be legacy. */
+  /** The error for modern clients. It is set when the proxy knows that the server is legacy. */
   #legacyError: ProxyError | undefined
 
   constructor(options: UpstreamOptions) {
@@ -51,9 +51,9 @@ export class Upstream {
   }
 
   /**
-   * Gives the transport to the server for one client.
+   * Returns a transport to the server for one client.
    *
-   * @throws ProxyError `ERR_LEGACY_SERVER` for a modern client when the server is known to be legacy
+   * @throws ProxyError `ERR_LEGACY_SERVER` for a modern client, if the server is known to be legacy
    */
   connect(kind: ClientKind): Duplex {
     switch (kind) {
@@ -67,7 +67,7 @@ export class Upstream {
   }
 
   /**
-   * Finds the parameters of a tool that are mirrored in headers (2026-07-28).
+   * Returns the parameters of a tool that a call must repeat in its HTTP headers (2026-07-28).
    *
    * @throws ProxyError `ERR_LEGACY_SERVER`, and the errors of the server
    */
@@ -76,7 +76,7 @@ export class Upstream {
     return server.isReady ? tools.paramsOf(tool) : server.ready().then(() => tools.paramsOf(tool))
   }
 
-  /** Ends all processes. Resolves when they have exited. */
+  /** Ends all processes of this server. Resolves when the processes have exited. */
   async destroy(): Promise<void> {
     const closed = [...this.#servers].map(
       (server) => new Promise((resolve) => server.once('close', resolve).destroy())
@@ -94,7 +94,7 @@ export class Upstream {
     })
     this.#servers.add(server)
     server.once('error', (error: ProxyError) => {
-      // Neither a refusal because of the era nor a client that disconnects is a failure to start.
+      // A legacy server, or a client that disconnects, does not mean that the server cannot start.
       if (wasReady || error.code === 'ERR_LEGACY_SERVER' || isAbort(error)) return
       this.state = 'failed'
     })

@@ -1,5 +1,6 @@
-// The upstreams of a configuration, by the names that clients ask for: '' is the default server. The
-// command of each is looked up before the proxy listens, so that a wrong one is reported at the start.
+// The upstreams (servers) of a configuration. Clients ask for an upstream by its name. The name ''
+// is the default server. The proxy looks for all commands before it listens, so that it reports a
+// wrong command at its start.
 
 import type { ChildConfig, ServeConfig, ServerConfig } from '../config/config.ts'
 import { describe } from '../errors.ts'
@@ -11,8 +12,8 @@ import { Upstream } from './upstream.ts'
 import { urlConnector } from './url-connector.ts'
 
 /**
- * Makes the upstreams of a configuration. A command that is not found does not keep the others from
- * being served: its upstream is marked as failed, and the log gets a warning.
+ * Makes the upstreams of a configuration. If a command is not found, its upstream gets the state
+ * `failed` and the log gets a warning. The proxy still serves the other upstreams.
  *
  * @throws ProxyError `ERR_COMMAND_NOT_FOUND` when the command of every server is missing
  */
@@ -28,7 +29,8 @@ export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upst
       server.kind === 'url'
         ? await urlConnector(server, config, log)
         : () => connectChild({ ...server, ...config.limits, log: prefixed(log, label) })
-    // Prewarm only commands that were found: a missing one cannot start, a server at a URL already runs.
+    // Prewarm is only for found commands. A missing one cannot start. A server at a URL already
+    // runs.
     const prewarm = failure === undefined && server.kind === 'command' ? config.prewarm : 0
     const remote = server.kind === 'url'
     const upstream = new Upstream({ ...config, prewarm, label, connect, remote, log })
@@ -45,12 +47,12 @@ export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upst
 export class Upstreams {
   readonly #upstreams: Map<string, Upstream>
 
-  /** Use `openUpstreams`. */
+  /** Don't call this. Call `openUpstreams`. */
   constructor(upstreams: Map<string, Upstream>) {
     this.#upstreams = upstreams
   }
 
-  /** Each name with its upstream, the default server first. */
+  /** Pairs of name and upstream. The default server comes first. */
   get all(): [string, Upstream][] {
     return [...this.#upstreams]
   }
@@ -60,20 +62,20 @@ export class Upstreams {
     return this.#upstreams.get(name) as Upstream
   }
 
-  /** The state of each server by its label. */
+  /** The state of each server. The key is the server's label. */
   get states(): Record<string, ServerState> {
     const upstreams = [...this.#upstreams.values()]
     return Object.fromEntries(upstreams.map(({ label, state }) => [label, state]))
   }
 
-  /** Ends all processes. Resolves when they have exited. */
+  /** Ends all processes of all servers. Resolves when the processes have exited. */
   async destroy(): Promise<void> {
     const upstreams = [...this.#upstreams.values()]
     await Promise.all(upstreams.map((upstream) => upstream.destroy()))
   }
 }
 
-/** The name of a server in `/status` and in the log. No other server has the same. */
+/** Returns the name of a server in `/status` and in the log. Each server has a different label. */
 function labelOf(name: string, config: ServeConfig): string {
   if (name === '') return 'default'
   if (name !== 'default' || config.default === undefined) return name
@@ -82,7 +84,7 @@ function labelOf(name: string, config: ServeConfig): string {
   return label
 }
 
-/** Why the command of a server is not found; undefined if it is. */
+/** Returns the error if the command of a server is not found, and undefined if it is found. */
 function failureToFind({ command, args, ...options }: ChildConfig): unknown {
   try {
     findCommand(command, args, options)
@@ -92,7 +94,7 @@ function failureToFind({ command, args, ...options }: ChildConfig): unknown {
   }
 }
 
-/** A log that puts the server's label before each message. */
+/** Returns a log that writes the server's label before each message. */
 function prefixed(log: Log, label: string): Log {
   const at = (level: keyof Log) => (message: string) => log[level](`${label}: ${message}`)
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }

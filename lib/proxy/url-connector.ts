@@ -8,7 +8,7 @@ import type { AgentOptions } from '../http-client/connections/agent.ts'
 import type { HttpOptions } from '../http-client/http-options.ts'
 import type { Log } from '../log.ts'
 
-/** Resolves to the function that connects to a server over HTTP. Loads only the transport it uses. */
+/** Resolves to a function that connects to an HTTP server. Loads only the transport it needs. */
 export async function urlConnector(
   server: UrlConfig,
   config: ClientConfig | ServeConfig,
