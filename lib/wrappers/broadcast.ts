@@ -1,5 +1,6 @@
-// A notification of a shared server that belongs to no request. The server offers it to each of its
-// ports. However many ports look at its params, it is parsed once.
+// A notification of a shared server that belongs to no request. The server offers the notification
+// to each port (the transport of one client). The JSON is parsed once, even if many ports read the
+// params.
 
 import type { Frame } from '../message/frame.ts'
 import type { Message } from '../protocol/json-rpc.ts'

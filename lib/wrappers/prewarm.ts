@@ -1,14 +1,16 @@
-// Servers started before a session needs them, so that a new session does not wait for npx or uvx. The
-// proxy sends nothing to a waiting server: the client that takes it initializes it.
+// This starts servers before a session needs them, so that a new session does not wait for npx or
+// uvx. The proxy sends nothing to a waiting server. The client that takes the server initializes
+// it.
 
 import type { Duplex } from 'node:stream'
 
 /**
- * Keeps `count` servers started. Returns a `connect` that takes one of them, or makes one if none
- * waits; and `destroy`, which destroys the waiting servers and resolves when they have closed.
+ * Keeps `count` started servers waiting. Returns two functions. `connect` returns a waiting server,
+ * or a new one if no server waits. `destroy` destroys the waiting servers and resolves when all of
+ * them have closed.
  *
- * A server that closes while it waits is replaced when the next one is taken, and not before: a server
- * that cannot start would otherwise be started again without end.
+ * If a waiting server closes, the next call of `connect` replaces it. It is not replaced earlier,
+ * because a server that cannot start would then be started again without end.
  */
 export function prewarm<Server extends Duplex>(
   connect: () => Server,
@@ -29,7 +31,7 @@ export function prewarm<Server extends Duplex>(
   const take = (): Server => {
     const [server = connect()] = waiting
     waiting.delete(server)
-    setImmediate(fill) // after the caller has used its server
+    setImmediate(fill) // starts servers after the caller has used its own
     return server.off('error', ignoreError).off('readable', noticeEnd)
   }
 
@@ -46,10 +48,10 @@ export function prewarm<Server extends Duplex>(
   return { connect: take, destroy }
 }
 
-// Without a listener the error of a waiting server would end the process.
+// Without this listener, an error of a waiting server would end the proxy's process.
 const ignoreError = (): void => {}
 
-// A stream emits `end` and `close` only when it is read. This reads no frame.
+// A stream emits `end` and `close` only when it is read. `read(0)` reads it but takes no frame.
 function noticeEnd(this: Duplex): void {
   this.read(0)
 }

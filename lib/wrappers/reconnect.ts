@@ -1,5 +1,5 @@
-// A transport that outlives its server. When the server closes, this wrapper starts the next one,
-// sends it the messages that restore the session, and goes on.
+// A transport that stays open when its server closes. It then starts a new server and sends it the
+// messages that restore the session. It also does this for a remote server that forgot the session.
 //
 // Each frame from the client waits in a queue until a server has taken it. When a server closes,
 // requests that it had taken get an error: it may have acted on them, so they are never sent twice.
@@ -29,7 +29,7 @@ import { OuterTransport } from '../streams/outer-transport.ts'
 import { ServerGoneError } from '../streams/server-gone-error.ts'
 
 export interface ReconnectOptions {
-  /** How many restarts within a minute are allowed before the transport fails (default 5; 0: no limit). */
+  /** How many restarts a minute are allowed. More fail the transport (default 5; 0: no limit). */
   restarts?: number | undefined
   /**
    * The server is at a URL (default: false, it is a process). The transport then stays while the server
@@ -46,14 +46,14 @@ export interface ReconnectOptions {
    * 30 000; 0: no limit).
    */
   connectTimeout?: number | undefined
-  /** Destroys the transport and its server. */
+  /** An abort of this signal destroys the transport and its server. */
   signal?: AbortSignal | undefined
   /** Gets a warning for each restart. Default: nothing is logged. */
   log?: Log | undefined
 }
 
 /**
- * Gives a transport to the servers that `connect` makes, one after another.
+ * Returns a transport that uses the servers that `connect` makes, one server at a time.
  *
  * It emits `ready` when a server has answered a request for the first time. It fails with the error of
  * the last server if no server ever answered, or if there were too many restarts within a minute. With
@@ -87,22 +87,22 @@ class ReconnectTransport extends OuterTransport {
   readonly #staleRequests = new Set<Id>()
   /** The frames that no server has taken yet, oldest first. */
   #queue: Frame[] = []
-  /** The callback of the last write, while the server has no room for another frame. */
+  /** The callback of the client's last write. It is set while the server has no room for more. */
   #writeCallback: Callback | undefined
-  /** A server has answered a request. Only then is a closed server restarted. */
+  /** Whether a server has answered a request. If not, a server that closes is not restarted. */
   #hasAnswered = false
-  /** Why the first server failed, until the client sends a frame and can get the error. */
+  /** Why the first server failed. It is kept until the client sends a frame, or ends. */
   #startError: ProxyError | undefined
   /** The server whose session is being restored. */
   #nextServer: Duplex | undefined
-  /** When the restarts of the last minute were, on the monotonic clock. */
+  /** The times of the restarts in the last minute, from `performance.now()`. */
   #restartTimes: number[] = []
   /** How many servers at the URL have closed since one answered a request of the client. */
   #failures = 0
   /** Why the remote server cannot be used now. */
   #away: ProxyError | undefined
   #timer: NodeJS.Timeout | undefined
-  /** The client has ended, and has the responses to all its requests. */
+  /** Whether the client has ended and has the responses to all its requests. */
   #ended = false
 
   constructor(connect: () => Duplex, options: ReconnectOptions) {
@@ -136,7 +136,7 @@ class ReconnectTransport extends OuterTransport {
         this.inner.end(() => callback())
         return
       }
-      // The server has closed. Don't start another one only to end it.
+      // The server has closed. A new server would have nothing to do, so none is started.
       clearTimeout(this.#timer)
       this.#nextServer?.destroy()
       if (this.#hasAnswered) this.push(null)
@@ -174,7 +174,7 @@ class ReconnectTransport extends OuterTransport {
       return
     }
     const undelivered = cause instanceof ServerGoneError ? cause.undelivered : []
-    // Drops responses: they belong to the server that closed.
+    // This drops the client's responses, because they answer requests of the closed server.
     this.#queue = [...undelivered, ...this.#queue].filter(({ kind }) => kind !== 'response')
     if (!this.#hasAnswered && this.#failsAtStart) {
       this.#startError = cause
@@ -226,7 +226,7 @@ class ReconnectTransport extends OuterTransport {
 
   #failRequests(cause: ProxyError, which: (id: Id) => boolean = () => true): void {
     for (const id of this.#clientRequests.ids.filter(which)) {
-      // Push before forgetting: the last id releases `_final`.
+      // `pass` comes first, because `forget` of the last id lets `_final` end the transport.
       this.pass(errorFrame(id, cause))
       this.#clientRequests.forget(id)
     }
@@ -248,15 +248,15 @@ class ReconnectTransport extends OuterTransport {
     return this.#staleRequests.delete(id as Id)
   }
 
-  /** Writes a frame to the server, if there is one. Returns whether it has room for another. */
+  /** Writes a frame to the server, if one runs. Returns whether the server has room for more. */
   #send(frame: Frame): boolean {
     if (this.inner === undefined) return false
     this.#sessionState.note(frame)
     return this.inner.write(frame, this.#innerOnTaken)
   }
 
-  // Called for each frame in the order of the writes. After an error the server did not get the frame:
-  // it stays in the queue for the next server.
+  // This is called for each frame, in the order of the writes. After an error the server did not
+  // get the frame, so the frame stays in the queue for the next server.
   readonly #innerOnTaken = (error?: Error | null): void => {
     if (error) return
     this.#serverRequests.answered(this.#queue.shift() as Frame)
@@ -292,7 +292,7 @@ class ReconnectTransport extends OuterTransport {
   async #restart(): Promise<void> {
     const server = this.#connect()
     this.#nextServer = server
-    // A frame that is still in the queue is sent from there.
+    // A frame of the session state may still be in the queue. It is sent from there, and not twice.
     const isQueued = ({ id, method }: Frame): boolean =>
       this.#queue.some((frame) => frame.id === id && frame.method === method)
     const frames = this.#sessionState.frames.filter((frame) => !isQueued(frame))
@@ -314,7 +314,7 @@ class ReconnectTransport extends OuterTransport {
     }
     this.#away = undefined
     this.attach(server)
-    // Release the writer last: frames that the client writes next come after the queued ones.
+    // The writer is released last, so that the client's next frames come after the queued frames.
     let hasRoom = true
     for (const frame of this.#queue) hasRoom = this.#send(frame)
     if (hasRoom) this.#releaseWriter()

@@ -1,8 +1,9 @@
-// The requests in flight at a shared server, and the rewriting of their ids and progress tokens.
+// Keeps the requests in flight at a shared server, and replaces their ids and progress tokens.
 //
-// Each client chooses its ids and tokens, so two clients may choose the same. In a request, a number
-// that no other request has takes the place of both. When the server sends that number back, the id
-// or token of the client takes its place again, written exactly as the client wrote it.
+// Each client chooses its ids and tokens, so two clients may choose equal ones. In each request,
+// the proxy replaces the id and the token with a number that no other request has. When the server
+// sends this number back, the proxy puts in the client's id or token, exactly as the client wrote
+// it.
 
 import { findValue, textAt, valueText } from '../json/find-value.ts'
 import type { Span } from '../json/find-value.ts'
@@ -15,20 +16,20 @@ import { paths } from '../protocol/paths.ts'
 import { Slots } from '../streams/slots.ts'
 import type { SharedPort } from './shared-port.ts'
 
-/** A request in flight. */
+/** A request that has no response yet. */
 export interface SharedCall {
   port: SharedPort
-  /** The client's id for it, as JSON text. */
+  /** The id that the client gave the request, as JSON text. */
   id: string
-  /** The client's progress token, as JSON text. */
+  /** The progress token that the client gave the request, as JSON text. */
   token: string | undefined
   method: string
-  /** The request asks for log messages. */
+  /** Whether the request asks for log messages. */
   wantsLogs: boolean
 }
 
 export class SharedCalls {
-  /** By the ids that the server has for them. */
+  /** The requests in flight. The key of a request is the id that the server got. */
   readonly #calls = new Slots<SharedCall>()
 
   get(id: number): SharedCall | undefined {
@@ -40,12 +41,12 @@ export class SharedCalls {
     return this.#calls.all.filter(({ wantsLogs }) => wantsLogs)
   }
 
-  /** Adds a request of a port. Returns it as the server gets it. */
+  /** Adds a request from a port. Returns the request with the new id and token, for the server. */
   add(port: SharedPort, frame: Frame): Frame {
     const { bytes, method = '', progressToken, protocolVersion } = frame
     const own = findValue(bytes, paths.id) as Span
     const token = progressToken === undefined ? undefined : findValue(bytes, paths.requestToken)
-    // Only requests of the modern revision name a version. Legacy clients set a level for the session.
+    // Only modern requests name a version. A legacy client sets the log level for all its requests.
     const wantsLogs =
       protocolVersion !== undefined && findValue(bytes, paths.requestLogLevel) !== undefined
     const id = this.#calls.add({
@@ -66,8 +67,8 @@ export class SharedCalls {
   }
 
   /**
-   * Ends the request that a port cancels. Returns the cancellation as the server gets it; undefined if
-   * the port has no such request.
+   * Removes the request that a port cancels. Returns the cancellation with the id that the server
+   * knows, or undefined if the port has no such request.
    */
   cancel(port: SharedPort, frame: Frame): Frame | undefined {
     const text = valueText(frame.bytes, paths.cancelledId)
@@ -77,7 +78,7 @@ export class SharedCalls {
     return replaceAt(frame, paths.cancelledId, String(id))
   }
 
-  /** Removes a request, and returns it if there was one with this id. */
+  /** Removes a request and returns it. Returns undefined if no request has this id. */
   end(id: number): SharedCall | undefined {
     const call = this.#calls.delete(id)
     call?.port.calls.delete(id)
@@ -85,7 +86,7 @@ export class SharedCalls {
   }
 }
 
-/** A response of the server as the client gets it. */
+/** Returns the server's response with the id that the client chose. */
 export function restoreResponse(frame: Frame, { id: text, method }: SharedCall): Frame {
   const replacements: Replacement[] = [{ path: paths.id, text }]
   if (method === methods.listen) {
@@ -94,13 +95,13 @@ export function restoreResponse(frame: Frame, { id: text, method }: SharedCall):
   return frame.withBytes(splice(frame.bytes, replacements), JSON.parse(text) as Id)
 }
 
-/** A notification with `text` as the value at `path`. */
+/** Returns the notification with `text` as the value at `path`. */
 export function replaceAt(frame: Frame, path: string[], text: string): Frame {
   const token = path === paths.progressToken ? (JSON.parse(text) as Id) : frame.progressToken
   return frame.withBytes(splice(frame.bytes, [{ path, text }]), undefined, token)
 }
 
-/** The request id that the server names at `path`. Some servers make strings of numbers. */
+/** The request id at `path` in a server's frame. Some servers turn the number into a string. */
 export function idAt(frame: Frame, path: string[]): number {
   return Number(JSON.parse(valueText(frame.bytes, path) ?? 'null'))
 }

@@ -1,9 +1,9 @@
 // One legacy server for many sessions.
 //
-// The proxy initializes the server itself and names no client capabilities, so the server sends no
-// request that one of several clients would have to answer. A session answers `initialize`, `ping` and
-// what else concerns only its own client. The server logs at the least level that a client set, and
-// has every subscription of every client; each session then picks out what its client asked for.
+// The proxy initializes the server and names no client capabilities. So the server sends no
+// requests that a client must answer. A session answers `initialize`, `ping` and other requests
+// that concern only its own client. The server logs at the lowest level that any client set, and
+// has the subscriptions of all clients. Each session passes only what its own client asked for.
 
 import type { Duplex } from 'node:stream'
 import { proxyHandshake, sendInOrder } from '../conversation/ask-server.ts'
@@ -29,7 +29,7 @@ export interface ShareSessionsOptions extends Omit<ShareOptions, 'prepare'> {
   connectTimeout?: number | undefined
 }
 
-/** Shares the legacy server that `connect` makes, which is called as `share` calls it. */
+/** Shares the legacy server that `connect` makes. See `share` for when `connect` is called. */
 export function shareSessions(
   connect: () => Duplex,
   options: ShareSessionsOptions = {}
@@ -42,7 +42,7 @@ export class SharedSessions {
   readonly #sessions = new Set<SessionPort>()
   #initializeResponse: Frame | undefined
 
-  /** Use `shareSessions`. */
+  /** Don't call this. Call `shareSessions`. */
   constructor(connect: () => Duplex, options: ShareSessionsOptions) {
     const { connectTimeout: timeout = limits.connectTimeout } = options
     this.#server = share(connect, {
@@ -56,8 +56,8 @@ export class SharedSessions {
   /**
    * Makes the transport to the server for one client.
    *
-   * @param isSession false for a client that sends one request and has no session: it gets no
-   * notification that belongs to no request
+   * @param isSession false for a client that sends one request and has no session. Such a client
+   * gets only the notifications that belong to its request
    */
   port(isSession = true): Duplex {
     const session = new SessionPort(this, this.#server, isSession)
@@ -66,13 +66,13 @@ export class SharedSessions {
     return session
   }
 
-  /** Starts the server if there is none. Resolves to its response to `initialize`. */
+  /** Starts the server if none runs. Resolves to the server's response to `initialize`. */
   async initializeResponse(): Promise<Frame> {
     await this.#server.ready()
     return this.#initializeResponse as Frame
   }
 
-  /** Destroys the server, and with it all sessions. Resolves when the server has closed. */
+  /** Destroys the server and all sessions. Resolves when the server has closed. */
   destroy(): Promise<void> {
     return this.#server.destroy()
   }
@@ -82,7 +82,7 @@ export class SharedSessions {
     return [...this.#sessions].some((session) => session !== own && session.uris.has(uri))
   }
 
-  /** The least level of log messages that a session set, as an index of `logLevels`. */
+  /** The lowest log level that any session set, as an index of `logLevels`. */
   get level(): number {
     return Math.min(...[...this.#sessions].map((session) => session.level))
   }
@@ -91,7 +91,7 @@ export class SharedSessions {
 class SessionPort extends OuterTransport {
   /** The resources that the client is subscribed to. */
   readonly uris = new Set<string>()
-  /** The least level of log messages that the client set. Until then it gets none. */
+  /** The log level that the client set. Before it sets a level, the client gets no log messages. */
   level = Infinity
   readonly #all: SharedSessions
   readonly #server: SharedServer
@@ -131,7 +131,7 @@ class SessionPort extends OuterTransport {
     this.inner?.end(() => callback())
   }
 
-  // Ends the subscriptions that no other session has.
+  // This ends the subscriptions of this session that no other session has.
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     for (const uri of this.uris) {
       if (!this.#all.isSubscribed(uri, this)) {
@@ -148,7 +148,7 @@ class SessionPort extends OuterTransport {
 
   protected override innerOnClose(error: Error | undefined): void {
     if (error === undefined) this.push(null)
-    // A client that does not read would never reach the end of its frames.
+    // A client that does not read would never reach the end, so this does not wait for that.
     else if ((error as ProxyError).code === 'ERR_CLIENT_SLOW') this.destroy(error)
     else failAfterReading(this, error)
   }
@@ -161,7 +161,7 @@ class SessionPort extends OuterTransport {
         const uri = String(broadcast.params?.uri)
         return [...this.uris].some((own) => isWithin(uri, own))
       }
-      // It does not name the client whose task it is about. Clients do not rely on it: they poll.
+      // This message does not say which client owns the task. Clients poll and do not need it.
       case methods.taskStatus:
         return false
       default:
@@ -170,7 +170,7 @@ class SessionPort extends OuterTransport {
   }
 
   #send(frame: Frame, callback: Callback): void {
-    // Drops the error of the write: a port that fails also closes.
+    // This drops the error of the write, because a port that fails also closes.
     this.inner?.write(frame, () => callback())
   }
 
@@ -196,17 +196,17 @@ class SessionPort extends OuterTransport {
   }
 }
 
-/** The response to a client's `initialize`: the server's to the proxy, with the client's id and version. */
+/** Answers a client's `initialize` with the server's response and the client's id and version. */
 function answerInitialize(initialize: Frame, response: Frame): Frame {
   const asked = initialize.message().params?.protocolVersion
   const result = Object(response.message().result) as { protocolVersion?: string }
   const { protocolVersion: agreed = '' } = result
-  // The proxy asked for the newest revision. A client may know only an older one.
+  // The proxy asked the server for the newest legacy revision. A client may know only an older one.
   const isOlder = typeof asked === 'string' && isLegacyVersion(asked) && asked < agreed
   const version = { path: paths.agreedVersion, text: JSON.stringify(asked) }
   return answerTo(initialize, response, isOlder ? [version] : [])
 }
 
-/** Whether a resource is `root` or a part of it: a subscription to `root` covers both. */
+/** Whether a resource is `root` or a part of `root`. A subscription to `root` covers both cases. */
 const isWithin = (uri: string, root: string): boolean =>
   uri.startsWith(root) && (root.endsWith('/') || /^([/?#]|$)/.test(uri.slice(root.length)))

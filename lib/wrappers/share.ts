@@ -1,7 +1,7 @@
-// One server for many clients. Each client gets a port: a transport to the server as if no other
-// client used it. Responses, progress and the messages of a subscription go to the port whose request
-// they belong to, and to no other (see `rewrite-ids.ts`). A notification that belongs to no request
-// goes to each port that wants it.
+// One server for many clients. Each client gets a port. A port is a transport to the server that
+// hides the other clients. Each response, progress notification and message of a subscription goes
+// only to the port that sent the request (see `rewrite-ids.ts`). A notification that belongs to no
+// request goes to each port that wants it.
 
 import type { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
@@ -23,21 +23,21 @@ import { SharedPort } from './shared-port.ts'
 import type { PortOwner } from './shared-port.ts'
 
 export interface ShareOptions {
-  /** Prepares a new server before any port uses it: initializes it, say. Default: nothing. */
+  /** Called with each new server before a port uses it, to initialize it. Default: nothing. */
   prepare?: ((server: Duplex) => Promise<unknown>) | undefined
   /**
-   * How many bytes the proxy keeps for a client that does not read them, before it destroys the
-   * client's port (default 16 MiB; 0: no limit).
+   * How many unread bytes the proxy keeps for a client. With more, the proxy destroys the client's
+   * port (default 16 MiB; 0: no limit).
    */
   maxQueue?: number | undefined
-  /** Default: nothing is logged. */
+  /** Where the proxy logs. Default: nothing is logged. */
   log?: Log | undefined
 }
 
 /**
- * Shares the server that `connect` makes. `connect` is called when the first port needs the server,
- * and again when the server has closed since. Give it a `reconnect`, so that the server outlives its
- * crashes.
+ * Shares the server that `connect` makes. `connect` is called when a port needs the server and no
+ * server runs. Let `connect` return a `reconnect` transport, so that a crash of the server does not
+ * close the ports.
  */
 export function share(connect: () => Duplex, options: ShareOptions = {}): SharedServer {
   return new SharedServer(connect, options)
@@ -50,15 +50,15 @@ export class SharedServer implements PortOwner {
   readonly #maxQueue: number
   readonly #calls = new SharedCalls()
   readonly #ports = new Slots<SharedPort>()
-  /** The server, from its start until it has closed. */
+  /** The server. It is set from the start of the server until the server has closed. */
   #server: Duplex | undefined
-  /** Resolves to the server when it is prepared. Set from its start until it has closed. */
+  /** Resolves to the server when `prepare` is done. It is set as long as `#server`. */
   #starting: Promise<Duplex> | undefined
-  /** The server, from when it is prepared until it has closed. */
+  /** The server. It is set from the end of `prepare` until the server has closed. */
   #ready: Duplex | undefined
   #lastId = 0
 
-  /** Use `share`. */
+  /** Don't call this. Call `share`. */
   constructor(connect: () => Duplex, options: ShareOptions) {
     this.#connect = connect
     this.#prepare = options.prepare ?? (() => Promise.resolve())
@@ -69,10 +69,11 @@ export class SharedServer implements PortOwner {
   /**
    * Makes a transport to the server for one client.
    *
-   * It fails with the error of the server, and with `ERR_CLIENT_SLOW` when the client does not read.
+   * The transport fails with the error of the server, or with `ERR_CLIENT_SLOW` when the client
+   * does not read.
    *
-   * @param wants whether the client gets a notification that belongs to no request. Default: it gets
-   * none
+   * @param wants tells whether the client gets a notification that belongs to no request. Default:
+   * the client gets no such notification
    */
   port(wants: (broadcast: Broadcast) => boolean = () => false): Duplex {
     const port = new SharedPort(this, this.#maxQueue, wants)
@@ -80,25 +81,25 @@ export class SharedServer implements PortOwner {
     return port
   }
 
-  /** Destroys the server, and with it all ports. Resolves when the server has closed. */
+  /** Destroys the server and all ports. Resolves when the server has closed. */
   async destroy(): Promise<void> {
     const server = this.#server
     if (server === undefined) return
     await new Promise((resolve) => server.once('close', resolve).destroy())
   }
 
-  /** Whether there is a server and it is prepared. */
+  /** Whether a server runs and `prepare` is done. */
   get isReady(): boolean {
     return this.#ready !== undefined
   }
 
-  /** Starts the server if there is none. Resolves to it when it is prepared. */
+  /** Starts the server if none runs. Resolves to the server when `prepare` is done. */
   ready(): Promise<Duplex> {
     this.#starting ??= this.#start()
     return this.#starting
   }
 
-  /** Sends a request that belongs to no client, and drops its response. Does nothing without a server. */
+  /** Sends the proxy's own request and drops the response. Does nothing if no server is ready. */
   sendRequest(method: string, params: Record<string, unknown>): void {
     const id = `proxy-${++this.#lastId}`
     this.#ready?.write(makeFrame({ jsonrpc: '2.0', id, method, params }))
@@ -107,7 +108,7 @@ export class SharedServer implements PortOwner {
   forward(port: SharedPort, frame: Frame, callback: Callback): void {
     const forwarded = this.#has(port) ? this.#rewrite(port, frame) : undefined
     if (forwarded === undefined) return callback()
-    // Drops the error of the write: when the server fails, its `close` fails the port.
+    // This drops the error of the write, because the `close` of a failed server fails the port.
     const done = (): void => callback()
     if (this.#ready !== undefined) {
       this.#ready.write(forwarded, done)
@@ -159,17 +160,17 @@ export class SharedServer implements PortOwner {
     for (const port of this.#ports.all) this.#fail(port, error)
   }
 
-  /** Answers a port's requests in flight with the error, and fails the port. */
+  /** Answers the open requests of a port with the error, and fails the port. */
   #fail(port: SharedPort, error: ProxyError): void {
     if (this.#ports.delete(port.number) === undefined) return
     for (const id of port.calls) this.#onResponse(errorFrame(id, error))
     port.fail(error)
   }
 
-  /** A port's frame as the server gets it; undefined if the server must not get it. */
+  /** Returns a port's frame with the server's ids, or undefined if the server must not get it. */
   #rewrite(port: SharedPort, frame: Frame): Frame | undefined {
     if (frame.kind === 'request') return this.#calls.add(port, frame)
-    // The client has nothing to respond to: #serverOnFrame answers all requests of the server.
+    // #serverOnFrame answers all requests of the server, so a response from a client is dropped.
     if (frame.kind === 'response') return undefined
     return frame.method === methods.cancelled ? this.#calls.cancel(port, frame) : frame
   }
@@ -178,7 +179,7 @@ export class SharedServer implements PortOwner {
     if (frame.kind === 'response') this.#onResponse(frame)
     else if (frame.kind === 'notification') this.#onNotification(frame)
     else {
-      // The proxy is the client here, and it named no capabilities.
+      // The proxy acts as the client here. It named no capabilities, so it refuses all but `ping`.
       const text = 'a shared server cannot send requests to its clients'
       const error = new ProxyError('ERR_METHOD_NOT_FOUND', text)
       const pong = makeFrame({ jsonrpc: '2.0', id: 0, result: {} })
@@ -188,7 +189,7 @@ export class SharedServer implements PortOwner {
 
   #onResponse(frame: Frame): void {
     const call = this.#calls.end(Number(frame.id))
-    // There is none when the client cancelled the request or closed its port.
+    // `call` is undefined if the client cancelled the request or closed its port.
     call?.port.deliver(restoreResponse(frame, call))
   }
 
@@ -206,15 +207,16 @@ export class SharedServer implements PortOwner {
     }
   }
 
-  /** Delivers a notification to the port of the request that it names at `path`. */
+  /** Delivers a notification to the port of the request whose id the server sent at `path`. */
   #deliver(frame: Frame, path: string[]): void {
     const call = this.#calls.get(idAt(frame, path))
     const text = path === paths.progressToken ? call?.token : call?.id
     if (text !== undefined) call?.port.deliver(replaceAt(frame, path, text))
   }
 
-  // A modern server ends a subscription with it (2026-07-28, Cancellation). A legacy server cancels
-  // its own request, which #serverOnFrame has answered already.
+  // A modern server ends a subscription with `cancelled` (2026-07-28, Cancellation). A legacy
+  // server cancels its own request. #serverOnFrame has already answered that request, so this drops
+  // the frame.
   #onCancelled(frame: Frame): void {
     const id = idAt(frame, paths.cancelledId)
     const call = this.#calls.get(id)
@@ -223,7 +225,7 @@ export class SharedServer implements PortOwner {
     call.port.deliver(replaceAt(frame, paths.cancelledId, call.id))
   }
 
-  /** Delivers a notification that belongs to no request to `reader`, and to each port that wants it. */
+  /** Delivers a notification without a request to `reader` and to each port that wants it. */
   #broadcast(frame: Frame, reader?: SharedPort): void {
     const broadcast = new Broadcast(frame)
     for (const port of this.#ports.all) {
@@ -231,8 +233,9 @@ export class SharedServer implements PortOwner {
     }
   }
 
-  // A log message does not name its request. If only one request asks for log messages, it belongs to
-  // that one. If several do, nobody gets it: no client may read what belongs to another.
+  // Returns the port that gets a log message. A log message does not name its request. If only one
+  // request asks for log messages, the message belongs to that request. If several requests ask, no
+  // client gets the message, because it may belong to another client.
   #logReader(): SharedPort | undefined {
     const [only, ...others] = this.#calls.withLogs
     if (others.length === 0) return only?.port

@@ -1,8 +1,8 @@
-// A client's transport to a shared server.
+// A port: the transport of one client to a shared server.
 //
-// The server must not wait for a client that does not read: the other clients would wait with it. So a
-// port queues the frames that its client has not read. When the queue would exceed `maxQueue` bytes,
-// the port is destroyed.
+// The server must not wait for a client that does not read, because all other clients would wait
+// too. So a port queues the frames that its client has not read. A frame that would make the queue
+// larger than `maxQueue` bytes destroys the port.
 
 import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
@@ -11,26 +11,26 @@ import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
 import type { Broadcast } from './broadcast.ts'
 
-/** What a port needs of its shared server. */
+/** The methods of the shared server that a port calls. */
 export interface PortOwner {
-  /** Sends a frame of the port to the server. Calls back when the port may send the next one. */
+  /** Sends a frame from the port to the server. Calls back when the port may send another. */
   forward(port: SharedPort, frame: Frame, callback: Callback): void
-  /** Called when the port closes. Cancels the requests that it still has in flight. */
+  /** Called when the port closes. Cancels the port's requests that have no response yet. */
   remove(port: SharedPort): void
 }
 
 export class SharedPort extends Duplex {
-  /** The number under which the shared server keeps this port. */
+  /** The number of this port in the table of the shared server. */
   number = 0
-  /** The port's requests in flight, by the ids that the server has for them. */
+  /** The ids of the port's requests that have no response yet, as the server got them. */
   readonly calls = new Set<number>()
   readonly wants: (broadcast: Broadcast) => boolean
   readonly #owner: PortOwner
   readonly #maxQueue: number
   #queue: Frame[] = []
-  /** The bytes in the queue. */
+  /** The size of all frames in the queue, in bytes. */
   #queueSize = 0
-  /** The readable side has room for a frame. */
+  /** Whether the readable side has room for a frame. */
   #hasRoom = false
   #whenSettled: (() => void) | undefined
 
@@ -41,9 +41,9 @@ export class SharedPort extends Duplex {
     this.wants = wants
   }
 
-  /** Takes a frame for the client. */
+  /** Queues a frame for the client. Destroys the port if the queue would be too large. */
   deliver(frame: Frame): void {
-    // A single frame may be larger than the limit: refuse it only if others wait before it.
+    // One frame may be larger than the limit, so an empty queue takes a frame of any size.
     if (this.#queue.length > 0 && this.#queueSize + frame.bytes.length > this.#maxQueue) {
       const message = `the client has not read ${this.#queueSize} bytes (see --max-queue)`
       this.destroy(new ProxyError('ERR_CLIENT_SLOW', message))
@@ -54,7 +54,7 @@ export class SharedPort extends Duplex {
     this.#flow()
   }
 
-  /** Called when the server closes. The client can still read the queued frames, then the port fails. */
+  /** Called when the server closes. The port fails after the client has read the queued frames. */
   fail(error: ProxyError): void {
     for (const frame of this.#queue.splice(0)) this.push(frame)
     failAfterReading(this, error)
