@@ -1,6 +1,7 @@
-// The transport to a client without a session. It lives for one POST with one request: it yields the
-// request, sends the notifications and the response that come back, and ends with the response. It is
-// destroyed when the client closes the connection.
+// The transport to a client without a session. A `PostTransport` lives for one POST with one
+// JSON-RPC request. Its readable side yields the request. Its writable side sends the server's
+// notifications and the response to the client, and the transport then ends. If the client closes
+// the connection, the transport is destroyed.
 
 import type { ServerResponse } from 'node:http'
 import { Duplex } from 'node:stream'
@@ -27,11 +28,15 @@ export interface PostOptions {
   /** The body of the POST: one request. */
   body: Body
   accept: Accept
-  /** Gives the HTTP status for a JSON-RPC response (default: 200 for all). */
+  /** Returns the HTTP status for a JSON-RPC response (default: always 200). */
   statusOf?: ((response: Frame) => number) | undefined
-  /** Milliseconds of silence on an event stream before a comment is sent (default 15 s; 0: never). */
+  /**
+   * An event stream that is silent for this long gets a comment, in ms (default 15 000; 0: never).
+   */
   keepAlive?: number | undefined
-  /** Decides when the HTTP response becomes an event stream. Transports may share one. */
+  /**
+   * Decides when the HTTP response becomes an event stream. Many transports may share one queue.
+   */
   deadlines: DeadlineQueue
 }
 
@@ -53,7 +58,10 @@ export class PostTransport extends Duplex implements PostResponseOwner {
     this.push(this.#request)
   }
 
-  /** Sends the response to a subscription, which would never end otherwise. */
+  /**
+   * Sends the client a response if its request is `subscriptions/listen`. Without this response the
+   * subscription would never end.
+   */
   endSubscription(): void {
     if (this.#request.method !== methods.listen) return
     const key = metaKeys.subscriptionId
@@ -82,7 +90,8 @@ export class PostTransport extends Duplex implements PostResponseOwner {
     const belongs = frame.kind === 'response' ? this.#isResponse(frame) : this.#takes(frame)
     if (belongs) this.#post.send(frame, callback)
     else callback()
-    // With this notification a stdio server may end a subscription. HTTP needs a response.
+    // A stdio server may end a subscription with `notifications/cancelled`. Over HTTP, only a
+    // response ends a subscription.
     if (frame.method === methods.cancelled) this.endSubscription()
   }
 
@@ -96,8 +105,8 @@ export class PostTransport extends Duplex implements PostResponseOwner {
     callback(error)
   }
 
-  // Drops the server's requests: the client's response would come in another POST, to another
-  // transport.
+  // Returns false for a request of the server, so the request is dropped. The client would send its
+  // response in another POST, which has another transport.
   #takes(frame: Frame): boolean {
     return frame.kind === 'notification' && this.#post.streams
   }

@@ -1,7 +1,8 @@
-// The transport to a client of Streamable HTTP with a session (2025-03-26 to 2025-11-25). It lives
-// from the POST with `initialize` to the DELETE, or until the session has been idle for too long. The
-// endpoint hands it the client's POSTs and GETs, and it chooses for each message of the server the
-// HTTP response that carries it: see `_write` and `#postFor`.
+// The transport to a client of Streamable HTTP with a session (revisions 2025-03-26 to 2025-11-25).
+// A session lasts from the POST with `initialize` until the client's DELETE, or until the session
+// has been idle for too long. The endpoint gives the client's POSTs and GETs to the transport. For
+// each message of the server, `_write` and `#postFor` choose the HTTP response that carries the
+// message.
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
@@ -35,18 +36,18 @@ export interface SessionOptions extends LimitOptions {
 }
 
 export class SessionTransport extends ClientTransport implements PostResponseOwner {
-  /** The negotiated revision. Unset until the server has responded to `initialize`. */
+  /** The negotiated revision. `undefined` until the server has responded to `initialize`. */
   version: string | undefined
   readonly deadlines: DeadlineQueue
   readonly #headers: OutgoingHttpHeaders
   readonly #limits: Limits
   readonly #log: Log
   readonly #store: ReplayStore
-  /** The stream of the client's GET, for messages that belong to no POST. */
+  /** The event stream of the client's GET. It carries the messages that belong to no POST. */
   readonly #unsolicited: ResumableStream
-  /** The POSTs in flight, by the ids of their pending requests. */
+  /** Maps the id of each pending request to the response to its POST. */
   readonly #posts = new Map<Id, PostResponse>()
-  /** When the last message came from either side, by `performance.now()`. */
+  /** The time of the client's or the server's last message, in ms of `performance.now()`. */
   #lastHeard = performance.now()
   #idleTimer: NodeJS.Timeout | undefined
   #initializeId: Id | undefined
@@ -66,15 +67,16 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     })
     this.#unsolicited = this.#store.createStream()
     if (sessionTimeout > 0) this.#idleTimer = setTimeout(this.#checkIdle, sessionTimeout)
-    // The server has ended the session.
+    // `finish` means that the server has ended the session.
     this.once('finish', () => this.destroy())
   }
 
   /**
-   * Takes a POST. If there is no request in it, sends 202 when there is room for another POST.
+   * Takes a POST of the client. A POST without a request gets the status 202, as soon as the
+   * transport has room for the next POST.
    *
-   * @throws ProxyError `ERR_REQUEST` for a request whose id is in use, `ERR_CLOSED` for a request
-   * after `close()`
+   * @throws ProxyError `ERR_REQUEST` if a pending request has the same id
+   * @throws ProxyError `ERR_CLOSED` for a request after `close()`
    */
   post(response: ServerResponse, { frames, batch }: Body, accept: Accept): void {
     const requests = frames.every(isRequest) ? frames : frames.filter(isRequest)
@@ -100,9 +102,10 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   }
 
   /**
-   * Takes a GET: opens the stream for messages that belong to no POST, or resumes a broken stream.
+   * Takes a GET of the client. With `lastEventId`, the response resumes a broken stream. Without
+   * it, the response is the stream for messages that belong to no POST.
    *
-   * @throws ProxyError `ERR_REQUEST` if the stream to resume is unknown, or no longer kept
+   * @throws ProxyError `ERR_REQUEST` if the session does not keep the stream to resume
    */
   get(response: ServerResponse, lastEventId = ''): void {
     const found = this.#store.find(lastEventId)
@@ -124,7 +127,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   }
 
   headFor(): { status: number; headers: OutgoingHttpHeaders } {
-    // If `initialize` failed, there is no session and no version.
+    // If `initialize` failed, `version` is undefined and the client gets no session id.
     return { status: 200, headers: this.version === undefined ? {} : this.#headers }
   }
 
@@ -167,7 +170,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   #respond(frame: Frame, callback?: () => void): void {
     const post = this.#posts.get(frame.id as Id)
     if (post === undefined) {
-      // The client has cancelled the request, or has gone and cannot resume.
+      // The client has cancelled the request, or has closed the connection and cannot resume.
       this.#log.debug(`dropped a response to no pending request (id ${frame.id})`)
       return callback?.()
     }
@@ -181,15 +184,17 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     const { result } = frame.message()
     const { protocolVersion } = Object(result) as { protocolVersion?: unknown }
     if (typeof protocolVersion === 'string') this.version = protocolVersion
-    else this.push(null) // `initialize` failed: the session ends when the server has ended
+    else this.push(null) // `initialize` failed, so the server ends, and then the session ends
   }
 
-  // The POST that a request or a notification of the server goes to, if it is not the GET stream.
+  // Chooses the POST for a request or a notification of the server. Returns undefined to choose the
+  // GET stream.
   //
-  // Progress goes to the POST whose request asked for it. Any other message goes to the POST in flight
-  // if exactly one is connected. If several are, it goes to the GET stream, and without one to the
-  // latest POST: the calls may all wait for the response to it. A connected stream comes before one
-  // that the client may resume.
+  // A progress notification goes to the POST whose request has its progress token. Another message
+  // goes to the connected POST if there is exactly one. Otherwise the message goes to the GET
+  // stream. If the GET stream is not connected, the message goes to the latest connected POST,
+  // because all calls may wait for the response to the message. If no POST is connected either, the
+  // message goes to the latest POST that the client may resume.
   #postFor(frame: Frame): PostResponse | undefined {
     const open = [...new Set(this.#posts.values())].filter((post) => post.streams)
     if (frame.progressToken !== undefined && frame.kind === 'notification') {
@@ -201,8 +206,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     return this.#unsolicited.connected ? undefined : (connected.at(-1) ?? open.at(-1))
   }
 
-  // The server need not respond to a cancelled request, but the POST needs an end. The client ignores
-  // this response.
+  // Sends an error response to a cancelled request. The server may send none, and without a
+  // response the POST would stay open. The client ignores the response.
   #cancel(frame: Frame): void {
     const id = frame.message().params?.requestId as Id
     if (!this.#posts.has(id)) return
@@ -213,13 +218,15 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     return new EventStream(response, this.#limits.keepAlive, this.#headers)
   }
 
-  // Sends an event without data, which only has an id: the client can resume before the first message.
+  // Sends an event that has an id but no data. With this id, the client can resume the stream even
+  // if the connection breaks before the first message.
   #prime(connection: EventStream, stream: ResumableStream): void {
     if (this.version === undefined || this.version < primingVersion) return
     connection.write(encodePriming(stream.lastId, this.#limits.retry))
   }
 
-  // Setting the timer anew at each message would cost more than looking now and then.
+  // Destroys the session if it is idle, or else sets the timer to the earliest time at which it can
+  // be idle. To set the timer again at each message would cost more.
   readonly #checkIdle = (): void => {
     const now = performance.now()
     if (this.#posts.size > 0 || this.#unsolicited.connected) this.#lastHeard = now
@@ -236,7 +243,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
 
 const isRequest = ({ kind }: Frame): boolean => kind === 'request'
 
-/** Finds a request with the same id as an earlier one. */
+/** Returns the first request that has the same id as an earlier request in the list. */
 function findTwin(requests: Frame[]): Frame | undefined {
   if (requests.length === 1) return undefined
   const ids = new Set<Id | undefined>()

@@ -1,6 +1,6 @@
-// The transport to a client of HTTP+SSE (2024-11-05). The response to the client's GET is an event
-// stream with all of the server's messages. The stream's first event names the endpoint to which the
-// client sends its POSTs. The transport lives as long as the GET.
+// The transport to a client of HTTP+SSE (revision 2024-11-05). The response to the client's GET is
+// an event stream with all messages of the server. The first event of this stream names the URL to
+// which the client sends its POSTs. The transport lives as long as the response to the GET.
 
 import type { ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
@@ -16,9 +16,9 @@ export interface SseOptions {
   id: string
   /** The response to the GET. */
   response: ServerResponse
-  /** The URL for the client's POSTs. A relative reference is right behind every reverse proxy. */
+  /** The URL for the client's POSTs. A relative URL is correct under every path prefix. */
   endpoint: string
-  /** Milliseconds of silence before a comment is sent (default 15 s; 0: never). */
+  /** If the stream is silent for this long, a comment is sent, in ms (default 15 000; 0: never). */
   keepAlive?: number | undefined
 }
 
@@ -35,7 +35,8 @@ export class SseConnection extends ClientTransport {
   }
 
   /**
-   * Takes a POST. Sends 202 when there is room for another.
+   * Takes a POST of the client. Responds with the status 202 as soon as the transport has room for
+   * the next POST.
    *
    * @throws ProxyError `ERR_CLOSED` for a request after `close()`
    */

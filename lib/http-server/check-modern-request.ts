@@ -1,5 +1,6 @@
-// The rules of the modern revision for an HTTP request (2026-07-28): each request describes itself in
-// its `_meta` and repeats part of that in its headers, and each kind of error has an HTTP status.
+// The rules for an HTTP request of the modern revision (2026-07-28). Each request names its
+// revision and the client's capabilities in its `_meta`. The HTTP headers repeat a part of the
+// body. Each kind of error has an HTTP status.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
@@ -14,15 +15,16 @@ import { findMismatch } from '../protocol/mirrored-headers.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
 import { isModernVersion } from '../protocol/revisions.ts'
 
-/** Whether the headers name a revision without sessions. */
+/** Whether the header `MCP-Protocol-Version` names a modern revision, which has no sessions. */
 export function namesModern(headers: IncomingHttpHeaders): boolean {
   const version = headers[headerNames.protocolVersion]
   return typeof version === 'string' && isModernVersion(version)
 }
 
 /**
- * Whether a POST is of the modern revision. The version in the body decides, or else the version in
- * the headers. The method says nothing, since both eras have many methods in common.
+ * Whether a POST belongs to the modern revision. The version in the body decides. If the body has
+ * no version, the version in the headers decides. The method cannot decide, because modern and
+ * legacy revisions share many methods.
  */
 export function isModern(headers: IncomingHttpHeaders, { frames, batch }: Body): boolean {
   const [frame] = frames
@@ -34,7 +36,7 @@ export function isModern(headers: IncomingHttpHeaders, { frames, batch }: Body):
 /**
  * Checks a request's `_meta`, and compares its headers with its body.
  *
- * @param mirroredParams finds the parameters of a tool that are mirrored in headers
+ * @param mirroredParams finds the parameters of a tool that the client repeats in headers
  * @throws ProxyError `ERR_PARAMS`, `ERR_HEADER_MISMATCH`, `ERR_METHOD_NOT_FOUND`
  */
 export async function checkModern(
@@ -48,13 +50,17 @@ export async function checkModern(
   const params = typeof tool === 'string' ? await mirroredParams(tool) : []
   const mismatch = findMismatch(headers, message, params)
   if (mismatch !== undefined) throw new ProxyError('ERR_HEADER_MISMATCH', mismatch)
-  // This would open a legacy conversation for all clients that share the server.
+  // An `initialize` would start a legacy session with the server for all clients that share it.
   if (frame.method === methods.initialize) {
     throw new ProxyError('ERR_METHOD_NOT_FOUND', `this revision has no ${methods.initialize}`)
   }
 }
 
-/** @throws ProxyError `ERR_PARAMS` (2026-07-28, Base Protocol, `_meta`) */
+/**
+ * Checks that `_meta` has the keys that the modern revision requires (2026-07-28, Base Protocol).
+ *
+ * @throws ProxyError `ERR_PARAMS` if a key is missing
+ */
 function checkMeta({ params }: Message): void {
   const meta = Object(params?._meta) as Record<string, unknown>
   const capabilities = meta[metaKeys.clientCapabilities]
@@ -77,7 +83,9 @@ const statuses = new Map<number, number>([
   [errorCodes.methodNotFound, 404]
 ])
 
-/** The HTTP status for a JSON-RPC response: 200 for results, and for errors that are not in the list. */
+/**
+ * Returns the HTTP status for a JSON-RPC response: 200 for a result or an error not in `statuses`.
+ */
 export function modernStatus({ errorCode }: Frame): number {
   return (errorCode !== undefined && statuses.get(errorCode)) || 200
 }

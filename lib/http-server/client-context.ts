@@ -1,16 +1,17 @@
-// What the listener and the code that knows the servers say to each other. The listener hands over a
-// client transport together with a `ClientContext`, and asks which parameters of a tool are mirrored.
+// The types that the HTTP listener shares with its caller, which joins clients to servers. The
+// listener gives the caller a client transport and a `ClientContext`. The listener asks the caller
+// which parameters of a tool clients repeat in HTTP headers.
 //
-// `RequestContext` is something else: one HTTP request, which only the endpoints see.
+// A `RequestContext` is different: it holds one HTTP request, and only `http-server` uses it.
 
 import type { Duplex } from 'node:stream'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
 
-/** What the listener says about a client when it hands over the client's transport. */
+/** The facts about a client that the listener passes on together with the client's transport. */
 export interface ClientContext {
   /** The name of the server in the client's URL: `''` is the default server. */
   server: string
-  /** Identifies the client: no other client of this listener has the same. */
+  /** The id of the client. It is unique among the clients of this listener. */
   session: string
   kind: ClientKind
 }
@@ -19,19 +20,19 @@ export interface ClientContext {
  * How the client uses the server.
  *
  * - `session`: the client opens a session with `initialize`.
- * - `stateless`: the transport carries one request of a legacy revision. The server must have been
- *   initialized before.
+ * - `stateless`: the transport carries one request of a legacy revision, which need not be
+ *   `initialize`. So the server must be initialized before this request comes.
  * - `modern`: the transport carries one request of the modern revision, which has no `initialize`.
  */
 export type ClientKind = 'session' | 'stateless' | 'modern'
 
 /**
- * Joins a client to a server. The listener calls it once for each client. It may throw a ProxyError,
- * which the client gets as the response.
+ * Joins a client to a server. The listener calls this function once for each client. If the
+ * function throws a ProxyError, the client gets that error as the response.
  */
 export type OnClient = (client: Duplex, context: ClientContext) => void
 
-/** Finds the parameters of a server's tool that are mirrored in headers (2026-07-28). */
+/** Finds the parameters of a tool that clients must repeat in HTTP headers (2026-07-28). */
 export type MirroredParams = (
   server: string,
   tool: string

@@ -1,6 +1,7 @@
-// What the transports of sessions share: the client's frames come in POSTs. Each frame is pushed to
-// the readable side. When `push` says that the buffer is full, the next POST has to wait: its body is
-// not read, or its 202 is not sent, until `_read` asks for more.
+// The base class of the transports with a session. The client's frames come in POSTs, and `receive`
+// pushes each frame to the readable side. When `push` returns false, the buffer is full, and the
+// client has to wait. Until `_read` is called, the proxy does not read the body of the next POST,
+// and does not send the 202 for the last one.
 
 import { Duplex } from 'node:stream'
 import { internalError } from '../errors.ts'
@@ -17,25 +18,28 @@ export abstract class ClientTransport extends Duplex {
     this.id = id
   }
 
-  /** Takes no more requests, and ends when those in flight have their responses. */
+  /** Refuses new requests, and ends the session when each pending request has its response. */
   abstract close(): void
 
-  /** Whether the transport can take the client's next frame. A destroyed one takes it and drops it. */
+  /**
+   * Whether `receive` can take the next frame. A destroyed transport takes frames and drops them.
+   */
   get hasRoom(): boolean {
     return !this.#full || this.destroyed
   }
 
-  /** Calls back when the transport can take the client's next frame. */
+  /** Calls `callback` as soon as the transport can take the client's next frame. */
   whenRoom(callback: () => void): void {
     if (this.hasRoom) callback()
     else this.#waiting.push(callback)
   }
 
   /**
-   * Takes a frame of the client's.
+   * Takes a frame of the client.
    *
-   * `push` runs the code of the reader, down to the server's transport. If that code throws, its state
-   * is unknown and a later request could wait for ever, so the session ends.
+   * `push` also runs the code that reads the frame and writes it to the server. If that code
+   * throws, its state is unknown, and later requests might never get a response. So the session
+   * ends.
    */
   receive(frame: Frame): void {
     try {
@@ -51,7 +55,9 @@ export abstract class ClientTransport extends Duplex {
     this.releaseWaiting()
   }
 
-  /** To be called by `_destroy`: a destroyed transport has room. */
+  /**
+   * Calls all waiting callbacks. `_destroy` must call this, because a destroyed transport has room.
+   */
   protected releaseWaiting(): void {
     if (this.#waiting.length === 0) return
     for (const callback of this.#waiting.splice(0)) callback()

@@ -1,6 +1,6 @@
-// The sending side of an event stream: an HTTP response that stays open and carries frames as events.
-// Events that are sent in one turn of the event loop go out with one write. A comment now and then
-// keeps a silent stream open through the reverse proxies on its way.
+// The sending side of an event stream: an HTTP response that stays open and carries frames as
+// events. All events of one turn of the event loop are written together. When the stream is silent,
+// a comment is sent from time to time, so that no reverse proxy closes the connection.
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { encodeEvent } from '../framing/sse.ts'
@@ -8,15 +8,15 @@ import type { Frame } from '../message/frame.ts'
 
 /** Sends frames to a client as events. */
 export interface EventSink {
-  /** Whether there is an open connection. */
+  /** Whether the connection to the client is open. */
   readonly connected: boolean
-  /** `callback` is called when the client can take more, or has gone. */
+  /** Sends a frame. Calls `callback` when the client can take more, or when it has disconnected. */
   send(frame: Frame, callback?: () => void): void
-  /** No more frames will be sent. */
+  /** Ends the stream. No frames may be sent after this call. */
   end(): void
 }
 
-/** Events are written at once when they are this large together, in bytes. */
+/** When the unwritten events reach this size in bytes, they are written without further delay. */
 const writeSize = 16 * 1024
 
 export class EventStream implements EventSink {
@@ -27,23 +27,24 @@ export class EventStream implements EventSink {
   readonly #timer: NodeJS.Timeout | undefined
 
   /**
-   * Sends the headers at once, since the client waits for them.
+   * Sends the headers without waiting for the first event, because the client waits for the
+   * headers.
    *
-   * @param keepAlive milliseconds of silence before a comment is sent (0: never)
+   * @param keepAlive a stream that is silent for this long gets a comment, in ms (0: never)
    */
   constructor(response: ServerResponse, keepAlive: number, headers: OutgoingHttpHeaders = {}) {
     this.#response = response
     response.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-cache, no-transform',
-      // Otherwise nginx holds events back until its buffer is full.
+      // Without this header, nginx delays events until its buffer is full.
       'x-accel-buffering': 'no',
       ...headers
     })
     response.flushHeaders()
     if (keepAlive === 0) return
     this.#timer = setInterval(() => {
-      // A client that does not read has enough to read.
+      // If the client does not read, data still waits for it, so a comment is of no use.
       if (!response.writableNeedDrain) response.write(':\n\n')
     }, keepAlive)
     response.once('close', () => clearInterval(this.#timer))
@@ -57,7 +58,7 @@ export class EventStream implements EventSink {
     this.write(encodeEvent(frame), callback)
   }
 
-  /** Sends encoded events. */
+  /** Sends events that are already encoded. Calls `callback` when the client can take more. */
   write(events: Buffer, callback?: () => void): void {
     if (!this.connected) return callback?.()
     this.#timer?.refresh()
@@ -84,8 +85,8 @@ export class EventStream implements EventSink {
   }
 
   /**
-   * Ends the stream because the client has opened another in its place. A client that does not read
-   * this one has probably lost it, so the connection is closed.
+   * Ends this stream because the client has opened a new one to replace it. If the client does not
+   * read this stream, its connection is probably broken, so the connection is destroyed.
    */
   giveWay(): void {
     if (this.#response.writableNeedDrain) this.#response.destroy()
@@ -93,12 +94,16 @@ export class EventStream implements EventSink {
   }
 }
 
-/** Calls back when a response can take more, or has closed. After its end, its connection counts. */
+/**
+ * Calls `callback` when a response can take more data, or has closed. If `response.end()` was
+ * called, the response's connection must be able to take more data.
+ */
 export function whenWritable(response: ServerResponse, callback: () => void): void {
   const { socket } = response
   if (!response.writableNeedDrain && !socket?.writableNeedDrain) return callback()
-  // Node 26 emits `drain` sometimes on the response alone, sometimes on its connection alone, and
-  // sometimes on the one while it emits it on the other.
+  // Node 26 emits `drain` sometimes only on the response, sometimes only on the connection, and
+  // sometimes on both, one inside the other. So `waiting` makes sure that `callback` runs only
+  // once.
   let waiting = true
   const goOn = (): void => {
     if (!waiting) return

@@ -1,36 +1,38 @@
-// The connections to the listener. Each is closed when it has waited too long for its client: between
-// two requests, or in the middle of a body that the proxy is reading.
+// The connections to the listener. The proxy closes a connection that has waited too long for its
+// client, either for the next request or for the rest of a body that the proxy is reading.
 //
-// One timer looks at all connections now and then. Node's own timer for connections without a request
-// is set at the end of each response and cleared by the next request, which costs a twentieth of a
-// small call. Node's `requestTimeout` is off as well: it counts while the proxy does not read a body
-// because the session is full, and would then cut off a client that does nothing wrong. Node's
-// `headersTimeout` stays, so headers must come within a minute.
+// One timer checks all connections from time to time. Node's `keepAliveTimeout` is off, because
+// Node sets and clears a timer for each request, and this takes 5 % of the time of a small call.
+// Node's `requestTimeout` is off too, because it also counts the time when the proxy does not read
+// a body because the session is full. It would close the connection of a client that does nothing
+// wrong. Node's `headersTimeout` stays on, so the headers of a request must come within a minute.
 
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { ProxyError } from '../errors.ts'
 
 interface Connection {
-  /** How many requests have no complete response. */
+  /** How many requests do not have their complete response yet. */
   active: number
-  /** The newest of these requests: no other can have a body that is still coming. */
+  /** The newest active request. Only the newest request can have a body that is not complete. */
   request: IncomingMessage | undefined
-  /** `socket.bytesRead` when the timer last looked. */
+  /** The value of `socket.bytesRead` at the last check. */
   bytesRead: number
-  /** When the connection was last seen not to wait for its client, by `performance.now()`. */
+  /**
+   * The last time when the connection did not wait for its client, in ms of `performance.now()`.
+   */
   since: number
 }
 
 export class Connections {
-  /** All of them. The server does not count those whose TLS handshake is not complete. */
+  /** All connections. Node's own list lacks those whose TLS handshake is not complete. */
   readonly #sockets = new Set<Socket>()
-  /** Those on which a request has come. */
+  /** The connections on which at least one request has come. */
   readonly #used = new Map<Socket, Connection>()
   readonly #idleTimeout: number
   readonly #timer: NodeJS.Timeout | undefined
 
-  /** @param idleTimeout how long a connection may wait for its client, in milliseconds (0: no limit) */
+  /** @param idleTimeout how long a connection may wait for its client, in ms (0: no limit) */
   constructor(http: Server, idleTimeout: number) {
     this.#idleTimeout = idleTimeout
     http.keepAliveTimeout = 0
@@ -42,7 +44,7 @@ export class Connections {
     if (idleTimeout > 0) this.#timer = setInterval(() => this.#closeIdle(), idleTimeout / 4).unref()
   }
 
-  /** Notes that a request has come. */
+  /** Must be called when a request has come. */
   begin(request: IncomingMessage): void {
     const { socket } = request
     const connection = this.#used.get(socket)
@@ -55,7 +57,7 @@ export class Connections {
     socket.once('close', () => this.#used.delete(socket))
   }
 
-  /** Notes that the response to a request is complete, or never will be. */
+  /** Must be called when the response to a request has closed, complete or not. */
   end({ socket }: IncomingMessage): void {
     const connection = this.#used.get(socket)
     if (connection === undefined) return
@@ -65,7 +67,7 @@ export class Connections {
     connection.since = performance.now()
   }
 
-  /** Closes all of them. */
+  /** Closes all connections. */
   destroy(): void {
     clearInterval(this.#timer)
     for (const socket of this.#sockets) socket.destroy()
@@ -86,6 +88,8 @@ export class Connections {
   }
 }
 
-/** Whether the proxy waits for more of a body. While it does not want more, the request is paused. */
+/**
+ * Whether the proxy waits for the rest of a body. A request that the proxy does not read is paused.
+ */
 const isReading = ({ complete, readableFlowing }: IncomingMessage): boolean =>
   !complete && readableFlowing === true

@@ -1,9 +1,10 @@
-// Listens on HTTP. Each request passes the origin policy and goes to the endpoint of its path. The
-// endpoints make client transports, and the caller of `listen` joins them to servers: this folder
-// knows nothing about servers.
+// The HTTP listener. The origin policy checks each request, and then the endpoint for the request's
+// path serves it. The endpoints make client transports. The caller of `listen` joins these
+// transports to servers, so this folder contains no code for servers.
 //
-// Whatever a request's code throws ends here, in `#refuse`. A ProxyError becomes the HTTP response.
-// Any other exception is a fault of the proxy: the log gets its text, and the client a general error.
+// If the code that serves a request throws, `#refuse` sends the error. A ProxyError becomes the
+// HTTP response. Any other exception is a fault of the proxy, so its text goes to the log, and the
+// client gets an error without details.
 
 import { EventEmitter, once } from 'node:events'
 import { createServer } from 'node:http'
@@ -33,25 +34,28 @@ export type { ServerState } from './status-endpoint.ts'
 export interface ListenerOptions
   extends Omit<OriginPolicyOptions, 'host' | 'address'>, LimitOptions {
   /**
-   * The name or address to listen on (default 127.0.0.1). Everyone who can reach an address that is
-   * not loopback can use the servers, unless a reverse proxy asks for a password.
+   * The name or address to listen on (default 127.0.0.1). If the address is not a loopback address,
+   * everyone who can reach it can use the servers, unless a reverse proxy asks for a password.
    */
   host?: string | undefined
-  /** The port to listen on (default 0: a free one). */
+  /** The port to listen on (default 0: the system chooses a free port). */
   port?: number | undefined
   /** The names of the servers (default `['']`: only the default server). */
   servers?: string[] | undefined
-  /** Serves Streamable HTTP without sessions: each POST is a client (default false). */
+  /**
+   * Serves Streamable HTTP without sessions, so each POST counts as a new client (default false).
+   */
   stateless?: boolean | undefined
-  /** The prefix of our paths at a reverse proxy, such as `/tools` (default: none). */
+  /** The prefix that a reverse proxy puts before our paths, such as `/tools` (default: none). */
   basePath?: string | undefined
-  /** Certificate and key as PEM: serves HTTPS (default: HTTP). */
+  /** The certificate and the key for HTTPS, in PEM format (default: the listener serves HTTP). */
   tls?: Tls | undefined
-  /** The state of each server, for `/status` and `/readyz` (default: no server is listed). */
+  /** Returns the state of each server for `/status` and `/readyz` (default: no servers). */
   serverStates?: ServerStates | undefined
   /**
-   * Finds the parameters of a tool that are mirrored in headers, which are then checked (default: no
-   * tool has any). Called for each `tools/call` of the modern revision, so it should be fast.
+   * Finds the parameters of a tool that clients repeat in HTTP headers. The listener checks these
+   * headers (default: no tool has such parameters). The listener calls this function for each
+   * `tools/call` of the modern revision, so the function should be fast.
    */
   mirroredParams?: MirroredParams | undefined
   log?: Log | undefined
@@ -67,7 +71,7 @@ const defaultHost = '127.0.0.1'
 /**
  * Listens for clients over Streamable HTTP and HTTP+SSE.
  *
- * @throws ProxyError `ERR_LISTEN` when it cannot listen on the address
+ * @throws ProxyError `ERR_LISTEN` if it cannot listen on the address
  */
 export async function listen(options: ListenerOptions, onClient: OnClient): Promise<Listener> {
   const { host = defaultHost, port = 0, tls } = options
@@ -82,7 +86,7 @@ export async function listen(options: ListenerOptions, onClient: OnClient): Prom
     const advice = 'the port is taken; choose another with --port'
     throw new ProxyError('ERR_LISTEN', `${message}: ${advice}`)
   }
-  // Before the first connection: that can only come in a later turn of the event loop.
+  // No connection is missed, because connections come only in a later turn of the event loop.
   return new Listener(http, options, onClient)
 }
 
@@ -95,7 +99,7 @@ async function createSecureServer(tls: Tls): Promise<Server> {
   }
 }
 
-/** Emits `close` when it has closed. */
+/** Emits `close` when all connections are closed. */
 export class Listener extends EventEmitter {
   /** The URL of the root path. It ends with a slash. */
   readonly url: string
@@ -109,18 +113,18 @@ export class Listener extends EventEmitter {
   readonly #streamable: StreamableEndpoint
   readonly #sse: SseEndpoint
   readonly #connections: Connections
-  /** How many requests have no complete response. */
+  /** How many requests do not have their complete response yet. */
   #activeRequests = 0
   #whenInactive: (() => void) | undefined
-  /** The last path and its route: nearly all requests have the same. */
+  /** The last path, kept with its route because nearly all requests have the same path. */
   #lastPath: string | undefined
   #lastRoute = nowhere
   #closing = false
 
   /**
-   * Use `listen`.
+   * To make a listener, call `listen`.
    *
-   * @param http listens already: its address tells whether only this machine can reach it
+   * @param http must already listen, because the origin policy depends on its address
    */
   constructor(http: Server, options: ListenerOptions, onClient: OnClient) {
     super()
@@ -149,11 +153,12 @@ export class Listener extends EventEmitter {
     http.on('request', (request: IncomingMessage, response: ServerResponse) => {
       this.#onRequest(request, response)
     })
-    // Accepting a connection failed, for example for lack of file descriptors. The next may succeed.
+    // The server could not accept a connection, for example because there are no free file
+    // descriptors. It may be able to accept the next connection.
     http.on('error', (error) => log.error(`a connection failed: ${describe(error)}`))
   }
 
-  /** The URLs of a server: `''` is the default server. */
+  /** Returns the URLs of a server. The name `''` means the default server. */
   urlsOf(server: string): { mcp: string; sse: string } {
     const base = new URL(pathOf(server, this.#basePath), this.url).href
     return { mcp: `${base}mcp`, sse: `${base}sse` }
@@ -165,17 +170,19 @@ export class Listener extends EventEmitter {
   }
 
   /**
-   * Refuses new clients and new requests, waits for the requests in flight, then closes everything.
+   * Refuses new clients and new requests, waits for the pending requests, then closes all
+   * connections.
    *
-   * @param drainTimeout how long the requests in flight may take, in milliseconds
+   * @param drainTimeout how long to wait for the pending requests, in ms
    */
   async close(drainTimeout: number = limits.drainTimeout): Promise<void> {
     this.#closing = true
-    // The sessions still take POSTs: a server may need the response to a request before it can respond.
+    // The sessions still take POSTs. A server may have sent the client a request, and may need the
+    // client's response before it can respond itself.
     await Promise.all([this.#sessions.drain(drainTimeout), this.#streamable.drain(drainTimeout)])
     const closed = new Promise((resolve) => this.#http.close(resolve))
     const destroyAll = (): void => this.#connections.destroy()
-    // A client that does not read its last response is cut off.
+    // If a client does not read its last response in time, its connection is closed.
     const timer = setTimeout(destroyAll, 1000)
     if (this.#activeRequests === 0) destroyAll()
     else this.#whenInactive = destroyAll
@@ -190,19 +197,20 @@ export class Listener extends EventEmitter {
       onClient(client, context)
     } catch (cause) {
       const error = this.#report(`a client of ${context.server || 'the default server'}`, cause)
-      client.once('error', nothing).destroy(error) // the transport sends it to the client
+      client.once('error', nothing).destroy(error) // the transport sends the error to the client
     }
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    // A response emits `error` when the client has gone: there is nothing to do about it.
+    // A response emits `error` when the client has disconnected. The proxy can ignore this error.
     response.on('error', nothing).on('close', () => this.#responseOnClose(request))
     this.#activeRequests++
     this.#connections.begin(request)
     this.#handle(new RequestContext(request, response))
   }
 
-  // Not a part of `#onRequest`: the listener of `close` there must not keep the context in memory.
+  // This code is not in `#onRequest`, because the `close` callback there would keep the context in
+  // memory.
   #handle(context: RequestContext): void {
     const { request, response } = context
     try {
@@ -232,7 +240,7 @@ export class Listener extends EventEmitter {
       return undefined
     }
     this.#status.noteActivity()
-    // The open sessions still take POSTs: see `close`.
+    // The open sessions still take POSTs. The method `close` explains why.
     if (this.#closing && !this.#sessions.has(context.sessionId ?? '')) throw aboutToStop()
     if (route.kind === 'mcp') return this.#streamable.serve(context)
     if (route.kind === 'messages') return this.#sse.post(context)
@@ -254,10 +262,12 @@ export class Listener extends EventEmitter {
   #refuse(context: RequestContext, cause: unknown): void {
     const { request, pathname } = context
     context.sendError(this.#report(`${request.method} ${pathname}`, cause))
-    request.resume() // reads the rest of the body, and drops it
+    request.resume() // reads the rest of the body and drops it
   }
 
-  /** Logs a failure. Returns the error to send, which says nothing about an internal failure. */
+  /**
+   * Logs a failure. Returns the error for the client, without the details of an internal failure.
+   */
   #report(subject: string, cause: unknown): ProxyError {
     if (cause instanceof ProxyError) {
       this.#log.debug(`${subject}: ${describe(cause)}`)

@@ -1,6 +1,7 @@
-// Decides by the headers `Host` and `Origin` which requests the listener serves, and sets the CORS
-// headers. Without it any web page could drive a server on the reader's own machine: directly, or by
-// DNS rebinding, where a host name of the page's own is made to mean 127.0.0.1.
+// The origin policy decides by the headers `Host` and `Origin` which requests the listener serves.
+// It also sets the CORS headers. Without this policy, any web page in the user's browser could call
+// the servers on the user's machine. The page could send its requests to 127.0.0.1, or it could use
+// DNS rebinding: the page's own host name then resolves to 127.0.0.1.
 
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { BlockList, isIPv6 } from 'node:net'
@@ -8,20 +9,20 @@ import { ProxyError } from '../errors.ts'
 import { sessionIdHeader } from '../protocol/headers.ts'
 
 export interface OriginPolicyOptions {
-  /** The host to listen on, as it was configured: a name or an address. */
+  /** The configured host to listen on: a name or an address. */
   host: string
   /** The address that the socket is bound to. */
   address: string
   /**
-   * Origins whose web pages may use the servers, such as `https://app.example.com` (default: none).
-   * `*` allows every web page that a user of this machine opens.
+   * The origins whose web pages may use the servers, such as `https://app.example.com` (default:
+   * none). `*` allows every web page that a user of this machine opens.
    */
   allowOrigins?: string[] | undefined
-  /** Response headers that those pages may read (default: `Mcp-Session-Id`). */
+  /** The response headers that pages of `allowOrigins` may read (default: `Mcp-Session-Id`). */
   exposeHeaders?: string[] | undefined
   /**
-   * Values of `Host` to serve. By default a listener on a loopback address serves the names of that
-   * address, to which these are added, and any other listener serves every `Host`.
+   * The values of the header `Host` to serve. A listener on a loopback address always serves the
+   * names of that address too. Any other listener serves every `Host` if this list is empty.
    */
   allowHosts?: string[] | undefined
 }
@@ -30,10 +31,10 @@ const loopbackNames = ['localhost', '127.0.0.1', '::1']
 
 export class OriginPolicy {
   readonly #origins: Set<string>
-  /** The hosts to serve. `undefined`: all. */
+  /** The hosts to serve. `undefined` means all hosts. */
   readonly #hosts: Set<string> | undefined
   readonly #exposed: string
-  /** The last `Host` that was served: nearly all requests have the same. */
+  /** The last `Host` that passed the check. Nearly all requests have the same `Host`. */
   #lastHost: string | undefined
 
   constructor({
@@ -58,7 +59,7 @@ export class OriginPolicy {
   check({ host = '', origin }: IncomingHttpHeaders): void {
     if (host !== this.#lastHost) this.#checkHost(host)
     if (origin === undefined || this.#allows(origin)) return
-    // The page came from this listener, under a name that has passed the check above.
+    // The page came from this listener, and its host name has passed `#checkHost`.
     if (this.#hosts !== undefined && hostOf(origin) === host.toLowerCase()) return
     throw new ProxyError(
       'ERR_FORBIDDEN',
@@ -74,7 +75,7 @@ export class OriginPolicy {
     }
   }
 
-  /** The CORS headers of every response, given the headers of its request. */
+  /** Returns the CORS headers of a response, given the headers of its request. */
   headers({ origin }: IncomingHttpHeaders): OutgoingHttpHeaders {
     if (this.#origins.size === 0) return {}
     if (origin === undefined || !this.#allows(origin)) return { vary: 'Origin' }
@@ -85,7 +86,7 @@ export class OriginPolicy {
     }
   }
 
-  /** The headers of the response to a preflight: a browser's OPTIONS request before the real one. */
+  /** Returns the headers for a preflight, the OPTIONS request that a browser sends first. */
   preflight(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
     return {
       ...this.headers(headers),
@@ -107,7 +108,7 @@ export class OriginPolicy {
   }
 }
 
-/** Whether only this machine can reach an address. An IPv4 address may be mapped to IPv6. */
+/** Whether only this machine can reach an address. `::ffff:127.0.0.1` also counts. */
 export function isLoopback(address: string): boolean {
   const loopback = new BlockList()
   loopback.addSubnet('127.0.0.0', 8, 'ipv4')
@@ -115,7 +116,7 @@ export function isLoopback(address: string): boolean {
   return loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }
 
-/** A host without its port, lower-cased, and an IPv6 address as URLs have it. */
+/** Returns a host in lower case and without its port. An IPv6 address is written as in a URL. */
 function normalHost(host: string): string {
   const name = isIPv6(host) ? `[${host}]` : host.toLowerCase().replace(/:\d*$/, '')
   const address = /^\[([^%]*)\]$/.exec(name)?.[1] ?? ''

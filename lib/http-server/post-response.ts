@@ -1,6 +1,7 @@
-// The HTTP response to one POST with requests in it. It starts undecided: it becomes JSON if the
-// JSON-RPC responses are the first that the server sends, and an event stream if another message comes
-// first, or if nothing comes for a while.
+// The HTTP response to one POST that has JSON-RPC requests in it. At first it is undecided whether
+// the body is JSON or an event stream. If all JSON-RPC responses come first, the body is JSON. If
+// the server sends another message first, or sends nothing for a while, the HTTP response becomes
+// an event stream.
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Frame } from '../message/frame.ts'
@@ -10,29 +11,33 @@ import { whenWritable } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
 import type { Accept } from './request-context.ts'
 
-/** The transport that took the POST. */
+/** The transport that took the POST and owns its `PostResponse`. */
 export interface PostResponseOwner {
-  /** A response that is still undecided at its deadline becomes an event stream. */
+  /** An HTTP response that is still undecided at its deadline becomes an event stream. */
   readonly deadlines: DeadlineQueue
-  /** The status of a JSON body that begins with this JSON-RPC response, and headers to add. */
+  /** Returns the HTTP status and more headers for a JSON body. `frame` is its first response. */
   headFor(frame: Frame): { status: number; headers?: OutgoingHttpHeaders }
-  /** Makes the HTTP response an event stream. */
+  /** Turns the HTTP response into an event stream, and returns that stream. */
   openStream(response: ServerResponse): EventSink
-  /** Called once: each request has its JSON-RPC response, or the client has gone for good. */
+  /**
+   * Called once: when each request has its response, or when the client cannot get them any more.
+   */
   postOnEnd(post: PostResponse): void
 }
 
 export class PostResponse implements PendingItem {
-  /** The requests in the POST: at least one. */
+  /** The requests in the POST. There is at least one. */
   readonly requests: Frame[]
   readonly #owner: PostResponseOwner
   readonly #http: ServerResponse
   readonly #accept: Accept
-  /** The body was an array, so a JSON response is one too. */
+  /**
+   * Whether the POST's body was an array. The JSON body of the HTTP response is then an array too.
+   */
   readonly #batch: boolean
   /** How many requests have no JSON-RPC response yet. */
   #pendingRequests: number
-  /** JSON-RPC responses that wait for the others of the batch. */
+  /** The JSON-RPC responses that wait until the whole batch has its responses. */
   readonly #waiting: Frame[] = []
   #stream: EventSink | undefined
   #ended = false
@@ -59,7 +64,7 @@ export class PostResponse implements PendingItem {
     return this.#ended
   }
 
-  /** Whether it is still undecided between JSON and an event stream. */
+  /** Whether the HTTP response is still undecided between JSON and an event stream. */
   get pending(): boolean {
     return !this.#ended && this.#stream === undefined
   }
@@ -68,25 +73,25 @@ export class PostResponse implements PendingItem {
     this.#open()
   }
 
-  /** Whether one of the requests asked for progress under this token. */
+  /** Whether one of the requests has this progress token. */
   expects(token: Id): boolean {
     return this.requests.some(({ progressToken }) => progressToken === token)
   }
 
-  /** Whether it can carry messages other than the JSON-RPC responses. */
+  /** Whether the client accepts an event stream, which can carry more than JSON-RPC responses. */
   get streams(): boolean {
     return this.#accept.events
   }
 
-  /** Whether there is an open connection to the client. */
+  /** Whether the connection to the client is open. */
   get connected(): boolean {
     return this.#stream?.connected ?? !this.#http.destroyed
   }
 
   /**
-   * Sends a message that belongs to the requests, or the JSON-RPC response to one of them.
+   * Sends the response to one of the requests, or another message of the server.
    *
-   * @param callback called when the client can take more
+   * @param callback is called when the client can take more
    */
   send(frame: Frame, callback?: () => void): void {
     if (this.#ended) return callback?.()
@@ -133,16 +138,17 @@ export class PostResponse implements PendingItem {
     this.#owner.postOnEnd(this)
   }
 
-  // The client can resume an event stream. Without a stream it cannot come back.
+  // A client that has lost its connection can resume an event stream, but not a JSON response.
   readonly #httpOnClose = (): void => {
     if (this.#stream === undefined) this.#end()
   }
 }
 
-/** Up to this size, in bytes, copying a body takes less time than another system call. */
+/** Up to this size, in bytes, a copy of the body takes less time than one more system call. */
 const maxCopy = 64 * 1024
 
-// Node sends a string together with the headers. Latin-1 maps each byte to one character.
+// Sends a small body as a string, because Node sends a string together with the headers in one
+// write. Latin-1 maps each byte to one character, so the bytes do not change.
 function endWith(response: ServerResponse, body: Buffer): void {
   if (body.length > maxCopy) response.end(body)
   else response.end(body.toString('latin1'), 'latin1')

@@ -1,4 +1,5 @@
-// Reads the body of a POST: gathers the bytes up to the limit, and parses them into frames.
+// This file reads the body of a POST and parses it into frames. A body over the size limit is
+// refused.
 
 import type { IncomingMessage } from 'node:http'
 import { ProxyError } from '../errors.ts'
@@ -12,15 +13,15 @@ import type { ClientTransport } from './client-transport.ts'
 import type { RequestContext } from './request-context.ts'
 
 /**
- * Resolves to the frames of a POST. Waits until the transport has room before it reads: a client that
- * sends faster than its server reads is slowed down.
+ * Resolves to the frames of a POST. It starts to read when the transport has room, so a client
+ * cannot send faster than its server reads.
  *
- * A response that cannot be forwarded is replaced by an error response for the server, which waits
- * for it.
+ * If the body is a response that cannot be forwarded, the server gets an error response instead,
+ * because the server waits for a response.
  *
- * @param maxMessage bytes (0: no limit)
+ * @param maxMessage the largest body, in bytes (0: no limit)
  * @param transport the session's transport, if the POST belongs to a session
- * @throws ProxyError those of `readBody` and `parseBody`
+ * @throws ProxyError the errors of `readBody` and `parseBody`
  */
 export async function readFrames(
   context: RequestContext,
@@ -50,13 +51,13 @@ export function refuseBatch({ batch }: Body): void {
 }
 
 /**
- * Resolves to the whole body. A body over the limit is read to its end all the same, but not kept: a
- * client that gets the error while it still sends may never read it. An `EnvelopeScanner` finds the
- * id, which belongs in the error response.
+ * Resolves to the whole body. A body over the limit is also read to its end, but its bytes are
+ * dropped. If the error came before the client had sent everything, the client might never read the
+ * error. An `EnvelopeScanner` finds the id in the dropped bytes, for the error response.
  *
- * @param maxMessage bytes (0: no limit)
+ * @param maxMessage the largest body, in bytes (0: no limit)
  * @throws RefusedError `ERR_FRAME_TOO_LARGE`
- * @throws ProxyError `ERR_CLOSED` if the connection closes first
+ * @throws ProxyError `ERR_CLOSED` if the connection closes before the end of the body
  */
 export function readBody(request: IncomingMessage, maxMessage: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {

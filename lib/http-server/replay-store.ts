@@ -1,7 +1,7 @@
-// Event streams that outlive their connections (2025-11-25, Transports, Resumability). A session has
-// several `ResumableStream`s. Each numbers its events, and the session's `ReplayStore` keeps the
-// newest of them all, up to a size. A client that has lost a connection, or has not opened it yet,
-// gets the events that it missed: from that stream and from no other.
+// Event streams that outlive their connections (2025-11-25, Transports, Resumability). A session
+// has several `ResumableStream`s, and each stream numbers its events. The session's `ReplayStore`
+// keeps the newest events of all streams, up to a size in bytes. When a client connects to a stream
+// again, or for the first time, it gets the events of this stream that it has missed.
 
 import { ProxyError } from '../errors.ts'
 import { encodeEvent } from '../framing/sse.ts'
@@ -21,7 +21,7 @@ interface Event {
 
 export class ResumableStream implements EventSink {
   readonly number: number
-  /** The events that the store keeps, by number. */
+  /** The events of this stream that the store keeps. The key is the number of the event. */
   readonly events = new Map<number, Event>()
   readonly #store: ReplayStore
   #connection: EventStream | undefined
@@ -40,12 +40,12 @@ export class ResumableStream implements EventSink {
     return this.#connection?.connected === true
   }
 
-  /** Whether the last event has been sent. The client may not have received it. */
+  /** Whether the stream takes no more events. The client may not have received all events yet. */
   get ended(): boolean {
     return this.#ended
   }
 
-  /** The id of the newest event that was written. A client can resume after it. */
+  /** The id of the newest event that was written. A client can resume after this event. */
   get lastId(): string {
     return this.idOf(this.#written)
   }
@@ -69,15 +69,15 @@ export class ResumableStream implements EventSink {
     this.#connection?.end()
   }
 
-  /** Whether an event has never been written to a connection. */
+  /** Whether the event with this number has never been written to a connection. */
   isUnwritten(number: number): boolean {
     return number > this.#written
   }
 
   /**
-   * Resumes on a new connection, which replaces the present one.
+   * Continues the stream on a new connection. The old connection is closed.
    *
-   * @param after the number of the last event that the client has (default: the last one written)
+   * @param after the number of the last event that the client has (default: the last written event)
    */
   attach(connection: EventStream, after = this.#written): void {
     this.#connection?.giveWay()
@@ -91,10 +91,10 @@ export class ResumableStream implements EventSink {
 }
 
 export interface StoreOptions {
-  /** How many bytes of events to keep (0: no limit). */
+  /** The total size of the events to keep, in bytes (0: no limit). */
   maxSize: number
   log: Log
-  /** Takes an error response for the server, whose request was dropped. */
+  /** Called with an error response for the server when a request of the server was dropped. */
   onRefused(response: Frame): void
 }
 
@@ -103,9 +103,11 @@ export class ReplayStore {
   readonly #options: StoreOptions
   readonly #maxSize: number
   readonly #streams = new Map<number, ResumableStream>()
-  /** Oldest first. */
+  /** The kept events of all streams, except those in `#responses`. The oldest event comes first. */
   readonly #events: Event[] = []
-  /** Unwritten responses, most of them replaced by errors. The store drops them last. */
+  /**
+   * Unwritten responses. Most of them are replaced by a smaller error. The store drops them last.
+   */
   readonly #responses: Event[] = []
   #size = 0
   #nextStream = 0
@@ -121,7 +123,7 @@ export class ReplayStore {
     return stream
   }
 
-  /** Finds the stream, and the number of the event, that a `Last-Event-ID` names. */
+  /** Finds the stream and the number of the event that the header `Last-Event-ID` names. */
   find(lastEventId: string): { stream: ResumableStream; number: number } | undefined {
     const [, streamNumber, number] = /^(\d+)-(\d+)$/.exec(lastEventId) ?? []
     const stream = this.#streams.get(Number(streamNumber))
@@ -130,7 +132,7 @@ export class ReplayStore {
 
   add(event: Event): void {
     this.#keep(event, this.#events)
-    // The newest event stays, whatever its size: a client may be waiting for it.
+    // The newest event is kept even if it is over the limit, because a client may wait for it.
     while (this.#size > this.#maxSize && this.#events.length > 1) {
       this.#drop(this.#events.shift() as Event)
     }
@@ -159,7 +161,8 @@ export class ReplayStore {
     const { back, onward } = refuse(error, envelope)
     if (back !== undefined) this.#options.onRefused(back)
     if (onward === undefined) return this.#forget(event)
-    // A client that resumes waits for a response: it gets an error, unless the response is smaller.
+    // The client may resume the stream and wait for this response. So the store keeps an error in
+    // its place, or keeps the response if the response is smaller than the error.
     const errorBytes = encodeEvent(onward, stream.idOf(number))
     this.#size -= bytes.length
     const isSmaller = errorBytes.length < bytes.length

@@ -1,8 +1,7 @@
-// One HTTP request on its way through the endpoints: the request, its response, what its URL names,
-// and the JSON-RPC request in its body. The listener makes one for each HTTP request.
+// A `RequestContext` holds one HTTP request, its response, the parts of its URL, and the JSON-RPC
+// request in its body. The listener makes a `RequestContext` for each HTTP request.
 //
-// `ClientContext` is something else: what goes with a client transport, which may live for many HTTP
-// requests.
+// A `ClientContext` is different: it describes a client, which may send many HTTP requests.
 
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
@@ -13,31 +12,31 @@ import { headerNames } from '../protocol/headers.ts'
 import { nowhere } from './routes.ts'
 import type { Route } from './routes.ts'
 
-/** Which content types the client takes in an HTTP response. */
+/** The content types that the client accepts in an HTTP response: JSON and event streams. */
 export interface Accept {
   json: boolean
   events: boolean
 }
 
-/** The query parameter that names the session in POSTs of HTTP+SSE. */
+/** The query parameter with the id of the session, in the URL of the POSTs of HTTP+SSE. */
 export const sessionParam = 'session_id'
 
 export class RequestContext {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly pathname: string
-  /** What the path leads to. `nowhere` until the listener has looked. */
+  /** The route of the path. It is `nowhere` until the listener has found the route. */
   route: Route = nowhere
-  /** Who sends the request. Only authorization sets it. */
+  /** The user who sends the request. Without authorization, it is `undefined`. */
   principal: string | undefined
-  /** The body's only message, if it is a request: an error response repeats its id. */
+  /** The JSON-RPC request, if the body is a single request. An error response repeats its id. */
   rpcRequest: Frame | undefined
   readonly #query: string | undefined
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request
     this.response = response
-    // A client that takes us for an HTTP proxy sends the whole URL.
+    // A client that uses this listener as its HTTP proxy sends a full URL instead of a path.
     const url = request.url as string
     const target = url.startsWith('/') ? url : url.replace(/^[^/]*\/\/[^/?]*/, '')
     const mark = target.indexOf('?')
@@ -45,32 +44,38 @@ export class RequestContext {
     this.#query = mark === -1 ? undefined : target.slice(mark + 1)
   }
 
-  /** The name of the server in the path: `''` is the default server. */
+  /** The name of the server in the path. `''` is the default server. */
   get server(): string {
     return this.route.server
   }
 
-  /** The id of the session that the request names: in the query on `/messages`, else in a header. */
+  /**
+   * The id of the session: in the URL's query if the path is `/messages`, otherwise in a header.
+   */
   get sessionId(): string | undefined {
     if (this.route.kind !== 'messages') return this.header(headerNames.sessionId)
     return new URLSearchParams(this.#query).get(sessionParam) ?? undefined
   }
 
-  /** A request without the header `Accept` takes everything. */
+  /** The accepted types. A request without the header `Accept` accepts all types. */
   get accept(): Accept {
     const { accept = '*/*' } = this.request.headers
-    // Nearly all clients send these words.
+    // Nearly all clients send exactly this text, so comparing it saves time.
     if (accept === 'application/json, text/event-stream') return both
     return { json: takesJson.test(accept), events: takesEvents.test(accept) }
   }
 
-  /** The value of a header, by its name in lower case. */
+  /** Returns the value of a header. The name must be in lower case. */
   header(name: string): string | undefined {
     const value = this.request.headers[name]
     return typeof value === 'string' ? value : undefined
   }
 
-  /** @throws ProxyError `ERR_METHOD_NOT_ALLOWED`; the response then names the allowed methods */
+  /**
+   * Refuses a request whose HTTP method is not in `methods`. The header `Allow` lists `methods`.
+   *
+   * @throws ProxyError `ERR_METHOD_NOT_ALLOWED`
+   */
   allowMethods(...methods: string[]): void {
     const { method } = this.request
     if (methods.includes(method as string)) return
@@ -80,8 +85,8 @@ export class RequestContext {
   }
 
   /**
-   * Refuses every body that is not JSON. A web page cannot send JSON to another origin without a
-   * preflight, which the origin policy checks.
+   * Refuses every body whose content type is not JSON. Before a web page may send JSON to another
+   * origin, the browser sends a preflight request, and the origin policy checks the preflight.
    *
    * @throws ProxyError `ERR_MEDIA_TYPE`
    */
@@ -92,8 +97,8 @@ export class RequestContext {
   }
 
   /**
-   * Sends an error as an HTTP response: its status, and a JSON-RPC error response as the body. Does
-   * nothing if a response has begun.
+   * Sends an HTTP response with the status of the error and a JSON-RPC error response as the body.
+   * Does nothing if the HTTP response has already begun.
    */
   sendError(error: ProxyError): void {
     const { response } = this
@@ -109,7 +114,8 @@ export class RequestContext {
 
   #errorResponse(error: ProxyError): Frame {
     if (this.rpcRequest !== undefined) return answerTo(this.rpcRequest, errorFrame(0, error))
-    // The id of a refused response is the server's. The client would take it for one of its own.
+    // If the client sent a response, the server chose the id. The client would mistake that id for
+    // the id of one of its own requests, so only the id of a request is repeated.
     const envelope = error instanceof RefusedError ? error.envelope : undefined
     return errorFrame(envelope?.kind === 'request' ? envelope.id : undefined, error)
   }

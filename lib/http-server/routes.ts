@@ -1,25 +1,28 @@
-// The paths that the listener serves, and what each leads to.
+// The paths that the listener serves, and the route of each path.
 
-/** What a path leads to. */
+/** What the listener serves at a path. */
 export interface Route {
   kind: 'mcp' | 'sse' | 'messages' | 'status' | 'healthz' | 'readyz' | 'nowhere'
-  /** The name of the server: `''` is the default server. Always `''` where no server is meant. */
+  /** The name of the server. `''` is the default server, or means that the path names no server. */
   server: string
-  /** `sse` only: where the client sends its POSTs, relative to the path of the GET. */
+  /**
+   * For `sse` only: the URL for the client's POSTs. It is relative to the URL of the GET, or begins
+   * with the base path if there is one.
+   */
   endpoint: string
 }
 
 export const nowhere: Route = { kind: 'nowhere', server: '', endpoint: '' }
 
-/** Whether a route leads to a server. The others are about the proxy itself. */
+/** Whether a route leads to a server. The other routes are about the proxy itself. */
 export const leadsToServer = ({ kind }: Route): boolean =>
   kind === 'mcp' || kind === 'sse' || kind === 'messages'
 
 /**
- * Finds the route of a path. A slash at the end makes no difference, so nothing has to redirect.
+ * Finds the route of a path. A slash at the end of the path is ignored, so no redirect is needed.
  *
- * @param basePath the prefix of our paths at a reverse proxy. Some reverse proxies strip it and some
- * do not, so both forms work.
+ * @param basePath the prefix that a reverse proxy puts before our paths. Some reverse proxies
+ * remove the prefix before they forward a request. So a path is found with and without the prefix.
  */
 export function findRoute(pathname: string, basePath: string): Route {
   const path = pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : pathname
@@ -32,14 +35,14 @@ export function findRoute(pathname: string, basePath: string): Route {
   const route = { kind, server, endpoint: '' }
   if (name !== undefined && !leadsToServer(route)) return nowhere
   if (kind !== 'sse') return route
-  // A relative reference is right under any prefix. A base path that is known is right for clients
-  // that resolve the reference against the host.
+  // A relative URL is correct under any prefix. But some clients resolve it against the host only,
+  // so the URL begins with the base path if there is one.
   const relative = slash === '' ? 'messages/' : '../messages/'
   const endpoint = basePath === '' ? relative : `${basePath}${prefix}/messages/`
   return { ...route, endpoint }
 }
 
-/** The path that all paths of a server begin with. It ends with a slash. */
+/** Returns the common start of all paths of a server. It ends with a slash. */
 export function pathOf(server: string, basePath: string): string {
   return server === '' ? `${basePath}/` : `${basePath}/servers/${encodeURIComponent(server)}/`
 }

@@ -1,4 +1,5 @@
-// The open sessions, by id: those of Streamable HTTP, and the connections of HTTP+SSE.
+// The table of open sessions, by id. A session is a session of Streamable HTTP or a connection of
+// HTTP+SSE.
 
 import { randomUUID } from 'node:crypto'
 import { ProxyError } from '../errors.ts'
@@ -25,9 +26,9 @@ export class Sessions {
   }
 
   /**
-   * Makes the id of a new session. Nobody can guess it.
+   * Returns the id for a new session. The id is random, so nobody can guess it.
    *
-   * @throws ProxyError `ERR_SESSIONS_FULL` if no more sessions may be opened
+   * @throws ProxyError `ERR_SESSIONS_FULL` if the limit of open sessions is reached
    */
   createId(): string {
     if (this.size < this.#maxSessions) return randomUUID().replaceAll('-', '')
@@ -35,7 +36,7 @@ export class Sessions {
     throw new ProxyError('ERR_SESSIONS_FULL', message)
   }
 
-  /** Keeps a session until it closes. */
+  /** Adds a session to the table. The session is removed when it closes. */
   add(client: ClientTransport, server: string): void {
     this.#byId.set(client.id, { client, server })
     client.once('close', () => {
@@ -47,7 +48,7 @@ export class Sessions {
   /**
    * Finds a session of Streamable HTTP.
    *
-   * @throws ProxyError `ERR_SESSION_UNKNOWN`, also if the session was opened at another server
+   * @throws ProxyError `ERR_SESSION_UNKNOWN` if the id is unknown, or belongs to another server
    */
   session(id: string, server: string): SessionTransport {
     const client = this.#find(id, server)
@@ -58,7 +59,7 @@ export class Sessions {
   /**
    * Finds a connection of HTTP+SSE.
    *
-   * @throws ProxyError `ERR_SESSION_UNKNOWN`, also if the connection was opened at another server
+   * @throws ProxyError `ERR_SESSION_UNKNOWN` if the id is unknown, or belongs to another server
    */
   connection(id: string, server: string): SseConnection {
     const client = this.#find(id, server)
@@ -67,9 +68,9 @@ export class Sessions {
   }
 
   /**
-   * Ends each session as soon as it has no request in flight. Resolves when no session is left.
+   * Ends each session as soon as it has no pending request. Resolves when all sessions have closed.
    *
-   * @param timeout milliseconds after which the sessions end in any case
+   * @param timeout the time in ms after which all sessions end, even with pending requests
    */
   async drain(timeout: number): Promise<void> {
     for (const { client } of this.#byId.values()) client.close()

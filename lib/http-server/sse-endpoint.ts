@@ -1,5 +1,5 @@
-// Serves HTTP+SSE, the transport of the revision 2024-11-05: the event stream at /sse, and the POSTs
-// to /messages.
+// This endpoint serves HTTP+SSE, the HTTP transport of the revision 2024-11-05. A client gets the
+// event stream at /sse and sends its POSTs to /messages.
 
 import type { Frame } from '../message/frame.ts'
 import { SseConnection } from './accept-sse.ts'
@@ -12,7 +12,7 @@ import type { Sessions } from './sessions.ts'
 export interface SseEndpointOptions {
   sessions: Sessions
   onClient: OnClient
-  /** Bytes of one message (0: no limit). */
+  /** The largest message of a client, in bytes (0: no limit). */
   maxMessage: number
   keepAlive?: number | undefined
 }
@@ -44,7 +44,7 @@ export class SseEndpoint {
     const { response, sessionId = '', server } = context
     const body = await readFrames(context, maxMessage, sessions.connection(sessionId, server))
     refuseBatch(body)
-    // Looked up again: the event stream may have closed meanwhile.
+    // The event stream may have closed while the body came. In this case, `connection` throws.
     sessions.connection(sessionId, server).post(response, body.frames[0] as Frame)
   }
 }

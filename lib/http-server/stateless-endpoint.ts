@@ -1,5 +1,6 @@
-// Serves POSTs that are a client each: those of the modern revision, which has no sessions, and those
-// of the legacy revisions when the listener is `stateless`.
+// This endpoint serves POSTs without a session, and each POST counts as a new client. The POSTs of
+// the modern revision, which has no sessions, always come here. The POSTs of the legacy revisions
+// come here if the listener has the option `stateless`.
 
 import type { Body } from '../framing/body.ts'
 import { limits } from '../limits.ts'
@@ -13,7 +14,7 @@ import type { RequestContext } from './request-context.ts'
 
 export interface StatelessEndpointOptions {
   onClient: OnClient
-  /** Default: no tool has mirrored parameters. */
+  /** Finds the tool parameters that clients repeat in HTTP headers (default: there are none). */
   mirroredParams?: MirroredParams | undefined
   keepAlive?: number | undefined
   streamAfter?: number | undefined
@@ -36,14 +37,16 @@ export class StatelessEndpoint {
     const { request, response, accept, server } = context
     const [frame] = body.frames
     refuseBatch(body)
-    // A notification or a response belongs to an earlier request, which no server of ours knows.
+    // A notification or a response belongs to an earlier POST. The endpoint cannot find the server
+    // of that POST, so the message is dropped.
     if (frame?.kind !== 'request') {
       response.writeHead(202).end()
       return
     }
     if (kind === 'modern') {
       await checkModern(request.headers, frame, (tool) => mirroredParams?.(server, tool) ?? [])
-      // The client has disconnected during the check. A transport made now would never see `close`.
+      // The client may have disconnected during the check. A new transport would then miss the
+      // event `close` of the response, and would never end.
       if (response.destroyed) return
     }
     const client = new PostTransport({
@@ -60,9 +63,9 @@ export class StatelessEndpoint {
   }
 
   /**
-   * Ends the subscriptions, and waits for the other requests. Resolves when no client is left.
+   * Ends the subscriptions and waits for the other requests. Resolves when all clients have ended.
    *
-   * @param timeout milliseconds after which the clients end in any case
+   * @param timeout the time in ms after which all clients end, even with pending requests
    */
   async drain(timeout: number): Promise<void> {
     if (this.#clients.size > 0) await this.#endClients(timeout)

@@ -1,13 +1,13 @@
-// Serves /status, /healthz and /readyz, for operators and for what watches the proxy.
+// This endpoint serves /status, /healthz and /readyz for operators and monitoring tools.
 
 import type { ServerResponse } from 'node:http'
 import type { RequestContext } from './request-context.ts'
 import type { Sessions } from './sessions.ts'
 
-/** `failed`: the last attempt to start the server failed. */
+/** `failed` means that the last attempt to start the server failed. */
 export type ServerState = 'configured' | 'failed'
 
-/** The state of each server, by name. */
+/** Returns the state of each server. The keys are the names of the servers. */
 export type ServerStates = () => Record<string, ServerState>
 
 export class StatusEndpoint {
@@ -20,12 +20,12 @@ export class StatusEndpoint {
     this.#serverStates = serverStates
   }
 
-  /** Notes a request to a server: `/status` gives the time of the last one. */
+  /** Stores the time of a request to a server. `/status` shows the time of the last request. */
   noteActivity(): void {
     this.#lastActivity = Date.now()
   }
 
-  /** @param closing the proxy is about to stop, so it is not ready */
+  /** @param closing whether the proxy is about to stop. `/readyz` then responds with 503. */
   serve(context: RequestContext, closing: boolean): void {
     context.allowMethods('GET', 'HEAD')
     const { response, route } = context

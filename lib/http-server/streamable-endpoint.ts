@@ -1,6 +1,6 @@
-// Serves Streamable HTTP at /mcp. A POST of the modern revision goes to the `StatelessEndpoint`. For
-// the revisions 2025-03-26 to 2025-11-25, a POST with `initialize` opens a session, and every other
-// request names its session in a header.
+// This endpoint serves Streamable HTTP at /mcp. It passes each POST of the modern revision to the
+// `StatelessEndpoint`. In the revisions 2025-03-26 to 2025-11-25, a POST with `initialize` opens a
+// session, and every other HTTP request names its session in a header.
 
 import { ProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
@@ -19,11 +19,11 @@ import type { Sessions } from './sessions.ts'
 import { StatelessEndpoint } from './stateless-endpoint.ts'
 import type { StatelessEndpointOptions } from './stateless-endpoint.ts'
 
-/** The limits are those of each session. */
+/** The limits in these options apply to each session. */
 export interface StreamableEndpointOptions extends StatelessEndpointOptions, LimitOptions {
   sessions: Sessions
   maxMessage: number
-  /** Opens no sessions: each POST is a client. */
+  /** Serves each POST as a new client, without sessions. */
   stateless?: boolean | undefined
   log: Log
 }
@@ -37,7 +37,7 @@ export class StreamableEndpoint {
     this.#stateless = new StatelessEndpoint(options)
   }
 
-  /** Takes a request. Returns a promise for a POST, whose body has yet to come. */
+  /** Serves an HTTP request. Returns a promise for a POST, because its body must be read first. */
   serve(context: RequestContext): Promise<void> | undefined {
     const { method } = context.request
     if (this.#options.stateless === true) context.allowMethods('POST')
@@ -54,7 +54,7 @@ export class StreamableEndpoint {
     return undefined
   }
 
-  /** Resolves when no client without a session is left: after `timeout` ms at the latest. */
+  /** Resolves when all clients without a session have ended, after `timeout` ms at the latest. */
   drain(timeout: number): Promise<void> {
     return this.#stateless.drain(timeout)
   }
@@ -65,7 +65,8 @@ export class StreamableEndpoint {
     const { accept } = context
     if (!accept.json && !accept.events) throw notAcceptable('application/json, text/event-stream')
     const { stateless = false, maxMessage } = this.#options
-    // Without sessions, the session header means nothing.
+    // A stateless listener and the modern revision have no sessions, so they ignore the session
+    // header.
     const inSession = context.sessionId !== undefined && !stateless && !namesModern(headers)
     const session = inSession ? this.#session(context) : undefined
     const body = await readFrames(context, maxMessage, session)
@@ -79,7 +80,7 @@ export class StreamableEndpoint {
     }
     if (initialize !== undefined) throw badRequest('the session is initialized already')
     if (session.version !== batchVersion) refuseBatch(body)
-    // The session may have ended while the body came: the second look-up throws then.
+    // The session may have ended while the body came. In this case, `#session` throws.
     if (session.destroyed) this.#session(context)
     session.post(context.response, body, accept)
   }
