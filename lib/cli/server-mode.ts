@@ -9,6 +9,7 @@ import type { ClientContext } from '../http-server/client-context.ts'
 import { listen } from '../http-server/listener.ts'
 import type { Listener } from '../http-server/listener.ts'
 import type { Log } from '../log.ts'
+import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import { latestLegacy } from '../protocol/revisions.ts'
 import { join, joinPort } from '../proxy/join.ts'
@@ -116,6 +117,11 @@ function curlLine(url: string): string {
     capabilities: {},
     clientInfo: { name: 'curl', version: '0' }
   }
-  const message = JSON.stringify({ jsonrpc: '2.0', id: 1, method: methods.initialize, params })
+  const message = JSON.stringify({
+    jsonrpc: jsonRpcVersion,
+    id: 1,
+    method: methods.initialize,
+    params
+  })
   return `curl ${url} -H 'Content-Type: application/json' -d '${message}'`
 }

@@ -7,6 +7,7 @@ import { ProxyError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
+import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import { latestLegacy } from '../protocol/revisions.ts'
 import { version } from '../version.ts'
@@ -98,7 +99,7 @@ export const proxyInfo = { name: 'mcp-proxy', version }
 export function proxyHandshake(): Frame[] {
   const params = { protocolVersion: latestLegacy, capabilities: {}, clientInfo: proxyInfo }
   return [
-    makeFrame({ jsonrpc: '2.0', id: 'mcp-proxy', method: methods.initialize, params }),
-    makeFrame({ jsonrpc: '2.0', method: methods.initialized })
+    makeFrame({ jsonrpc: jsonRpcVersion, id: 'mcp-proxy', method: methods.initialize, params }),
+    makeFrame({ jsonrpc: jsonRpcVersion, method: methods.initialized })
   ]
 }

@@ -10,6 +10,7 @@ import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { modernErrorCodes } from '../protocol/error-codes.ts'
 import { legacyRefusals } from '../protocol/http-statuses.ts'
+import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
 import { modernVersion } from '../protocol/revisions.ts'
@@ -21,7 +22,7 @@ export function ownRequest(id: string, method: string, params: Record<string, un
     [metaKeys.clientInfo]: proxyInfo,
     [metaKeys.clientCapabilities]: {}
   }
-  return makeFrame({ jsonrpc: '2.0', id, method, params: { ...params, _meta } })
+  return makeFrame({ jsonrpc: jsonRpcVersion, id, method, params: { ...params, _meta } })
 }
 
 /**

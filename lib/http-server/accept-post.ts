@@ -13,6 +13,7 @@ import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame } from '../message/refusal.ts'
 import { answerTo, idText } from '../message/response-to.ts'
+import { completeResult, jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
@@ -65,9 +66,9 @@ export class PostTransport extends Duplex implements PostResponseOwner {
   endSubscription(): void {
     if (this.#request.method !== methods.listen) return
     const key = metaKeys.subscriptionId
-    const result = { resultType: 'complete', _meta: { [key]: 0 } }
+    const result = { resultType: completeResult, _meta: { [key]: 0 } }
     const subscriptionId = { path: ['result', '_meta', key], text: idText(this.#request) }
-    this.#respond(makeFrame({ jsonrpc: '2.0', id: 0, result }), [subscriptionId])
+    this.#respond(makeFrame({ jsonrpc: jsonRpcVersion, id: 0, result }), [subscriptionId])
   }
 
   headFor(frame: Frame): { status: number } {

@@ -21,6 +21,7 @@ import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import { errorFrame } from '../message/refusal.ts'
+import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
@@ -167,7 +168,7 @@ class ReconnectTransport extends OuterTransport {
     for (const requestId of this.#serverRequests.take()) {
       this.#staleRequests.add(requestId)
       const params = { requestId, reason: 'the server that sent this request is gone' }
-      this.pass(makeFrame({ jsonrpc: '2.0', method: methods.cancelled, params }))
+      this.pass(makeFrame({ jsonrpc: jsonRpcVersion, method: methods.cancelled, params }))
     }
     if (this.#ended) {
       this.push(null)

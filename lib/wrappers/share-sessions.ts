@@ -13,6 +13,7 @@ import { splice } from '../json/splice.ts'
 import { limits } from '../limits.ts'
 import { Frame, makeFrame } from '../message/frame.ts'
 import { answerTo } from '../message/response-to.ts'
+import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { logLevels } from '../protocol/log-levels.ts'
 import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
@@ -182,7 +183,7 @@ class SessionPort extends OuterTransport {
   }
 
   #answer(frame: Frame, callback: Callback): void {
-    this.pass(answerTo(frame, makeFrame({ jsonrpc: '2.0', id: 0, result: {} })))
+    this.pass(answerTo(frame, makeFrame({ jsonrpc: jsonRpcVersion, id: 0, result: {} })))
     callback()
   }
 

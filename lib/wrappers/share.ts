@@ -13,6 +13,7 @@ import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame } from '../message/refusal.ts'
 import { answerTo } from '../message/response-to.ts'
+import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
 import type { Callback } from '../streams/callbacks.ts'
@@ -102,7 +103,7 @@ export class SharedServer implements PortOwner {
   /** Sends the proxy's own request and drops the response. Does nothing if no server is ready. */
   sendRequest(method: string, params: Record<string, unknown>): void {
     const id = `proxy-${++this.#lastId}`
-    this.#ready?.write(makeFrame({ jsonrpc: '2.0', id, method, params }))
+    this.#ready?.write(makeFrame({ jsonrpc: jsonRpcVersion, id, method, params }))
   }
 
   forward(port: SharedPort, frame: Frame, callback: Callback): void {
@@ -182,7 +183,7 @@ export class SharedServer implements PortOwner {
       // The proxy acts as the client here. It named no capabilities, so it refuses all but `ping`.
       const text = 'a shared server cannot send requests to its clients'
       const error = new ProxyError('ERR_METHOD_NOT_FOUND', text)
-      const pong = makeFrame({ jsonrpc: '2.0', id: 0, result: {} })
+      const pong = makeFrame({ jsonrpc: jsonRpcVersion, id: 0, result: {} })
       server.write(answerTo(frame, frame.method === methods.ping ? pong : errorFrame(0, error)))
     }
   }
@@ -252,5 +253,5 @@ function failureOf(server: Duplex): ProxyError {
 
 function cancellation(requestId: number): Frame {
   const params = { requestId, reason: 'the client disconnected' }
-  return makeFrame({ jsonrpc: '2.0', method: methods.cancelled, params })
+  return makeFrame({ jsonrpc: jsonRpcVersion, method: methods.cancelled, params })
 }
