@@ -115,7 +115,7 @@ export class RequestContext {
   #errorResponse(error: ProxyError): Frame {
     if (this.rpcRequest !== undefined) return answerTo(this.rpcRequest, errorFrame(0, error))
     // If the client sent a response, the server chose the id. The client would mistake that id for
-    // the id of one of its own requests, so only the id of a request is repeated.
+    // the id of one that the client sent, so only the id of a request is repeated.
     const envelope = error instanceof RefusedError ? error.envelope : undefined
     return errorFrame(envelope?.kind === 'request' ? envelope.id : undefined, error)
   }
