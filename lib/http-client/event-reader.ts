@@ -97,7 +97,7 @@ export class EventReader {
       accept: 'text/event-stream',
       ...this.#owner.sessionHeaders
     }
-    // undici writes a header as latin1. With this conversion the bytes on the wire are UTF-8, as in
+    // undici writes a header as latin1. This conversion sends the id as the UTF-8 bytes that came in
     // the event.
     const lastEventId = Buffer.from(this.#lastEventId).toString('latin1')
     if (this.resumable) headers[headerNames.lastEventId] = lastEventId

@@ -16,7 +16,8 @@ export interface HttpPart {
   /** Aborts the requests that have not finished. */
   stop(): void
   /**
-   * Does what `stop` does. Then calls the callback of `send` that waits. The callback gets `error`
+   * Stops, as `stop` does. Then calls the callback of the last `send` if that is still pending. The
+   * callback gets `error`
    * if its frame may not have reached the server.
    */
   destroy(error: Error): void

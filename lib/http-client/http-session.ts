@@ -93,7 +93,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
 
   get settled(): boolean {
     if (this.#unknown !== undefined || this.#calls.size > 0) return false
-    // A POST whose request has its response does not count, because a server may leave its stream
+    // After the response to its request, a POST is no reason to wait: a server may keep its stream
     // open.
     for (const post of this.#posts) if (!post.answered) return false
     return true

@@ -15,7 +15,10 @@ import type { Accept } from './request-context.ts'
 export interface PostResponseOwner {
   /** An HTTP response that is still undecided at its deadline becomes an event stream. */
   readonly deadlines: DeadlineQueue
-  /** Returns the HTTP status and more headers for a JSON body. `frame` is its first response. */
+  /**
+   * Returns the HTTP status and the additional headers of a JSON body. `frame` is the first response
+   * in that body.
+   */
   headFor(frame: Frame): { status: number; headers?: OutgoingHttpHeaders }
   /** Turns the HTTP response into an event stream, and returns that stream. */
   openStream(response: ServerResponse): EventSink

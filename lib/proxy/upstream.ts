@@ -94,7 +94,7 @@ export class Upstream {
     })
     this.#servers.add(server)
     server.once('error', (error: ProxyError) => {
-      // A legacy server, or a client that disconnects, does not mean that the server cannot start.
+      // A refusal because of the era, or a client that disconnects, does not mark the server as failed.
       if (wasReady || error.code === 'ERR_LEGACY_SERVER' || isAbort(error)) return
       this.state = 'failed'
     })
