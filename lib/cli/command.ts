@@ -1,9 +1,30 @@
-// The process of the command: runs it, and sees to it that the process ends, completely.
+// The process of the command: runs it, and makes sure that the process ends. It exits when the work is
+// done, even if a socket, a timer or a pipe without a reader is still open.
 
-import { exit } from './exit.ts'
+import type { Writable } from 'node:stream'
 import { main } from './main.ts'
+
+/** How long the output that is still queued may take to go out, in ms. */
+const flushTimeout = 300
 
 /** Runs the command with the arguments of this process, then exits. */
 export async function runCommand(): Promise<void> {
   await exit(await main(process.argv.slice(2)))
+}
+
+/** Exits when stdout and stderr have taken what was written to them, or after 300 ms. */
+export async function exit(code: number): Promise<void> {
+  process.exitCode = code
+  const timer = setTimeout(() => process.exit(), flushTimeout)
+  await Promise.all([process.stdout, process.stderr].map(flushed))
+  clearTimeout(timer)
+  process.exit()
+}
+
+/** Resolves when the stream has written all that it holds, or has failed. */
+function flushed(output: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    if (!output.writable || output.writableLength === 0) resolve()
+    else output.on('error', () => {}).write('', () => resolve())
+  })
 }

@@ -1,9 +1,9 @@
-// The end of the process.
+// The start and the end of the process.
 
 import { PassThrough, Writable } from 'node:stream'
 import t from 'tap'
 import type { Test } from 'tap'
-import { exit } from '../../lib/cli/exit.ts'
+import { exit, runCommand } from '../../lib/cli/command.ts'
 
 /** Puts streams in place of stdout and stderr. Resolves, at `process.exit`, to the exit code. */
 function intercept(t: Test, stdout: Writable, stderr: Writable): Promise<unknown> {
@@ -68,4 +68,20 @@ t.test('a closed output does not delay the exit', async (t) => {
   void exit(0)
   t.equal(await exited, 0)
   t.ok(performance.now() - began < 200)
+})
+
+t.test('it runs with the arguments of the process, and exits with its code', async (t) => {
+  for (const [flag, code, output] of [
+    ['--version', 0, /^mcp-proxy \d/],
+    ['--unknown', 2, /^mcp-proxy: .*--unknown/]
+  ] as const) {
+    const streams = new PassThrough()
+    const exited = intercept(t, streams, streams)
+    t.intercept(process, 'argv', { value: ['node', 'mcp-proxy', flag] })
+    const written = streams.map(String).toArray()
+    void runCommand()
+    t.equal(await exited, code)
+    streams.end()
+    t.match((await written).join(''), output)
+  }
 })
