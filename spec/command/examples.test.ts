@@ -11,6 +11,9 @@ import { fixture, listenLocally } from '../helpers.ts'
 import { add, addition, demo, messagesIn, openShell, three } from './run.ts'
 import type { Shell } from './run.ts'
 
+// Each test starts processes, which takes long on a busy machine.
+t.setTimeout(120_000)
+
 /** A shell with the programs of the examples. Each writes its arguments to a file and runs the demo. */
 const openExampleShell = (t: Test): Shell =>
   openShell(t, {

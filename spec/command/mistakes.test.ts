@@ -10,6 +10,9 @@ import { fixture } from '../helpers.ts'
 import { addition, demo, messagesIn, misbehaving, openShell } from './run.ts'
 import type { Outcome, RunOptions } from './run.ts'
 
+// Each test starts processes, which takes long on a busy machine.
+t.setTimeout(120_000)
+
 const shell = openShell(t)
 
 /** Resolves to the one line. */

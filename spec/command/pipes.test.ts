@@ -6,6 +6,9 @@ import { startHttpServer } from '../../fixtures/servers/http.js'
 import type { Json } from '../../fixtures/servers/http.js'
 import { addition, demo, messagesIn, misbehaving, openShell } from './run.ts'
 
+// Each test starts processes, which takes long on a busy machine.
+t.setTimeout(120_000)
+
 const line = (message: object): string => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`
 
 const [initialize, initialized, call] = addition.split('\n')
