@@ -17,7 +17,7 @@ export async function runClient(config: ClientConfig, log: Log): Promise<void> {
   const recorder = await openRecorder(config.record)
   const connect = await urlConnector(config.server, config, log)
   const client = acceptStdio({ ...config.limits, log })
-  const server = reconnect(connect, { ...config.limits, log, remote: true })
+  const server = reconnect(connect, { ...config.limits, log, remote: true, failsAtStart: true })
   const release = onStop((again) => {
     if (again) server.destroy()
     // A stop signal acts like the end of the input: the proxy reads no more requests. The requests
