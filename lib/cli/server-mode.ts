@@ -39,8 +39,8 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
       else log.error(`${about()}: ${describe(error)}`)
     }
     log.debug(`${about()}: opened`)
-    // The server's stream reports the errors of both sides, because `join` destroys it when either
-    // side fails. An error can also come after the client has closed.
+    // This listens on the server only, because `join` destroys the server with the error when either
+    // side fails.
     const server = upstream.connect(kind).once('error', logFailure)
     const isPort = kind !== 'session' || config.shared
     if (isPort && recorder === undefined) {
@@ -94,7 +94,10 @@ function readPem(flag: string, file: string): Buffer {
   }
 }
 
-/** Logs the URLs of each server, and for one server a client configuration and a curl command. */
+/**
+ * Logs the URLs of all servers. For the first server that can start, it also logs a client
+ * configuration and a curl command.
+ */
 function announce(listener: Listener, upstreams: Upstreams, log: Log): void {
   log.info('Serving MCP servers over Streamable HTTP and HTTP+SSE:')
   for (const [name, { label, state }] of upstreams.all) {

@@ -4,6 +4,7 @@
 
 import { HttpStatusError, ProxyError } from '../errors.ts'
 import type { Frame } from '../message/frame.ts'
+import { legacyRefusals } from '../protocol/http-statuses.ts'
 import { isModernVersion } from '../protocol/revisions.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
@@ -21,9 +22,6 @@ import type { HttpOptions } from './http-options.ts'
 export function connectUrl(options: HttpOptions): UrlTransport {
   return new UrlTransport(options)
 }
-
-/** An HTTP+SSE server refuses a POST to the URL of its event stream with one of these statuses. */
-const refusals = [400, 404, 405]
 
 export class UrlTransport extends OuterTransport {
   readonly #options: HttpOptions
@@ -69,7 +67,7 @@ export class UrlTransport extends OuterTransport {
 
   protected override innerOnClose(error: Error | undefined): void {
     const writing = this.#writing
-    const isRefused = error instanceof HttpStatusError && refusals.includes(error.received)
+    const isRefused = error instanceof HttpStatusError && legacyRefusals.has(error.received)
     if (isRefused && writing !== undefined && !this.#decided && this.#refusal === undefined) {
       this.#refusal = error
       this.attach(connectSse(this.#options))

@@ -2,8 +2,8 @@
 // does not parse the JSON, so the value's bytes stay as the peer wrote them. This matters for big
 // numbers and escapes, which parsing changes.
 
-import { BACKSLASH, COMMA, OPEN_BRACE, QUOTE } from './bytes.ts'
-import { memberValue, skipBlank, stringEnd, valueEnd } from './walker.ts'
+import { BACKSLASH, OPEN_BRACE } from './bytes.ts'
+import { MemberCursor, skipBlank } from './walker.ts'
 
 /** The place of a value: the index of its first byte, and the index behind its last byte. */
 export interface Span {
@@ -34,17 +34,11 @@ export function findValue(bytes: Buffer, path: readonly string[]): Span | undefi
  */
 export function findMembers(bytes: Buffer, open: number, names: string[]): Map<string, Span> {
   const found = new Map<string, Span>()
-  let at = open
-  do {
-    const nameStart = skipBlank(bytes, at + 1)
-    if (bytes[nameStart] !== QUOTE) break // an empty object
-    const nameEnd = stringEnd(bytes, nameStart)
-    const start = memberValue(bytes, nameEnd)
-    const end = valueEnd(bytes, start)
-    const name = names.find((name) => isString(bytes, nameStart, nameEnd, name))
-    if (name !== undefined) found.set(name, { start, end })
-    at = skipBlank(bytes, end)
-  } while (bytes[at] === COMMA)
+  const member = new MemberCursor(bytes, open)
+  while (member.next()) {
+    const name = names.find((name) => isString(bytes, member.nameStart, member.nameEnd, name))
+    if (name !== undefined) found.set(name, { start: member.start, end: member.end })
+  }
   return found
 }
 
@@ -60,16 +54,12 @@ export const textAt = (bytes: Buffer, { start, end }: Span): string =>
 /** @param open the index of the object's opening brace */
 function findMember(bytes: Buffer, open: number, name: string): Span | undefined {
   let found: Span | undefined
-  let at = open
-  do {
-    const nameStart = skipBlank(bytes, at + 1)
-    if (bytes[nameStart] !== QUOTE) break // an empty object
-    const nameEnd = stringEnd(bytes, nameStart)
-    const start = memberValue(bytes, nameEnd)
-    const end = valueEnd(bytes, start)
-    if (isString(bytes, nameStart, nameEnd, name)) found = { start, end }
-    at = skipBlank(bytes, end)
-  } while (bytes[at] === COMMA)
+  const member = new MemberCursor(bytes, open)
+  while (member.next()) {
+    if (isString(bytes, member.nameStart, member.nameEnd, name)) {
+      found = { start: member.start, end: member.end }
+    }
+  }
   return found
 }
 

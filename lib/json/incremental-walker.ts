@@ -57,7 +57,12 @@ export class IncrementalWalker {
     return at
   }
 
-  /** Returns the index behind the string that is open at `from`, or the end of the chunk. */
+  /**
+   * Returns the index after the closing quote of a string, or the length of the chunk if the string does
+   * not end in it.
+   *
+   * @param from an index inside of the string
+   */
   #skipString(chunk: Buffer, from: number): number {
     const start = this.#escaped ? from + 1 : from
     const quote = closingQuote(chunk, start)

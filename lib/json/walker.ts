@@ -61,12 +61,6 @@ export function isEscaped(bytes: Buffer, at: number, start: number): boolean {
   return ((at - first) & 1) === 1
 }
 
-/** Returns the index of a member's value. `nameEnd` is the index behind the member's name. */
-export function memberValue(bytes: Buffer, nameEnd: number): number {
-  const colon = skipBlank(bytes, nameEnd)
-  return skipBlank(bytes, colon + 1)
-}
-
 /** Returns the index behind the value that starts at `start`. */
 export function valueEnd(bytes: Buffer, start: number): number {
   const first = bytes[start]
@@ -96,4 +90,37 @@ function containerEnd(bytes: Buffer, start: number): number {
     at++
   } while (depth > 0 && at < length)
   return at
+}
+
+/** Steps through the members of a valid JSON object. */
+export class MemberCursor {
+  /** The name of the current member: the index of its opening quote, and after its closing quote. */
+  nameStart = 0
+  nameEnd = 0
+  /** The value of the current member: the index of its first byte, and after its last byte. */
+  start = 0
+  end = 0
+  readonly #bytes: Buffer
+  /** The index of the opening brace, of the comma before the next member, or of the closing brace. */
+  #before: number
+
+  /** @param open the index of the object's opening brace */
+  constructor(bytes: Buffer, open: number) {
+    this.#bytes = bytes
+    this.#before = open
+  }
+
+  /** Steps to the next member. Returns whether there is one. */
+  next(): boolean {
+    const bytes = this.#bytes
+    if (bytes[this.#before] === CLOSE_BRACE) return false
+    const nameStart = skipBlank(bytes, this.#before + 1)
+    if (bytes[nameStart] !== QUOTE) return false // an empty object
+    this.nameStart = nameStart
+    this.nameEnd = stringEnd(bytes, nameStart)
+    this.start = skipBlank(bytes, skipBlank(bytes, this.nameEnd) + 1)
+    this.end = valueEnd(bytes, this.start)
+    this.#before = skipBlank(bytes, this.end)
+    return true
+  }
 }

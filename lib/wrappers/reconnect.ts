@@ -3,8 +3,7 @@
 //
 // Each frame from the client waits in a queue until a server has taken it. When a server closes,
 // requests that it had taken get an error: it may have acted on them, so they are never sent twice.
-// Frames still in the queue go to the next server. The same serves a remote server that has forgotten
-// the session.
+// Frames still in the queue go to the next server.
 //
 // A process that dies too often is not started again. A remote server is different: the wrapper connects
 // again for as long as the client is there, after pauses that double up to 30 s. After the first attempt
@@ -315,7 +314,7 @@ class ReconnectTransport extends OuterTransport {
     }
     this.#away = undefined
     this.attach(server)
-    // The writer is released last, so that the client's next frames come after the queued frames.
+    // This lets the client write its next frames. It comes last, so that the queued frames go first.
     let hasRoom = true
     for (const frame of this.#queue) hasRoom = this.#send(frame)
     if (hasRoom) this.#releaseWriter()

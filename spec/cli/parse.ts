@@ -17,13 +17,12 @@ export const fetchServer = {
   env: { PATH: '/bin' }
 } as const
 
-const { maxMessage, connectTimeout, closeTimeout, drainTimeout, restarts } = limits
+const { maxMessage, connectTimeout, closeTimeout, drainTimeout } = limits
 export const clientLimits: ClientLimits = {
   maxMessage,
   connectTimeout,
   closeTimeout,
-  drainTimeout,
-  restarts
+  drainTimeout
 }
 
 export async function client(

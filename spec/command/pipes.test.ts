@@ -201,7 +201,7 @@ t.test('requests get an error with the reason when a remote server stops', async
     if (message.method === 'test/any') void server.close()
     else byDefault()
   }
-  const client = shell.client(`mcp-proxy --restarts 1 ${server.url}`)
+  const client = shell.client(`mcp-proxy ${server.url}`)
   await client.initialize()
   t.match(await client.request('test/any'), { error: { code: -32000, message: /cannot reach/ } })
   t.match(await client.request('ping'), { error: { message: /ECONNREFUSED/ } })

@@ -31,13 +31,6 @@ export const limitFlags = {
     default: limits.drainTimeout,
     sets: 'drainTimeout',
     help: 'how long requests in flight may still get a response after a signal to stop'
-  },
-  restarts: {
-    shape: 'value',
-    kind: count,
-    default: limits.restarts,
-    sets: 'restarts',
-    help: 'how many times a minute the proxy may restart a dead server, or reopen a session that a server at a URL forgot; after that the session of the client ends'
   }
 } as const satisfies Flags
 
@@ -65,7 +58,7 @@ export const serverLimitFlags = {
     default: limits.idleTimeout,
     sets: 'idleTimeout',
     needs: 'listener',
-    help: 'an HTTP connection without a request is closed after this time'
+    help: 'an HTTP connection is closed if it has no request, or no more of the body of its request comes, for this time'
   },
   'keep-alive': {
     shape: 'value',
@@ -106,5 +99,13 @@ export const serverLimitFlags = {
     sets: 'retry',
     needs: 'listener',
     help: 'how long the proxy asks clients to wait before they reconnect to an event stream'
+  },
+  restarts: {
+    shape: 'value',
+    kind: count,
+    default: limits.restarts,
+    sets: 'restarts',
+    needs: 'process',
+    help: 'how many times a minute the proxy may restart a process that exits; after that the session of the client ends'
   }
 } as const satisfies Flags
