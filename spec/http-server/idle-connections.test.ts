@@ -36,11 +36,12 @@ test('a connection closes when it has had no request for the idle timeout, and n
 })
 
 test('a connection is not idle while a response is open', async (t) => {
-  const { client } = await serve(t, { idleTimeout: 20 })
+  // Long enough for the client to send its next request on a busy machine.
+  const { client } = await serve(t, { idleTimeout: 200 })
   const raw = client()
   await raw.initialize()
   const stream = await raw.open('GET')
-  await delay(200)
+  await delay(800)
   t.notOk(stream.destroyed)
   stream.destroy()
 })

@@ -104,6 +104,16 @@ t.test('a client that ends before the remote was there gets the error', async (t
   t.match(await peer.closed, { code: 'ERR_CONNECTION' })
 })
 
+t.test('a client that has ended gets the error when the remote cannot be reached', async (t) => {
+  const gone = await serve(t)
+  await gone.close()
+  const peer = open(t, () => connectHttp({ url: gone.url }))
+  const answered = peer.request('initialize', initializeParams)
+  peer.transport.end()
+  t.match((await answered).error.message, /ECONNREFUSED/)
+  t.match(await peer.closed, { code: 'ERR_CONNECTION' })
+})
+
 t.test('a client can end while a remote that has answered is away', async (t) => {
   const server = await serve(t)
   const peer = open(t, () => connectSse({ url: server.sseUrl }))
