@@ -117,3 +117,16 @@ export const isAbort = (error: unknown): boolean =>
   error instanceof Error &&
   (error.name === 'AbortError' ||
     (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE')
+
+/**
+ * Returns the error that the pending requests of a destroyed stream get. An unexpected exception is
+ * not its cause, because clients must not see the exception.
+ *
+ * @param error what destroyed the stream
+ * @param closed the message for a stream that was closed or aborted
+ */
+export function toProxyError(error: Error | null, closed: string): ProxyError {
+  if (error instanceof ProxyError) return error
+  if (error === null || isAbort(error)) return new ProxyError('ERR_CLOSED', closed)
+  return internalError()
+}

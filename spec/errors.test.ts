@@ -1,7 +1,7 @@
 // Errors, and how they are told.
 
 import t from 'tap'
-import { describe, isAbort, ProxyError } from '../lib/errors.ts'
+import { describe, isAbort, ProxyError, toProxyError } from '../lib/errors.ts'
 
 t.test('an error tells its HTTP status and its JSON-RPC code', async (t) => {
   const error = new ProxyError('ERR_FRAME_TOO_LARGE', 'too large')
@@ -58,4 +58,18 @@ t.test('an abort is known from a failure', async (t) => {
   t.ok(isAbort(Object.assign(new Error(), { code: 'ERR_STREAM_PREMATURE_CLOSE' })))
   t.notOk(isAbort(new ProxyError('ERR_CLOSED', 'closed')))
   t.notOk(isAbort({ name: 'AbortError' }))
+})
+
+t.test('a pending request gets the error of a destroyed stream, but no unexpected exception', async (t) => {
+  const error = new ProxyError('ERR_SERVER_EXITED', 'the server exited')
+  t.equal(toProxyError(error, 'the session has ended'), error)
+  for (const closed of [null, AbortSignal.abort().reason as Error]) {
+    t.match(toProxyError(closed, 'the session has ended'), {
+      code: 'ERR_CLOSED',
+      message: 'the session has ended'
+    })
+  }
+  const internal = toProxyError(new TypeError('secret'), 'the session has ended')
+  t.equal(internal.code, 'ERR_INTERNAL')
+  t.notMatch(describe(internal), 'secret')
 })

@@ -5,7 +5,7 @@
 
 import type { ServerResponse } from 'node:http'
 import { Duplex } from 'node:stream'
-import { ProxyError } from '../errors.ts'
+import { toProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
 import type { Replacement } from '../json/splice.ts'
 import { limits } from '../limits.ts'
@@ -116,13 +116,9 @@ export class PostTransport extends Duplex implements PostResponseOwner {
     return id === this.#request.id && !this.#post.ended
   }
 
-  #fail(cause?: Error | null): void {
+  #fail(cause: Error | null = null): void {
     if (this.#post.ended) return
-    const error =
-      cause instanceof ProxyError
-        ? cause
-        : new ProxyError('ERR_CLOSED', 'the server ended without a response')
-    this.#respond(errorFrame(0, error))
+    this.#respond(errorFrame(0, toProxyError(cause, 'the server ended without a response')))
   }
 
   #respond(response: Frame, others: Replacement[] = []): void {

@@ -5,7 +5,7 @@
 // message.
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { ProxyError } from '../errors.ts'
+import { ProxyError, toProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
 import { encodePriming } from '../framing/sse.ts'
 import { withDefaults } from '../limits.ts'
@@ -160,9 +160,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     clearTimeout(this.#idleTimer)
     this.deadlines.stop()
-    this.#endAll(
-      error instanceof ProxyError ? error : new ProxyError('ERR_CLOSED', 'the session has ended')
-    )
+    this.#endAll(toProxyError(error, 'the session has ended'))
     this.releaseWaiting()
     callback(error)
   }

@@ -3,7 +3,7 @@
 // which the client sends its POSTs. The transport lives as long as the response to the GET.
 
 import type { ServerResponse } from 'node:http'
-import { ProxyError } from '../errors.ts'
+import { ProxyError, toProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
@@ -65,8 +65,7 @@ export class SseConnection extends ClientTransport {
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    const ended = new ProxyError('ERR_CLOSED', 'the session has ended')
-    this.#end(error instanceof ProxyError ? error : ended)
+    this.#end(toProxyError(error, 'the session has ended'))
     this.releaseWaiting()
     callback(error)
   }
