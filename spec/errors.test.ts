@@ -60,16 +60,19 @@ t.test('an abort is known from a failure', async (t) => {
   t.notOk(isAbort({ name: 'AbortError' }))
 })
 
-t.test('a pending request gets the error of a destroyed stream, but no unexpected exception', async (t) => {
-  const error = new ProxyError('ERR_SERVER_EXITED', 'the server exited')
-  t.equal(toProxyError(error, 'the session has ended'), error)
-  for (const closed of [null, AbortSignal.abort().reason as Error]) {
-    t.match(toProxyError(closed, 'the session has ended'), {
-      code: 'ERR_CLOSED',
-      message: 'the session has ended'
-    })
+t.test(
+  'a pending request gets the error of a destroyed stream, but no unexpected exception',
+  async (t) => {
+    const error = new ProxyError('ERR_SERVER_EXITED', 'the server exited')
+    t.equal(toProxyError(error, 'the session has ended'), error)
+    for (const closed of [null, AbortSignal.abort().reason as Error]) {
+      t.match(toProxyError(closed, 'the session has ended'), {
+        code: 'ERR_CLOSED',
+        message: 'the session has ended'
+      })
+    }
+    const internal = toProxyError(new TypeError('secret'), 'the session has ended')
+    t.equal(internal.code, 'ERR_INTERNAL')
+    t.notMatch(describe(internal), 'secret')
   }
-  const internal = toProxyError(new TypeError('secret'), 'the session has ended')
-  t.equal(internal.code, 'ERR_INTERNAL')
-  t.notMatch(describe(internal), 'secret')
-})
+)
