@@ -18,10 +18,10 @@ export const limits = {
    * request at that moment loses the request.
    */
   idleTimeout: 2 * 60_000,
-  /** How long a process may take to exit after EOF on its input, and again after SIGTERM, in ms. */
-  closeTimeout: 5000,
+  /** How long a server may take to exit after the end of its input, in ms. It gets SIGTERM after half. */
+  closeTimeout: 3000,
   /** How long pending requests may still get a response after a signal to stop, in ms. */
-  drainTimeout: 10_000,
+  drainTimeout: 6000,
   /** How many times a minute the proxy may restart a server that exited. */
   restarts: 5,
   /** How long a connection may take to open, and a server to send its first response, in ms. */

@@ -38,8 +38,8 @@ export interface ChildOptions {
   /** The largest message that the child may send, in bytes (default 64 MiB; 0: no limit). */
   maxMessage?: number | undefined
   /**
-   * How long the child may take to exit after the end of its input, in ms (default 5000; 0: no
-   * limit). After SIGTERM the child gets this time again.
+   * How long the child may take to exit after the end of its input, in ms (default 3000; 0: no limit).
+   * It gets SIGTERM after half of the time, and SIGKILL before its end.
    */
   closeTimeout?: number | undefined
   /** An abort of this signal destroys the transport and ends the child. */
@@ -66,6 +66,9 @@ export function connectChild(options: ChildOptions): ChildTransport {
 /** How long the proxy waits for the descendants of a crashed child, before the error, in ms. */
 const crashTimeout = 500
 
+/** How many bytes are read after the child has exited, whether the reader takes them or not. */
+const maxRest = 1024 * 1024
+
 export class ChildTransport extends Duplex {
   readonly #options: ChildOptions
   readonly #log: Log
@@ -79,6 +82,8 @@ export class ChildTransport extends Duplex {
   /** Whether the proxy has ended the child's input. After that, an exit is not an error. */
   #inputEnded = false
   #exited = false
+  /** How many bytes came after the child had exited. */
+  #restSize = 0
   /** Whether the child and its descendants have exited and the pipes are closed. */
   #groupGone = false
   #whenGroupGone: (() => void) | undefined
@@ -160,7 +165,8 @@ export class ChildTransport extends Duplex {
 
   #onFrame(frame: Frame): void {
     this.#pending.answered(frame)
-    if (!this.push(frame) && !this.#exited) this.#child?.stdout.pause()
+    const mayPause = !this.#exited || this.#restSize > maxRest
+    if (!this.push(frame) && mayPause) this.#child?.stdout.pause()
   }
 
   #onInvalid(error: ProxyError, envelope?: Envelope): void {
@@ -200,6 +206,7 @@ export class ChildTransport extends Duplex {
     child.stdout
       .on('end', () => group.stop())
       .on('data', (chunk: Buffer) => {
+        if (this.#exited) this.#restSize += chunk.length
         this.#parser.feed(chunk)
       })
     child.stderr.on('data', (chunk: Buffer) => this.#stderr.feed(chunk))
@@ -208,7 +215,8 @@ export class ChildTransport extends Duplex {
 
   #childOnExit(child: PipedChild, group: ProcessGroup): void {
     this.#exited = true
-    // This reads the rest of the pipe even if the transport's reader is slow. The rest is small.
+    // This reads the rest of the pipe even if the transport's reader is slow. The rest is small, unless a
+    // descendant still writes.
     child.stdout.resume()
     group.endRest(() => this.#groupOnGone(child), this.#inputEnded ? undefined : crashTimeout)
   }

@@ -3,16 +3,24 @@
 // Windows, they are the process tree under the child.
 //
 // `stop` ends the child in three steps: it ends the input, sends SIGTERM, then SIGKILL. When the
-// child has exited, `endRest` ends the descendants and closes the pipes.
+// child has exited, `endRest` ends the descendants and closes the pipes. Both together take
+// `closeTimeout` at most.
 
 import { spawn } from 'node:child_process'
 import type { ChildProcessByStdio } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
+import { runningGroups } from './running-groups.ts'
+import { hasRunningMember } from './zombies.ts'
 
 export type PipedChild = ChildProcessByStdio<Writable, Readable, Readable>
 
 /** The time between two checks of `endRest` whether the descendants have exited, in ms. */
 const pollInterval = 20
+/** Every how many checks `endRest` looks for zombies, which takes longer. */
+const checksPerZombies = 5
+/** The parts of `closeTimeout` after which `stop` sends SIGTERM and SIGKILL. An exit takes a moment too. */
+const termAfter = 0.5
+const killAfter = 0.8
 /** How long a process may take to exit after SIGKILL, in ms. */
 const killTime = 500
 /** How long the pipes may stay open after all processes of the group have exited, in ms. */
@@ -25,27 +33,29 @@ export class ProcessGroup {
   readonly #windows: boolean
   readonly #timers = new Set<NodeJS.Timeout>()
   #stopping = false
+  /** When `stop` sends SIGKILL, on the monotonic clock. */
+  #killAt = Infinity
 
   /**
    * @param child a running process. On POSIX, it was started with `detached` and so leads a group
-   * @param closeTimeout the time from each step of `stop` to the next, in ms (0: no limit)
+   * @param closeTimeout how long the group may take to exit after `stop`, in ms (0: no limit)
    */
   constructor(child: PipedChild, closeTimeout: number, platform = process.platform) {
     this.#child = child
     this.#pid = child.pid as number
     this.#closeTimeout = closeTimeout || Infinity
     this.#windows = platform === 'win32'
+    runningGroups.add(this)
   }
 
-  /** Ends the child's input. Sends SIGTERM after `closeTimeout`, SIGKILL after twice that time. */
+  /** Ends the child's input. Sends SIGTERM after half of `closeTimeout`, SIGKILL before its end. */
   stop(): void {
     if (this.#stopping) return
     this.#stopping = true
     this.#child.stdin.end()
-    this.#after(this.#closeTimeout, () => {
-      this.signal('SIGTERM')
-      this.#after(this.#closeTimeout, () => this.signal('SIGKILL'))
-    })
+    this.#killAt = performance.now() + this.#closeTimeout * killAfter
+    this.#after(this.#closeTimeout * termAfter, () => this.signal('SIGTERM'))
+    this.#after(this.#closeTimeout * killAfter, () => this.signal('SIGKILL'))
   }
 
   /**
@@ -59,11 +69,16 @@ export class ProcessGroup {
   endRest(callback: () => void, timeout = this.#closeTimeout): void {
     this.#stopping = true
     this.#clear()
-    let deadline = performance.now() + Math.min(timeout, this.#closeTimeout)
+    let deadline = Math.min(performance.now() + Math.min(timeout, this.#closeTimeout), this.#killAt)
     let killed = false
+    let looks = 0
     const look = (): void => {
       const late = performance.now() >= deadline
-      if (!this.#isAlive() || (late && killed)) return this.#closePipes(callback)
+      const butZombies = ++looks % checksPerZombies === 0
+      if (!this.#isAlive(butZombies) || (late && killed)) {
+        runningGroups.delete(this)
+        return this.#closePipes(callback)
+      }
       if (late) {
         // An exit after SIGKILL takes a moment. If nobody reaps the group, it never seems to end.
         this.signal('SIGKILL')
@@ -86,10 +101,12 @@ export class ProcessGroup {
     }).on('error', () => kill(this.#pid, signal))
   }
 
-  #isAlive(): boolean {
+  /** @param butZombies a group of which only zombies are left is not alive */
+  #isAlive(butZombies = false): boolean {
     if (this.#windows) return false
     try {
-      return process.kill(-this.#pid, 0)
+      process.kill(-this.#pid, 0)
+      return !butZombies || hasRunningMember(this.#pid)
     } catch (error) {
       // EPERM: the process is alive, but runs as another user, so the proxy may not signal it.
       return (error as NodeJS.ErrnoException).code === 'EPERM'

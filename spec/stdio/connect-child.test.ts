@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Frame } from '../../lib/message/frame.ts'
@@ -306,6 +306,51 @@ t.test('an invalid request of the server gets an error response', async (t) => {
   )
   transport.write(request('go', 'ping'))
   t.match((await answer('told')).result, { id: 9, error: { code: -32600 } })
+})
+
+t.test('what a descendant writes without end after a crash does not fill the memory', async (t) => {
+  const flood = `
+    const line = JSON.stringify({ jsonrpc: '2.0', method: 'a', params: { text: 'x'.repeat(1000) } })
+    process.on('SIGTERM', () => {})
+    for (;;) require('node:fs').writeSync(1, line + '\\n')
+  `
+  const transport = connect(
+    t,
+    script(`
+      const stdio = ['ignore', 'inherit', 'ignore']
+      require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(flood)}], { stdio })
+      setTimeout(() => process.exit(1), 500)
+    `)
+  )
+  const exited = new Promise<void>((resolve) => {
+    const look = setInterval(() => {
+      if (isRunning(transport.pid ?? process.pid)) return
+      clearInterval(look)
+      resolve()
+    }, 20)
+  })
+  transport.read(0) // starts the server; no frame is taken
+  await exited
+  await sleep(800) // the descendants of a crashed server have half a second
+  const { readableLength } = transport
+  t.ok(readableLength > 0 && readableLength < 5000, `${readableLength} frames of 1 KB wait`)
+})
+
+t.test('a destroyed transport cannot be blocked by a server that writes without end', async (t) => {
+  const transport = connect(t, {
+    ...script(`
+      process.on('SIGTERM', () => process.exit(0))
+      const write = () => process.stdout.write('x'.repeat(100_000) + '\\n', () => setImmediate(write))
+      write()
+    `),
+    closeTimeout: 2000
+  })
+  transport.read(0)
+  await sleep(300)
+  const began = performance.now()
+  await new Promise((resolve) => transport.once('close', resolve).destroy())
+  t.ok(performance.now() - began < 2000)
+  t.notOk(isRunning(transport.pid as number))
 })
 
 t.test('big messages pass both ways', async (t) => {

@@ -1,16 +1,19 @@
 // How a server's process and its descendants are ended.
 
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { chmodSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { PassThrough } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import { Inbox } from '../../fixtures/clients/raw.js'
 import type { Json } from '../../fixtures/clients/raw.js'
 import { ProcessGroup } from '../../lib/stdio/process-group.ts'
 import type { PipedChild } from '../../lib/stdio/process-group.ts'
+import { killGroups, runningGroups } from '../../lib/stdio/running-groups.ts'
 import { ended, isRunning, misbehaving, script } from '../helpers.ts'
 
 t.setTimeout(120_000)
@@ -44,6 +47,9 @@ function start(t: Test, { command, args }: { command: string; args: string[] }):
   }
   return { child, exited: once(child, 'exit') as Started['exited'], ask }
 }
+
+/** Prints the id of a process that exits, leads a group, and has a parent that never reaps it. */
+const zombieMaker = 'setsid true & echo $!; exec sleep 3600'
 
 /** The same server behind a shell that waits for it. */
 const throughShell = (...flags: string[]): { command: string; args: string[] } => {
@@ -121,6 +127,53 @@ t.test('the descendants of a child get SIGTERM, then SIGKILL', async (t) => {
     await endRest(group)
     await ended(pid)
   }
+})
+
+t.test('a stop takes no longer than the timeout, whichever steps it needs', async (t) => {
+  for (const stubborn of [misbehaving, throughShell]) {
+    const { child, exited, ask } = start(t, stubborn('--ignore-eof', '--ignore-sigterm'))
+    const { pid } = await ask('test/pids')
+    const group = new ProcessGroup(child, 1000)
+    const began = performance.now()
+    group.stop()
+    await exited
+    await endRest(group)
+    const time = performance.now() - began
+    t.ok(time > 750 && time < 1000, `${time} ms`)
+    await ended(pid)
+  }
+})
+
+t.test('`killGroups` kills every process of every group', async (t) => {
+  const { child, exited, ask } = start(t, throughShell('--ignore-eof', '--ignore-sigterm'))
+  const { pid } = await ask('test/pids')
+  const group = new ProcessGroup(child, 0)
+  t.ok(runningGroups.has(group))
+  killGroups()
+  t.strictSame(await exited, [null, 'SIGKILL'])
+  await ended(pid)
+  await endRest(group)
+  t.notOk(runningGroups.has(group))
+})
+
+t.test('a zombie counts as exited', { skip: process.platform !== 'linux' }, async (t) => {
+  const parent = spawn('sh', ['-c', zombieMaker])
+  t.teardown(() => parent.kill('SIGKILL'))
+  const [line] = (await once(createInterface(parent.stdout), 'line')) as [string]
+  const pid = Number(line)
+  const state = (): string => /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? ''
+  while (state() !== 'Z') await sleep(10)
+  t.ok(process.kill(-pid, 0), 'a signal to its group succeeds')
+  const child = Object.assign(new EventEmitter(), {
+    pid,
+    stdin: new PassThrough(),
+    stdout: { closed: true },
+    stderr: { closed: true }
+  }) as unknown as PipedChild
+  const group = new ProcessGroup(child, 10_000)
+  const began = performance.now()
+  await endRest(group)
+  t.ok(performance.now() - began < 1000)
 })
 
 t.test('setting the system clock does not change the time that descendants get', async (t) => {
