@@ -1,14 +1,28 @@
 // Opens the file of --record. Without --record, the recording code is not loaded.
 
+import type { Log } from '../log.ts'
 import type { Recorder } from '../wrappers/record.ts'
 
 /**
  * Returns the recorder, or undefined without a file.
  *
- * @throws ProxyError `ERR_CONFIG` if the proxy cannot write the file
+ * @throws ProxyError `ERR_CONFIG` if the proxy cannot open the file
  */
-export async function openRecorder(file: string | undefined): Promise<Recorder | undefined> {
+export async function openRecorder(
+  file: string | undefined,
+  log: Log
+): Promise<Recorder | undefined> {
   if (file === undefined) return undefined
   const { record } = await import('../wrappers/record.ts')
-  return record(file)
+  return record(file, { log })
+}
+
+/**
+ * What SIGHUP does other than stop the process: it reopens the recording. Undefined if a terminal is
+ * open, because a terminal sends SIGHUP when it closes.
+ */
+export function onHangup(recorder: Recorder | undefined): (() => void) | undefined {
+  const { stdin, stdout, stderr } = process
+  const hasTerminal = [stdin, stdout, stderr].some(({ isTTY }) => isTTY)
+  return recorder === undefined || hasTerminal ? undefined : () => void recorder.reopen()
 }

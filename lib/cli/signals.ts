@@ -1,22 +1,37 @@
 // Listens for the signals that ask the proxy to stop. They come from a terminal, a process manager
 // or an MCP client.
 
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+import { killGroups } from '../stdio/running-groups.ts'
+
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
+
+/** How long the process may run after the second signal, in ms. */
+const lastTimeout = 600
 
 /**
- * Calls `callback` at each signal to stop.
+ * Calls `callback` at each signal to stop. From the second one on it kills all servers first, and the
+ * process exits within 600 ms.
  *
  * @param callback `again` is true from the second signal on: the user wants an immediate stop
+ * @param onHangup what SIGHUP does instead (default: it is a signal to stop)
  * @returns a function that removes the listeners
  */
-export function onStop(callback: (again: boolean) => void): () => void {
+export function onStop(callback: (again: boolean) => void, onHangup?: () => void): () => void {
   let again = false
+  let timer: NodeJS.Timeout | undefined
   const listener = (): void => {
+    if (again) {
+      killGroups()
+      timer ??= setTimeout(() => process.exit(), lastTimeout)
+    }
     callback(again)
     again = true
   }
-  for (const signal of signals) process.on(signal, listener)
+  const listenerOf = (signal: NodeJS.Signals): (() => void) =>
+    signal === 'SIGHUP' && onHangup !== undefined ? onHangup : listener
+  for (const signal of signals) process.on(signal, listenerOf(signal))
   return () => {
-    for (const signal of signals) process.off(signal, listener)
+    clearTimeout(timer)
+    for (const signal of signals) process.off(signal, listenerOf(signal))
   }
 }

@@ -1,13 +1,36 @@
 // The recording of --record.
 
 import { existsSync } from 'node:fs'
+import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { openRecorder } from '../../lib/cli/recorder.ts'
+import { onHangup, openRecorder } from '../../lib/cli/recorder.ts'
+import { silent } from '../../lib/log.ts'
 
 t.test('a recorder is opened only for a file', async (t) => {
-  t.equal(await openRecorder(undefined), undefined)
+  t.equal(await openRecorder(undefined, silent), undefined)
   const file = `${t.testdir()}/session.ndjson`
-  const recorder = await openRecorder(file)
+  const recorder = await openRecorder(file, silent)
   t.ok(existsSync(file))
   await recorder?.close()
+})
+
+t.test('SIGHUP reopens the recording, unless the process has a terminal', async (t) => {
+  let count = 0
+  const reopen = (): Promise<void> => {
+    count++
+    return Promise.resolve()
+  }
+  const recorder = { reopen, close: reopen, tap: () => t.fail() as never }
+  for (const name of ['stdin', 'stdout', 'stderr'] as const) {
+    t.intercept(process, name, { value: new PassThrough() as never })
+  }
+  t.equal(onHangup(undefined), undefined)
+  onHangup(recorder)?.()
+  t.equal(count, 1)
+  for (const name of ['stdin', 'stdout', 'stderr'] as const) {
+    const terminal = Object.assign(new PassThrough(), { isTTY: true })
+    const intercepted = t.intercept(process, name, { value: terminal as never })
+    t.equal(onHangup(recorder), undefined, name)
+    intercepted.restore()
+  }
 })

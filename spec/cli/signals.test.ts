@@ -2,9 +2,10 @@
 
 import t from 'tap'
 import { onStop } from '../../lib/cli/signals.ts'
+import { runningGroups } from '../../lib/stdio/running-groups.ts'
 
 t.test('each signal calls back, with `again` from the second on', async (t) => {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const) {
     const calls: boolean[] = []
     const release = onStop((again) => calls.push(again))
     process.emit(signal)
@@ -20,4 +21,40 @@ t.test('after the release no signal calls back and no listener is left', async (
   const before = process.listenerCount('SIGTERM')
   onStop(() => t.fail('after the end'))()
   t.equal(process.listenerCount('SIGTERM'), before)
+})
+
+t.test('the second signal kills the servers, and the process exits within a second', async (t) => {
+  const signals: string[] = []
+  const group = { signal: (name: string) => signals.push(name) }
+  runningGroups.add(group)
+  t.teardown(() => runningGroups.delete(group))
+  const began = performance.now()
+  const exited = new Promise<void>((resolve) => {
+    t.capture(process, 'exit', resolve as never)
+  })
+  const release = onStop(() => {})
+  process.emit('SIGTERM')
+  t.strictSame(signals, [])
+  process.emit('SIGTERM')
+  process.emit('SIGTERM')
+  t.strictSame(signals, ['SIGKILL', 'SIGKILL'])
+  await exited
+  t.ok(performance.now() - began < 1000)
+  release()
+})
+
+t.test('SIGHUP may do something else than stop', async (t) => {
+  let count = 0
+  const calls: boolean[] = []
+  const release = onStop(
+    (again) => calls.push(again),
+    () => count++
+  )
+  process.emit('SIGHUP')
+  process.emit('SIGHUP')
+  t.equal(count, 2)
+  t.strictSame(calls, [])
+  process.emit('SIGTERM')
+  t.strictSame(calls, [false])
+  release()
 })

@@ -1,6 +1,15 @@
 // Recordings: what is in them, and what happens when the file cannot be written.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { Duplex, PassThrough } from 'node:stream'
 import t from 'tap'
 import type { Frame } from '../../lib/message/frame.ts'
@@ -9,6 +18,7 @@ import { join } from '../../lib/proxy/join.ts'
 import { acceptStdio } from '../../lib/stdio/accept-stdio.ts'
 import { record } from '../../lib/wrappers/record.ts'
 import type { RecordedFrame } from '../../lib/wrappers/record.ts'
+import { KeptLog } from '../helpers.ts'
 
 /** A server that sends each frame back. */
 const mirror = (): Duplex =>
@@ -89,15 +99,62 @@ t.test('a recording without frames makes an empty file', async (t) => {
   t.equal(readFileSync(file, 'utf8'), '')
 })
 
-t.test('no frame passes after the recording has ended', async (t) => {
+t.test('frames pass unrecorded after the recording has ended', async (t) => {
   const file = `${t.testdir()}/session.ndjson`
   const recorder = await record(file)
-  const { fromClient } = recorder.tap('one')
+  const { client, heard } = clientThatSends(`${plain}\n`)
   await recorder.close()
-  const failed = new Promise((resolve) => fromClient.once('error', resolve))
-  fromClient.write(parseFrame(Buffer.from(plain)))
-  t.match(await failed, { code: 'ERR_CONFIG' })
+  await recorder.close()
+  await join(client, mirror(), recorder.tap('one'))
+  t.equal(heard.text, `${plain}\n`)
+  await recorder.reopen()
+  await join(clientThatSends(`${plain}\n`).client, mirror(), recorder.tap('two'))
   t.equal(readFileSync(file, 'utf8'), '')
+})
+
+t.test('only the owner can read the file', { skip: process.platform === 'win32' }, async (t) => {
+  const file = `${t.testdir()}/session.ndjson`
+  const modeOf = (): number => statSync(file).mode & 0o777
+  const umask = process.umask(0)
+  t.teardown(() => process.umask(umask))
+  await (await record(file)).close()
+  t.equal(modeOf(), 0o600)
+  chmodSync(file, 0o644)
+  await (await record(file)).close()
+  t.equal(modeOf(), 0o600, 'also if the file was there')
+})
+
+t.test('a symbolic link is not followed', { skip: process.platform === 'win32' }, async (t) => {
+  const directory = t.testdir({ target: 'safe' })
+  for (const target of ['target', 'missing']) {
+    symlinkSync(target, `${directory}/to-${target}`)
+    await t.rejects(record(`${directory}/to-${target}`), { code: 'ERR_CONFIG' })
+  }
+  t.equal(readFileSync(`${directory}/target`, 'utf8'), 'safe')
+  t.notOk(existsSync(`${directory}/missing`))
+})
+
+t.test('`reopen` continues in a new file when the old one was renamed', async (t) => {
+  const directory = t.testdir()
+  const file = `${directory}/session.ndjson`
+  const log = new KeptLog()
+  const recorder = await record(file, { log })
+  const pass = (session: string): Promise<void> =>
+    join(clientThatSends(`${plain}\n`).client, mirror(), recorder.tap(session))
+  await pass('a')
+  renameSync(file, `${directory}/old`)
+  await pass('b')
+  await recorder.reopen()
+  await pass('c')
+  const sessionsIn = (name: string): Set<string> =>
+    new Set(linesOf(`${directory}/${name}`).map(({ session }) => session))
+  t.strictSame(sessionsIn('old'), new Set(['a', 'b']))
+  t.strictSame(sessionsIn('session.ndjson'), new Set(['c']))
+  rmSync(directory, { recursive: true })
+  await recorder.reopen()
+  await pass('d')
+  t.match([...log.lines], [/^error: cannot write the recording to .*ENOENT/])
+  await recorder.close()
 })
 
 t.test('a file that cannot be opened fails at once', async (t) => {
@@ -110,22 +167,26 @@ t.test('a file that cannot be opened fails at once', async (t) => {
 })
 
 t.test(
-  'a frame that cannot be recorded does not pass',
+  'a full disk is reported once, and all frames pass',
   { skip: process.platform !== 'linux' && 'no /dev/full' },
   async (t) => {
-    const recorder = await record('/dev/full')
-    const fault = {
-      code: 'ERR_CONFIG',
-      message: /recording to \/dev\/full/,
-      cause: { code: 'ENOSPC' }
+    const log = new KeptLog()
+    const recorder = await record('/dev/full', { log })
+    for (const session of ['one', 'two']) {
+      const { client, heard } = clientThatSends(`${plain}\n${odd}\n`)
+      await join(client, mirror(), recorder.tap(session))
+      t.equal(heard.text, `${plain}\n${odd}\n`)
     }
-    const { client, heard } = clientThatSends(`${plain}\n`)
-    await t.rejects(join(client, mirror(), recorder.tap('one')), fault)
-    t.equal(heard.text, '')
-    const { fromServer } = recorder.tap('two')
-    const failed = new Promise((resolve) => fromServer.once('error', resolve))
-    fromServer.write(parseFrame(Buffer.from(plain)))
-    t.match(await failed, fault, 'nor do later frames')
-    await t.rejects(recorder.close(), fault)
+    await recorder.close()
+    t.match(
+      [...log.lines],
+      [/^error: cannot write the recording to \/dev\/full: ENOSPC.*; the recording stops$/]
+    )
+    t.equal(log.lines.length, 1)
+
+    const other = await record('/dev/full', { log })
+    other.tap('three').fromClient.write(parseFrame(Buffer.from(plain)))
+    await other.close()
+    t.equal(log.lines.length, 2, 'the end of the recording can fail')
   }
 )
