@@ -1,7 +1,11 @@
 // The process of the command: runs it, and makes sure that the process ends. It exits when the work is
-// done, even if a socket, a timer or a pipe without a reader is still open.
+// done, even if a socket, a timer or a pipe without a reader is still open. At the exit it kills all
+// servers that still run.
 
 import type { Writable } from 'node:stream'
+import { describe } from '../errors.ts'
+import { killGroups } from '../stdio/running-groups.ts'
+import { LogWriter } from './log-writer.ts'
 import { main } from './main.ts'
 
 /** How long the output that is still queued may take to go out, in ms. */
@@ -9,6 +13,14 @@ const flushTimeout = 300
 
 /** Runs the command with the arguments of this process, then exits. */
 export async function runCommand(): Promise<void> {
+  process.on('exit', killGroups)
+  // Without a listener Node opens the inspector, which lets any local program run code here.
+  process.on('SIGUSR1', () => {})
+  // An unhandled rejection becomes an uncaught exception.
+  process.on('uncaughtException', (error) => {
+    new LogWriter().write(`mcp-proxy: internal error: ${describe(error)}`)
+    void exit(1)
+  })
   await exit(await main(process.argv.slice(2)))
 }
 

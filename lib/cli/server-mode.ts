@@ -16,7 +16,7 @@ import { join, joinPort } from '../proxy/join.ts'
 import type { Upstream } from '../proxy/upstream.ts'
 import { openUpstreams } from '../proxy/upstreams.ts'
 import type { Upstreams } from '../proxy/upstreams.ts'
-import { openRecorder } from './recorder.ts'
+import { onHangup, openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
 /** The longest delay that a Node timer accepts, in ms (about 24 days). */
@@ -25,8 +25,22 @@ const longestTimeout = 2 ** 31 - 1
 /** Serves clients until a signal stops the process. Resolves when all servers have exited. */
 export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   const { limits } = config
-  const recorder = await openRecorder(config.record)
-  const upstreams = await openUpstreams(config, log)
+  const recorder = await openRecorder(config.record, log)
+  let listener: Listener | undefined
+  let stop = (): void => {}
+  const stopped = new Promise<void>((resolve) => (stop = resolve))
+  // Before any server starts: a signal must not leave servers behind.
+  const release = onStop((again) => {
+    log.info(again ? 'stopping at once' : 'stopping (a second signal stops at once)')
+    stop()
+    if (again) void listener?.close(0)
+  }, onHangup(recorder))
+  const upstreams = await openUpstreams(config, log).catch((error: unknown) => {
+    release()
+    throw error
+  })
+  let ended: Promise<void> | undefined
+  const endServers = (): Promise<void> => atMost(limits.closeTimeout, upstreams.destroy())
 
   const onClient = (client: Duplex, { server: name, session, kind }: ClientContext): void => {
     const upstream = upstreams.get(name)
@@ -54,7 +68,7 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   }
 
   try {
-    const listener = await listen(
+    listener = await listen(
       {
         ...config,
         ...limits,
@@ -66,19 +80,27 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
       },
       onClient
     )
-    await new Promise<void>((resolve, reject) => {
-      const release = onStop((again) => {
-        log.info(again ? 'stopping at once' : 'stopping (a second signal stops at once)')
-        const drainTimeout = again ? 0 : limits.drainTimeout || longestTimeout
-        listener.close(drainTimeout).then(resolve, reject)
-      })
-      listener.once('close', release)
-      announce(listener, upstreams, log)
+    announce(listener, upstreams, log)
+    await stopped
+    upstreams.drain()
+    listener.once('drained', () => {
+      ended = endServers()
     })
+    await listener.close(limits.drainTimeout || longestTimeout)
   } finally {
-    await upstreams.destroy()
+    await (ended ?? endServers())
     await recorder?.close()
+    release()
   }
+}
+
+/** Resolves when the promise does, or after `time` ms (0: no limit). */
+async function atMost(time: number, promise: Promise<void>): Promise<void> {
+  if (time === 0) return promise
+  let timer: NodeJS.Timeout | undefined
+  const timeUp = new Promise<void>((resolve) => (timer = setTimeout(resolve, time)))
+  await Promise.race([promise, timeUp])
+  clearTimeout(timer)
 }
 
 function readTls({ tls }: ServeConfig): { cert: Buffer; key: Buffer } | undefined {

@@ -123,7 +123,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
 
   override close(): void {
     this.#closing = true
-    if (this.#posts.size === 0) this.destroy()
+    const isAwaited = [...this.#posts.values()].some((post) => post.connected)
+    if (!isAwaited) this.destroy()
   }
 
   headFor(): { status: number; headers: OutgoingHttpHeaders } {

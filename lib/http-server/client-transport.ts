@@ -18,7 +18,10 @@ export abstract class ClientTransport extends Duplex {
     this.id = id
   }
 
-  /** Refuses new requests, and ends the session when each pending request has its response. */
+  /**
+   * Refuses new requests, and ends the session when no connected client waits for a response. It may be
+   * called again, to check whether the client is still connected.
+   */
   abstract close(): void
 
   /**

@@ -99,7 +99,7 @@ async function createSecureServer(tls: Tls): Promise<Server> {
   }
 }
 
-/** Emits `close` when all connections are closed. */
+/** Emits `drained` when `close` has ended all sessions, and `close` when all connections are closed. */
 export class Listener extends EventEmitter {
   /** The URL of the root path. It ends with a slash. */
   readonly url: string
@@ -170,8 +170,8 @@ export class Listener extends EventEmitter {
   }
 
   /**
-   * Refuses new clients and new requests, waits for the pending requests, then closes all
-   * connections.
+   * Refuses new clients and new requests, waits for the pending requests whose clients are connected,
+   * then closes all connections.
    *
    * @param drainTimeout how long to wait for the pending requests, in ms
    */
@@ -180,10 +180,11 @@ export class Listener extends EventEmitter {
     // The sessions still take POSTs. A server may have sent the client a request, and may need the
     // client's response before it can respond itself.
     await Promise.all([this.#sessions.drain(drainTimeout), this.#streamable.drain(drainTimeout)])
+    this.emit('drained')
     const closed = new Promise((resolve) => this.#http.close(resolve))
     const destroyAll = (): void => this.#connections.destroy()
     // If a client does not read its last response in time, its connection is closed.
-    const timer = setTimeout(destroyAll, 1000)
+    const timer = setTimeout(destroyAll, drainTimeout === 0 ? 100 : 1000)
     if (this.#activeRequests === 0) destroyAll()
     else this.#whenInactive = destroyAll
     await closed

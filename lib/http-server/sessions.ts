@@ -7,6 +7,9 @@ import { SessionTransport } from './accept-session.ts'
 import { SseConnection } from './accept-sse.ts'
 import type { ClientTransport } from './client-transport.ts'
 
+/** The time between two checks of `drain` whether clients are still connected, in ms. */
+const lookInterval = 100
+
 export class Sessions {
   readonly #maxSessions: number
   readonly #byId = new Map<string, { client: ClientTransport; server: string }>()
@@ -68,17 +71,23 @@ export class Sessions {
   }
 
   /**
-   * Ends each session as soon as it has no pending request. Resolves when all sessions have closed.
+   * Ends each session as soon as no connected client waits for a response. Resolves when all sessions
+   * have closed.
    *
    * @param timeout the time in ms after which all sessions end, even with pending requests
    */
   async drain(timeout: number): Promise<void> {
-    for (const { client } of this.#byId.values()) client.close()
+    const closeAll = (): void => {
+      for (const { client } of this.#byId.values()) client.close()
+    }
+    closeAll()
     if (this.size === 0) return
+    const looks = setInterval(closeAll, lookInterval) // clients may disconnect
     const timer = setTimeout(() => {
       for (const { client } of this.#byId.values()) client.destroy()
     }, timeout)
     await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
+    clearInterval(looks)
     clearTimeout(timer)
   }
 

@@ -76,6 +76,13 @@ export class Upstream {
     return server.isReady ? tools.paramsOf(tool) : server.ready().then(() => tools.paramsOf(tool))
   }
 
+  /** Ends each process as soon as no client uses it. */
+  drain(): void {
+    void this.#pool.destroy()
+    this.#sessions?.drain()
+    this.#modern?.server.drain()
+  }
+
   /** Ends all processes of this server. Resolves when the processes have exited. */
   async destroy(): Promise<void> {
     const closed = [...this.#servers].map(

@@ -68,6 +68,11 @@ export class Upstreams {
     return Object.fromEntries(upstreams.map(({ label, state }) => [label, state]))
   }
 
+  /** Ends each process as soon as no client uses it. */
+  drain(): void {
+    for (const upstream of this.#upstreams.values()) upstream.drain()
+  }
+
   /** Ends all processes of all servers. Resolves when the processes have exited. */
   async destroy(): Promise<void> {
     const upstreams = [...this.#upstreams.values()]

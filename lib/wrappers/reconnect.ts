@@ -16,17 +16,17 @@ import { describe, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
-import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import { errorFrame } from '../message/refusal.ts'
-import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
 import { OuterTransport } from '../streams/outer-transport.ts'
 import { ServerGoneError } from '../streams/server-gone-error.ts'
+import { cancellation } from './cancellation.ts'
+import { RestartCount } from './restart-count.ts'
 
 export interface ReconnectOptions {
   /** How many restarts a minute are allowed. More fail the transport (default 5; 0: no limit). */
@@ -61,17 +61,18 @@ export interface ReconnectOptions {
  *
  * @param connect makes the transport to a server: `() => connectChild({ command })`
  */
-export function reconnect(connect: () => Duplex, options: ReconnectOptions = {}): OuterTransport {
+export function reconnect(
+  connect: () => Duplex,
+  options: ReconnectOptions = {}
+): ReconnectTransport {
   return new ReconnectTransport(connect, options)
 }
 
-const minute = 60_000
-/** The pause before the second restart within a minute, in ms. It doubles with each restart. */
+/** The pause before the second restart within a minute, in ms. It doubles with each, up to the maximum. */
 const firstPause = 100
-/** The longest pause, in ms. */
 const maxPause = 30_000
 
-class ReconnectTransport extends OuterTransport {
+export class ReconnectTransport extends OuterTransport {
   readonly #connect: () => Duplex
   readonly #restarts: number
   readonly #remote: boolean
@@ -95,8 +96,7 @@ class ReconnectTransport extends OuterTransport {
   #startError: ProxyError | undefined
   /** The server whose session is being restored. */
   #nextServer: Duplex | undefined
-  /** The times of the restarts in the last minute, from `performance.now()`. */
-  #restartTimes: number[] = []
+  readonly #restartCount = new RestartCount()
   /** How many servers at the URL have closed since one answered a request of the client. */
   #failures = 0
   /** Why the remote server cannot be used now. */
@@ -104,6 +104,10 @@ class ReconnectTransport extends OuterTransport {
   #timer: NodeJS.Timeout | undefined
   /** Whether the client has ended and has the responses to all its requests. */
   #ended = false
+  /** The pending requests that end only when the client cancels them: they bring notifications. */
+  readonly #listens = new Set<Id>()
+  /** Set by `expire`: each request gets this error. */
+  #expired: ProxyError | undefined
 
   constructor(connect: () => Duplex, options: ReconnectOptions) {
     super(options.signal)
@@ -116,8 +120,23 @@ class ReconnectTransport extends OuterTransport {
     this.attach(connect())
   }
 
+  /** Answers all requests, pending and later ones, with an error, and destroys the server. */
+  expire(error: ProxyError): void {
+    this.#expired = error
+    clearTimeout(this.#timer)
+    this.#failRequests(error)
+    this.#releaseWriter()
+    this.inner?.destroy()
+    this.#nextServer?.destroy()
+  }
+
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+    if (this.#expired !== undefined) {
+      if (frame.kind === 'request') this.pass(errorFrame(frame.id, this.#expired))
+      return callback()
+    }
     this.#clientRequests.sent(frame)
+    if (frame.method === methods.listen && frame.id !== undefined) this.#listens.add(frame.id)
     if (this.#isStale(frame)) return callback()
     if (this.#away !== undefined) {
       this.#failFrame(frame, this.#away)
@@ -130,16 +149,19 @@ class ReconnectTransport extends OuterTransport {
   }
 
   override _final(callback: Callback): void {
+    this.#cancelListens()
     this.#clientRequests.whenSettled(() => {
       this.#ended = true
       if (this.inner !== undefined) {
-        this.inner.end(() => callback())
+        // `end` does not call back on a stream that is destroyed.
+        if (this.#expired === undefined) this.inner.end(() => callback())
+        else this.inner.once('close', () => callback())
         return
       }
       // The server has closed. A new server would have nothing to do, so none is started.
       clearTimeout(this.#timer)
       this.#nextServer?.destroy()
-      if (this.#hasAnswered) this.push(null)
+      if (this.#hasAnswered || this.#expired !== undefined) this.push(null)
       else if (this.#away !== undefined) failAfterReading(this, this.#away)
       else this.#failIfNotStarted()
       callback()
@@ -156,7 +178,9 @@ class ReconnectTransport extends OuterTransport {
   protected override innerOnFrame(frame: Frame): void {
     if (this.#clientRequests.answered(frame)) {
       this.#failures = 0
-      if (!this.#hasAnswered) this.#onFirstAnswer()
+      const isFirst = !this.#hasAnswered
+      this.#hasAnswered = true
+      if (isFirst) this.emit('ready')
     }
     this.#serverRequests.sent(frame)
     this.pass(frame)
@@ -166,13 +190,13 @@ class ReconnectTransport extends OuterTransport {
     const cause = toProxyError(error)
     for (const requestId of this.#serverRequests.take()) {
       this.#staleRequests.add(requestId)
-      const params = { requestId, reason: 'the server that sent this request is gone' }
-      this.pass(makeFrame({ jsonrpc: jsonRpcVersion, method: methods.cancelled, params }))
+      this.pass(cancellation(requestId, 'the server that sent this request is gone'))
     }
     if (this.#ended) {
       this.push(null)
       return
     }
+    if (this.#expired !== undefined) return // _final ends the transport
     const undelivered = cause instanceof ServerGoneError ? cause.undelivered : []
     // This drops the client's responses, because they answer requests of the closed server.
     this.#queue = [...undelivered, ...this.#queue].filter(({ kind }) => kind !== 'response')
@@ -185,8 +209,7 @@ class ReconnectTransport extends OuterTransport {
       this.#remoteOnClose(cause)
       return
     }
-    const queued = this.#queuedRequests()
-    this.#failRequests(cause, (id) => !queued.has(id))
+    this.#failTaken(cause)
     if (!this.#ended) this.#restartLater(cause)
   }
 
@@ -199,8 +222,7 @@ class ReconnectTransport extends OuterTransport {
       if (!this.#hasAnswered) this.#sessionState = new SessionState()
       for (const frame of this.#queue.splice(0)) this.#failFrame(frame, cause)
     }
-    const queued = this.#queuedRequests()
-    this.#failRequests(cause, (id) => !queued.has(id))
+    this.#failTaken(cause)
     if (isAway) this.#releaseWriter()
     if (this.#ended) return
     // Before the first answer there is no session that could be opened again at once.
@@ -213,21 +235,27 @@ class ReconnectTransport extends OuterTransport {
     if (frame.kind === 'request') this.#failRequests(cause, (id) => id === frame.id)
   }
 
-  #onFirstAnswer(): void {
-    this.#hasAnswered = true
-    this.emit('ready')
-  }
-
-  /** The ids of the requests that no server has taken yet. */
-  #queuedRequests(): Set<Id | undefined> {
+  /** Fails the requests that a server has taken. */
+  #failTaken(cause: ProxyError): void {
     const requests = this.#queue.filter(({ kind }) => kind === 'request')
-    return new Set(requests.map(({ id }) => id))
+    const queued = new Set(requests.map(({ id }) => id))
+    this.#failRequests(cause, (id) => !queued.has(id))
   }
 
   #failRequests(cause: ProxyError, which: (id: Id) => boolean = () => true): void {
     for (const id of this.#clientRequests.ids.filter(which)) {
       // `pass` comes first, because `forget` of the last id lets `_final` end the transport.
       this.pass(errorFrame(id, cause))
+      this.#clientRequests.forget(id)
+    }
+  }
+
+  /** When the client has ended, nothing reads the notifications that they bring. */
+  #cancelListens(): void {
+    for (const id of this.#clientRequests.ids.filter((id) => this.#listens.has(id))) {
+      const frame = cancellation(id, 'the client disconnected')
+      this.#queue.push(frame)
+      this.#send(frame)
       this.#clientRequests.forget(id)
     }
   }
@@ -270,9 +298,7 @@ class ReconnectTransport extends OuterTransport {
   }
 
   #restartLater(cause: ProxyError): void {
-    const now = performance.now()
-    this.#restartTimes = this.#restartTimes.filter((time) => time > now - minute)
-    const count = this.#restartTimes.push(now)
+    const count = this.#restartCount.add()
     if (count > this.#restarts) {
       const message = `given up after ${this.#restarts} restarts in a minute (see --restarts)`
       return this.#giveUp(cause, new ProxyError(cause.code, message, { cause }))
@@ -296,20 +322,17 @@ class ReconnectTransport extends OuterTransport {
     const isQueued = ({ id, method }: Frame): boolean =>
       this.#queue.some((frame) => frame.id === id && frame.method === method)
     const frames = this.#sessionState.frames.filter((frame) => !isQueued(frame))
-    const failure = await sendInOrder(server, frames, {
+    const outcome = await sendInOrder(server, frames, {
       timeout: this.#connectTimeout,
       // A transport to a URL allows this time of silence, and a server that is slow may send heartbeats.
       initializeTimeout: this.#remote ? 0 : this.#connectTimeout,
       onFrame: (frame) => this.innerOnFrame(frame)
-    }).then(
-      () => undefined,
-      (error: ProxyError) => error
-    )
+    }).catch((error: ProxyError) => error)
     this.#nextServer = undefined
     if (this.destroyed || this.#ended) return
-    if (failure !== undefined) {
+    if (outcome instanceof Error) {
       server.destroy()
-      this.innerOnClose(failure)
+      this.innerOnClose(outcome)
       return
     }
     this.#away = undefined
@@ -323,6 +346,5 @@ class ReconnectTransport extends OuterTransport {
 
 function toProxyError(error: Error | undefined): ProxyError {
   if (error instanceof ProxyError) return error
-  const message = 'the connection to the server ended'
-  return new ProxyError('ERR_CONNECTION', message, { cause: error })
+  return new ProxyError('ERR_CONNECTION', 'the connection to the server ended', { cause: error })
 }

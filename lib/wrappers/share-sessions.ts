@@ -78,6 +78,11 @@ export class SharedSessions {
     return this.#server.destroy()
   }
 
+  /** Destroys the server as soon as no session is open. No session may be opened after this. */
+  drain(): void {
+    this.#server.drain()
+  }
+
   /** Whether a session other than `own` is subscribed to a resource. */
   isSubscribed(uri: string, own: SessionPort): boolean {
     return [...this.#sessions].some((session) => session !== own && session.uris.has(uri))

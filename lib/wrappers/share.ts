@@ -19,6 +19,7 @@ import { paths } from '../protocol/paths.ts'
 import type { Callback } from '../streams/callbacks.ts'
 import { Slots } from '../streams/slots.ts'
 import { Broadcast } from './broadcast.ts'
+import { cancellation } from './cancellation.ts'
 import { idAt, replaceAt, restoreResponse, SharedCalls } from './rewrite-ids.ts'
 import { SharedPort } from './shared-port.ts'
 import type { PortOwner } from './shared-port.ts'
@@ -58,6 +59,7 @@ export class SharedServer implements PortOwner {
   /** The server. It is set from the end of `prepare` until the server has closed. */
   #ready: Duplex | undefined
   #lastId = 0
+  #draining = false
 
   /** Don't call this. Call `share`. */
   constructor(connect: () => Duplex, options: ShareOptions) {
@@ -87,6 +89,12 @@ export class SharedServer implements PortOwner {
     const server = this.#server
     if (server === undefined) return
     await new Promise((resolve) => server.once('close', resolve).destroy())
+  }
+
+  /** Destroys the server as soon as it has no port. Don't call `port` after this. */
+  drain(): void {
+    this.#draining = true
+    this.#destroyIfUnused()
   }
 
   /** Whether a server runs and `prepare` is done. */
@@ -131,8 +139,13 @@ export class SharedServer implements PortOwner {
     this.#ports.delete(port.number)
     for (const id of port.calls) {
       this.#calls.end(id)
-      this.#ready?.write(cancellation(id))
+      this.#ready?.write(cancellation(id, 'the client disconnected'))
     }
+    if (this.#draining) this.#destroyIfUnused()
+  }
+
+  #destroyIfUnused(): void {
+    if (this.#ports.size === 0) this.#server?.destroy()
   }
 
   #has(port: SharedPort): boolean {
@@ -249,9 +262,4 @@ function failureOf(server: Duplex): ProxyError {
   const cause = server.errored ?? undefined
   if (cause instanceof ProxyError) return cause
   return new ProxyError('ERR_CLOSED', 'the server has closed', { cause })
-}
-
-function cancellation(requestId: number): Frame {
-  const params = { requestId, reason: 'the client disconnected' }
-  return makeFrame({ jsonrpc: jsonRpcVersion, method: methods.cancelled, params })
 }

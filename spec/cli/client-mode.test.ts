@@ -1,6 +1,7 @@
 // Client mode: its start, its end, and signals.
 
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import { startHttpServer } from '../../fixtures/servers/http.js'
@@ -81,6 +82,8 @@ t.test('the second signal stops it at once', async (t) => {
   stop()
   stop()
   t.equal(await command.code, 0)
+  t.match(command.messages.at(-1), { id: 1, error: { code: -32000 } })
+  t.equal(server.sessions.size, 0)
   t.strictSame([...command.log], [])
 })
 
@@ -108,6 +111,85 @@ t.test('with --drain-timeout 0 they have any time', async (t) => {
   t.equal(await command.code, 0)
   t.match(command.messages.at(-1), { id: 1, result: {} })
 })
+
+t.test('after the end of the input, a request has until --drain-timeout', async (t) => {
+  const server = await startServer(t)
+  const { held } = holdCalls(server)
+  const command = run(t, `--drain-timeout 50ms ${server.url}`)
+  await initialize(command)
+  command.say({ id: 1, method: 'test/hang' })
+  await held
+  command.stdin.end()
+  t.equal(await command.code, 0)
+  t.match(command.messages.at(-1), { id: 1, error: { code: -32000, message: /--drain-timeout/ } })
+  t.equal(server.sessions.size, 0, 'the session has got its DELETE')
+})
+
+t.test('a signal after the end of the input ends it at once', async (t) => {
+  const server = await startServer(t)
+  const { held } = holdCalls(server)
+  const command = run(t, server.url)
+  await initialize(command)
+  command.say({ id: 1, method: 'test/hang' })
+  await held
+  command.stdin.end()
+  await sleep(50)
+  const began = performance.now()
+  stop()
+  t.equal(await command.code, 0)
+  t.ok(performance.now() - began < 500)
+  t.match(command.messages.at(-1), { id: 1, error: { code: -32000 } })
+  t.equal(server.sessions.size, 0)
+})
+
+t.test('it ends when its parent process has gone', async (t) => {
+  const server = await startServer(t)
+  const { held } = holdCalls(server)
+  const command = run(t, `--drain-timeout 50ms ${server.url}`)
+  await initialize(command)
+  command.say({ id: 1, method: 'test/hang' })
+  await held
+  t.intercept(process, 'ppid', { value: 1 })
+  t.equal(await command.code, 0)
+  t.match(command.messages.at(-1), { id: 1, error: {} })
+  t.equal(server.sessions.size, 0)
+})
+
+t.test('a request gets an error when no stream is open for its response', async (t) => {
+  const server = await startServer(t)
+  const command = run(t, server.url)
+  server.script.onGet = ({ status }) => status(405)
+  server.script.onPost = (message: Json, { byDefault, status }) =>
+    message.method === 'test/accepted' ? status(202) : byDefault()
+  await initialize(command)
+  command.say({ id: 1, method: 'test/accepted' })
+  await server.received.until(({ message }) => message?.method === 'test/accepted')
+  command.stdin.end()
+  await sleep(100)
+  process.emit('beforeExit', 0)
+  t.equal(await command.code, 0)
+  t.match(command.messages.at(-1), { id: 1, error: { message: /sent no response/ } })
+})
+
+t.test(
+  'a reader of stdout that is slow gets all; one that is stuck ends with the stop',
+  async (t) => {
+    const server = await startServer(t)
+    server.script.onPost = (message: Json, { byDefault, json }) =>
+      message.method === 'test/big'
+        ? json({ jsonrpc: '2.0', id: message.id, result: { text: 'x'.repeat(200_000) } })
+        : byDefault()
+    const command = run(t, `--drain-timeout 50ms --close-timeout 50ms ${server.url}`)
+    await initialize(command)
+    command.stdout.removeAllListeners('data').pause()
+    for (let id = 1; id <= 5; id++) command.say({ id, method: 'test/big' })
+    command.stdin.end()
+    await sleep(300)
+    t.equal(await Promise.race([command.code, sleep(0)]), undefined, 'it still runs')
+    stop()
+    t.equal(await command.code, 0)
+  }
+)
 
 t.test('signals are listened to only while it runs', async (t) => {
   const server = await startServer(t)

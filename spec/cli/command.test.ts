@@ -4,6 +4,7 @@ import { PassThrough, Writable } from 'node:stream'
 import t from 'tap'
 import type { Test } from 'tap'
 import { exit, runCommand } from '../../lib/cli/command.ts'
+import { killGroups } from '../../lib/stdio/running-groups.ts'
 
 /** Puts streams in place of stdout and stderr. Resolves, at `process.exit`, to the exit code. */
 function intercept(t: Test, stdout: Writable, stderr: Writable): Promise<unknown> {
@@ -71,6 +72,7 @@ t.test('a closed output does not delay the exit', async (t) => {
 })
 
 t.test('it runs with the arguments of the process, and exits with its code', async (t) => {
+  const on = t.capture(process, 'on', () => process)
   for (const [flag, code, output] of [
     ['--version', 0, /^mcp-proxy \d/],
     ['--unknown', 2, /^mcp-proxy: .*--unknown/]
@@ -84,4 +86,22 @@ t.test('it runs with the arguments of the process, and exits with its code', asy
     streams.end()
     t.match((await written).join(''), output)
   }
+  const listeners = on().map(({ args }) => args as [string, unknown])
+  t.strictSame(listeners.find(([name]) => name === 'exit')?.[1], killGroups)
+})
+
+t.test('an exception that no code catches is one line, and the exit code is 1', async (t) => {
+  const on = t.capture(process, 'on', () => process)
+  const stderr = new PassThrough()
+  t.intercept(process, 'argv', { value: ['node', 'mcp-proxy', '--version'] })
+  const first = intercept(t, drained(), stderr)
+  void runCommand()
+  await first
+  const listeners = new Map(on().map(({ args: [event, listener] }) => [String(event), listener]))
+  const listenerOf = (event: string) => listeners.get(event) as unknown as (error?: Error) => void
+  listenerOf('SIGUSR1')()
+  const exited = intercept(t, drained(), stderr)
+  listenerOf('uncaughtException')(new Error('out\nof luck'))
+  t.equal(await exited, 1)
+  t.equal(String(stderr.read()), 'mcp-proxy: internal error: out | of luck\n')
 })

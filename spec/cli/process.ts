@@ -56,7 +56,7 @@ export function run(t: Test, words: string | string[], env: NodeJS.ProcessEnv = 
 }
 
 /** Sends this process a signal to stop. */
-export const stop = (): boolean => process.emit('SIGHUP')
+export const stop = (): boolean => process.emit('SIGTERM')
 
 /** Resolves to the URL that server mode logs at start, with a slash at the end. */
 export async function served({ log }: Run): Promise<string> {

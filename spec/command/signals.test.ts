@@ -101,7 +101,7 @@ t.test('a second signal stops the proxy at once', async (t) => {
   silent.catch(() => {})
   await sleep(100)
   void server.kill()
-  await server.log.until((line) => line.includes('stopping (ask again'))
+  await server.log.until((line) => line.includes('stopping (a second'))
   const began = Date.now()
   t.match(await server.kill(), { code: 0 })
   t.ok(Date.now() - began < 5000)

@@ -768,3 +768,88 @@ t.test('an error that is no ProxyError becomes the cause of one', async (t) => {
   t.match(await peer.closed, { code: 'ERR_CONNECTION', cause })
   t.ok((await peer.closed) instanceof ProxyError)
 })
+
+// ---- The end of the client, and of its time.
+
+/** A server that answers `initialize` only, with what it got. */
+function startMute(): { server: Duplex; got: Json[]; connect: () => Duplex } {
+  const got: Json[] = []
+  const server: Duplex = new Duplex({
+    objectMode: true,
+    read() {},
+    write(frame: Frame, _encoding, callback) {
+      got.push(frame.message())
+      if (frame.method === 'initialize') this.push(response(frame.id as Id, {}))
+      callback()
+    },
+    final(callback) {
+      this.push(null)
+      callback()
+    }
+  })
+  return { server, got, connect: () => server }
+}
+
+t.test(
+  'when the client ends, `subscriptions/listen` is cancelled and not waited for',
+  async (t) => {
+    const { got, connect } = startMute()
+    const peer = new Peer(reconnect(connect))
+    await peer.initialize()
+    void peer.request('subscriptions/listen', {}, 'sub')
+    void peer.request('subscriptions/listen', {}, 'other')
+    await peer.notify('notifications/cancelled', { requestId: 'other' })
+    peer.transport.end()
+    t.equal(await peer.closed, undefined)
+    t.match(got.slice(-2), [
+      { method: 'notifications/cancelled', params: { requestId: 'other' } },
+      { method: 'notifications/cancelled', params: { requestId: 'sub' } }
+    ])
+  }
+)
+
+t.test('`expire` answers each request with the error, before and after it', async (t) => {
+  for (const order of ['expire first', 'end first'] as const) {
+    const { connect, server } = startMute()
+    const transport = reconnect(connect)
+    const peer = new Peer(transport)
+    await peer.initialize()
+    const pending = peer.request('test/hang')
+    if (order === 'end first') transport.end()
+    transport.expire(new ProxyError('ERR_TIMEOUT', 'time is up'))
+    t.match(await pending, { error: { code: -32000, message: 'time is up' } })
+    t.ok(server.destroyed)
+    if (order === 'expire first') {
+      t.match(await peer.request('test/late'), { error: { message: 'time is up' } })
+      await peer.notify('test/late')
+      transport.end()
+    }
+    t.equal(await peer.closed, undefined)
+  }
+})
+
+t.test('`expire` and the end in one turn close the transport too', async (t) => {
+  const { connect } = startMute()
+  const transport = reconnect(connect)
+  const peer = new Peer(transport)
+  await peer.initialize()
+  transport.expire(new ProxyError('ERR_TIMEOUT', 'time is up'))
+  transport.end()
+  t.equal(await peer.closed, undefined)
+})
+
+t.test('`expire` ends a restart', async (t) => {
+  const servers = [startMute(), startMute()]
+  let count = 0
+  const transport = reconnect(() => (servers[count++] as { server: Duplex }).server, {
+    restarts: 1
+  })
+  const peer = new Peer(transport)
+  await peer.initialize()
+  servers[0]?.server.destroy()
+  await until(() => count === 2)
+  transport.expire(new ProxyError('ERR_TIMEOUT', 'time is up'))
+  t.ok(servers[1]?.server.destroyed)
+  transport.end()
+  t.equal(await peer.closed, undefined)
+})

@@ -23,14 +23,14 @@ export const limitFlags = {
     kind: time,
     default: limits.closeTimeout,
     sets: 'closeTimeout',
-    help: 'how long a process may take to exit after the end of its input, and again after SIGTERM; how long a server at a URL may take to end a session'
+    help: 'how long a process may take to exit when its input has ended: it gets SIGTERM after half of this time and SIGKILL before its end; how long a server at a URL may take to end a session'
   },
   'drain-timeout': {
     shape: 'value',
     kind: time,
     default: limits.drainTimeout,
     sets: 'drainTimeout',
-    help: 'how long requests in flight may still get a response after a signal to stop'
+    help: 'how long requests in flight may still get a response after a signal to stop, if their clients are connected; in client mode, also after the end of stdin'
   }
 } as const satisfies Flags
 
