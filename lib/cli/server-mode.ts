@@ -27,7 +27,7 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   const { limits } = config
   const recorder = await openRecorder(config.record, log)
   let listener: Listener | undefined
-  let stop = (): void => {}
+  let stop!: () => void
   const stopped = new Promise<void>((resolve) => (stop = resolve))
   // Before any server starts: a signal must not leave servers behind.
   const release = onStop((again) => {

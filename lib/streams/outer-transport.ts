@@ -49,7 +49,7 @@ export abstract class OuterTransport extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    if (this.inner === undefined) return callback(error)
+    if (this.inner === undefined || this.inner.closed) return callback(error)
     this.inner.once('close', () => callback(error)).destroy()
   }
 

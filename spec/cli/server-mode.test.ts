@@ -254,3 +254,12 @@ t.test('it records the sessions', async (t) => {
     [{ from: 'client' }, { from: 'server' }, { from: 'client' }]
   )
 })
+
+t.test('with --close-timeout 0 it waits for servers without a limit', async (t) => {
+  const command = run(t, `--close-timeout 0 ${demo}`)
+  const client = httpClient(`${await served(command)}mcp`)
+  await client.initialize()
+  client.close()
+  stop()
+  t.equal(await command.code, 0)
+})

@@ -1,8 +1,12 @@
 // Recordings: what is in them, and what happens when the file cannot be written.
 
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
+  closeSync,
+  constants,
   existsSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -12,6 +16,7 @@ import {
 } from 'node:fs'
 import { Duplex, PassThrough } from 'node:stream'
 import t from 'tap'
+import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { join } from '../../lib/proxy/join.ts'
@@ -188,5 +193,29 @@ t.test(
     other.tap('three').fromClient.write(parseFrame(Buffer.from(plain)))
     await other.close()
     t.equal(log.lines.length, 2, 'the end of the recording can fail')
+  }
+)
+
+t.test(
+  'after `reopen` a failure of the old file does not stop the recording',
+  { skip: process.platform === 'win32' },
+  async (t) => {
+    const directory = t.testdir()
+    const file = `${directory}/session.ndjson`
+    execFileSync('mkfifo', [file])
+    const reader = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+    const log = new KeptLog()
+    const recorder = await record(file, { log })
+    const { fromClient } = recorder.tap('one')
+    const big = { jsonrpc: '2.0' as const, method: 'a', params: { text: 'x'.repeat(1_000_000) } }
+    fromClient.write(makeFrame(big)) // more than the pipe holds
+    renameSync(file, `${directory}/old`)
+    await recorder.reopen()
+    closeSync(reader)
+    await new Promise((resolve) => fromClient.once('data', resolve))
+    await join(clientThatSends(`${plain}\n`).client, mirror(), recorder.tap('two'))
+    await recorder.close()
+    t.equal(linesOf(file).length, 2)
+    t.strictSame([...log.lines], [])
   }
 )

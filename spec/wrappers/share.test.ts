@@ -430,3 +430,17 @@ t.test('a server may send subscription ids back as strings', async (t) => {
     '{"jsonrpc":"2.0","id":77,"result":{}}'
   ])
 })
+
+t.test('after `drain` the server closes with its last client', async (t) => {
+  const { server, shared, connect } = shareOne(t)
+  const clients = [connect(), connect()]
+  for (const { port } of clients) port.write(frameOf({ id: 1, method: 'tools/list' }))
+  await server.got('tools/list', 2)
+  shared.drain()
+  clients[0]?.port.destroy()
+  await turn()
+  t.notOk(server.destroyed)
+  clients[1]?.port.destroy()
+  await turn()
+  t.ok(server.destroyed)
+})
