@@ -50,6 +50,7 @@ export class HttpTransport extends Duplex {
       client: this.#client,
       log: options.log ?? silent,
       maxMessage: options.maxMessage ?? limits.maxMessage,
+      connectTimeout,
       pass: (frame) => {
         if (!this.push(frame)) this.#client.pause()
       },
@@ -58,7 +59,7 @@ export class HttpTransport extends Duplex {
       partOnSettled: () => this.#settle(),
       partOnFailed: (error) => this.#fail(error)
     }
-    this.#session = new HttpSession(owner, connectTimeout)
+    this.#session = new HttpSession(owner)
     this.#modern = new ModernRequests(owner)
     // This must be the last step, because a signal that has already aborted destroys the transport.
     if (options.signal) addAbortSignal(options.signal, this)

@@ -23,8 +23,9 @@ import { GetStream } from './get-stream.ts'
 import type { GetOwner } from './get-stream.ts'
 import { HttpClient } from './http-client.ts'
 import type { HttpOptions } from './http-options.ts'
-import { SendWindow } from './send-window.ts'
+import { ackTimeout, SendWindow } from './send-window.ts'
 import { isFirstRefusal, reportsLostSession, SessionUnknownError } from './session-unknown-error.ts'
+import { SilenceTimer } from './silence-timer.ts'
 
 /**
  * Returns the transport to the server whose event stream is at a URL, over HTTP+SSE.
@@ -48,7 +49,10 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
   readonly #pending = new PendingRequests()
   readonly #sendWindow: SendWindow
   readonly #stream: GetStream
+  readonly #connectTimeout: number
   readonly #timer: NodeJS.Timeout | undefined
+  /** Until the response to the first request has come. */
+  #silence: SilenceTimer | undefined
   #endpoint: URL | undefined
   /** The frame that waits for the endpoint. */
   #waiting: { frame: Frame; callback: Callback } | undefined
@@ -59,12 +63,16 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
   constructor(options: HttpOptions) {
     super({ objectMode: true })
     const { connectTimeout = limits.connectTimeout, maxMessage = limits.maxMessage } = options
+    this.#connectTimeout = connectTimeout
     this.client = new HttpClient({ ...options, url: new URL(options.url) })
     this.log = options.log ?? silent
     this.maxMessage = maxMessage
     this.#sendWindow = new SendWindow(maxMessage)
     if (connectTimeout > 0) this.#timer = setTimeout(() => this.#onTimeout(), connectTimeout)
-    this.#stream = new GetStream(this, new EventReader(this))
+    this.#stream = new GetStream(
+      this,
+      new EventReader(this, (name, data) => this.#onNamedEvent(name, data))
+    )
     this.#stream.open()
     // This must be the last step, because a signal that has already aborted destroys the transport.
     if (options.signal) addAbortSignal(options.signal, this)
@@ -90,6 +98,7 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     clearTimeout(this.#timer)
+    this.#silence?.stop()
     this.#waiting?.callback(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
     this.#waiting = undefined
     this.#sendWindow.release()
@@ -102,7 +111,10 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
     // response also tells that the server has the request.
     const first = this.#firstRequest
     const isFirst = frame.kind === 'response' && frame.id === first?.id
-    if (first !== undefined && isFirst) this.#sendWindow.finish(first)
+    if (first !== undefined && isFirst) {
+      this.#silence?.stop()
+      this.#sendWindow.finish(first)
+    }
     this.#pending.answered(frame)
   }
 
@@ -110,7 +122,7 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
     this.#post(response)
   }
 
-  onNamedEvent(name: string, data: string): void {
+  #onNamedEvent(name: string, data: string): void {
     if (name !== 'endpoint' || this.#endpoint !== undefined) return
     const url = this.#stream.url as URL
     const endpoint = URL.canParse(data, url.href) ? new URL(data, url) : undefined
@@ -129,6 +141,10 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
     this.#send(frame, callback)
   }
 
+  getOnData(): void {
+    this.#silence?.refresh()
+  }
+
   getOnRefused(error: ProxyError): void {
     this.#fail(error)
   }
@@ -143,36 +159,53 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
     const isRequest = frame.kind === 'request'
     const isFirst = isRequest && this.#firstRequest === undefined
     if (isFirst) this.#firstRequest = frame
+    if (isFirst && this.#connectTimeout > 0) {
+      this.#silence = new SilenceTimer(this.client, this.#connectTimeout, (error) =>
+        this.#fail(error)
+      )
+    }
     this.#pending.sent(frame)
     this.#post(frame)
-    this.#sendWindow.add(frame, isFirst || !isRequest, callback)
+    this.#sendWindow.add(frame, isFirst || !isRequest, callback, isFirst ? 0 : ackTimeout)
   }
 
   #post(frame: Frame): void {
-    const body = new ErrorBody()
+    let body: ErrorBody | undefined
     let status = 0
-    let accepted = false
-    this.client.send(
+    const end = (): void => {
+      body?.stop()
+      if (body === undefined || this.destroyed) return
+      if (status === 404 && isFirstRefusal(frame)) this.#onUnknown([frame], frame)
+      else if (reportsLostSession(status, body.text)) this.#onUnknown([], frame)
+      else this.#onRefused(frame, body.error(this.client.name, status))
+    }
+    const isCall = frame.kind === 'request' && frame !== this.#firstRequest
+    const exchange = this.client.send(
       {
         method: 'POST',
         url: this.#endpoint,
         headers: { 'content-type': 'application/json' },
-        body: frame.bytes
+        body: frame.bytes,
+        // Some servers acknowledge a call only after its response, which may take hours.
+        timeout: isCall ? 0 : this.#connectTimeout
       },
       {
         onHeaders: (code) => {
           status = code
-          accepted = status < 300
-          if (accepted) this.#sendWindow.finish(frame)
+          if (status < 300) {
+            this.#sendWindow.finish(frame)
+            return
+          }
+          body = new ErrorBody(() => {
+            exchange.abort()
+            end()
+          })
         },
-        onData: (chunk) => body.feed(chunk),
-        onEnd: () => {
-          if (status === 404 && isFirstRefusal(frame)) this.#onUnknown([frame], frame)
-          else if (reportsLostSession(status, body.text)) this.#onUnknown([], frame)
-          else if (!accepted) this.#onRefused(frame, body.error(this.client.name, status))
-        },
+        onData: (chunk) => body?.feed(chunk),
+        onEnd: end,
         onError: (error) => {
-          if (!accepted) this.#onRefused(frame, error)
+          body?.stop()
+          if (status === 0 || body !== undefined) this.#onRefused(frame, error)
         }
       }
     )

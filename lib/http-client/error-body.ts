@@ -1,20 +1,40 @@
 // The body of an HTTP response that reports a failure. The first characters of the body become part
-// of the error message.
+// of the error message. A server may never end the body, so it is read for 5 s and 64 KiB at most.
 
 import { HttpStatusError } from '../errors.ts'
 
-/** After about this many bytes the rest of a body is dropped. */
+/** At most this many bytes of a body are read. */
 const maxBody = 64 * 1024
+/** A body is read for at most this time, in ms. */
+const maxTime = 5000
 /** An error shows at most this many characters of the body. */
 const maxShown = 200
 
 export class ErrorBody {
   readonly #parts: Buffer[] = []
+  readonly #onFull: () => void
+  readonly #timer: NodeJS.Timeout
   #size = 0
 
+  /** @param onFull called once, if the body does not end within the limits */
+  constructor(onFull: () => void) {
+    this.#onFull = onFull
+    // The connection holds the process, not the timer.
+    this.#timer = setTimeout(onFull, maxTime).unref()
+  }
+
   feed(chunk: Buffer): void {
-    if (this.#size < maxBody) this.#parts.push(chunk)
+    if (this.#size >= maxBody) return
+    this.#parts.push(chunk)
     this.#size += chunk.length
+    if (this.#size < maxBody) return
+    this.stop()
+    this.#onFull()
+  }
+
+  /** The body has ended, or is not read any more. */
+  stop(): void {
+    clearTimeout(this.#timer)
   }
 
   get bytes(): Buffer {

@@ -29,8 +29,6 @@ export interface EventsOwner {
    * Sends an error response to the server, because a request of the server was not a valid message.
    */
   sendBack(response: Frame): void
-  /** Takes an event that has a name, such as `endpoint`. */
-  onNamedEvent?(name: string, data: string): void
 }
 
 /**
@@ -52,13 +50,16 @@ export class EventReader {
    */
   fault: ProxyError | undefined
   readonly #owner: EventsOwner
+  readonly #onNamedEvent: ((name: string, data: string) => void) | undefined
   #parser: SseParser | undefined
   /** Empty if no event had an id. A server can also reset the id with an empty one. */
   #lastEventId = ''
   #retry = limits.retry
 
-  constructor(owner: EventsOwner) {
+  /** @param onNamedEvent takes an event that has a name, such as `endpoint` */
+  constructor(owner: EventsOwner, onNamedEvent?: (name: string, data: string) => void) {
     this.#owner = owner
+    this.#onNamedEvent = onNamedEvent
   }
 
   /** Whether the server has opened the stream at least once. */
@@ -81,7 +82,7 @@ export class EventReader {
       maxMessage: this.#owner.maxMessage,
       onFrame: (frame) => this.#onFrame(frame),
       onInvalid: (error, envelope) => this.#onInvalid(error, envelope),
-      onEvent: (name, data) => this.#owner.onNamedEvent?.(name, data),
+      onEvent: (name, data) => this.#onNamedEvent?.(name, data),
       onId: (id) => (this.#lastEventId = id),
       onRetry: (time) => (this.#retry = Math.min(time, maxTime))
     })

@@ -11,6 +11,8 @@ import type { HttpExchange, ResponseHandler } from './http-exchange.ts'
 
 export interface GetOwner {
   readonly client: HttpClient
+  /** A part of the stream has arrived. */
+  getOnData?(): void
   /** The server refused the stream. The proxy does not ask again. */
   getOnRefused(error: HttpStatusError): void
   /**
@@ -39,6 +41,7 @@ export class GetStream implements ResponseHandler {
   }
 
   open(): void {
+    this.#errorBody?.stop()
     this.#errorBody = undefined
     this.#exchange = this.#owner.client.send(this.#events.request, this)
   }
@@ -49,21 +52,30 @@ export class GetStream implements ResponseHandler {
 
   stop(): void {
     clearTimeout(this.#timer)
+    this.#errorBody?.stop()
     this.#exchange?.abort()
   }
 
   onHeaders(status: number, headers: IncomingHttpHeaders): void {
     this.#status = status
     if (status === 200 && isEventStream(headers)) this.#events.start()
-    else this.#errorBody = new ErrorBody()
+    else this.#errorBody = new ErrorBody(() => this.#onFull())
   }
 
   onData(chunk: Buffer): void {
-    if (this.#errorBody === undefined) this.#events.feed(chunk)
-    else this.#errorBody.feed(chunk)
+    if (this.#errorBody === undefined) {
+      this.#owner.getOnData?.()
+      this.#events.feed(chunk)
+    } else this.#errorBody.feed(chunk)
+  }
+
+  #onFull(): void {
+    this.#exchange?.abort()
+    this.onEnd()
   }
 
   onEnd(): void {
+    this.#errorBody?.stop()
     const error = this.#errorBody?.error(this.#owner.client.name, this.#status)
     // A server that is broken or overloaded (5xx, 429) may open the stream at the next attempt.
     if (error !== undefined && this.#status < 500 && this.#status !== 429) {

@@ -28,6 +28,8 @@ export interface HttpPartOwner {
   readonly client: HttpClient
   readonly log: Log
   readonly maxMessage: number
+  /** After this silence a response that should come soon fails, in ms (0: no limit). */
+  readonly connectTimeout: number
   /** Gives a frame to the reader of the transport. */
   pass(frame: Frame): void
   /** The server has given a result in the modern revision, so it is an MCP server. */

@@ -31,7 +31,7 @@ import { readResponse } from './http-part.ts'
 import type { HttpPart, HttpPartOwner } from './http-part.ts'
 import { Post } from './post.ts'
 import type { PostOwner } from './post.ts'
-import { SendWindow } from './send-window.ts'
+import { ackTimeout, SendWindow } from './send-window.ts'
 import { isLostSession, reportsLostSession, SessionUnknownError } from './session-unknown-error.ts'
 
 /** After the first 404, how long the session waits for the 404 of other frames, in milliseconds. */
@@ -42,8 +42,8 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   readonly client: HttpClient
   readonly log: Log
   readonly maxMessage: number
+  readonly connectTimeout: number
   readonly #owner: HttpPartOwner
-  readonly #connectTimeout: number
   /** Requests without a response, by id. The server may send the response on any stream. */
   readonly #calls = new Map<Id, Post>()
   readonly #posts = new Set<Post>()
@@ -62,16 +62,12 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   #timer: NodeJS.Timeout | undefined
   #end: Promise<void> | undefined
 
-  /**
-   * @param connectTimeout how long the server may take to begin its response to the first request,
-   * in milliseconds (0: no limit)
-   */
-  constructor(owner: HttpPartOwner, connectTimeout: number) {
+  constructor(owner: HttpPartOwner) {
     this.#owner = owner
     this.client = owner.client
     this.log = owner.log
     this.maxMessage = owner.maxMessage
-    this.#connectTimeout = connectTimeout
+    this.connectTimeout = owner.connectTimeout
     this.#sendWindow = new SendWindow(owner.maxMessage)
   }
 
@@ -83,12 +79,12 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     }
     const isRequest = frame.kind === 'request'
     const isFirst = isRequest && (!this.#sentRequest || frame.method === methods.initialize)
-    const post = new Post(frame, this, isFirst ? this.#connectTimeout : 0)
+    const post = new Post(frame, this, isFirst)
     this.#posts.add(post)
     if (isRequest) this.#calls.set(frame.id as Id, post)
     if (isFirst) this.#firstRequest = post
     this.#sentRequest ||= isFirst
-    this.#sendWindow.add(frame, isFirst || !isRequest, callback)
+    this.#sendWindow.add(frame, isFirst || !isRequest, callback, isFirst ? 0 : ackTimeout)
   }
 
   get settled(): boolean {
@@ -103,6 +99,8 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     clearTimeout(this.#timer)
     this.#get.stop()
     for (const post of this.#posts) post.abort()
+    // Some of these have had their HTTP response, and wait for their response on another stream.
+    for (const post of this.#calls.values()) post.abort()
     this.#posts.clear()
   }
 

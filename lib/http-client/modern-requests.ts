@@ -32,6 +32,7 @@ export class ModernRequests implements HttpPart, PostOwner {
   readonly client: HttpClient
   readonly log: Log
   readonly maxMessage: number
+  readonly connectTimeout: number
   readonly resumes = false
   readonly sessionHeaders = {}
   readonly inSession = false
@@ -52,6 +53,7 @@ export class ModernRequests implements HttpPart, PostOwner {
     this.client = owner.client
     this.log = owner.log
     this.maxMessage = owner.maxMessage
+    this.connectTimeout = owner.connectTimeout
     this.#tools = new ToolList(owner.log, owner.client.name)
     this.#sendWindow = new SendWindow(owner.maxMessage)
   }
@@ -137,7 +139,7 @@ export class ModernRequests implements HttpPart, PostOwner {
   readonly #readTools = (response: Frame): Frame => this.#tools.read(response)
 
   #post(frame: Frame): void {
-    this.#calls.set(frame.id as Id, new Post(frame, this))
+    this.#calls.set(frame.id as Id, new Post(frame, this, frame.method === methods.discover))
   }
 
   /**

@@ -2,8 +2,7 @@
 // event stream. If the event stream breaks, a GET resumes it.
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { describe, ProxyError } from '../errors.ts'
-import type { HttpStatusError } from '../errors.ts'
+import { describe, HttpStatusError, ProxyError } from '../errors.ts'
 import { valueText } from '../json/find-value.ts'
 import type { Frame } from '../message/frame.ts'
 import { parseFrame } from '../message/parse-frame.ts'
@@ -15,9 +14,12 @@ import type { GetOwner } from './get-stream.ts'
 import type { HttpClient } from './http-client.ts'
 import type { HttpExchange, ResponseHandler } from './http-exchange.ts'
 import { isJson, JsonResponse } from './json-response.ts'
+import { SilenceTimer } from './silence-timer.ts'
 import { isFirstRefusal, reportsLostSession, SessionUnknownError } from './session-unknown-error.ts'
 
 export interface PostOwner extends EventsOwner {
+  /** After this silence a response that should come soon fails, in ms (0: no limit). */
+  readonly connectTimeout: number
   /**
    * Whether the POST carries a session id. If so, 404 means that the server does not know the
    * session.
@@ -43,8 +45,6 @@ const maxFailures = 5
 export class Post implements ResponseHandler, GetOwner {
   readonly frame: Frame
   readonly client: HttpClient
-  /** Whether the response to the frame has come, on any stream. The owner sets this. */
-  answered = false
   readonly #owner: PostOwner
   readonly #exchange: HttpExchange
   #status = 0
@@ -54,17 +54,24 @@ export class Post implements ResponseHandler, GetOwner {
   #json: JsonResponse | undefined
   #events: EventReader | undefined
   #errorBody: ErrorBody | undefined
+  #answered = false
+  readonly #isFirst: boolean
+  /** Set while a response that should come soon is not complete. */
+  #silence: SilenceTimer | undefined
   /** The GET that resumes the event stream. Undefined if the stream has not broken. */
   #get: GetStream | undefined
 
   /**
-   * @param timeout how long the server may take to begin the HTTP response, in milliseconds (0: no
-   * limit)
+   * @param isFirst whether the request is the first to the server. Its whole response must arrive
+   * without a silence of `connectTimeout` ms.
    */
-  constructor(frame: Frame, owner: PostOwner, timeout = 0) {
+  constructor(frame: Frame, owner: PostOwner, isFirst = false) {
     this.frame = frame
     this.client = owner.client
     this.#owner = owner
+    this.#isFirst = isFirst
+    // A call may take hours. The server should acknowledge other frames soon.
+    const timeout = isFirst || frame.kind !== 'request' ? owner.connectTimeout : 0
     const headers = {
       accept: 'application/json, text/event-stream',
       'content-type': 'application/json',
@@ -76,20 +83,33 @@ export class Post implements ResponseHandler, GetOwner {
   /** Closes the HTTP request. After this, no method of the owner is called. */
   abort(): void {
     this.#exchange.abort()
+    this.#stopTimers()
     this.#get?.stop()
+  }
+
+  /** Whether the response to the frame has come, on any stream. The owner sets this. */
+  get answered(): boolean {
+    return this.#answered
+  }
+
+  set answered(answered: boolean) {
+    this.#answered = answered
+    this.#silence?.stop()
+    this.#silence = undefined
   }
 
   onHeaders(status: number, headers: IncomingHttpHeaders): void {
     const isRequest = this.frame.kind === 'request'
     this.#status = status
     this.#owner.postOnHeaders(this, headers)
+    if (this.#isFirst) this.#limitSilence()
     if (status === 404 && this.#owner.inSession && isFirstRefusal(this.frame)) {
       this.abort()
       this.#fail(new SessionUnknownError(this.client.name, [this.frame]))
     } else if (status >= 300) {
-      this.#errorBody = new ErrorBody()
+      this.#errorBody = new ErrorBody(() => this.#onFull())
     } else if (isRequest && isEventStream(headers)) {
-      this.#events = new EventReader(this.#owner)
+      this.#events = new EventReader(this.#owner, (name) => this.#onNamedEvent(name))
       this.#events.start()
     } else if (!isRequest || status === 202) {
       // The proxy ignores the body. It has no content, and often it is not JSON although the
@@ -98,12 +118,15 @@ export class Post implements ResponseHandler, GetOwner {
       this.#owner.postOnEnd(this)
     } else if (isJson(headers)) {
       this.#json = new JsonResponse(this.#owner, headers)
+      // A server that has sent Content-Length has the whole body, so the body should come soon.
+      if (headers['content-length'] !== undefined) this.#limitSilence()
     } else {
-      this.#errorBody = new ErrorBody()
+      this.#errorBody = new ErrorBody(() => this.#onFull())
     }
   }
 
   onData(chunk: Buffer): void {
+    this.#silence?.refresh()
     try {
       this.#json?.feed(chunk)
     } catch (error) {
@@ -122,9 +145,14 @@ export class Post implements ResponseHandler, GetOwner {
   }
 
   onError(error: ProxyError): void {
+    this.#errorBody?.stop()
     if (this.#events !== undefined) this.#eventsOnEnd(this.#events, error)
     else if (this.#json !== undefined) this.#jsonOnEnd(this.#json, error)
     else if (!this.#accepted) this.#fail(error)
+  }
+
+  getOnData(): void {
+    this.#silence?.refresh()
   }
 
   getOnRefused(error: HttpStatusError): void {
@@ -177,7 +205,36 @@ export class Post implements ResponseHandler, GetOwner {
     return wrapped
   }
 
+  #limitSilence(): void {
+    const { connectTimeout } = this.#owner
+    if (connectTimeout === 0 || this.#silence !== undefined || this.#answered) return
+    this.#silence = new SilenceTimer(this.client, connectTimeout, (error) => {
+      this.abort()
+      this.#fail(error)
+    })
+  }
+
+  #stopTimers(): void {
+    this.#silence?.stop()
+    this.#errorBody?.stop()
+  }
+
+  #onFull(): void {
+    this.#exchange.abort()
+    this.#refused(this.#errorBody as ErrorBody)
+  }
+
+  // A server of HTTP+SSE may respond to a POST as it responds to a GET: with its event stream.
+  #onNamedEvent(name: string): void {
+    if (name !== 'endpoint' || this.#answered) return
+    this.abort()
+    const message = `${this.client.name} answered with the event stream of HTTP+SSE`
+    // The specification asks such a server to refuse the POST with this status.
+    this.#fail(new HttpStatusError(message, 405))
+  }
+
   #refused(body: ErrorBody): void {
+    body.stop()
     const response = this.frame.kind === 'request' ? this.#errorResponse(body.bytes) : undefined
     if (this.#owner.inSession && reportsLostSession(this.#status, body.text, response?.errorCode)) {
       // The server may have acted on the frame, so it is not sent again.
@@ -205,6 +262,7 @@ export class Post implements ResponseHandler, GetOwner {
   }
 
   #fail(error: ProxyError, response?: Frame): void {
+    this.#stopTimers()
     this.#owner.postOnFailed(this, error, response)
   }
 }

@@ -2,11 +2,18 @@
 //
 // A request can take hours, so the next frame does not wait for its response. But a client must not
 // send faster than the server reads. So the next frame waits while the unacknowledged frames
-// together have too many bytes. After a notification, a response or the first request, the next
-// frame waits until this frame is finished, because the server must get them in order.
+// together have too many bytes. This wait has no limit: a server may acknowledge a call only when the
+// call is done, and without the wait the frames would fill the memory.
+//
+// After a notification, a response or the first request, the next frame waits until this frame is
+// finished, because the server must get them in order. After a notification or a response it waits
+// for 5 s at most. After the first request it waits until the sender of that request gives up.
 
 import type { Frame } from '../message/frame.ts'
 import type { Callback } from '../streams/callbacks.ts'
+
+/** How long a notification or response may delay the next frame, in milliseconds. */
+export const ackTimeout = 5000
 
 export class SendWindow {
   readonly #maxBytes: number
@@ -14,6 +21,7 @@ export class SendWindow {
   /** The total size of the unacknowledged frames, in bytes. */
   #bytes = 0
   #awaited: Frame | undefined
+  #timer: NodeJS.Timeout | undefined
   #callback: Callback | undefined
 
   /**
@@ -33,12 +41,14 @@ export class SendWindow {
    *
    * @param awaited if true, the next frame waits until `finish(frame)` is called
    * @param callback called when the proxy may send the next frame
+   * @param timeout how long the next frame waits for an awaited frame, in ms (0: no limit)
    */
-  add(frame: Frame, awaited: boolean, callback: Callback): void {
+  add(frame: Frame, awaited: boolean, callback: Callback, timeout = 0): void {
     this.#unacknowledged.add(frame)
     this.#bytes += frame.bytes.length
     this.#awaited = awaited ? frame : undefined
     this.#callback = callback
+    if (awaited && timeout > 0) this.#timer = setTimeout(() => this.finish(frame), timeout)
     this.#update()
   }
 
@@ -50,7 +60,10 @@ export class SendWindow {
 
   /** Call this when the frame has its response, or when it gets none. */
   finish(frame: Frame): void {
-    if (this.#awaited === frame) this.#awaited = undefined
+    if (this.#awaited === frame) {
+      clearTimeout(this.#timer)
+      this.#awaited = undefined
+    }
     this.acknowledge(frame)
   }
 
@@ -59,6 +72,7 @@ export class SendWindow {
    * the server.
    */
   release(error?: Error | null): void {
+    clearTimeout(this.#timer)
     const callback = this.#callback
     this.#callback = undefined
     callback?.(error)
