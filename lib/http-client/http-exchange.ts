@@ -10,6 +10,9 @@ import type { Dispatcher } from 'undici'
 import { ProxyError } from '../errors.ts'
 import { isRedirect, maxRedirects, mayFollow, redirectError, redirectTarget } from './redirects.ts'
 
+/** How long, and for how many bytes, a response that is skipped may go on. */
+const maxSkip = { time: 5000, bytes: 64 * 1024 }
+
 /** The description of a request. */
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'DELETE'
@@ -61,6 +64,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
    * again.
    */
   #repeats = false
+  #skipped = 0
+  #timer: NodeJS.Timeout | undefined
 
   constructor(owner: ExchangeOwner, request: HttpRequest, handler: ResponseHandler) {
     this.#owner = owner
@@ -115,17 +120,18 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     } else if (isRedirect(status, headers)) {
       this.#redirect(status, headers.location as string)
     }
-    if (!this.#repeats && !this.ended) this.#handler.onHeaders(status, headers)
+    if (this.#repeats) this.#skip()
+    else if (!this.ended) this.#handler.onHeaders(status, headers)
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (!this.#repeats) this.#handler.onData(chunk)
+    else if ((this.#skipped += chunk.length) > maxSkip.bytes) this.#stopSkipping()
   }
 
   onResponseEnd(): void {
     if (this.#repeats) {
-      this.#repeats = false
-      void this.#owner.start(this)
+      this.#repeat()
       return
     }
     this.#end()
@@ -140,7 +146,26 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.fail(error)
+    // Only a response that is skipped broke, or was aborted.
+    if (this.#repeats && !this.ended) this.#repeat()
+    else this.fail(error)
+  }
+
+  // The body may never end.
+  #skip(): void {
+    this.#skipped = 0
+    this.resume()
+    this.#timer = setTimeout(() => this.#stopSkipping(), maxSkip.time)
+  }
+
+  #stopSkipping(): void {
+    this.#controller?.abort(new ProxyError('ERR_CLOSED', 'skipped'))
+  }
+
+  #repeat(): void {
+    clearTimeout(this.#timer)
+    this.#repeats = false
+    void this.#owner.start(this)
   }
 
   #connectionError(cause: unknown): ProxyError {
@@ -154,6 +179,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
 
   #end(): void {
     this.ended = true
+    clearTimeout(this.#timer)
     this.#owner.exchangeOnEnd(this)
   }
 
