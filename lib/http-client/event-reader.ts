@@ -1,11 +1,13 @@
 // Reads an event stream of the server. If the connection breaks, the stream can continue on another
 // connection. For this, the reader keeps the id of the last event and builds the request that asks
 // for the events after it.
+//
+// An attempt to continue is empty if it brings nothing new. If the events have ids, a changed id is
+// new. If they have none, each message is new. The pauses double with each empty attempt in a row.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { describe, ProxyError } from '../errors.ts'
 import { SseParser } from '../framing/sse.ts'
-import { limits } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
@@ -31,10 +33,9 @@ export interface EventsOwner {
   sendBack(response: Frame): void
 }
 
-/**
- * The pause between two attempts doubles up to this many milliseconds. It is longer only if the
- * server asks for more.
- */
+/** The first pause before an attempt, in ms. With `retry` a server can ask for a longer pause. */
+const minPause = 100
+/** The pause doubles up to this time, in ms. It is longer only if the server asks for more. */
 const maxPause = 30_000
 /** The longest time that a timer can wait, in milliseconds. */
 const maxTime = 2 ** 31 - 1
@@ -43,7 +44,7 @@ export const isEventStream = (headers: IncomingHttpHeaders): boolean =>
   /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
 
 export class EventReader {
-  /** The number of attempts since the stream last started. */
+  /** The number of empty attempts in a row. */
   failures = 0
   /**
    * Why an event could not be read (the last such event). The lost event may have been a response.
@@ -54,7 +55,9 @@ export class EventReader {
   #parser: SseParser | undefined
   /** Empty if no event had an id. A server can also reset the id with an empty one. */
   #lastEventId = ''
-  #retry = limits.retry
+  #retry = 0
+  /** When the last attempt opened the stream, in ms of `performance.now()`. */
+  #startTime = Infinity
 
   /** @param onNamedEvent takes an event that has a name, such as `endpoint` */
   constructor(owner: EventsOwner, onNamedEvent?: (name: string, data: string) => void) {
@@ -77,13 +80,13 @@ export class EventReader {
    * not finish.
    */
   start(): void {
-    this.failures = 0
+    this.#startTime = performance.now()
     this.#parser = new SseParser({
       maxMessage: this.#owner.maxMessage,
       onFrame: (frame) => this.#onFrame(frame),
       onInvalid: (error, envelope) => this.#onInvalid(error, envelope),
       onEvent: (name, data) => this.#onNamedEvent?.(name, data),
-      onId: (id) => (this.#lastEventId = id),
+      onId: (id) => this.#onId(id),
       onRetry: (time) => (this.#retry = Math.min(time, maxTime))
     })
   }
@@ -107,13 +110,25 @@ export class EventReader {
 
   /** Counts one more attempt. Returns how many milliseconds to wait before it. */
   nextPause(): number {
-    const pause = Math.min(this.#retry * 2 ** this.failures++, maxPause)
+    this.#startTime = Infinity
+    const pause = Math.min(minPause * 2 ** this.failures++, maxPause)
     return Math.max(pause, this.#retry)
+  }
+
+  /** A stream that was open for a long time is no empty attempt, even if it brought nothing. */
+  forgiveLongStream(): void {
+    if (performance.now() - this.#startTime >= maxPause) this.failures = 0
+  }
+
+  #onId(id: string): void {
+    if (id !== this.#lastEventId) this.failures = 0
+    this.#lastEventId = id
   }
 
   // An exception must not reach the parser, because the parser would drop the other frames of the
   // chunk.
   #onFrame(frame: Frame): void {
+    if (this.#lastEventId === '') this.failures = 0
     try {
       this.#owner.deliver(frame)
     } catch (cause) {

@@ -201,6 +201,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
 
   getOnEnd(error?: ProxyError): boolean {
     if (error !== undefined) this.log.debug(describe(error))
+    this.#events.forgiveLongStream()
     return true
   }
 

@@ -39,7 +39,7 @@ export interface PostOwner extends EventsOwner {
   postOnEnd(post: Post): void
 }
 
-/** The request fails after this many failed attempts in a row to resume its stream. */
+/** The request fails after this many empty attempts in a row to resume its stream. */
 const maxFailures = 5
 
 export class Post implements ResponseHandler, GetOwner {

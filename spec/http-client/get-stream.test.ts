@@ -134,10 +134,31 @@ test('the pauses grow while the server gives no stream', async (t) => {
   ])
   await frames.until(({ kind }) => kind === 'notification')
   const [a = 0, b = 0, c = 0, d = 0] = times
-  t.ok(b - a >= 38, '20 ms, doubled')
-  t.ok(c - b >= 78)
-  t.ok(d - c >= 158)
+  t.ok(b - a >= 198, '100 ms, doubled')
+  t.ok(c - b >= 398)
+  t.ok(d - c >= 798)
   t.match([...log.lines], [/debug: .*503/, /debug: .*429/, /debug: cannot reach/])
+})
+
+test('a stream that stays open for long may bring nothing', async (t) => {
+  const times: number[] = []
+  const { server } = await withGets(t, [({ sse }) => sse().end()])
+  const count = (): number => sent(server, 'GET').length
+  while (count() < 3) await new Promise((resolve) => setTimeout(resolve, 10))
+  const now = performance.now.bind(performance)
+  const asked = new Promise<void>((resolve) => {
+    server.script.onGet = ({ sse }) => {
+      const stream = sse()
+      setTimeout(() => {
+        if (times.push(now()) === 2) return resolve()
+        t.intercept(performance, 'now', { value: () => now() + 31_000 })
+        stream.end()
+      }, 50)
+    }
+  })
+  await asked
+  const [a = 0, b = 0] = times
+  t.ok(b - a < 300, 'the pauses begin with 100 ms again')
 })
 
 test('a pause longer than a timer can wait is cut to that', async (t) => {

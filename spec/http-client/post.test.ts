@@ -521,33 +521,61 @@ test('the server sets the pause before its stream is resumed', async (t) => {
   t.ok(waited >= 450 && waited < 900, `waited ${waited} ms`)
 })
 
-test('a stream is resumed as often as the server gives it', async (t) => {
+test('a stream is resumed as often as its event ids advance, without a flood', async (t) => {
   const { call, script } = inParts(
-    ...Array.from({ length: 10 }, () => ({ sse }: ServerExchange) => {
+    ...Array.from({ length: 10 }, (_, n) => ({ sse }: ServerExchange) => {
       const stream = sse()
-      stream.raw('id: same\nretry: 1\ndata:\n\n')
+      stream.raw(`id: ${n}\nretry: 0\ndata:\n\n`)
       stream.end()
     }),
     ({ sse }, id) => sse().send(result(id))
   )
   const { ask } = await withCall(t, call, script)
+  const began = performance.now()
   t.match(await ask('call'), { result: 'done' })
+  const took = performance.now() - began
+  t.ok(took > 950 && took < 2500, `10 pauses of 100 ms: ${took} ms`)
 })
 
-const primed = ({ sse }: ServerExchange): void => {
-  const stream = sse()
-  stream.raw('id: 1\nretry: 1\ndata:\n\n')
-  stream.end()
-}
+test('a call fails after five streams in a row that bring nothing new', async (t) => {
+  const empty: Record<string, (exchange: ServerExchange) => void> = {
+    nothing: ({ sse }) => sse().end(),
+    'a comment and `retry: 0`': ({ sse }) => {
+      const stream = sse()
+      stream.raw(': beat\n\nretry: 0\n\n')
+      stream.end()
+    },
+    'the event before': primed(1)
+  }
+  const all = Object.entries(empty).map(async ([name, part]) => {
+    const { call, script } = inParts(primed(1), ...Array<typeof part>(9).fill(part))
+    const { ask, server } = await withCall(t, call, script)
+    const began = performance.now()
+    const { error } = await ask('call')
+    const took = performance.now() - began
+    t.match(error?.message, /ended the stream before the response/, name)
+    t.equal(sent(server, 'GET').length, 5, name)
+    t.ok(took > 3000 && took < 4500, `pauses of 100, 200, 400, 800 and 1600 ms: ${took} ms`)
+  })
+  await Promise.all(all)
+})
+
+const primed =
+  (id: number) =>
+  ({ sse }: ServerExchange): void => {
+    const stream = sse()
+    stream.raw(`id: ${id}\nretry: 1\ndata:\n\n`)
+    stream.end()
+  }
 
 test('a request fails after five attempts in a row to resume its stream', async (t) => {
   const failing = ({ status }: ServerExchange): void => status(503, 'busy')
   const breaking = ({ res }: ServerExchange): void => void res.destroy()
   const { call, script } = inParts(
-    primed,
+    primed(1),
     failing,
     breaking,
-    primed,
+    primed(2),
     ...[failing, breaking, failing, breaking, failing]
   )
   const { ask, server } = await withCall(t, call, script)
@@ -563,7 +591,7 @@ test('a request fails at once when the server refuses to resume its stream', asy
     'answered 200: <html>': ({ res }) => res.writeHead(200).end('<html>')
   }
   for (const [message, refusal] of Object.entries(refusals)) {
-    const { call, script } = inParts(primed, refusal)
+    const { call, script } = inParts(primed(1), refusal)
     const { ask, server } = await withCall(t, call, script)
     t.equal((await ask('call')).error?.message, `${server.url} ${message}`)
     t.equal(sent(server, 'GET').length, 1)
@@ -572,7 +600,7 @@ test('a request fails at once when the server refuses to resume its stream', asy
 })
 
 test('a request that the server had before it forgot the session is not sent again', async (t) => {
-  const { call, script } = inParts(primed, ({ status }) => status(404))
+  const { call, script } = inParts(primed(1), ({ status }) => status(404))
   const { transport, closed } = await withCall(t, call, script)
   transport.write(request(1, 'call'))
   const error = await closed
@@ -588,7 +616,7 @@ test('a stream is not resumed after the response or a cancellation', async (t) =
     stream.send(result(id))
     stream.end()
     void stream.closed.then(answered.open)
-  }, primed)
+  }, primed(1))
   const { ask, server, transport, write, closed } = await withCall(t, call, script)
   await ask('call')
   await answered.opened

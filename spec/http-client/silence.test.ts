@@ -104,7 +104,7 @@ test('with a limit of 0 the first response may take any time', async (t) => {
     { onPost: (_message, exchange) => stalledThen(exchange) },
     { connectTimeout: 0 }
   )
-  function stalledThen({ sse, byDefault, res }: ServerExchange): void {
+  function stalledThen({ sse, res }: ServerExchange): void {
     sse()
     setTimeout(() => {
       res.end('data: {"jsonrpc":"2.0","id":"init","result":{"protocolVersion":"2025-11-25"}}\n\n')
@@ -227,7 +227,7 @@ test('a POST that gets an event stream with `endpoint` leads to HTTP+SSE', async
       sse().send('/messages?session_id=x', { event: 'endpoint' })
     },
     // The fixture has its event stream at another path.
-    onGet: ({ sse, res }) => {
+    onGet: ({ sse }) => {
       const stream = sse()
       stream.send('/messages?session_id=y', { event: 'endpoint' })
       responses.push((text) => stream.send(text))
