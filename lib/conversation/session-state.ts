@@ -1,12 +1,29 @@
 // Keeps the messages that restore a client's session on a new server. They are `initialize`,
-// `initialized`, the last log level, and each subscription that the client has not ended.
+// `initialized`, the last log level, and each subscription that the client has not ended. At most
+// 1000 subscriptions of together 1 MiB are kept.
 
+import { silent } from '../log.ts'
+import type { Log } from '../log.ts'
 import { Frame } from '../message/frame.ts'
 import { methods } from '../protocol/methods.ts'
 
+const maxSubscriptions = 1000
+/** The largest total size of the subscriptions, in bytes. */
+const maxBytes = 1024 * 1024
+
 export class SessionState {
+  readonly #log: Log
   /** The frames, in the client's order. The key says which part of the state a frame sets. */
   readonly #frames = new Map<string, Frame>()
+
+  #subscriptions = 0
+  #bytes = 0
+  #warned = false
+
+  /** @param log gets one warning when a subscription is not kept (default: silent) */
+  constructor(log: Log = silent) {
+    this.#log = log
+  }
 
   /** The frames to send to a new server, in their order. */
   get frames(): Frame[] {
@@ -22,13 +39,35 @@ export class SessionState {
         this.#keep(frame.method, frame)
         break
       case methods.subscribe:
-        this.#keep(`subscription ${uriOf(frame)}`, frame)
+        this.#subscribe(frame)
         break
       case methods.unsubscribe:
-        this.#frames.delete(`subscription ${uriOf(frame)}`)
+        this.#unsubscribe(keyOf(frame))
         break
       default: // not part of the state
     }
+  }
+
+  #subscribe(frame: Frame): void {
+    const key = keyOf(frame)
+    this.#unsubscribe(key)
+    const bytes = this.#bytes + frame.bytes.length
+    if (this.#subscriptions < maxSubscriptions && bytes <= maxBytes) {
+      this.#subscriptions++
+      this.#bytes = bytes
+      this.#keep(key, frame)
+    } else if (!this.#warned) {
+      this.#warned = true
+      this.#log.warn('too many subscriptions: some will not be restored on a new server')
+    }
+  }
+
+  #unsubscribe(key: string): void {
+    const frame = this.#frames.get(key)
+    if (frame === undefined) return
+    this.#frames.delete(key)
+    this.#subscriptions--
+    this.#bytes -= frame.bytes.length
   }
 
   // This copies the bytes, because the original may be a slice of a large chunk. The frame would
@@ -38,5 +77,10 @@ export class SessionState {
   }
 }
 
-/** The URI of the resource in the params of a message. */
-export const uriOf = (frame: Frame): string => String(frame.message().params?.uri)
+const keyOf = (frame: Frame): string => `subscription ${uriOf(frame)}`
+
+/** Returns the URI of the resource in the params of a message. Empty if it is not a string. */
+export function uriOf(frame: Frame): string {
+  const uri: unknown = frame.message().params?.uri
+  return typeof uri === 'string' ? uri : ''
+}

@@ -79,14 +79,17 @@ export class ReconnectTransport extends OuterTransport {
   readonly #failsAtStart: boolean
   readonly #connectTimeout: number
   readonly #log: Log
-  #sessionState = new SessionState()
+  #sessionState: SessionState
   /** The client's requests that have no response yet. */
   readonly #clientRequests = new PendingRequests()
   /** The requests of the current server that have no response yet. */
   readonly #serverRequests = new PendingRequests()
   /** Ids of requests from closed servers. The client's responses to them are dropped. */
   readonly #staleRequests = new Set<Id>()
-  /** The frames that no server has taken yet, oldest first. */
+  /**
+   * The frames that no server has taken yet, oldest first. While there is no server, the writer waits
+   * after one frame, so the queue does not grow.
+   */
   #queue: Frame[] = []
   /** The callback of the client's last write. It is set while the server has no room for more. */
   #writeCallback: Callback | undefined
@@ -117,6 +120,7 @@ export class ReconnectTransport extends OuterTransport {
     this.#failsAtStart = options.failsAtStart ?? !this.#remote
     this.#connectTimeout = options.connectTimeout ?? limits.connectTimeout
     this.#log = options.log ?? silent
+    this.#sessionState = new SessionState(this.#log)
     this.attach(connect())
   }
 
@@ -219,7 +223,7 @@ export class ReconnectTransport extends OuterTransport {
     if (isAway) {
       this.#away = cause
       // The client gets the error of its `initialize`, and sends another one if it wants to.
-      if (!this.#hasAnswered) this.#sessionState = new SessionState()
+      if (!this.#hasAnswered) this.#sessionState = new SessionState(this.#log)
       for (const frame of this.#queue.splice(0)) this.#failFrame(frame, cause)
     }
     this.#failTaken(cause)
