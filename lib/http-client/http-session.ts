@@ -229,10 +229,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
       this.log.warn(`${this.client.name} sent an invalid response to initialize: ${fault}`)
     }
     const { protocolVersion } = Object(message.result) as { protocolVersion?: unknown }
-    // It goes into a header, and the server may send anything.
-    const isVersion =
-      typeof protocolVersion === 'string' && /^[\x21-\x7e]{1,64}$/.test(protocolVersion)
-    this.#protocolVersion = isVersion ? protocolVersion : undefined
+    this.#protocolVersion = typeof protocolVersion === 'string' ? protocolVersion : undefined
     return response
   }
 

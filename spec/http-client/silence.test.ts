@@ -2,6 +2,7 @@
 
 import { test } from 'tap'
 import type { Script, ServerExchange, Json } from '../../fixtures/servers/http.js'
+import { ErrorBody } from '../../lib/http-client/error-body.ts'
 import { notification, request } from '../helpers.ts'
 import { opening, overHttp, overSse, overUrl, parsed, sent, shown } from './helpers.ts'
 
@@ -30,7 +31,7 @@ const stalls: Record<string, NonNullable<Script['onPost']>> = {
 
 for (const [name, onPost] of Object.entries(stalls)) {
   test(`initialize fails after a silence: ${name}`, async (t) => {
-    const script = { onPost, onGet: ({ sse }: ServerExchange) => void sse() }
+    const script = { onPost, onGet: ({ sse }: ServerExchange) => void sse().comment() }
     const { transport, closed } = await overHttp(t, script, { connectTimeout })
     transport.write(opening())
     t.match(shown(await closed), incomplete)
@@ -247,6 +248,56 @@ test('a POST that gets an event stream with `endpoint` leads to HTTP+SSE', async
   const { transport: other, closed } = await overHttp(t, script)
   other.write(opening())
   t.match(shown(await closed), { text: /answered with the event stream of HTTP\+SSE/ })
+})
+
+test('after the response, an event `endpoint` means nothing', async (t) => {
+  const { initialize, ask } = await overHttp(t, {
+    onPost: ({ id, method }: Json, { sse, byDefault }) => {
+      if (method !== 'call') return byDefault()
+      const stream = sse()
+      stream.send('hello', { event: 'other' })
+      stream.send({ jsonrpc: '2.0', id, result: {} })
+      stream.send('/messages', { event: 'endpoint' })
+      stream.end()
+    }
+  })
+  await initialize()
+  t.match(await ask('call'), { result: {} })
+  t.match(await ask('call'), { result: {} })
+})
+
+test('over HTTP+SSE, a response to a POST may break', async (t) => {
+  const breaks =
+    (code: number) =>
+    ({ res }: ServerExchange): void => {
+      res.writeHead(code, { 'content-length': 100 })
+      res.write('x')
+      setTimeout(() => res.destroy(), 50)
+    }
+  const { initialize, write, log, transport, answer } = await overSse(t, {
+    onMessage: (message: Json, exchange) => {
+      if (message.method === 'accepted') breaks(202)(exchange)
+      else if (message.method === 'refused') breaks(500)(exchange)
+      else exchange.byDefault()
+    }
+  })
+  await initialize()
+  await write(notification('accepted'))
+  await new Promise((resolve) => setTimeout(resolve, 150))
+  t.strictSame([...log.lines], [])
+  transport.write(request(1, 'refused'))
+  t.match(await answer(1), { error: { message: /cannot reach/ } })
+})
+
+test('the end of an error body is reported once', async (t) => {
+  let count = 0
+  const body = new ErrorBody(() => count++)
+  body.feed(Buffer.alloc(64 * 1024 - 1))
+  t.equal(count, 0)
+  body.feed(Buffer.alloc(1))
+  body.feed(Buffer.alloc(1))
+  t.equal(count, 1)
+  t.equal(body.bytes.length, 64 * 1024)
 })
 
 test('a redirect whose body does not end is followed', async (t) => {

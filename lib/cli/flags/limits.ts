@@ -16,7 +16,7 @@ export const limitFlags = {
     kind: time,
     default: limits.connectTimeout,
     sets: 'connectTimeout',
-    help: 'how long a connection may take to open, and a server to give its first response'
+    help: 'how long a connection may take to open, and how long a server may be silent before its first response is complete'
   },
   'close-timeout': {
     shape: 'value',
