@@ -1,13 +1,14 @@
 // A transport that stays open when its server closes. It then starts a new server and sends it the
 // messages that restore the session. It also does this for a remote server that forgot the session.
 //
-// Each frame from the client waits in a queue until a server has taken it. When a server closes,
-// requests that it had taken get an error: it may have acted on them, so they are never sent twice.
-// Frames still in the queue go to the next server.
+// Each frame from the client waits in a queue until a server has taken it. When a server closes, the
+// requests that it had taken get an error. They are never sent twice, because the server may have
+// acted on them. The frames that are still in the queue go to the next server.
 //
-// A process that dies too often is not started again. A remote server is different: the wrapper connects
-// again for as long as the client is there, after pauses that double up to 30 s. After the first attempt
-// that fails, requests get an error at once, until a server has taken over.
+// A process that dies too often is not started again. For a remote server there is no such limit: the
+// transport connects again for as long as the client is connected. The pauses between the attempts
+// double up to 30 s. After the first failed attempt, each request gets an error at once, until an
+// attempt succeeds.
 
 import type { Duplex } from 'node:stream'
 import { sendInOrder } from '../conversation/ask-server.ts'
@@ -26,19 +27,19 @@ import { failAfterReading } from '../streams/fail-after-reading.ts'
 import { OuterTransport } from '../streams/outer-transport.ts'
 import { ServerGoneError } from '../streams/server-gone-error.ts'
 import { cancellation } from './cancellation.ts'
-import { RestartCount } from './restart-count.ts'
+import { pauseBefore, RestartCount } from './restart-count.ts'
 
 export interface ReconnectOptions {
   /** How many restarts a minute are allowed. More fail the transport (default 5; 0: no limit). */
   restarts?: number | undefined
   /**
-   * The server is at a URL (default: false, it is a process). The transport then stays while the server
-   * is away, and `restarts` does not apply.
+   * Whether the server is at a URL (default: false, it is a process). If so, the transport stays open
+   * while the server cannot be reached, and `restarts` does not apply.
    */
   remote?: boolean | undefined
   /**
-   * The transport fails if the first server closes before it answers a request (default: false with
-   * `remote`, else true).
+   * Whether the transport fails if the first server closes before it sends a response (default: false
+   * with `remote`, else true).
    */
   failsAtStart?: boolean | undefined
   /**
@@ -48,16 +49,16 @@ export interface ReconnectOptions {
   connectTimeout?: number | undefined
   /** An abort of this signal destroys the transport and its server. */
   signal?: AbortSignal | undefined
-  /** Gets a warning for each restart. Default: nothing is logged. */
+  /** Gets a warning for each restart (default: silent). */
   log?: Log | undefined
 }
 
 /**
  * Returns a transport that uses the servers that `connect` makes, one server at a time.
  *
- * It emits `ready` when a server has answered a request for the first time. It fails with the error of
- * the last server if no server ever answered, or if there were too many restarts within a minute. With
- * `remote` it fails only when the client ends and no server has ever answered.
+ * It emits `ready` at the first response of a server. If no server ever sent a response, or after too
+ * many restarts within a minute, it fails with the error of the last server. With `remote` it fails
+ * only when the client ends and no server ever sent a response.
  *
  * @param connect makes the transport to a server: `() => connectChild({ command })`
  */
@@ -67,10 +68,6 @@ export function reconnect(
 ): ReconnectTransport {
   return new ReconnectTransport(connect, options)
 }
-
-/** The pause before the second restart within a minute, in ms. It doubles with each, up to the maximum. */
-const firstPause = 100
-const maxPause = 30_000
 
 export class ReconnectTransport extends OuterTransport {
   readonly #connect: () => Duplex
@@ -93,23 +90,23 @@ export class ReconnectTransport extends OuterTransport {
   #queue: Frame[] = []
   /** The callback of the client's last write. It is set while the server has no room for more. */
   #writeCallback: Callback | undefined
-  /** Whether a server has answered a request. If not, a server that closes is not restarted. */
+  /** Whether a server has sent a response. */
   #hasAnswered = false
-  /** Why the first server failed. It is kept until the client sends a frame, or ends. */
+  /** The error of the first server. It is kept until the client sends a frame, or ends. */
   #startError: ProxyError | undefined
   /** The server whose session is being restored. */
   #nextServer: Duplex | undefined
   readonly #restartCount = new RestartCount()
-  /** How many servers at the URL have closed since one answered a request of the client. */
+  /** How many remote servers have closed since the last response. */
   #failures = 0
-  /** Why the remote server cannot be used now. */
+  /** Set while the remote server cannot be reached. Each request gets this error. */
   #away: ProxyError | undefined
   #timer: NodeJS.Timeout | undefined
   /** Whether the client has ended and has the responses to all its requests. */
   #ended = false
-  /** The pending requests that end only when the client cancels them: they bring notifications. */
+  /** The pending requests that open a subscription. They end only when the client cancels them. */
   readonly #listens = new Set<Id>()
-  /** Set by `expire`: each request gets this error. */
+  /** Set by `expire`. Each request gets this error. */
   #expired: ProxyError | undefined
 
   constructor(connect: () => Duplex, options: ReconnectOptions) {
@@ -124,7 +121,7 @@ export class ReconnectTransport extends OuterTransport {
     this.attach(connect())
   }
 
-  /** Answers all requests, pending and later ones, with an error, and destroys the server. */
+  /** Destroys the server. All requests, pending and later ones, get the error. */
   expire(error: ProxyError): void {
     this.#expired = error
     clearTimeout(this.#timer)
@@ -157,7 +154,7 @@ export class ReconnectTransport extends OuterTransport {
     this.#clientRequests.whenSettled(() => {
       this.#ended = true
       if (this.inner !== undefined) {
-        // `end` does not call back on a stream that is destroyed.
+        // `expire` has destroyed the server, and a destroyed stream does not call back after `end`.
         if (this.#expired === undefined) this.inner.end(() => callback())
         else this.inner.once('close', () => callback())
         return
@@ -181,6 +178,7 @@ export class ReconnectTransport extends OuterTransport {
 
   protected override innerOnFrame(frame: Frame): void {
     if (this.#clientRequests.answered(frame)) {
+      this.#listens.delete(frame.id as Id)
       this.#failures = 0
       const isFirst = !this.#hasAnswered
       this.#hasAnswered = true
@@ -218,22 +216,22 @@ export class ReconnectTransport extends OuterTransport {
   }
 
   #remoteOnClose(cause: ProxyError): void {
-    // The first attempt may succeed at once: a session that the server has forgotten is opened again.
+    // After the first failure the server may be well, and may only have forgotten the session.
     const isAway = ++this.#failures > 1 || !this.#hasAnswered
     if (isAway) {
       this.#away = cause
-      // The client gets the error of its `initialize`, and sends another one if it wants to.
+      // The `initialize` of the client gets the error. The client may send another `initialize`.
       if (!this.#hasAnswered) this.#sessionState = new SessionState(this.#log)
       for (const frame of this.#queue.splice(0)) this.#failFrame(frame, cause)
     }
     this.#failTaken(cause)
     if (isAway) this.#releaseWriter()
     if (this.#ended) return
-    // Before the first answer there is no session that could be opened again at once.
+    // A pause comes even before the first attempt if there is no session to restore.
     this.#restartAfter(this.#hasAnswered ? this.#failures : this.#failures + 1, cause)
   }
 
-  /** Handles a frame while the remote server is away. Only what restores the session is kept. */
+  /** Handles a frame while the remote server cannot be reached. A request gets the error. */
   #failFrame(frame: Frame, cause: ProxyError): void {
     if (frame.kind === 'notification' && this.#hasAnswered) this.#sessionState.note(frame)
     if (frame.kind === 'request') this.#failRequests(cause, (id) => id === frame.id)
@@ -241,8 +239,7 @@ export class ReconnectTransport extends OuterTransport {
 
   /** Fails the requests that a server has taken. */
   #failTaken(cause: ProxyError): void {
-    const requests = this.#queue.filter(({ kind }) => kind === 'request')
-    const queued = new Set(requests.map(({ id }) => id))
+    const queued = new Set(this.#queue.map(({ kind, id }) => (kind === 'request' ? id : undefined)))
     this.#failRequests(cause, (id) => !queued.has(id))
   }
 
@@ -254,7 +251,7 @@ export class ReconnectTransport extends OuterTransport {
     }
   }
 
-  /** When the client has ended, nothing reads the notifications that they bring. */
+  /** Cancels the subscriptions, because a client that has ended does not need notifications. */
   #cancelListens(): void {
     for (const id of this.#clientRequests.ids.filter((id) => this.#listens.has(id))) {
       const frame = cancellation(id, 'the client disconnected')
@@ -312,11 +309,10 @@ export class ReconnectTransport extends OuterTransport {
 
   /** Starts the next server. The pause before it grows with `count`. */
   #restartAfter(count: number, cause: ProxyError): void {
-    const pause = count === 1 ? 0 : Math.min(firstPause * 2 ** (count - 2), maxPause)
     this.#timer = setTimeout(() => {
       this.#log.warn(`${this.#remote ? 'connecting' : 'starting'} again: ${describe(cause)}`)
       void this.#restart()
-    }, pause)
+    }, pauseBefore(count))
   }
 
   async #restart(): Promise<void> {
@@ -328,7 +324,7 @@ export class ReconnectTransport extends OuterTransport {
     const frames = this.#sessionState.frames.filter((frame) => !isQueued(frame))
     const outcome = await sendInOrder(server, frames, {
       timeout: this.#connectTimeout,
-      // A transport to a URL allows this time of silence, and a server that is slow may send heartbeats.
+      // For a remote server the transport limits the time: each heartbeat starts it again.
       initializeTimeout: this.#remote ? 0 : this.#connectTimeout,
       onFrame: (frame) => this.innerOnFrame(frame)
     }).catch((error: ProxyError) => error)
@@ -341,7 +337,7 @@ export class ReconnectTransport extends OuterTransport {
     }
     this.#away = undefined
     this.attach(server)
-    // This lets the client write its next frames. It comes last, so that the queued frames go first.
+    // The client may write its next frames only after the queued frames, so this comes last.
     let hasRoom = true
     for (const frame of this.#queue) hasRoom = this.#send(frame)
     if (hasRoom) this.#releaseWriter()

@@ -111,7 +111,7 @@ test('the client gets an error if the server ends or fails without a response', 
   await servers.until(() => servers.length === 3)
   servers[2]?.destroy(new Error('secret'))
   t.match(JSON.parse((await third).text), {
-    error: { message: 'the server ended without a response' }
+    error: { message: 'internal error (see the log of the proxy)' }
   })
 })
 
