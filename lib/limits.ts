@@ -18,7 +18,10 @@ export const limits = {
    * request at that moment loses the request.
    */
   idleTimeout: 2 * 60_000,
-  /** How long a server may take to exit after the end of its input, in ms. It gets SIGTERM after half. */
+  /**
+   * How long a server may take to exit after the end of its input, in ms. It gets SIGTERM after
+   * half.
+   */
   closeTimeout: 3000,
   /** How long pending requests may still get a response after a signal to stop, in ms. */
   drainTimeout: 6000,

@@ -1,8 +1,9 @@
 // Runs client mode: joins the client at stdin and stdout, which started this command, to the server
 // at a URL.
 //
-// The end of stdin, a signal, and the end of the parent process all end it. Requests in flight have
-// --drain-timeout to get their responses; then they get an error. The session at the server ends too.
+// Client mode ends after the end of stdin, after a signal, and when the parent process has exited.
+// It waits up to --drain-timeout for the responses to pending requests. Requests without a response
+// then get an error. At last the proxy ends the session at the server.
 
 import type { ClientConfig } from '../config/config.ts'
 import { isAbort, ProxyError } from '../errors.ts'
@@ -26,7 +27,8 @@ export async function runClient(config: ClientConfig, log: Log): Promise<void> {
   try {
     await join(client, server, recorder?.tap('stdio'))
   } catch (error) {
-    // An abort is no failure: the reader of stdout exited, as `head` does, or did not read in time.
+    // An abort is no failure. The reader of stdout has exited, as `head` does, or it read too
+    // slowly.
     if (!isAbort(error)) throw error
   } finally {
     release()
@@ -34,11 +36,12 @@ export async function runClient(config: ClientConfig, log: Log): Promise<void> {
   }
 }
 
-/** How often to look whether the parent process has gone, in ms. */
+/** The time between two checks whether the parent process still runs, in ms. */
 const parentInterval = 1000
 
 /**
- * Ends the two transports in time.
+ * Ends client mode in time: listens for the end of stdin, for signals and for the exit of the
+ * parent.
  *
  * @returns a function that removes all listeners and timers
  */
@@ -56,11 +59,11 @@ function endInTime(
   }
   const expire = (message: string): void => {
     server.expire(new ProxyError('ERR_TIMEOUT', message))
-    // A client that was told to stop and does not read must not keep the process.
+    // After a signal the proxy must exit, even if the client does not read its output.
     if (stopped) after(closeTimeout, () => client.destroy())
   }
   const timeUp = (): void => {
-    // The response may wait behind others that a pipe's reader takes slowly.
+    // If the client reads slowly, the response may wait in the output. So the time starts again.
     if (!stopped && client.writableLength > 0) after(drainTimeout, timeUp)
     else expire('no response came in time after the client had ended (see --drain-timeout)')
   }
@@ -75,12 +78,13 @@ function endInTime(
     onEnd()
   }
   const releaseSignals = onStop((again) => {
-    // A host closes stdin first, sends SIGTERM two seconds later, and soon SIGKILL.
+    // MCP hosts close stdin, send SIGTERM two seconds later, and SIGKILL soon after that. So a
+    // SIGTERM after the end of stdin does not wait.
     const isSecond = again || ended
     stop()
     if (isSecond) expire('the proxy was stopped before the response came')
   }, onHangup)
-  // Nothing is open any more that a response could come on.
+  // Node emits `beforeExit` when nothing is open any more, so no response can come.
   const beforeExit = (): void => expire('the server accepted the request and sent no response')
   const { ppid } = process
   const parentTimer = setInterval(() => {

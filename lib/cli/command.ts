@@ -1,6 +1,6 @@
-// The process of the command: runs it, and makes sure that the process ends. It exits when the work is
-// done, even if a socket, a timer or a pipe without a reader is still open. At the exit it kills all
-// servers that still run.
+// Runs the command in this process, and makes sure that the process ends. The process exits when
+// the work is done, even if a socket, a timer or a pipe without a reader is still open. At the exit
+// it kills all servers that still run.
 
 import type { Writable } from 'node:stream'
 import { describe } from '../errors.ts'
@@ -8,15 +8,16 @@ import { killGroups } from '../stdio/running-groups.ts'
 import { LogWriter } from './log-writer.ts'
 import { main } from './main.ts'
 
-/** How long the output that is still queued may take to go out, in ms. */
+/** How long the process waits at its end for readers of stdout and stderr, in ms. */
 const flushTimeout = 300
 
 /** Runs the command with the arguments of this process, then exits. */
 export async function runCommand(): Promise<void> {
   process.on('exit', killGroups)
-  // Without a listener Node opens the inspector, which lets any local program run code here.
+  // Without this listener, Node opens the inspector, and any local program can then run code in
+  // this process.
   process.on('SIGUSR1', () => {})
-  // An unhandled rejection becomes an uncaught exception.
+  // Node turns an unhandled rejection into an uncaught exception, so this handles both.
   process.on('uncaughtException', (error) => {
     new LogWriter().write(`mcp-proxy: internal error: ${describe(error)}`)
     void exit(1)
@@ -33,7 +34,7 @@ export async function exit(code: number): Promise<void> {
   process.exit()
 }
 
-/** Resolves when the stream has written all that it holds, or has failed. */
+/** Resolves when the stream has written all its data, or has failed. */
 function flushed(output: Writable): Promise<void> {
   return new Promise((resolve) => {
     if (!output.writable || output.writableLength === 0) resolve()

@@ -18,8 +18,8 @@ export async function openRecorder(
 }
 
 /**
- * What SIGHUP does other than stop the process: it reopens the recording. Undefined if a terminal is
- * open, because a terminal sends SIGHUP when it closes.
+ * Returns the function that SIGHUP calls: it opens the recording again. Returns undefined if SIGHUP
+ * must stop the proxy: without a recording, and at a terminal, which sends SIGHUP when it closes.
  */
 export function onHangup(recorder: Recorder | undefined): (() => void) | undefined {
   const { stdin, stdout, stderr } = process

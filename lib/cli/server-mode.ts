@@ -29,7 +29,7 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   let listener: Listener | undefined
   let stop!: () => void
   const stopped = new Promise<void>((resolve) => (stop = resolve))
-  // Before any server starts: a signal must not leave servers behind.
+  // This comes before the first server starts, so that a signal never leaves a server behind.
   const release = onStop((again) => {
     log.info(again ? 'stopping at once' : 'stopping (a second signal stops at once)')
     stop()
@@ -53,8 +53,8 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
       else log.error(`${about()}: ${describe(error)}`)
     }
     log.debug(`${about()}: opened`)
-    // This listens on the server only, because `join` destroys the server with the error when either
-    // side fails.
+    // This listens on the server only, because `join` destroys the server with the error when
+    // either side fails.
     const server = upstream.connect(kind).once('error', logFailure)
     const isPort = kind !== 'session' || config.shared
     if (isPort && recorder === undefined) {
@@ -94,7 +94,7 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   }
 }
 
-/** Resolves when the promise does, or after `time` ms (0: no limit). */
+/** Resolves when `promise` resolves, and after `time` ms at the latest (0: no limit). */
 async function atMost(time: number, promise: Promise<void>): Promise<void> {
   if (time === 0) return promise
   let timer: NodeJS.Timeout | undefined

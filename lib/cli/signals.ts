@@ -9,10 +9,10 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
 const lastTimeout = 600
 
 /**
- * Calls `callback` at each signal to stop. From the second one on it kills all servers first, and the
- * process exits within 600 ms.
+ * Calls `callback` at each signal to stop. At the second signal and at later ones it first kills
+ * all servers, and the process exits within 600 ms.
  *
- * @param callback `again` is true from the second signal on: the user wants an immediate stop
+ * @param callback `again` is false at the first signal and true later
  * @param onHangup what SIGHUP does instead (default: it is a signal to stop)
  * @returns a function that removes the listeners
  */

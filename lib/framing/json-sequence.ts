@@ -14,8 +14,8 @@ export class JsonSequenceParser {
 
   /**
    * @param maxMessage the largest value to accept, in bytes (default: 64 MiB; 0: no limit)
-   * @param onValue receives each complete object or array. If other bytes than white space follow the
-   *   last one when the body ends, it receives these bytes too
+   * @param onValue receives each complete object or array. If other bytes than white space follow
+   * the last one when the body ends, it receives these bytes too
    */
   constructor(maxMessage: number | undefined, onValue: (bytes: Buffer) => void) {
     this.#maxMessage = maxMessage

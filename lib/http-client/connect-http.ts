@@ -22,9 +22,9 @@ import { ModernRequests } from './modern-requests.ts'
  * Returns the transport to the server at a URL, over Streamable HTTP. The client may send requests
  * of the modern revision while it also has a session.
  *
- * A request that fails gets an error response, and the transport goes on. The transport is destroyed
- * when the first request or `initialize` fails, or when the server does not know the session any more.
- * `end()` waits for the responses to come, then ends the session with a DELETE.
+ * A request that fails gets an error response, and the transport goes on. The transport is
+ * destroyed when the first request or `initialize` fails, or when the server does not know the
+ * session any more. `end()` waits for the responses to come, then ends the session with a DELETE.
  *
  * Errors: `ERR_CONNECTION`, `ERR_HTTP_STATUS`, `ERR_HTTP_ANSWER`, `ERR_TOKEN`, `ERR_TIMEOUT`,
  * `ERR_SESSION_UNKNOWN`.

@@ -51,7 +51,7 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
   readonly #stream: GetStream
   readonly #connectTimeout: number
   readonly #timer: NodeJS.Timeout | undefined
-  /** Until the response to the first request has come. */
+  /** Set until the response to the first request has come. */
   #silence: SilenceTimer | undefined
   #endpoint: URL | undefined
   /** The frame that waits for the endpoint. */
@@ -186,7 +186,8 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
         url: this.#endpoint,
         headers: { 'content-type': 'application/json' },
         body: frame.bytes,
-        // Some servers acknowledge a call only after its response, which may take hours.
+        // Some servers answer the POST of a call only after the call's response, which may take
+        // hours.
         timeout: isCall ? 0 : this.#connectTimeout
       },
       {

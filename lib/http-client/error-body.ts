@@ -19,7 +19,7 @@ export class ErrorBody {
   /** @param onFull called once, if the body does not end within the limits */
   constructor(onFull: () => void) {
     this.#onFull = onFull
-    // The connection holds the process, not the timer.
+    // The open connection keeps the process alive, so the timer must not.
     this.#timer = setTimeout(onFull, maxTime).unref()
   }
 
@@ -32,7 +32,7 @@ export class ErrorBody {
     this.#onFull()
   }
 
-  /** The body has ended, or is not read any more. */
+  /** Call this when the body has ended, or when the rest of it is not read. */
   stop(): void {
     clearTimeout(this.#timer)
   }
@@ -45,7 +45,7 @@ export class ErrorBody {
     return this.bytes.toString()
   }
 
-  /** The error with the status and the beginning of the body, as one line. */
+  /** Returns the error: the status and the first characters of the body, as one line. */
   error(name: string, status: number): HttpStatusError {
     const text = this.text.replace(/\s+/g, ' ').trim().slice(0, maxShown)
     return new HttpStatusError(`${name} answered ${status}${text && `: ${text}`}`, status)

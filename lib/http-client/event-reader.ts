@@ -101,8 +101,8 @@ export class EventReader {
       accept: 'text/event-stream',
       ...this.#owner.sessionHeaders
     }
-    // undici writes a header as latin1. This conversion sends the id as the UTF-8 bytes that came in
-    // the event.
+    // undici writes a header as latin1. This conversion sends the id as the UTF-8 bytes that came
+    // in the event.
     const lastEventId = Buffer.from(this.#lastEventId).toString('latin1')
     if (this.resumable) headers[headerNames.lastEventId] = lastEventId
     return { method: 'GET', headers }

@@ -10,7 +10,10 @@ import type { Dispatcher } from 'undici'
 import { ProxyError } from '../errors.ts'
 import { isRedirect, maxRedirects, mayFollow, redirectError, redirectTarget } from './redirects.ts'
 
-/** How long, and for how many bytes, a response that is skipped may go on. */
+/**
+ * The exchange waits at most this time (in ms) and reads at most this many bytes for the end of a
+ * response that it skips. Then it closes the connection.
+ */
 const maxSkip = { time: 5000, bytes: 64 * 1024 }
 
 /** The description of a request. */
@@ -146,12 +149,12 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    // Only a response that is skipped broke, or was aborted.
+    // If the exchange skips this response, only the end of it is missing, so the request goes on.
     if (this.#repeats && !this.ended) this.#repeat()
     else this.fail(error)
   }
 
-  // The body may never end.
+  // Reads the rest of a response and drops it. The rest may never end, so the time has a limit.
   #skip(): void {
     this.#skipped = 0
     this.resume()

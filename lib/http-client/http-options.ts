@@ -13,14 +13,14 @@ export interface HttpOptions extends Omit<HttpClientOptions, 'url'> {
    */
   maxMessage?: number | undefined
   /**
-   * The time limit to open a connection, in milliseconds (default 30 000; 0: no limit). With
-   * `connectHttp` it is also the limit for the server to begin its response to the first request.
+   * The time limit to open a connection, in milliseconds (default 30 000; 0: no limit). It is
+   * also the longest silence of the server before its response to the first request is complete.
    * With `connectSse` it is also the limit for the server to name its endpoint. Later requests have
    * no limit.
    */
   connectTimeout?: number | undefined
   /**
-   * How long the server may take to confirm the end of the session, in milliseconds (default 5000;
+   * How long the server may take to confirm the end of the session, in milliseconds (default 3000;
    * 0: no limit). `connectSse` ignores this option.
    */
   closeTimeout?: number | undefined

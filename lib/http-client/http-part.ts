@@ -11,7 +11,7 @@ import type { HttpClient } from './http-client.ts'
 export interface HttpPart {
   /** Sends a frame. Calls `callback` when the transport may send the next frame. */
   send(frame: Frame, callback: Callback): void
-  /** Whether no response is missing. */
+  /** Whether each request has its response. */
   readonly settled: boolean
   /** Aborts the requests that have not finished. */
   stop(): void

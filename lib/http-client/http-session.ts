@@ -89,8 +89,8 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
 
   get settled(): boolean {
     if (this.#unknown !== undefined || this.#calls.size > 0) return false
-    // After the response to its request, a POST is no reason to wait: a server may keep its stream
-    // open.
+    // A server may keep the event stream of a POST open after the response to the request. The
+    // session does not wait for the end of such a stream.
     for (const post of this.#posts) if (!post.answered) return false
     return true
   }
@@ -99,7 +99,8 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     clearTimeout(this.#timer)
     this.#get.stop()
     for (const post of this.#posts) post.abort()
-    // Some of these have had their HTTP response, and wait for their response on another stream.
+    // The HTTP response to some of these has ended. They wait for their JSON-RPC response on
+    // another stream.
     for (const post of this.#calls.values()) post.abort()
     this.#posts.clear()
   }
@@ -175,7 +176,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     this.postOnEnd(post)
   }
 
-  /** The failure of the first request says that there is no MCP server. */
+  /** Whether the failure of the first request shows that there is no MCP server at the URL. */
   #isFatal(error: ProxyError, response: Frame | undefined): boolean {
     return !this.#owner.isModern() && (response === undefined || isNoEndpoint(error))
   }
@@ -190,8 +191,8 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   }
 
   getOnRefused(error: HttpStatusError): void {
-    // A server without such a stream answers 405, or less clearly 404. But where the server has given
-    // the stream before, 404 is about the session.
+    // A server that has no stream for GET answers 405, and some servers answer 404. But if the
+    // server opened the stream before, 404 means that it does not know the session any more.
     const { received, message } = error
     const isUnknown =
       (received === 404 && this.#events.started) || reportsLostSession(received, message)

@@ -2,8 +2,8 @@
 //
 // A request can take hours, so the next frame does not wait for its response. But a client must not
 // send faster than the server reads. So the next frame waits while the unacknowledged frames
-// together have too many bytes. This wait has no limit: a server may acknowledge a call only when the
-// call is done, and without the wait the frames would fill the memory.
+// together have too many bytes. This wait has no limit: a server may acknowledge a call only when
+// the call is done, and without the wait the frames would fill the memory.
 //
 // After a notification, a response or the first request, the next frame waits until this frame is
 // finished, because the server must get them in order. After a notification or a response it waits

@@ -1,8 +1,9 @@
-// A session that the server no longer knows: its error, and the ways in which servers report it.
+// The error for a session that the server no longer knows, and the functions that recognize how
+// servers report it.
 //
-// The specification has one way: status 404 to a request with a session id. Servers and gateways in the
-// field also use 400, 401, 403 and 410, or a JSON-RPC error. Those statuses have other meanings too, so
-// the body must say that it is about the session.
+// By the specification, a server reports it with status 404 to a request with a session id. Some
+// servers and gateways send 400, 401, 403, 410 or a JSON-RPC error instead. These have other
+// meanings too, so they count only if the text in the body speaks of a lost session.
 
 import type { Frame } from '../message/frame.ts'
 import { errorCodes } from '../protocol/error-codes.ts'
@@ -18,14 +19,15 @@ export class SessionUnknownError extends ServerGoneError {
   }
 }
 
-/** How much of a body is searched, in characters. */
+/** Only this many characters of a body are searched. */
 const maxRead = 4096
 
 const refused = new WeakSet<Frame>()
 
 /**
- * True at the first call for a frame. A frame that was refused because of the session is sent once
- * more. If the new session refuses it too, the refusal is about the frame.
+ * Returns true at the first call with a frame, and false later. The proxy sends a frame once more
+ * if it was refused because of the session. If the new session refuses it too, the session is not
+ * the reason, so the frame fails.
  */
 export function isFirstRefusal(frame: Frame): boolean {
   if (refused.has(frame)) return false
@@ -34,16 +36,19 @@ export function isFirstRefusal(frame: Frame): boolean {
 }
 
 const statuses = new Set([400, 401, 403, 410])
-/** Words that say that a session does not exist any more, near the word `session`. */
+/** Matches a text that says that a session does not exist any more. */
 const lost =
   /session[\s\S]{0,80}(not found|unknown|expired|invalid|not exist|no longer|terminated|closed|gone|missing|not valid)|server not initialized|(no|unknown|expired|invalid|missing|bad|stale|find|no transport found for)\W{1,3}(\w+\W+){0,3}session/i
 
-/** True if the body of a response with this status reports a lost session. */
+/** Returns whether an HTTP response with this status and body reports a lost session. */
 export function reportsLostSession(status: number, body: string, errorCode?: number): boolean {
   if (!statuses.has(status)) return false
   return errorCode === errorCodes.sessionUnknown || lost.test(body.slice(0, maxRead))
 }
 
-/** True if a JSON-RPC error reports a lost session. The code alone has other meanings too. */
+/**
+ * Returns whether a JSON-RPC error reports a lost session. Its code has other meanings too, so its
+ * text must also say so.
+ */
 export const isLostSession = ({ errorCode, bytes }: Frame): boolean =>
   errorCode === errorCodes.sessionUnknown && lost.test(bytes.toString('utf8', 0, maxRead))

@@ -50,8 +50,8 @@ export async function checkModern(
   const params = typeof tool === 'string' ? await mirroredParams(tool) : []
   const mismatch = findMismatch(headers, message, params)
   if (mismatch !== undefined) throw new ProxyError('ERR_HEADER_MISMATCH', mismatch)
-  // All modern clients share one server, and an `initialize` from one client would make it legacy for
-  // all.
+  // All modern clients share one server, and an `initialize` from one client would make it legacy
+  // for all.
   if (frame.method === methods.initialize) {
     throw new ProxyError('ERR_METHOD_NOT_FOUND', `this revision has no ${methods.initialize}`)
   }

@@ -19,8 +19,8 @@ export abstract class ClientTransport extends Duplex {
   }
 
   /**
-   * Refuses new requests, and ends the session when no connected client waits for a response. It may be
-   * called again, to check whether the client is still connected.
+   * Refuses new requests, and ends the session when no connected client waits for a response. It
+   * may be called again, to check whether the client is still connected.
    */
   abstract close(): void
 

@@ -99,7 +99,9 @@ async function createSecureServer(tls: Tls): Promise<Server> {
   }
 }
 
-/** Emits `drained` when `close` has ended all sessions, and `close` when all connections are closed. */
+/**
+ * Emits `drained` when `close` has ended all sessions, and `close` when all connections are closed.
+ */
 export class Listener extends EventEmitter {
   /** The URL of the root path. It ends with a slash. */
   readonly url: string
@@ -170,8 +172,8 @@ export class Listener extends EventEmitter {
   }
 
   /**
-   * Refuses new clients and new requests, waits for the pending requests whose clients are connected,
-   * then closes all connections.
+   * Refuses new clients and new requests, waits for the pending requests whose clients are
+   * connected, then closes all connections.
    *
    * @param drainTimeout how long to wait for the pending requests, in ms
    */

@@ -16,8 +16,8 @@ export interface PostResponseOwner {
   /** An HTTP response that is still undecided at its deadline becomes an event stream. */
   readonly deadlines: DeadlineQueue
   /**
-   * Returns the HTTP status and the additional headers of a JSON body. `frame` is the first response
-   * in that body.
+   * Returns the HTTP status and the additional headers of a JSON body. `frame` is the first
+   * response in that body.
    */
   headFor(frame: Frame): { status: number; headers?: OutgoingHttpHeaders }
   /** Turns the HTTP response into an event stream, and returns that stream. */
@@ -148,8 +148,8 @@ export class PostResponse implements PendingItem {
 }
 
 /**
- * Up to this size, in bytes, the body is copied behind the headers, because the copy is faster than a
- * second write.
+ * Up to this size, in bytes, the body is copied behind the headers, because the copy is faster than
+ * a second write.
  */
 const maxCopy = 64 * 1024
 

@@ -114,8 +114,8 @@ export class RequestContext {
 
   #errorResponse(error: ProxyError): Frame {
     if (this.rpcRequest !== undefined) return answerTo(this.rpcRequest, errorFrame(0, error))
-    // A refused response has an id of the server. The client would read it as the id of a request that
-    // it sent, so this repeats only the id of a request.
+    // A refused response has an id of the server. The client would read it as the id of a request
+    // that it sent, so this repeats only the id of a request.
     const envelope = error instanceof RefusedError ? error.envelope : undefined
     return errorFrame(envelope?.kind === 'request' ? envelope.id : undefined, error)
   }

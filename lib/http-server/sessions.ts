@@ -71,8 +71,8 @@ export class Sessions {
   }
 
   /**
-   * Ends each session as soon as no connected client waits for a response. Resolves when all sessions
-   * have closed.
+   * Ends each session as soon as no connected client waits for a response. Resolves when all
+   * sessions have closed.
    *
    * @param timeout the time in ms after which all sessions end, even with pending requests
    */

@@ -38,7 +38,7 @@ export function checkJson(bytes: Buffer): void {
   const open = new BracketStack()
   let at = skipBlank(bytes, 0)
   for (;;) {
-    // Here a value must start.
+    // The next byte must start a value.
     const byte = bytes[at]
     if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       const next = skipBlank(bytes, at + 1)
@@ -52,7 +52,7 @@ export function checkJson(bytes: Buffer): void {
     } else {
       at = scalarEnd(bytes, at)
     }
-    // Here a value has ended. The objects and arrays around it may end too.
+    // A value has just ended. The objects and arrays that contain it may end here too.
     at = skipBlank(bytes, at)
     while (open.size > 0 && bytes[at] === (open.top === OPEN_BRACE ? CLOSE_BRACE : CLOSE_BRACKET)) {
       open.pop()
@@ -96,7 +96,7 @@ function keyEnd(bytes: Buffer, start: number): number {
   return skipBlank(bytes, at + 1)
 }
 
-/** Returns the index behind a string, a number, `true`, `false` or `null`. */
+/** Returns the index after a string, a number, `true`, `false` or `null`. */
 function scalarEnd(bytes: Buffer, start: number): number {
   const byte = bytes[start] ?? 0
   if (byte === QUOTE) return stringEnd(bytes, start)
@@ -157,7 +157,7 @@ function numberEnd(bytes: Buffer, start: number): number {
   return at
 }
 
-/** Returns the index behind one or more digits. Throws if there is no digit. */
+/** Returns the index after one or more digits. Throws if there is no digit. */
 function digitsEnd(bytes: Buffer, start: number): number {
   let at = start
   while (isDigit(bytes[at] ?? 0)) at++

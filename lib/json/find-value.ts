@@ -5,7 +5,7 @@
 import { BACKSLASH, OPEN_BRACE } from './bytes.ts'
 import { MemberCursor, skipBlank } from './walker.ts'
 
-/** The place of a value: the index of its first byte, and the index behind its last byte. */
+/** The place of a value: the index of its first byte, and the index after its last byte. */
 export interface Span {
   start: number
   end: number

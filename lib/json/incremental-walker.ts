@@ -30,7 +30,7 @@ export class IncrementalWalker {
    * separates its names and values (a colon or comma at depth 1). Returns `chunk.length` if the
    * chunk has no such byte.
    *
-   * @param from 0 for a new chunk, then the index behind the last result
+   * @param from 0 for a new chunk, then the index after the last result
    */
   next(chunk: Buffer, from: number): number {
     return this.#walk(chunk, from, true)
@@ -58,8 +58,8 @@ export class IncrementalWalker {
   }
 
   /**
-   * Returns the index after the closing quote of a string, or the length of the chunk if the string does
-   * not end in it.
+   * Returns the index after the closing quote of a string, or the length of the chunk if the string
+   * does not end in it.
    *
    * @param from an index inside of the string
    */

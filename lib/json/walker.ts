@@ -29,7 +29,7 @@ export function isBlank(bytes: Uint8Array): boolean {
   return bytes.every((byte) => byte === SPACE || byte === TAB || byte === LF || byte === CR)
 }
 
-/** Returns the index behind the string whose opening quote is at `start`. */
+/** Returns the index after the string whose opening quote is at `start`. */
 export function stringEnd(bytes: Buffer, start: number): number {
   const quote = closingQuote(bytes, start + 1)
   return quote === -1 ? bytes.length : quote + 1
@@ -61,7 +61,7 @@ export function isEscaped(bytes: Buffer, at: number, start: number): boolean {
   return ((at - first) & 1) === 1
 }
 
-/** Returns the index behind the value that starts at `start`. */
+/** Returns the index after the value that starts at `start`. */
 export function valueEnd(bytes: Buffer, start: number): number {
   const first = bytes[start]
   if (first === QUOTE) return stringEnd(bytes, start)
@@ -94,14 +94,18 @@ function containerEnd(bytes: Buffer, start: number): number {
 
 /** Steps through the members of a valid JSON object. */
 export class MemberCursor {
-  /** The name of the current member: the index of its opening quote, and after its closing quote. */
+  /**
+   * The name of the current member: the index of its opening quote, and after its closing quote.
+   */
   nameStart = 0
   nameEnd = 0
   /** The value of the current member: the index of its first byte, and after its last byte. */
   start = 0
   end = 0
   readonly #bytes: Buffer
-  /** The index of the opening brace, of the comma before the next member, or of the closing brace. */
+  /**
+   * The index of the opening brace, of the comma before the next member, or of the closing brace.
+   */
   #before: number
 
   /** @param open the index of the object's opening brace */

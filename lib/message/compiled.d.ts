@@ -1,14 +1,15 @@
-// The types of what `node spec/schema/compile.js` makes.
+// The types of compiled.js. spec/schema/compile.js makes that file, with one validator for each
+// schema.
 
 export interface Fault {
-  /** A JSON pointer to what is wrong. */
+  /** A JSON pointer to the invalid value. */
   instancePath: string
   keyword: string
   params: Record<string, unknown>
   message?: string
 }
 
-/** Says whether `data` is valid. `errors` is of the last call only. */
+/** Returns whether `data` is valid. If not, `errors` has the faults until the next call. */
 export interface Validator {
   (data: unknown): boolean
   errors?: Fault[] | null

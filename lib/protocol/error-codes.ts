@@ -8,7 +8,10 @@ export const errorCodes = {
   invalidParams: -32602,
   internalError: -32603,
 
-  /** The server failed, or the connection to it. JSON-RPC reserves this code without a meaning. */
+  /**
+   * The server failed, or the connection to it failed. JSON-RPC reserves this code, but gives it no
+   * meaning.
+   */
   serverError: -32000,
   /** The MCP SDKs send this code when the server does not know the session. */
   sessionUnknown: -32001,

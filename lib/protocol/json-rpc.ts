@@ -3,7 +3,9 @@
 /** The value of the member `jsonrpc` in every message. */
 export const jsonRpcVersion = '2.0'
 
-/** The `resultType` of a result that is not a request for more input (2026-07-28, Base Protocol). */
+/**
+ * The `resultType` of a result that is not a request for more input (2026-07-28, Base Protocol).
+ */
 export const completeResult = 'complete'
 
 /** The id of a request. Its response has the same id. MCP forbids null. */

@@ -22,9 +22,9 @@ export interface UpstreamOptions {
   label: string
   /** Makes the transport to the server. */
   connect: () => Duplex
-  /** The server is at a URL (false). */
+  /** Whether the server is at a URL (default: false, it is a process). */
   remote?: boolean | undefined
-  /** All sessions share one process. Otherwise each session has a process. */
+  /** Whether all sessions share one process. If not, each session has its own process. */
   shared: boolean
   /** How many processes the proxy starts before a session needs them. */
   prewarm: number
@@ -101,7 +101,8 @@ export class Upstream {
     })
     this.#servers.add(server)
     server.once('error', (error: ProxyError) => {
-      // A refusal because of the era, or a client that disconnects, does not mark the server as failed.
+      // A refusal because of the era, or a client that disconnects, does not mark the server as
+      // failed.
       if (wasReady || error.code === 'ERR_LEGACY_SERVER' || isAbort(error)) return
       this.state = 'failed'
     })

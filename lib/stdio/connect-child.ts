@@ -38,8 +38,8 @@ export interface ChildOptions {
   /** The largest message that the child may send, in bytes (default 64 MiB; 0: no limit). */
   maxMessage?: number | undefined
   /**
-   * How long the child may take to exit after the end of its input, in ms (default 3000; 0: no limit).
-   * It gets SIGTERM after half of the time, and SIGKILL before its end.
+   * How long the child may take to exit after the end of its input, in ms (default 3000; 0: no
+   * limit). It gets SIGTERM after half of the time, and SIGKILL before its end.
    */
   closeTimeout?: number | undefined
   /** An abort of this signal destroys the transport and ends the child. */
@@ -52,9 +52,9 @@ export interface ChildOptions {
  * Starts a server and returns the transport to it (stdio, in all revisions of the specification).
  *
  * `end()` waits for the responses to all requests, then ends the child's input. `destroy()` ends
- * the input without waiting. If the child then does not exit within `closeTimeout`, it and its
- * descendants get SIGTERM, and after the same time SIGKILL. The transport emits `close` when all
- * have exited.
+ * the input without waiting. If the child then does not exit within half of `closeTimeout`, it and
+ * its descendants get SIGTERM. Before the end of `closeTimeout` they get SIGKILL. The transport
+ * emits `close` when all have exited.
  *
  * The transport fails with `ERR_COMMAND_NOT_FOUND` or `ERR_SERVER_START` if the child cannot start.
  * It fails with `ERR_SERVER_EXITED` if the child exits before its input has ended.
@@ -66,7 +66,10 @@ export function connectChild(options: ChildOptions): ChildTransport {
 /** How long the proxy waits for the descendants of a crashed child, before the error, in ms. */
 const crashTimeout = 500
 
-/** How many bytes are read after the child has exited, whether the reader takes them or not. */
+/**
+ * The proxy reads at most this many bytes of output after the child has exited. It reads them even
+ * if the reader of the transport is slow, because the pipes must close.
+ */
 const maxRest = 1024 * 1024
 
 export class ChildTransport extends Duplex {
@@ -215,8 +218,8 @@ export class ChildTransport extends Duplex {
 
   #childOnExit(child: PipedChild, group: ProcessGroup): void {
     this.#exited = true
-    // This reads the rest of the pipe even if the transport's reader is slow. The rest is small, unless a
-    // descendant still writes.
+    // This reads the rest of the pipe even if the transport's reader is slow. The rest is small,
+    // unless a descendant still writes.
     child.stdout.resume()
     group.endRest(() => this.#groupOnGone(child), this.#inputEnded ? undefined : crashTimeout)
   }

@@ -16,9 +16,12 @@ export type PipedChild = ChildProcessByStdio<Writable, Readable, Readable>
 
 /** The time between two checks of `endRest` whether the descendants have exited, in ms. */
 const pollInterval = 20
-/** Every how many checks `endRest` looks for zombies, which takes longer. */
+/** `endRest` looks for zombies only at every fifth check, because this takes longer. */
 const checksPerZombies = 5
-/** The parts of `closeTimeout` after which `stop` sends SIGTERM and SIGKILL. An exit takes a moment too. */
+/**
+ * The parts of `closeTimeout` after which `stop` sends SIGTERM and SIGKILL. The exit after SIGKILL
+ * takes some time, too.
+ */
 const termAfter = 0.5
 const killAfter = 0.8
 /** How long a process may take to exit after SIGKILL, in ms. */
@@ -33,7 +36,7 @@ export class ProcessGroup {
   readonly #windows: boolean
   readonly #timers = new Set<NodeJS.Timeout>()
   #stopping = false
-  /** When `stop` sends SIGKILL, on the monotonic clock. */
+  /** When `stop` sends SIGKILL, in ms of `performance.now()`. */
   #killAt = Infinity
 
   /**
@@ -80,7 +83,8 @@ export class ProcessGroup {
         return this.#closePipes(callback)
       }
       if (late) {
-        // An exit after SIGKILL takes a moment. If nobody reaps the group, it never seems to end.
+        // The exit after SIGKILL takes some time. The wait has a limit, because a process that its
+        // parent does not reap seems to run for ever.
         this.signal('SIGKILL')
         killed = true
         deadline = performance.now() + killTime
@@ -101,7 +105,7 @@ export class ProcessGroup {
     }).on('error', () => kill(this.#pid, signal))
   }
 
-  /** @param butZombies a group of which only zombies are left is not alive */
+  /** @param butZombies if true, a group that has only zombies left is not alive */
   #isAlive(butZombies = false): boolean {
     if (this.#windows) return false
     try {

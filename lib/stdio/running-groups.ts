@@ -1,12 +1,12 @@
-// The process groups of all servers that have not exited. Whatever ends the proxy, it can end them with
-// one call.
+// The process groups of all servers that have not exited. When the proxy must exit at once, it
+// kills all of them with one call.
 
-/** Anything that can be sent a signal. */
+/** The members of `ProcessGroup` that this file uses. */
 interface Group {
   signal(signal: 'SIGTERM' | 'SIGKILL'): void
 }
 
-/** To be added to when a server starts, and deleted from when its processes have exited. */
+/** A group is added when its server starts, and deleted when its processes have exited. */
 export const runningGroups = new Set<Group>()
 
 /** Kills every process of every server, without a delay. */

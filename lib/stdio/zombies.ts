@@ -1,13 +1,14 @@
-// Tells a process group that still runs from one of which only zombies are left. A zombie has exited,
-// but stays until its parent reaps it: in a container without an init nobody does, and signals to its
-// group still succeed.
+// Finds out whether a process group still runs or has only zombies left. A zombie is a process that
+// has exited, but that its parent has not reaped (waited for). In a container without an init, no
+// process reaps orphans. A signal to a group of zombies succeeds, so a signal cannot find out more.
 
 import { readdirSync, readFileSync } from 'node:fs'
 
 /**
- * Whether a process of the group runs, as far as /proc shows it (Linux). True where there is no /proc.
+ * Returns whether a process of the group runs. Only Linux has /proc, which shows this. On other
+ * systems the result is true.
  *
- * @param proc where the process file system is mounted
+ * @param proc the folder where the process file system is mounted
  */
 export function hasRunningMember(group: number, proc = '/proc'): boolean {
   let names: string[]
@@ -25,9 +26,10 @@ function runsIn(group: number, file: string): boolean {
   try {
     stat = readFileSync(file, 'latin1')
   } catch {
-    return false // it has gone since
+    return false // the process has exited since `readdirSync`
   }
-  // "pid (name) state ppid pgrp …", and the name may hold parentheses and spaces (proc_pid_stat(5)).
+  // The line is "pid (name) state ppid pgrp …" (proc_pid_stat(5)). The name may contain parentheses
+  // and spaces, so this reads what follows the last parenthesis.
   const [state = '', , own] = stat.slice(stat.lastIndexOf(')') + 2).split(' ', 3)
   return Number(own) === group && !'ZX'.includes(state)
 }

@@ -1,4 +1,4 @@
-// The notification that cancels a request.
+// Makes the notification that cancels a request (`notifications/cancelled`).
 
 import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'

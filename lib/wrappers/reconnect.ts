@@ -1,14 +1,14 @@
 // A transport that stays open when its server closes. It then starts a new server and sends it the
 // messages that restore the session. It also does this for a remote server that forgot the session.
 //
-// Each frame from the client waits in a queue until a server has taken it. When a server closes, the
-// requests that it had taken get an error. They are never sent twice, because the server may have
-// acted on them. The frames that are still in the queue go to the next server.
+// Each frame from the client waits in a queue until a server has taken it. When a server closes,
+// the requests that it had taken get an error. They are never sent twice, because the server may
+// have acted on them. The frames that are still in the queue go to the next server.
 //
-// A process that dies too often is not started again. For a remote server there is no such limit: the
-// transport connects again for as long as the client is connected. The pauses between the attempts
-// double up to 30 s. After the first failed attempt, each request gets an error at once, until an
-// attempt succeeds.
+// A process that dies too often is not started again. For a remote server there is no such limit:
+// the transport connects again for as long as the client is connected. The pauses between the
+// attempts double up to 30 s. After the first failed attempt, each request gets an error at once,
+// until an attempt succeeds.
 
 import type { Duplex } from 'node:stream'
 import { sendInOrder } from '../conversation/ask-server.ts'
@@ -33,13 +33,13 @@ export interface ReconnectOptions {
   /** How many restarts a minute are allowed. More fail the transport (default 5; 0: no limit). */
   restarts?: number | undefined
   /**
-   * Whether the server is at a URL (default: false, it is a process). If so, the transport stays open
-   * while the server cannot be reached, and `restarts` does not apply.
+   * Whether the server is at a URL (default: false, it is a process). If so, the transport stays
+   * open while the server cannot be reached, and `restarts` does not apply.
    */
   remote?: boolean | undefined
   /**
-   * Whether the transport fails if the first server closes before it sends a response (default: false
-   * with `remote`, else true).
+   * Whether the transport fails if the first server closes before it sends a response (default:
+   * false with `remote`, else true).
    */
   failsAtStart?: boolean | undefined
   /**
@@ -56,9 +56,9 @@ export interface ReconnectOptions {
 /**
  * Returns a transport that uses the servers that `connect` makes, one server at a time.
  *
- * It emits `ready` at the first response of a server. If no server ever sent a response, or after too
- * many restarts within a minute, it fails with the error of the last server. With `remote` it fails
- * only when the client ends and no server ever sent a response.
+ * It emits `ready` at the first response of a server. If no server ever sent a response, or after
+ * too many restarts within a minute, it fails with the error of the last server. With `remote` it
+ * fails only when the client ends and no server ever sent a response.
  *
  * @param connect makes the transport to a server: `() => connectChild({ command })`
  */
@@ -84,8 +84,8 @@ export class ReconnectTransport extends OuterTransport {
   /** Ids of requests from closed servers. The client's responses to them are dropped. */
   readonly #staleRequests = new Set<Id>()
   /**
-   * The frames that no server has taken yet, oldest first. While there is no server, the writer waits
-   * after one frame, so the queue does not grow.
+   * The frames that no server has taken yet, oldest first. While there is no server, the writer
+   * waits after one frame, so the queue does not grow.
    */
   #queue: Frame[] = []
   /** The callback of the client's last write. It is set while the server has no room for more. */

@@ -50,8 +50,8 @@ export interface RecordOptions {
 }
 
 /**
- * Records to a file, which only its owner can read. If the file exists, the lines are appended to it. A
- * symbolic link is not followed.
+ * Records to a file, which only its owner can read. If the file exists, the lines are appended to
+ * it. A symbolic link is not followed.
  *
  * @throws ProxyError `ERR_CONFIG` when the file cannot be opened
  */
@@ -127,7 +127,7 @@ class FileRecorder implements Recorder {
   }
 }
 
-// On Windows there is no O_NOFOLLOW, and `|` takes it as 0.
+// Windows has no O_NOFOLLOW. The constant is then undefined, which `|` treats as 0.
 const flags = constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY | constants.O_NOFOLLOW
 
 async function openFile(file: string): Promise<WriteStream> {

@@ -36,7 +36,10 @@ export interface ClientCredentialsOptions {
    * limit, all requests wait for ever if the endpoint does not answer.
    */
   timeout?: number | undefined
-  /** Gives the time in milliseconds (default `performance.now`, which no change of the system's clock moves). For tests. */
+  /**
+   * Gives the time in milliseconds (default `performance.now`, which no change of the system's
+   * clock moves). For tests.
+   */
   now?: (() => number) | undefined
 }
 
