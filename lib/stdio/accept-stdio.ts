@@ -12,7 +12,7 @@ import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame, refuse } from '../message/refusal.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
-import { LineWriter } from './line-writer.ts'
+import { SpacedWriter } from './spaced-writer.ts'
 
 export interface StdioOptions {
   /** The stream that the client writes to (default: `process.stdin`). */
@@ -45,7 +45,7 @@ const closedByReader = new Set<string | undefined>(['EPIPE', 'ERR_STREAM_DESTROY
 export class StdioTransport extends Duplex {
   readonly #input: Readable
   readonly #output: Writable
-  readonly #lines: LineWriter
+  readonly #lines: SpacedWriter
   readonly #log: Log
   readonly #parser: NewlineParser
   #inputEnded = false
@@ -54,7 +54,7 @@ export class StdioTransport extends Duplex {
     super({ objectMode: true })
     this.#input = options.input ?? process.stdin
     this.#output = options.output ?? process.stdout
-    this.#lines = new LineWriter(this.#output)
+    this.#lines = new SpacedWriter(this.#output)
     this.#log = options.log ?? silent
     this.#parser = new NewlineParser({
       maxMessage: options.maxMessage,
@@ -128,6 +128,7 @@ export class StdioTransport extends Duplex {
   }
 
   #onFrame(frame: Frame): void {
+    this.#lines.received(frame)
     if (!this.push(frame)) this.#input.pause()
   }
 

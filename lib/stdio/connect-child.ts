@@ -18,7 +18,7 @@ import { failAfterReading } from '../streams/fail-after-reading.ts'
 import { ServerGoneError } from '../streams/server-gone-error.ts'
 import { serverEnvironment } from './environment.ts'
 import { findCommand } from './find-command.ts'
-import { LineWriter } from './line-writer.ts'
+import { SpacedWriter } from './spaced-writer.ts'
 import { ProcessGroup } from './process-group.ts'
 import type { PipedChild } from './process-group.ts'
 import { StderrTail } from './stderr-tail.ts'
@@ -80,7 +80,7 @@ export class ChildTransport extends Duplex {
   readonly #stderr: StderrTail
   readonly #parser: NewlineParser
   #child: PipedChild | undefined
-  #lines: LineWriter | undefined
+  #lines: SpacedWriter | undefined
   #group: ProcessGroup | undefined
   /** Whether the proxy has ended the child's input. After that, an exit is not an error. */
   #inputEnded = false
@@ -168,6 +168,7 @@ export class ChildTransport extends Duplex {
 
   #onFrame(frame: Frame): void {
     this.#pending.answered(frame)
+    this.#lines?.received(frame)
     const mayPause = !this.#exited || this.#restSize > maxRest
     if (!this.push(frame) && mayPause) this.#child?.stdout.pause()
   }
@@ -202,7 +203,7 @@ export class ChildTransport extends Duplex {
     this.#log.debug(`started ${this.#options.command} as process ${child.pid}`)
     const group = new ProcessGroup(child, this.#options.closeTimeout ?? limits.closeTimeout)
     this.#child = child
-    this.#lines = new LineWriter(child.stdin)
+    this.#lines = new SpacedWriter(child.stdin)
     this.#group = group
     // A child that closed its stdin or stdout is of no use. Usually it exits soon.
     child.stdin.on('error', () => group.stop())

@@ -49,7 +49,7 @@ function start(t: Test, { command, args }: { command: string; args: string[] }):
 }
 
 /** Prints the id of a process that exits, leads a group, and has a parent that never reaps it. */
-const zombieMaker = 'setsid true & echo $!; exec sleep 3600'
+const zombieMaker = 'setsid sleep 0.3 & echo $!; exec sleep 3600'
 
 /** The same server behind a shell that waits for it. */
 const throughShell = (...flags: string[]): { command: string; args: string[] } => {
