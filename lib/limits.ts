@@ -8,8 +8,13 @@ export const limits = {
   maxMessage: 64 * 1024 * 1024,
   /** How long an open event stream may be silent before the proxy sends a comment, in ms. */
   keepAlive: 15_000,
-  /** After this time without traffic, open stream or pending request, a session ends, in ms. */
+  /** After this time without a request or a connection of its client, a session ends, in ms. */
   sessionTimeout: 30 * 60_000,
+  /**
+   * After this time without its client a session ends if the client has closed its event stream, or
+   * has not waited for a response, in ms.
+   */
+  detachedTimeout: 5 * 60_000,
   /** How many sessions may be open at the same time. */
   maxSessions: 1000,
   /**

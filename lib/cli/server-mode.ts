@@ -40,6 +40,8 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
     throw error
   })
   let ended: Promise<void> | undefined
+  /** How many processes of closed sessions have not exited yet. */
+  let exiting = 0
   const endServers = (): Promise<void> => atMost(limits.closeTimeout, upstreams.destroy())
 
   const onClient = (client: Duplex, { server: name, session, kind }: ClientContext): void => {
@@ -57,6 +59,13 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
     // either side fails.
     const server = upstream.connect(kind).once('error', logFailure)
     const isPort = kind !== 'session' || config.shared
+    if (!isPort) {
+      client.once('close', () => {
+        if (server.closed) return
+        exiting++
+        server.once('close', () => exiting--)
+      })
+    }
     if (isPort && recorder === undefined) {
       client.once('close', () => log.debug(`${about()}: ended`))
       return joinPort(client, server)
@@ -75,6 +84,7 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
         tls: readTls(config),
         servers: upstreams.all.map(([name]) => name),
         serverStates: () => upstreams.states,
+        exiting: () => exiting,
         mirroredParams: (name, tool) => upstreams.get(name).paramsOf(tool),
         log
       },

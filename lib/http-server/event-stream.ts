@@ -54,6 +54,11 @@ export class EventStream implements EventSink {
     return !this.#response.destroyed && !this.#response.writableEnded
   }
 
+  /** Whether the connection closed before the client had received the whole response. */
+  get broken(): boolean {
+    return this.#response.destroyed && !this.#response.writableFinished
+  }
+
   send(frame: Frame, callback?: () => void): void {
     this.write(encodeEvent(frame), callback)
   }

@@ -58,6 +58,11 @@ export interface ListenerOptions
    * `tools/call` of the modern revision, so the function should be fast.
    */
   mirroredParams?: MirroredParams | undefined
+  /**
+   * Returns how many servers of closed sessions still run (default: none). They count as open sessions
+   * for `maxSessions`, because a server may take some time to exit.
+   */
+  exiting?: (() => number) | undefined
   log?: Log | undefined
 }
 
@@ -139,7 +144,7 @@ export class Listener extends EventEmitter {
     this.#originPolicy = new OriginPolicy({ ...options, host, address })
     this.#basePath = options.basePath ?? ''
     this.#servers = new Set(options.servers ?? [''])
-    this.#sessions = new Sessions(options.maxSessions ?? limits.maxSessions)
+    this.#sessions = new Sessions(options.maxSessions ?? limits.maxSessions, options.exiting)
     const shared = {
       ...options,
       maxMessage: options.maxMessage ?? limits.maxMessage,

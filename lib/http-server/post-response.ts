@@ -5,7 +5,6 @@
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Frame } from '../message/frame.ts'
-import type { Id } from '../protocol/json-rpc.ts'
 import type { DeadlineQueue, PendingItem } from '../streams/deadline-queue.ts'
 import { whenWritable } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
@@ -20,12 +19,18 @@ export interface PostResponseOwner {
    * response in that body.
    */
   headFor(frame: Frame): { status: number; headers?: OutgoingHttpHeaders }
-  /** Turns the HTTP response into an event stream, and returns that stream. */
-  openStream(response: ServerResponse): EventSink
+  /** Turns the HTTP response to `post` into an event stream, and returns that stream. */
+  openStream(response: ServerResponse, post: PostResponse): EventSink
   /**
    * Called once: when each request has its response, or when the client cannot get them any more.
    */
   postOnEnd(post: PostResponse): void
+  /**
+   * Called when the HTTP response has closed.
+   *
+   * @param complete whether the client has received all of it, as far as the proxy knows
+   */
+  postOnClose?(post: PostResponse, complete: boolean): void
 }
 
 export class PostResponse implements PendingItem {
@@ -60,11 +65,18 @@ export class PostResponse implements PendingItem {
     this.#pendingRequests = requests.length
     if (!accept.json) this.#open()
     else if (accept.events) owner.deadlines.add(this)
-    response.once('close', this.#httpOnClose)
+    // A client that has already disconnected causes no further `close`.
+    if (response.destroyed) process.nextTick(this.#httpOnClose)
+    else response.once('close', this.#httpOnClose)
   }
 
   get ended(): boolean {
     return this.#ended
+  }
+
+  /** The event stream that the HTTP response has become. Undefined as long as it is none. */
+  get stream(): EventSink | undefined {
+    return this.#stream
   }
 
   /** Whether the HTTP response is still undecided between JSON and an event stream. */
@@ -74,11 +86,6 @@ export class PostResponse implements PendingItem {
 
   expire(): void {
     this.#open()
-  }
-
-  /** Whether one of the requests has this progress token. */
-  expects(token: Id): boolean {
-    return this.requests.some(({ progressToken }) => progressToken === token)
   }
 
   /** Whether the client accepts an event stream, which can carry more than JSON-RPC responses. */
@@ -115,7 +122,7 @@ export class PostResponse implements PendingItem {
 
   #open(): EventSink {
     if (this.#stream !== undefined) return this.#stream
-    this.#stream = this.#owner.openStream(this.#http)
+    this.#stream = this.#owner.openStream(this.#http, this)
     for (const frame of this.#waiting.splice(0)) this.#stream.send(frame)
     return this.#stream
   }
@@ -144,6 +151,7 @@ export class PostResponse implements PendingItem {
   // A client that has lost its connection can resume an event stream, but not a JSON response.
   readonly #httpOnClose = (): void => {
     if (this.#stream === undefined) this.#end()
+    this.#owner.postOnClose?.(this, this.#http.writableFinished)
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { ProxyError } from '../errors.ts'
-import { SessionTransport } from './accept-session.ts'
+import { SessionTransport } from './session/accept-session.ts'
 import { SseConnection } from './accept-sse.ts'
 import type { ClientTransport } from './client-transport.ts'
 
@@ -12,12 +12,17 @@ const lookInterval = 100
 
 export class Sessions {
   readonly #maxSessions: number
+  readonly #exiting: () => number
   readonly #byId = new Map<string, { client: ClientTransport; server: string }>()
   readonly #whenEmpty: (() => void)[] = []
 
-  /** @param maxSessions how many sessions may be open (0: no limit) */
-  constructor(maxSessions: number) {
+  /**
+   * @param maxSessions how many sessions may be open (0: no limit)
+   * @param exiting returns how many servers of closed sessions still run. They count as open sessions
+   */
+  constructor(maxSessions: number, exiting: () => number = () => 0) {
     this.#maxSessions = maxSessions || Infinity
+    this.#exiting = exiting
   }
 
   get size(): number {
@@ -34,8 +39,9 @@ export class Sessions {
    * @throws ProxyError `ERR_SESSIONS_FULL` if the limit of open sessions is reached
    */
   createId(): string {
-    if (this.size < this.#maxSessions) return randomUUID().replaceAll('-', '')
-    const message = `${this.size} sessions are open, which is the limit (see --max-sessions)`
+    const count = this.size + this.#exiting()
+    if (count < this.#maxSessions) return randomUUID().replaceAll('-', '')
+    const message = `${count} sessions are open, which is the limit (see --max-sessions)`
     throw new ProxyError('ERR_SESSIONS_FULL', message)
   }
 

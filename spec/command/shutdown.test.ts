@@ -303,3 +303,27 @@ const deafListener = `
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
   })
 `
+
+t.test('processes that are still exiting count for --max-sessions', async (t) => {
+  const flags = '--max-sessions 2 --close-timeout 1s'
+  const child = start(t, `--port 0 ${flags} -- ${misbehaving} --ignore-eof --ignore-sigterm`)
+  const url = await urlIn(child)
+  child.stderr?.resume()
+  const clients = [httpClient(url), httpClient(url), httpClient(url)]
+  t.teardown(() => clients.forEach((client) => client.close()))
+  const [one, two, three] = clients as [Client, Client, Client]
+  for (const client of [one, two]) t.match(await client.initialize(), { result: {} })
+  for (const client of [one, two]) await client.delete()
+  const status = (): Promise<unknown> =>
+    three.initialize().then(
+      ({ result }) => result !== undefined,
+      ({ status }: { status: number }) => status
+    )
+  t.equal(await status(), 503)
+  const began = performance.now()
+  while ((await status()) === 503) await sleep(50)
+  t.ok(performance.now() - began > 500)
+  t.match(await three.request('ping'), { result: {} })
+})
+
+type Client = ReturnType<typeof httpClient>

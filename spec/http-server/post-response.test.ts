@@ -170,13 +170,6 @@ test('a client that takes only JSON never gets a stream', async (t) => {
   t.match(await text.until(/\}$/), 'application/json')
 })
 
-test('progress belongs to the POST whose request asked for it', async (t) => {
-  const { post } = await open(t, [request(1), request(2, 7)])
-  t.ok(post.expects(7))
-  t.notOk(post.expects(1))
-  for (const id of [1, 2]) post.send(result(id))
-})
-
 test('the responses to a batch form an array, in the order in which they came', async (t) => {
   const { post, text, ends } = await open(t, [request(1), request('2'), request(3)], {
     batch: true
@@ -274,4 +267,23 @@ test('a sender waits until the client reads or disconnects', async (t) => {
     await breakOff()
     t.ok(isTaken, 'or has disconnected')
   }
+})
+
+test('a client that has disconnected before is noticed', async (t) => {
+  const { response, socket } = await receiveRequest(t)
+  const closed = once(response, 'close')
+  socket.destroy()
+  await closed
+  const calls: unknown[] = []
+  const owner: PostResponseOwner = {
+    deadlines: new DeadlineQueue(0),
+    headFor: () => ({ status: 200 }),
+    openStream: (response) => new EventStream(response, 0),
+    postOnEnd: () => calls.push('end'),
+    postOnClose: (post, complete) => calls.push(complete)
+  }
+  const post = new PostResponse(owner, response, [request(1)], false, { json: true, events: true })
+  t.notOk(post.connected)
+  await new Promise((resolve) => setImmediate(resolve))
+  t.strictSame(calls, ['end', false])
 })

@@ -2,7 +2,7 @@
 
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { SessionTransport } from '../../lib/http-server/accept-session.ts'
+import { SessionTransport } from '../../lib/http-server/session/accept-session.ts'
 import { SseConnection } from '../../lib/http-server/accept-sse.ts'
 import { Sessions } from '../../lib/http-server/sessions.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
@@ -98,4 +98,15 @@ test('draining ends idle sessions at once, and the others after the timeout', as
   t.ok(busy.destroyed)
   t.equal(sessions.size, 0)
   t.ok(await text.until('"id":7,"error"'), 'its call gets an error')
+})
+
+test('the servers of closed sessions count as open sessions while they exit', async (t) => {
+  let exiting = 0
+  const sessions = new Sessions(2, () => exiting)
+  const one = session(t, 'one')
+  sessions.add(one, '')
+  exiting = 1
+  t.throws(() => sessions.createId(), { code: 'ERR_SESSIONS_FULL', message: /^2 sessions/ })
+  exiting = 0
+  t.ok(sessions.createId())
 })

@@ -9,7 +9,7 @@ import type { FlagName, FlagValues } from '../flags.ts'
 import { tlsFlags } from '../flags/client.ts'
 import type { Pair } from '../flags/flag.ts'
 import { httpFlags } from '../flags/http.ts'
-import { limitFlags, serverLimitFlags } from '../flags/limits.ts'
+import { limitFlags, maxOwnProcesses, serverLimitFlags } from '../flags/limits.ts'
 import { loggingFlags } from '../flags/logging.ts'
 import { serverFlags } from '../flags/servers.ts'
 import { isHeaderValue, toUrlConfig } from '../../config/checks.ts'
@@ -22,6 +22,7 @@ import type {
   ServeConfig
 } from '../../config/config.ts'
 import { ProxyError } from '../../errors.ts'
+import type { Limits } from '../../limits.ts'
 import { serverEnvironment } from '../../stdio/environment.ts'
 import { readTarget } from './command-or-url.ts'
 import { readNamedServers } from './named-servers.ts'
@@ -81,13 +82,13 @@ async function serveConfig(options: Options, environment: MakeEnvironment): Prom
   }
 
   const kinds = [...named.values()].map(({ kind }) => kind)
-  const { names, warnings } = ignoredFlags(options, {
-    mode: 'server',
+  const needed = {
     command: command !== '',
     process: command !== '' || kinds.includes('command'),
     remote: kinds.includes('url'),
     file: file !== undefined
-  })
+  }
+  const { names, warnings } = ignoredFlags(options, { mode: 'server', ...needed })
   const values = options.without(names)
   if (file !== undefined && named.size === 0) warnings.push(noneEnabled)
   warnings.push(...adviceOn(options, values))
@@ -109,9 +110,17 @@ async function serveConfig(options: Options, environment: MakeEnvironment): Prom
     ...membersOf(serverFlags, values),
     ...(cert && key && { tls: { cert, key } }),
     ...commonConfig(values),
-    limits: membersOf({ ...limitFlags, ...serverLimitFlags }, values),
+    limits: serverLimits(options, values, needed.process),
     warnings
   }
+}
+
+/** @param process whether a server is a process */
+function serverLimits(options: Options, values: FlagValues, process: boolean): Limits {
+  const limits = membersOf({ ...limitFlags, ...serverLimitFlags }, values)
+  const ownProcess = process && !values.shared && !values.stateless
+  if (!ownProcess || options.given('max-sessions').length > 0) return limits
+  return { ...limits, maxSessions: maxOwnProcesses }
 }
 
 const nothingToDo =

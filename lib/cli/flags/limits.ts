@@ -2,6 +2,9 @@ import { count, size, time } from '../arguments/values.ts'
 import { limits } from '../../limits.ts'
 import type { Flags } from './flag.ts'
 
+/** The default of --max-sessions if each session has its own process. */
+export const maxOwnProcesses = 100
+
 /** The limits of both modes. */
 export const limitFlags = {
   'max-message': {
@@ -40,9 +43,10 @@ export const serverLimitFlags = {
     shape: 'value',
     kind: count,
     default: limits.maxSessions,
+    defaultText: `${limits.maxSessions}; ${maxOwnProcesses} if each session has its own process`,
     sets: 'maxSessions',
     needs: 'listener',
-    help: 'how many sessions may be open at a time; a client that wants one more gets 503 with `Retry-After`'
+    help: 'how many sessions may be open at a time, with the processes of closed sessions that have not exited; a client that wants one more gets 503 with `Retry-After`'
   },
   'session-timeout': {
     shape: 'value',
@@ -50,7 +54,15 @@ export const serverLimitFlags = {
     default: limits.sessionTimeout,
     sets: 'sessionTimeout',
     needs: 'listener',
-    help: 'a session without traffic, open stream or request in flight ends after this time'
+    help: 'a session ends after this time without a request or a connection of its client'
+  },
+  'detached-timeout': {
+    shape: 'value',
+    kind: time,
+    default: limits.detachedTimeout,
+    sets: 'detachedTimeout',
+    needs: 'listener',
+    help: 'a session ends after this time without its client if the client has closed its event stream, or has not waited for a response'
   },
   'idle-timeout': {
     shape: 'value',

@@ -31,7 +31,7 @@ t.test('a command alone is server mode with the defaults', async (t) => {
     basePath: '',
     prewarm: 0,
     logLevel: 'INFO',
-    limits,
+    limits: { ...limits, maxSessions: 100 },
     verify: true,
     warnings: []
   })
@@ -173,4 +173,20 @@ t.test('environment variables have the case rules of the platform', async (t) =>
   const config = await parseArguments(['x', '-e', 'PATH', 'D:\\'], { Path: 'C:\\' }, 'win32')
   t.match(config, { default: { env: { PATH: 'D:\\' } } })
   t.match(await parseArguments(['x'], process.env), { mode: 'server' }, 'this platform by default')
+})
+
+t.test('the limit of sessions is lower if each session has its own process', async (t) => {
+  const file = `${t.testdir({ 'a.json': '{"servers":{"a":{"url":"http://a/mcp"}}}' })}/a.json`
+  const limits: [string[], number][] = [
+    [['x'], 100],
+    [['--shared', 'x'], 1000],
+    [['--stateless', 'x'], 1000],
+    [['--named-server-config', file], 1000],
+    [['--named-server-config', file, 'x'], 100],
+    [['--max-sessions', '1000', 'x'], 1000],
+    [['--max-sessions', '0', 'x'], 0]
+  ]
+  for (const [argv, maxSessions] of limits) {
+    t.match(await server(argv), { limits: { maxSessions } }, argv.join(' '))
+  }
 })

@@ -1,8 +1,8 @@
 // The session's transport: which message goes to which HTTP response, and how the session ends.
 
 import { test } from 'tap'
-import type { ClientStream } from '../../fixtures/clients/raw.js'
-import { json, serve } from './helpers.ts'
+import type { ClientStream } from '../../../fixtures/clients/raw.js'
+import { json, serve } from '../helpers.ts'
 
 const call = (id: number | string, progressToken?: number): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken } } })

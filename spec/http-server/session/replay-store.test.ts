@@ -2,13 +2,13 @@
 
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { EventStream } from '../../lib/http-server/event-stream.ts'
-import { ReplayStore } from '../../lib/http-server/replay-store.ts'
-import type { ResumableStream } from '../../lib/http-server/replay-store.ts'
-import { makeFrame } from '../../lib/message/frame.ts'
-import type { Frame } from '../../lib/message/frame.ts'
-import { receiveRequest } from './helpers.ts'
-import type { Text } from './helpers.ts'
+import { EventStream } from '../../../lib/http-server/event-stream.ts'
+import { ReplayStore } from '../../../lib/http-server/session/replay-store.ts'
+import type { ResumableStream } from '../../../lib/http-server/session/replay-store.ts'
+import { makeFrame } from '../../../lib/message/frame.ts'
+import type { Frame } from '../../../lib/message/frame.ts'
+import { receiveRequest } from '../helpers.ts'
+import type { Text } from '../helpers.ts'
 
 const noop = (): void => {}
 
@@ -200,4 +200,56 @@ test('the errors in the place of responses are bounded too', async (t) => {
   t.equal(kept.at(-1), streams.at(-1), 'the newest are kept')
   t.equal(store.find('0-0'), undefined, 'the streams of the others are forgotten')
   t.ok(store.find('99-0'))
+})
+
+test('a large event is dropped as soon as its connection has taken it', async (t) => {
+  const { store, warnings } = createStore(1000)
+  const resumable = store.createStream()
+  const { stream, text } = await connect(t)
+  resumable.attach(stream)
+  const large = response(1, 'x'.repeat(500_000))
+  await new Promise<void>((resolve) => resumable.send(large, resolve))
+  t.equal(resumable.events.size, 0)
+  resumable.send(notification('small'))
+  t.equal(resumable.events.size, 1)
+  await text.until('small')
+  t.strictSame(warnings, [])
+})
+
+test('a large event stays if its connection breaks, or if it is not the newest', async (t) => {
+  const { store } = createStore(1000)
+  const resumable = store.createStream()
+  const { response: http } = await receiveRequest(t)
+  resumable.attach(new EventStream(http, 0))
+  const sent = new Promise<void>((resolve) =>
+    resumable.send(response(1, 'x'.repeat(20_000_000)), resolve)
+  )
+  http.destroy()
+  await sent
+  t.strictSame([...resumable.events.keys()], [1])
+
+  const other = store.createStream()
+  const second = await connect(t)
+  other.attach(second.stream)
+  const taken = new Promise<void>((resolve) =>
+    other.send(response(2, 'x'.repeat(500_000)), resolve)
+  )
+  other.send(notification('later'))
+  await taken
+  t.strictSame([...other.events.keys()], [2], 'the later event')
+  t.equal(other.events.get(2)?.bytes.includes('later'), true)
+})
+
+test('the store has room while nothing is lost that no client has received', async (t) => {
+  const { store } = createStore(1000)
+  const resumable = store.createStream()
+  const large = notification('x'.repeat(2000))
+  t.ok(store.hasRoomFor(large), 'an empty store takes anything')
+  const small = notification('x'.repeat(500))
+  resumable.send(small)
+  t.notOk(store.hasRoomFor(small))
+  t.ok(store.hasRoomFor(notification('a')))
+  const { stream } = await connect(t)
+  resumable.attach(stream)
+  t.ok(store.hasRoomFor(large), 'the client has received what it keeps')
 })

@@ -3,13 +3,13 @@
 // keeps the newest events of all streams, up to a size in bytes. When a client connects to a stream
 // again, or for the first time, it gets the events of this stream that it has missed.
 
-import { ProxyError } from '../errors.ts'
-import { encodeEvent } from '../framing/sse.ts'
-import type { Log } from '../log.ts'
-import type { Envelope } from '../message/envelope.ts'
-import type { Frame } from '../message/frame.ts'
-import { refuse } from '../message/refusal.ts'
-import type { EventSink, EventStream } from './event-stream.ts'
+import { ProxyError } from '../../errors.ts'
+import { encodeEvent } from '../../framing/sse.ts'
+import type { Log } from '../../log.ts'
+import type { Envelope } from '../../message/envelope.ts'
+import type { Frame } from '../../message/frame.ts'
+import { refuse } from '../../message/refusal.ts'
+import type { EventSink, EventStream } from '../event-stream.ts'
 
 interface Event {
   readonly stream: ResumableStream
@@ -17,7 +17,12 @@ interface Event {
   readonly envelope: Envelope
   /** The encoded event, with its id. */
   readonly bytes: Buffer
+  /** Whether the event was written to a connection. */
+  written: boolean
 }
+
+/** The size of an event is at most this much larger than that of its frame, in bytes. */
+const maxOverhead = 128
 
 export class ResumableStream implements EventSink {
   readonly number: number
@@ -57,21 +62,23 @@ export class ResumableStream implements EventSink {
   send(frame: Frame, callback?: () => void): void {
     const number = ++this.#last
     const bytes = encodeEvent(frame, this.idOf(number))
-    const { connected } = this
-    if (connected) this.#written = number
-    this.#store.add({ stream: this, number, envelope: { kind: frame.kind, id: frame.id }, bytes })
-    if (connected) this.#connection?.write(bytes, callback)
-    else callback?.()
+    const { connected: written } = this
+    if (written) this.#written = number
+    const envelope = { kind: frame.kind, id: frame.id }
+    const event = { stream: this, number, envelope, bytes, written }
+    const isOver = this.#store.add(event)
+    if (!written) return callback?.()
+    const connection = this.#connection as EventStream
+    if (!isOver) return connection.write(bytes, callback)
+    connection.write(bytes, () => {
+      if (!connection.broken) this.#store.forget(event)
+      callback?.()
+    })
   }
 
   end(): void {
     this.#ended = true
     this.#connection?.end()
-  }
-
-  /** Whether the event with this number has never been written to a connection. */
-  isUnwritten(number: number): boolean {
-    return number > this.#written
   }
 
   /**
@@ -82,8 +89,9 @@ export class ResumableStream implements EventSink {
   attach(connection: EventStream, after = this.#written): void {
     this.#connection?.giveWay()
     this.#connection = connection
-    for (const { number, bytes } of this.events.values()) {
-      if (number > after) connection.write(bytes)
+    for (const event of this.events.values()) {
+      if (event.number > after) connection.write(event.bytes)
+      this.#store.markWritten(event)
     }
     this.#written = this.#last
     if (this.#ended) connection.end()
@@ -110,6 +118,8 @@ export class ReplayStore {
    */
   readonly #responses: Event[] = []
   #size = 0
+  /** The size of the events that were not written to a connection, in bytes. */
+  #unwrittenSize = 0
   #nextStream = 0
 
   constructor(options: StoreOptions) {
@@ -130,41 +140,68 @@ export class ReplayStore {
     return stream && { stream, number: Number(number) }
   }
 
-  add(event: Event): void {
+  /**
+   * Whether the store can keep this frame for a client without a connection, and loses no frame that
+   * the client has not received. A store without such frames takes a frame of any size.
+   */
+  hasRoomFor({ bytes }: Frame): boolean {
+    const size = this.#unwrittenSize + bytes.length + maxOverhead
+    return this.#unwrittenSize === 0 || size <= this.#maxSize
+  }
+
+  /** Keeps an event. Returns whether it is over the limit alone, and is kept all the same. */
+  add(event: Event): boolean {
     this.#keep(event, this.#events)
     // The newest event is kept even if it is over the limit, because a client may wait for it.
     while (this.#size > this.#maxSize && this.#events.length > 1) {
       this.#drop(this.#events.shift() as Event)
     }
     while (this.#size > this.#maxSize && this.#responses.length > 0) {
-      this.#forget(this.#responses.shift() as Event)
+      this.#remove(this.#responses.shift() as Event)
     }
+    return this.#size > this.#maxSize
+  }
+
+  /** Drops the newest event, if it still is the newest. */
+  forget(event: Event): void {
+    if (this.#events.at(-1) !== event) return
+    this.#events.pop()
+    this.#remove(event)
+  }
+
+  markWritten(event: Event): void {
+    if (event.written) return
+    event.written = true
+    this.#unwrittenSize -= event.bytes.length
   }
 
   #keep(event: Event, queue: Event[]): void {
     queue.push(event)
     event.stream.events.set(event.number, event)
     this.#size += event.bytes.length
+    if (!event.written) this.#unwrittenSize += event.bytes.length
   }
 
-  #forget({ stream, number, bytes }: Event): void {
+  #remove({ stream, number, bytes, written }: Event): void {
     this.#size -= bytes.length
+    if (!written) this.#unwrittenSize -= bytes.length
     stream.events.delete(number)
     if (stream.ended && stream.events.size === 0) this.#streams.delete(stream.number)
   }
 
   #drop(event: Event): void {
-    const { stream, number, envelope, bytes } = event
-    if (!stream.isUnwritten(number)) return this.#forget(event)
+    const { stream, number, envelope, bytes, written } = event
+    if (written) return this.#remove(event)
     this.#options.log.warn('dropped a message that no client fetched (see --max-replay)')
     const error = new ProxyError('ERR_CLOSED', 'the message was not fetched in time')
     const { back, onward } = refuse(error, envelope)
     if (back !== undefined) this.#options.onRefused(back)
-    if (onward === undefined) return this.#forget(event)
+    if (onward === undefined) return this.#remove(event)
     // The client may resume the stream and wait for this response. So the store keeps an error in
     // its place, or keeps the response if the response is smaller than the error.
     const errorBytes = encodeEvent(onward, stream.idOf(number))
     this.#size -= bytes.length
+    this.#unwrittenSize -= bytes.length
     const isSmaller = errorBytes.length < bytes.length
     this.#keep(isSmaller ? { ...event, bytes: errorBytes } : event, this.#responses)
   }

@@ -1,7 +1,7 @@
 // The session's transport: backpressure in both directions, and what it leaves behind.
 
 import { test } from 'tap'
-import type { Frame } from '../../lib/message/frame.ts'
+import type { Frame } from '../../../lib/message/frame.ts'
 import {
   collectGarbage,
   countTimers,
@@ -11,7 +11,7 @@ import {
   serve,
   settled,
   until
-} from './helpers.ts'
+} from '../helpers.ts'
 
 const call = (id: number): string => json({ id, method: 'tools/call' })
 const text = 'x'.repeat(64 * 1024)
@@ -90,7 +90,9 @@ test('a client that does not read its responses stops its own server', async (t)
   response.pause()
   t.ok((await settled(() => flooding.said)) < 100)
   response.resume()
+  const stream = await client.openGet()
   await flooding.done
+  await stream.events.until(() => stream.events.length === 101)
 })
 
 test('a server that does not read stops its client: POSTs wait for their 202', async (t) => {

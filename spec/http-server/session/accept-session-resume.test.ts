@@ -1,8 +1,9 @@
 // The session's transport: a client loses the connection of a stream, and resumes the stream.
 
 import { test } from 'tap'
-import type { ClientStream } from '../../fixtures/clients/raw.js'
-import { breakOff, json, serve, until } from './helpers.ts'
+import type { ClientStream } from '../../../fixtures/clients/raw.js'
+import { KeptLog } from '../../helpers.ts'
+import { breakOff, json, serve, settled, until } from '../helpers.ts'
 
 const call = (id: number | string, progressToken?: number): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken } } })
@@ -233,7 +234,32 @@ test('an unknown event id is refused', async (t) => {
   t.equal(empty.status, 200, 'an empty id is no id')
 })
 
-test('messages that no client fetches are dropped: responses become errors', async (t) => {
+test('a server waits while no client is connected, so that no message is dropped', async (t) => {
+  const log = new KeptLog()
+  const { session } = await serve(t, { maxReplay: 4096, streamAfter: 1, log })
+  const { client, server } = await session()
+  const broken = await client.openPost(call(1))
+  await broken.events.until(({ id }) => id !== undefined)
+  await breakOff(broken)
+  await server.say({ id: 1, result: 'x'.repeat(3000) })
+  let said = 0
+  const flooding = (async () => {
+    await server.say({ id: 'q', method: 'roots/list' })
+    for (; said < 100; said++) await server.notify(...note(`${said}`))
+  })()
+  t.ok((await settled(() => said)) < 50)
+  const stream = await client.openGet({ lastEventId: broken.lastEventId })
+  await stream.closed
+  t.match(stream.events.at(-1)?.message, { id: 1, result: /^x+$/ })
+  const get = await client.openGet()
+  await flooding
+  await get.events.until(({ message }) => message?.params?.text === '99')
+  t.match(get.events.find(({ message }) => message?.id === 'q')?.message, { method: 'roots/list' })
+  t.equal(cameOn(get).filter((text) => /^\d+$/.test(String(text))).length, 100)
+  t.notMatch(log.lines.join('\n'), 'dropped a message')
+})
+
+test('messages that a connected client cannot take are dropped: responses become errors', async (t) => {
   const warnings: string[] = []
   const noop = (): void => {}
   const log = { debug: noop, info: noop, warn: (text: string) => warnings.push(text), error: noop }
@@ -242,6 +268,8 @@ test('messages that no client fetches are dropped: responses become errors', asy
   const broken = await client.openPost(call(1))
   await broken.events.until(({ id }) => id !== undefined)
   await breakOff(broken)
+  const json = client.open('POST', call(2), { accept: 'application/json' })
+  await server.got('tools/call', 2)
   await server.say({ id: 1, result: 'x'.repeat(3000) })
   await server.say({ id: 'q', method: 'roots/list' })
   for (let n = 0; n < 100; n++) await server.notify(...note(`${n}`))
@@ -256,4 +284,6 @@ test('messages that no client fetches are dropped: responses become errors', asy
   const texts = cameOn(get)
   t.ok(texts.length > 5 && texts.length < 50)
   t.ok(warnings.length > 50)
+  await server.say({ id: 2, result: {} })
+  await json
 })

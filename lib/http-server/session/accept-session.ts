@@ -1,33 +1,39 @@
 // The transport to a client of Streamable HTTP with a session (revisions 2025-03-26 to 2025-11-25).
-// A session lasts from the POST with `initialize` until the client's DELETE, or until the session
-// has been idle for too long. The endpoint gives the client's POSTs and GETs to the transport. For
-// each message of the server, `_write` and `#postFor` choose the HTTP response that carries the
-// message.
+// A session lasts from the POST with `initialize` until the client's DELETE, or until the
+// `SessionClock` finds that the client has abandoned it. The endpoint gives the client's POSTs and
+// GETs to the transport. For each message of the server, `_write` and `#postFor` choose the HTTP
+// response that carries the message.
+//
+// While the client has no connection for a message, the message goes to the `ReplayStore`. When the
+// store is full, the transport takes no more messages until the client connects again, so the server
+// has to wait. But if a connected client waits for a response, the store drops its oldest messages.
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { ProxyError, toProxyError } from '../errors.ts'
-import type { Body } from '../framing/body.ts'
-import { encodePriming } from '../framing/sse.ts'
-import { withDefaults } from '../limits.ts'
-import type { LimitOptions, Limits } from '../limits.ts'
-import { silent } from '../log.ts'
-import type { Log } from '../log.ts'
-import type { Frame } from '../message/frame.ts'
-import { errorFrame } from '../message/refusal.ts'
-import { headerNames } from '../protocol/headers.ts'
-import type { Id } from '../protocol/json-rpc.ts'
-import { methods } from '../protocol/methods.ts'
-import { primingVersion } from '../protocol/revisions.ts'
-import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
-import { DeadlineQueue } from '../streams/deadline-queue.ts'
-import { ClientTransport } from './client-transport.ts'
-import { EventStream } from './event-stream.ts'
-import type { EventSink } from './event-stream.ts'
-import { PostResponse } from './post-response.ts'
-import type { PostResponseOwner } from './post-response.ts'
+import { ProxyError, toProxyError } from '../../errors.ts'
+import type { Body } from '../../framing/body.ts'
+import { encodePriming } from '../../framing/sse.ts'
+import { withDefaults } from '../../limits.ts'
+import type { LimitOptions, Limits } from '../../limits.ts'
+import { silent } from '../../log.ts'
+import type { Log } from '../../log.ts'
+import type { Frame } from '../../message/frame.ts'
+import { errorFrame } from '../../message/refusal.ts'
+import { headerNames } from '../../protocol/headers.ts'
+import type { Id } from '../../protocol/json-rpc.ts'
+import { methods } from '../../protocol/methods.ts'
+import { primingVersion } from '../../protocol/revisions.ts'
+import type { Callback, DestroyCallback } from '../../streams/callbacks.ts'
+import { DeadlineQueue } from '../../streams/deadline-queue.ts'
+import { ClientTransport } from '../client-transport.ts'
+import { EventStream } from '../event-stream.ts'
+import type { EventSink } from '../event-stream.ts'
+import { PostResponse } from '../post-response.ts'
+import type { PostResponseOwner } from '../post-response.ts'
+import { OpenPosts } from './open-posts.ts'
 import { ReplayStore } from './replay-store.ts'
 import type { ResumableStream } from './replay-store.ts'
-import type { Accept } from './request-context.ts'
+import { SessionClock } from './session-clock.ts'
+import type { Accept } from '../request-context.ts'
 
 export interface SessionOptions extends LimitOptions {
   /** The session's id, in visible ASCII. Whoever guesses it can take over the session. */
@@ -45,12 +51,15 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   readonly #store: ReplayStore
   /** The event stream of the client's GET. It carries the messages that belong to no POST. */
   readonly #unsolicited: ResumableStream
-  /** Maps the id of each pending request to the response to its POST. */
-  readonly #posts = new Map<Id, PostResponse>()
-  /** The time of the client's or the server's last message, in ms of `performance.now()`. */
-  #lastHeard = performance.now()
-  #idleTimer: NodeJS.Timeout | undefined
+  readonly #posts = new OpenPosts()
+  /** The POST of each event stream that is the response to a POST, until that POST is done. */
+  readonly #postOf = new Map<ResumableStream, PostResponse>()
+  readonly #clock: SessionClock
+  /** The POST with `initialize`. */
+  #initialize: PostResponse | undefined
   #initializeId: Id | undefined
+  /** The message that waits until the client connects, because the store is full. */
+  #held: { frame: Frame; callback: Callback } | undefined
   #closing = false
 
   constructor(options: SessionOptions) {
@@ -58,15 +67,15 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     this.#headers = { [headerNames.sessionId]: options.id }
     this.#limits = withDefaults(options)
     this.#log = options.log ?? silent
-    const { maxReplay, sessionTimeout, streamAfter } = this.#limits
+    const { maxReplay, streamAfter } = this.#limits
     this.deadlines = new DeadlineQueue(streamAfter)
+    this.#clock = new SessionClock({ ...this.#limits, onAbandoned: () => this.destroy() })
     this.#store = new ReplayStore({
       maxSize: maxReplay,
       log: this.#log,
       onRefused: (response) => this.receive(response)
     })
     this.#unsolicited = this.#store.createStream()
-    if (sessionTimeout > 0) this.#idleTimer = setTimeout(this.#checkIdle, sessionTimeout)
     // `finish` means that the server has ended the session.
     this.once('finish', () => this.destroy())
   }
@@ -83,16 +92,20 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     if (this.#closing && requests.length > 0) {
       throw new ProxyError('ERR_CLOSED', 'the session is about to end')
     }
-    const duplicate = requests.find(({ id }) => this.#posts.has(id as Id)) ?? findTwin(requests)
+    const duplicate = requests.find(({ id }) => this.#posts.withId(id as Id)) ?? findTwin(requests)
     if (duplicate !== undefined) {
       const id = JSON.stringify(duplicate.id)
       throw new ProxyError('ERR_REQUEST', `a request with the id ${id} is in flight`)
     }
-    this.#lastHeard = performance.now()
     if (requests.length > 0) {
       const post = new PostResponse(this, response, requests, batch, accept)
-      for (const { id } of requests) this.#posts.set(id as Id, post)
+      this.#posts.add(post)
+      this.#clock.open()
+      if (this.version === undefined && this.#initializeId === undefined) this.#initialize = post
+    } else {
+      this.#clock.note()
     }
+    this.#release()
     for (const frame of frames) {
       if (frame.method === methods.initialize) this.#initializeId = frame.id
       this.receive(frame)
@@ -113,18 +126,23 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
       const message = `the stream of the event in ${headerNames.lastEventId} is not kept`
       throw new ProxyError('ERR_REQUEST', message)
     }
-    this.#lastHeard = performance.now()
-    response.once('close', () => (this.#lastHeard = performance.now()))
     const stream = found?.stream ?? this.#unsolicited
+    const post = this.#postOf.get(stream)
+    this.#clock.open()
+    response.once('close', () => {
+      this.#clock.close(!stream.ended)
+      if (post !== undefined) this.#posts.update(post)
+    })
     const connection = this.#connect(response)
     if (found === undefined) this.#prime(connection, stream)
     stream.attach(connection, found?.number)
+    if (post !== undefined) this.#posts.update(post)
+    this.#release()
   }
 
   override close(): void {
     this.#closing = true
-    const isAwaited = [...this.#posts.values()].some((post) => post.connected)
-    if (!isAwaited) this.destroy()
+    if (!this.#posts.isAwaited) this.destroy()
   }
 
   headFor(): { status: number; headers: OutgoingHttpHeaders } {
@@ -132,8 +150,9 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     return { status: 200, headers: this.version === undefined ? {} : this.#headers }
   }
 
-  openStream(response: ServerResponse): EventSink {
+  openStream(response: ServerResponse, post: PostResponse): EventSink {
     const stream = this.#store.createStream()
+    this.#postOf.set(stream, post)
     const connection = this.#connect(response)
     this.#prime(connection, stream)
     stream.attach(connection)
@@ -141,16 +160,28 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   }
 
   postOnEnd(post: PostResponse): void {
-    for (const { id } of post.requests) {
-      if (this.#posts.get(id as Id) === post) this.#posts.delete(id as Id)
-    }
+    this.#posts.delete(post)
+    if (post.stream !== undefined) this.#postOf.delete(post.stream as ResumableStream)
     if (this.#closing) this.close()
   }
 
+  postOnClose(post: PostResponse, complete: boolean): void {
+    this.#posts.update(post)
+    this.#clock.close(!complete)
+    // The client has not received the id of the session, so it can never use the session.
+    if (post !== this.#initialize) return
+    this.#initialize = undefined
+    if (!complete) this.destroy()
+  }
+
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    this.#lastHeard = performance.now()
-    if (frame.kind === 'response') this.#respond(frame, callback)
-    else (this.#postFor(frame) ?? this.#unsolicited).send(frame, callback)
+    const isResponse = frame.kind === 'response'
+    const post = isResponse ? this.#posts.withId(frame.id as Id) : this.#postFor(frame)
+    // The response that a connected client waits for may be behind this message.
+    const mayWait = !(post ?? this.#unsolicited).connected && !this.#posts.isAwaited
+    if (mayWait && !this.#store.hasRoomFor(frame)) this.#held = { frame, callback }
+    else if (isResponse) this.#respond(frame, callback)
+    else (post ?? this.#unsolicited).send(frame, callback)
   }
 
   override _final(callback: Callback): void {
@@ -159,21 +190,28 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    clearTimeout(this.#idleTimer)
+    this.#clock.stop()
     this.deadlines.stop()
     this.#endAll(toProxyError(error, 'the session has ended'))
     this.releaseWaiting()
     callback(error)
   }
 
+  /** Tries again to send the message that waits for the client. */
+  #release(): void {
+    if (this.#held === undefined) return
+    const { frame, callback } = this.#held
+    this.#held = undefined
+    this._write(frame, 'utf8', callback)
+  }
+
   #respond(frame: Frame, callback?: () => void): void {
-    const post = this.#posts.get(frame.id as Id)
+    const post = this.#posts.take(frame.id as Id)
     if (post === undefined) {
       // The client has cancelled the request, or has closed the connection and cannot resume.
       this.#log.debug(`dropped a response to no pending request (id ${frame.id})`)
       return callback?.()
     }
-    this.#posts.delete(frame.id as Id)
     if (frame.id === this.#initializeId) this.#onInitialized(frame)
     post.send(frame, callback)
   }
@@ -194,22 +232,18 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   // stream. If the GET stream is not connected, the message goes to the latest connected POST,
   // because all calls may wait for the response to the message. If no POST is connected either, the
   // message goes to the latest POST that the client may resume.
-  #postFor(frame: Frame): PostResponse | undefined {
-    const open = [...new Set(this.#posts.values())].filter((post) => post.streams)
-    if (frame.progressToken !== undefined && frame.kind === 'notification') {
-      const token = frame.progressToken
-      return open.find((post) => post.expects(token))
+  #postFor({ kind, progressToken }: Frame): PostResponse | undefined {
+    if (progressToken !== undefined && kind === 'notification') {
+      return this.#posts.withToken(progressToken)
     }
-    const connected = open.filter((post) => post.connected)
-    if (connected.length === 1) return connected[0]
-    return this.#unsolicited.connected ? undefined : (connected.at(-1) ?? open.at(-1))
+    return this.#posts.only ?? (this.#unsolicited.connected ? undefined : this.#posts.latest)
   }
 
   // Sends an error response to a cancelled request. The server may send none, and without a
   // response the POST would stay open. The client ignores the response.
   #cancel(frame: Frame): void {
     const id = frame.message().params?.requestId as Id
-    if (!this.#posts.has(id)) return
+    if (this.#posts.withId(id) === undefined) return
     this.#respond(errorFrame(id, new ProxyError('ERR_CANCELLED', 'the call was cancelled')))
   }
 
@@ -224,18 +258,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     connection.write(encodePriming(stream.lastId, this.#limits.retry))
   }
 
-  // Destroys the session if it is idle, or else sets the timer to the earliest time at which it can
-  // be idle. To set the timer again at each message would cost more.
-  readonly #checkIdle = (): void => {
-    const now = performance.now()
-    if (this.#posts.size > 0 || this.#unsolicited.connected) this.#lastHeard = now
-    const left = this.#lastHeard + this.#limits.sessionTimeout - now
-    if (left <= 0) this.destroy()
-    else this.#idleTimer = setTimeout(this.#checkIdle, left)
-  }
-
   #endAll(error: ProxyError): void {
-    for (const id of [...this.#posts.keys()]) this.#respond(errorFrame(id, error))
+    for (const id of this.#posts.ids) this.#respond(errorFrame(id, error))
     this.#unsolicited.end()
   }
 }

@@ -1,13 +1,22 @@
 // The session's transport: how a session ends.
 
 import { test } from 'tap'
-import { ProxyError } from '../../lib/errors.ts'
-import { SessionTransport } from '../../lib/http-server/accept-session.ts'
-import { parseFrame } from '../../lib/message/parse-frame.ts'
-import { countTimers, FakeServer, json, receiveRequest, serve, until } from './helpers.ts'
+import { ProxyError } from '../../../lib/errors.ts'
+import { SessionTransport } from '../../../lib/http-server/session/accept-session.ts'
+import { parseFrame } from '../../../lib/message/parse-frame.ts'
+import { countTimers, FakeServer, json, receiveRequest, serve, until } from '../helpers.ts'
 
 const call = (id: number | string, progressToken?: number): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken } } })
+const initialize = json({
+  id: 1,
+  method: 'initialize',
+  params: {
+    protocolVersion: '1',
+    capabilities: {},
+    clientInfo: { name: 'test', version: '1' }
+  }
+})
 const note = (text: string): [string, object] => ['notifications/message', { text }]
 
 test('an idle session ends, and so does its server', async (t) => {
@@ -18,7 +27,7 @@ test('an idle session ends, and so does its server', async (t) => {
   t.equal((await client.post(json({ id: 1, method: 'ping' }))).status, 404)
 })
 
-test('a session is not idle while it has a call, an open GET or traffic', async (t) => {
+test('a session is not idle while it has a connected call, an open GET or requests', async (t) => {
   const { session, listener } = await serve(t, { sessionTimeout: 1000 })
   const { client, server } = await session()
   const isOpen = async (time: number): Promise<void> => {
@@ -36,8 +45,83 @@ test('a session is not idle while it has a call, an open GET or traffic', async 
   await isOpen(500)
   await client.request('ping')
   await isOpen(500)
-  await server.notify(...note('a'))
+  await client.post(json({ method: 'notifications/roots/list_changed' }))
   await isOpen(500)
+  await until(() => listener.sessions === 0)
+})
+
+test('the messages of the server do not keep a session whose client has gone', async (t) => {
+  const { session, listener } = await serve(t, { sessionTimeout: 100 })
+  const { server } = await session()
+  const timer = setInterval(() => void server.notify(...note('a')), 10)
+  await until(() => listener.sessions === 0)
+  clearInterval(timer)
+})
+
+test('a call of a client that has gone does not keep the session', async (t) => {
+  const { session, listener } = await serve(t, { detachedTimeout: 100, streamAfter: 1 })
+  for (const accept of ['application/json', 'text/event-stream']) {
+    const { client, server } = await session()
+    const call = client.post(json({ id: 1, method: 'tools/call' }), { accept })
+    call.catch(() => {})
+    await server.got('tools/call')
+    client.close()
+    await until(() => server.destroyed)
+    t.equal(listener.sessions, 0, accept)
+  }
+})
+
+test('an initialize whose client disconnects leaves no session', async (t) => {
+  for (const streamAfter of [1, 60_000]) {
+    const { client, servers, listener } = await serve(t, { streamAfter }, () => {
+      return new FakeServer(() => {})
+    })
+    const impatient = client()
+    impatient.post(initialize).catch(() => {})
+    await until(() => servers.length === 1)
+    await servers[0]?.got('initialize')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    t.equal(listener.sessions, 1)
+    impatient.close()
+    await until(() => servers[0]?.destroyed === true)
+    t.equal(listener.sessions, 0)
+  }
+})
+
+test('a session ends soon after its client has closed the event stream', async (t) => {
+  const { session, listener } = await serve(t, { detachedTimeout: 100 })
+  const { client, server } = await session()
+  const get = await client.openGet()
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  t.equal(listener.sessions, 1, 'not while the stream is open')
+  get.close()
+  await get.closed
+  await until(() => listener.sessions === 0)
+  t.ok(server.destroyed)
+})
+
+test('a session without a stream is not detached, nor one whose client comes back', async (t) => {
+  const { session, listener } = await serve(t, { detachedTimeout: 100 })
+  const { client } = await session()
+  const { client: other } = await session()
+  const get = await other.openGet()
+  get.close()
+  await get.closed
+  await other.request('ping')
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  t.equal(listener.sessions, 2)
+  t.match(await client.request('ping'), { result: {} })
+  t.match(await other.request('ping'), { result: {} })
+})
+
+test('without a detached timeout only the session timeout counts', async (t) => {
+  const { session, listener } = await serve(t, { detachedTimeout: 0, sessionTimeout: 500 })
+  const { client } = await session()
+  const get = await client.openGet()
+  get.close()
+  await get.closed
+  await new Promise((resolve) => setTimeout(resolve, 250))
+  t.equal(listener.sessions, 1)
   await until(() => listener.sessions === 0)
 })
 
@@ -99,17 +183,7 @@ test('an initialize that the server refuses opens no session', async (t) => {
       void server.say({ id: message.id, error })
     })
   })
-  const { status, headers, text } = await client().post(
-    json({
-      id: 1,
-      method: 'initialize',
-      params: {
-        protocolVersion: '1',
-        capabilities: {},
-        clientInfo: { name: 'test', version: '1' }
-      }
-    })
-  )
+  const { status, headers, text } = await client().post(initialize)
   t.equal(status, 200)
   t.match(JSON.parse(text), { id: 1, error: { data: { supported: ['x'] } } })
   t.notOk('mcp-session-id' in headers)

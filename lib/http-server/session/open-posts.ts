@@ -1,0 +1,97 @@
+// The POSTs of a session whose requests have no response yet. The table finds the POST for a message
+// of the server in constant time, because a session may have many calls in flight.
+
+import type { Id } from '../../protocol/json-rpc.ts'
+import { LatestSet } from '../../streams/latest-set.ts'
+import type { PostResponse } from '../post-response.ts'
+
+export class OpenPosts {
+  /** The POST of each request, by the id of the request. */
+  readonly #byId = new Map<Id, PostResponse>()
+  /** The POST of each request that has a progress token, by the token. */
+  readonly #byToken = new Map<Id, PostResponse>()
+  /** The POSTs that can carry more than responses. */
+  readonly #streams = new LatestSet<PostResponse>()
+  /** Those of them whose clients are connected. */
+  readonly #connected = new LatestSet<PostResponse>()
+  /** All POSTs whose clients are connected. */
+  readonly #awaited = new Set<PostResponse>()
+
+  /** How many requests have no response yet. */
+  get size(): number {
+    return this.#byId.size
+  }
+
+  /** A copy of the ids of the requests that have no response yet. */
+  get ids(): Id[] {
+    return [...this.#byId.keys()]
+  }
+
+  /** Whether a connected client waits for a response. */
+  get isAwaited(): boolean {
+    return this.#awaited.size > 0
+  }
+
+  add(post: PostResponse): void {
+    for (const { id, progressToken } of post.requests) {
+      this.#byId.set(id as Id, post)
+      if (progressToken !== undefined) this.#byToken.set(progressToken, post)
+    }
+    if (post.streams) this.#streams.add(post)
+    this.update(post)
+  }
+
+  /** Call this when the client of a POST has connected again, or has disconnected. */
+  update(post: PostResponse): void {
+    if (post.connected && !post.ended) {
+      this.#awaited.add(post)
+      if (post.streams) this.#connected.add(post)
+    } else {
+      this.#awaited.delete(post)
+      this.#connected.delete(post)
+    }
+  }
+
+  /** Removes a POST whose requests all have their responses, or can get none any more. */
+  delete(post: PostResponse): void {
+    for (const { id, progressToken } of post.requests) {
+      if (this.#byId.get(id as Id) === post) this.#byId.delete(id as Id)
+      if (progressToken === undefined) continue
+      if (this.#byToken.get(progressToken) === post) this.#byToken.delete(progressToken)
+    }
+    this.#streams.delete(post)
+    this.#connected.delete(post)
+    this.#awaited.delete(post)
+  }
+
+  /** Finds the POST of the request with this id. */
+  withId(id: Id): PostResponse | undefined {
+    return this.#byId.get(id)
+  }
+
+  /** Returns the POST of a request that now gets its response, and forgets the request. */
+  take(id: Id): PostResponse | undefined {
+    const post = this.#byId.get(id)
+    this.#byId.delete(id)
+    return post
+  }
+
+  /** Finds the POST of the request with this progress token, if the POST can carry notifications. */
+  withToken(token: Id): PostResponse | undefined {
+    const post = this.#byToken.get(token)
+    return post?.streams === true ? post : undefined
+  }
+
+  /** The only POST whose client is connected. Undefined if there are none or several. */
+  get only(): PostResponse | undefined {
+    return this.#connected.size === 1 ? this.#connected.latest : undefined
+  }
+
+  /**
+   * The latest POST whose client is connected. If there is none, the latest POST that a client may
+   * resume.
+   */
+  get latest(): PostResponse | undefined {
+    return this.#connected.latest ?? this.#streams.latest
+  }
+}
