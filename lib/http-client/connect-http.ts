@@ -6,9 +6,10 @@ import { addAbortSignal, Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
+import { idAt } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
-import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
+import { paths } from '../protocol/paths.ts'
 import { isModernVersion } from '../protocol/revisions.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
@@ -102,7 +103,8 @@ export class HttpTransport extends Duplex {
   // A cancellation names no revision. So the part that sent the request also handles its
   // cancellation. Returns whether `ModernRequests` sent the request.
   #cancelsModern(frame: Frame): boolean {
-    return this.#modern.cancel(frame.message().params?.requestId as Id)
+    const id = idAt(frame, paths.cancelledId)
+    return id !== undefined && this.#modern.cancel(id)
   }
 
   #settle(): void {

@@ -8,15 +8,18 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { ProxyError, toProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
 import { encodePriming } from '../framing/sse.ts'
+import { stringAt } from '../json/find-value.ts'
 import { withDefaults } from '../limits.ts'
 import type { LimitOptions, Limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
+import { idAt } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame } from '../message/refusal.ts'
 import { headerNames } from '../protocol/headers.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
+import { paths } from '../protocol/paths.ts'
 import { primingVersion } from '../protocol/revisions.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { DeadlineQueue } from '../streams/deadline-queue.ts'
@@ -180,9 +183,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
 
   #onInitialized(frame: Frame): void {
     this.#initializeId = undefined
-    const { result } = frame.message()
-    const { protocolVersion } = Object(result) as { protocolVersion?: unknown }
-    if (typeof protocolVersion === 'string') this.version = protocolVersion
+    const version = stringAt(frame.bytes, paths.agreedVersion)
+    if (version !== undefined) this.version = version
     else this.push(null) // `initialize` failed, so the server ends, and then the session ends
   }
 
@@ -208,8 +210,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   // Sends an error response to a cancelled request. The server may send none, and without a
   // response the POST would stay open. The client ignores the response.
   #cancel(frame: Frame): void {
-    const id = frame.message().params?.requestId as Id
-    if (!this.#posts.has(id)) return
+    const id = idAt(frame, paths.cancelledId)
+    if (id === undefined || !this.#posts.has(id)) return
     this.#respond(errorFrame(id, new ProxyError('ERR_CANCELLED', 'the call was cancelled')))
   }
 

@@ -2,7 +2,7 @@
 // does not parse the JSON, so the value's bytes stay as the peer wrote them. This matters for big
 // numbers and escapes, which parsing changes.
 
-import { BACKSLASH, OPEN_BRACE } from './bytes.ts'
+import { BACKSLASH, OPEN_BRACE, OPEN_BRACKET } from './bytes.ts'
 import { MemberCursor, skipBlank } from './walker.ts'
 
 /** The place of a value: the index of its first byte, and the index after its last byte. */
@@ -46,6 +46,27 @@ export function findMembers(bytes: Buffer, open: number, names: string[]): Map<s
 export function valueText(bytes: Buffer, path: readonly string[]): string | undefined {
   const span = findValue(bytes, path)
   return span && textAt(bytes, span)
+}
+
+/** The longest value that `scalarAt` reads, in bytes. */
+const maxScalar = 1024 * 1024
+
+/**
+ * Reads the string, number, `true`, `false` or `null` at `path`. Returns undefined if there is no
+ * value, or an object, an array or a text over 1 MiB. So the caller only has to check the type.
+ */
+export function scalarAt(bytes: Buffer, path: readonly string[]): unknown {
+  const span = findValue(bytes, path)
+  if (span === undefined || span.end - span.start > maxScalar) return undefined
+  const first = bytes[span.start]
+  if (first === OPEN_BRACE || first === OPEN_BRACKET) return undefined
+  return JSON.parse(textAt(bytes, span))
+}
+
+/** Reads the string at `path`. Returns undefined if there is no string. */
+export function stringAt(bytes: Buffer, path: readonly string[]): string | undefined {
+  const value = scalarAt(bytes, path)
+  return typeof value === 'string' ? value : undefined
 }
 
 export const textAt = (bytes: Buffer, { start, end }: Span): string =>

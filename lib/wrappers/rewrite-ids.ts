@@ -5,7 +5,7 @@
 // sends this number back, the proxy puts in the client's id or token, exactly as the client wrote
 // it.
 
-import { findValue, textAt, valueText } from '../json/find-value.ts'
+import { findValue, scalarAt, textAt, valueText } from '../json/find-value.ts'
 import type { Span } from '../json/find-value.ts'
 import { splice, spliceAt } from '../json/splice.ts'
 import type { Replacement } from '../json/splice.ts'
@@ -101,7 +101,11 @@ export function replaceAt(frame: Frame, path: string[], text: string): Frame {
   return frame.withBytes(splice(frame.bytes, [{ path, text }]), undefined, token)
 }
 
-/** The request id at `path` in a server's frame. Some servers turn the number into a string. */
-export function idAt(frame: Frame, path: string[]): number {
-  return Number(JSON.parse(valueText(frame.bytes, path) ?? 'null'))
+/**
+ * The request id at `path` in a server's frame, or NaN if there is none. Some servers turn the number
+ * into a string.
+ */
+export function numberAt(frame: Frame, path: string[]): number {
+  const id = scalarAt(frame.bytes, path)
+  return typeof id === 'string' || typeof id === 'number' ? Number(id) : NaN
 }

@@ -20,7 +20,7 @@ import type { Callback } from '../streams/callbacks.ts'
 import { Slots } from '../streams/slots.ts'
 import { Broadcast } from './broadcast.ts'
 import { cancellation } from './cancellation.ts'
-import { idAt, replaceAt, restoreResponse, SharedCalls } from './rewrite-ids.ts'
+import { numberAt, replaceAt, restoreResponse, SharedCalls } from './rewrite-ids.ts'
 import { SharedPort } from './shared-port.ts'
 import type { PortOwner } from './shared-port.ts'
 
@@ -223,7 +223,7 @@ export class SharedServer implements PortOwner {
 
   /** Delivers a notification to the port of the request whose id the server sent at `path`. */
   #deliver(frame: Frame, path: string[]): void {
-    const call = this.#calls.get(idAt(frame, path))
+    const call = this.#calls.get(numberAt(frame, path))
     const text = path === paths.progressToken ? call?.token : call?.id
     if (text !== undefined) call?.port.deliver(replaceAt(frame, path, text))
   }
@@ -232,7 +232,7 @@ export class SharedServer implements PortOwner {
   // server cancels its own request. #serverOnFrame has already answered that request, so this drops
   // the frame.
   #onCancelled(frame: Frame): void {
-    const id = idAt(frame, paths.cancelledId)
+    const id = numberAt(frame, paths.cancelledId)
     const call = this.#calls.get(id)
     if (call?.method !== methods.listen) return
     this.#calls.end(id)
