@@ -2,7 +2,7 @@
 // `ModernRequests` sends the requests of the modern revision, which need no session. `HttpSession`
 // sends all other frames.
 
-import { addAbortSignal, Duplex } from 'node:stream'
+import { addAbortSignal } from 'node:stream'
 import { ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
@@ -13,6 +13,7 @@ import { paths } from '../protocol/paths.ts'
 import { isModernVersion } from '../protocol/revisions.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
+import { Transport } from '../streams/transport.ts'
 import { HttpClient } from './http-client.ts'
 import type { HttpOptions } from './http-options.ts'
 import type { HttpPartOwner } from './http-part.ts'
@@ -34,7 +35,7 @@ export function connectHttp(options: HttpOptions): HttpTransport {
   return new HttpTransport(options)
 }
 
-export class HttpTransport extends Duplex {
+export class HttpTransport extends Transport {
   readonly #client: HttpClient
   readonly #session: HttpSession
   readonly #modern: ModernRequests
@@ -43,9 +44,13 @@ export class HttpTransport extends Duplex {
   #whenSettled: (() => void) | undefined
 
   constructor(options: HttpOptions) {
-    super({ objectMode: true })
+    super({ log: options.log })
     const { connectTimeout = limits.connectTimeout, closeTimeout = limits.closeTimeout } = options
-    this.#client = new HttpClient({ ...options, url: new URL(options.url) })
+    this.#client = new HttpClient({
+      ...options,
+      url: new URL(options.url),
+      onFault: (cause) => this.fault(cause)
+    })
     this.#closeTimeout = closeTimeout
     const owner: HttpPartOwner = {
       client: this.#client,
@@ -70,7 +75,7 @@ export class HttpTransport extends Duplex {
     this.#client.resume()
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     if (frame.kind === 'request' && isModernVersion(frame.protocolVersion)) {
       this.#modern.send(frame, callback)
     } else if (frame.method === methods.cancelled && this.#cancelsModern(frame)) {

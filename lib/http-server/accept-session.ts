@@ -57,7 +57,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   #closing = false
 
   constructor(options: SessionOptions) {
-    super(options.id)
+    super(options.id, options.log)
     this.#headers = { [headerNames.sessionId]: options.id }
     this.#limits = withDefaults(options)
     this.#log = options.log ?? silent
@@ -150,7 +150,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     if (this.#closing) this.close()
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     this.#lastHeard = performance.now()
     if (frame.kind === 'response') this.#respond(frame, callback)
     else (this.#postFor(frame) ?? this.#unsolicited).send(frame, callback)

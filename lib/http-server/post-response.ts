@@ -26,6 +26,8 @@ export interface PostResponseOwner {
    * Called once: when each request has its response, or when the client cannot get them any more.
    */
   postOnEnd(post: PostResponse): void
+  /** Called with an exception that came while the HTTP response became an event stream. */
+  fault(cause: unknown): void
 }
 
 export class PostResponse implements PendingItem {
@@ -73,7 +75,11 @@ export class PostResponse implements PendingItem {
   }
 
   expire(): void {
-    this.#open()
+    try {
+      this.#open()
+    } catch (cause) {
+      this.#owner.fault(cause)
+    }
   }
 
   /** Whether one of the requests has this progress token. */

@@ -12,6 +12,7 @@ import { ProxyError } from '../errors.ts'
 import { stringAt } from '../json/find-value.ts'
 import { splice } from '../json/splice.ts'
 import { limits } from '../limits.ts'
+import type { Log } from '../log.ts'
 import { Frame, makeFrame } from '../message/frame.ts'
 import { errorFrame } from '../message/refusal.ts'
 import { answerTo } from '../message/response-to.ts'
@@ -42,6 +43,7 @@ export function shareSessions(
 
 export class SharedSessions {
   readonly #server: SharedServer
+  readonly #log: Log | undefined
   readonly #sessions = new Set<SessionPort>()
   /** How many sessions are subscribed to each resource. */
   readonly #subscribers = new Map<string, number>()
@@ -50,6 +52,7 @@ export class SharedSessions {
   /** Don't call this. Call `shareSessions`. */
   constructor(connect: () => Duplex, options: ShareSessionsOptions) {
     const { connectTimeout: timeout = limits.connectTimeout } = options
+    this.#log = options.log
     this.#server = share(connect, {
       ...options,
       prepare: async (server) => {
@@ -65,7 +68,7 @@ export class SharedSessions {
    * gets only the notifications that belong to its request
    */
   port(isSession = true): Duplex {
-    const session = new SessionPort(this, this.#server, isSession)
+    const session = new SessionPort(this, this.#server, isSession, this.#log)
     this.#sessions.add(session)
     session.once('close', () => this.#sessions.delete(session))
     return session
@@ -128,14 +131,14 @@ class SessionPort extends OuterTransport {
   readonly #all: SharedSessions
   readonly #server: SharedServer
 
-  constructor(all: SharedSessions, server: SharedServer, isSession: boolean) {
-    super()
+  constructor(all: SharedSessions, server: SharedServer, isSession: boolean, log?: Log) {
+    super({ log })
     this.#all = all
     this.#server = server
     this.attach(server.port((broadcast) => isSession && this.#wants(broadcast)))
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     // The server must not get an `initialize` of a client. A notification gets no response.
     if (frame.kind === 'notification' && ownMethods.has(frame.method)) return callback()
     switch (frame.method) {
@@ -225,10 +228,17 @@ class SessionPort extends OuterTransport {
   }
 
   #initialize(frame: Frame, callback: Callback): void {
-    this.#all.initializeResponse().then((response) => {
-      this.pass(answerInitialize(frame, response))
-      callback()
-    }, callback)
+    this.#all
+      .initializeResponse()
+      .then((response) => {
+        try {
+          this.pass(answerInitialize(frame, response))
+          callback()
+        } catch (cause) {
+          this.recover(frame, cause, callback)
+        }
+      }, callback)
+      .catch((cause: unknown) => this.fault(cause))
   }
 
   #answer(frame: Frame, callback: Callback, response = emptyResponse): void {

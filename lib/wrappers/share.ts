@@ -4,7 +4,7 @@
 // request goes to each port that wants it.
 
 import type { Duplex } from 'node:stream'
-import { ProxyError } from '../errors.ts'
+import { describe, internalError, ProxyError } from '../errors.ts'
 import { valueText } from '../json/find-value.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
@@ -79,7 +79,7 @@ export class SharedServer implements PortOwner {
    * the client gets no such notification
    */
   port(wants: (broadcast: Broadcast) => boolean = () => false): Duplex {
-    const port = new SharedPort(this, this.#maxQueue, wants)
+    const port = new SharedPort(this, this.#maxQueue, wants, this.#log)
     port.number = this.#ports.add(port)
     return port
   }
@@ -123,16 +123,18 @@ export class SharedServer implements PortOwner {
       this.#ready.write(forwarded, done)
       return
     }
-    this.ready().then(
-      (server) => {
-        if (port.destroyed) callback()
-        else server.write(forwarded, done)
-      },
-      (error: ProxyError) => {
-        this.#fail(port, error)
-        callback()
-      }
-    )
+    this.ready()
+      .then(
+        (server) => {
+          if (port.destroyed) callback()
+          else server.write(forwarded, done)
+        },
+        (error: ProxyError) => {
+          this.#fail(port, error)
+          callback()
+        }
+      )
+      .catch((cause: unknown) => port.fault(cause))
   }
 
   remove(port: SharedPort): void {
@@ -164,7 +166,7 @@ export class SharedServer implements PortOwner {
       throw error
     }
     this.#ready = server
-    server.on('data', (frame: Frame) => this.#serverOnFrame(server, frame)).resume()
+    server.on('data', (frame: Frame) => this.#take(server, frame)).resume()
     return server
   }
 
@@ -189,6 +191,18 @@ export class SharedServer implements PortOwner {
     return frame.method === methods.cancelled ? this.#calls.cancel(port, frame) : frame
   }
 
+  /** An exception fails only this frame. Other clients still need the server. */
+  #take(server: Duplex, frame: Frame): void {
+    try {
+      this.#serverOnFrame(server, frame)
+    } catch (cause) {
+      this.#log.error(
+        `a ${frame.kind} of a shared server failed: ${describe(internalError(cause))}`
+      )
+      if (frame.kind === 'request') server.write(answerTo(frame, errorFrame(0, internalError())))
+    }
+  }
+
   #serverOnFrame(server: Duplex, frame: Frame): void {
     if (frame.kind === 'response') this.#onResponse(frame)
     else if (frame.kind === 'notification') this.#onNotification(frame)
@@ -203,8 +217,15 @@ export class SharedServer implements PortOwner {
 
   #onResponse(frame: Frame): void {
     const call = this.#calls.end(Number(frame.id))
-    // `call` is undefined if the client cancelled the request or closed its port.
-    call?.port.deliver(restoreResponse(frame, call))
+    if (call === undefined) return // the client cancelled the request or closed its port
+    let response: Frame
+    try {
+      response = restoreResponse(frame, call)
+    } catch (cause) {
+      this.#log.error(`a response to ${call.method} failed: ${describe(internalError(cause))}`)
+      response = restoreResponse(errorFrame(0, internalError()), call)
+    }
+    call.port.deliver(response)
   }
 
   #onNotification(frame: Frame): void {

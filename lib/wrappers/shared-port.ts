@@ -4,11 +4,12 @@
 // too. So a port queues the frames that its client has not read. A frame that would make the queue
 // larger than `maxQueue` bytes destroys the port.
 
-import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
+import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
+import { Transport } from '../streams/transport.ts'
 import type { Broadcast } from './broadcast.ts'
 
 /** The methods of the shared server that a port calls. */
@@ -19,7 +20,7 @@ export interface PortOwner {
   remove(port: SharedPort): void
 }
 
-export class SharedPort extends Duplex {
+export class SharedPort extends Transport {
   /** The number of this port in the table of the shared server. */
   number = 0
   /** The ids of the port's requests that have no response yet, as the server got them. */
@@ -34,8 +35,13 @@ export class SharedPort extends Duplex {
   #hasRoom = false
   #whenSettled: (() => void) | undefined
 
-  constructor(owner: PortOwner, maxQueue: number, wants: (broadcast: Broadcast) => boolean) {
-    super({ objectMode: true, readableHighWaterMark: 1 })
+  constructor(
+    owner: PortOwner,
+    maxQueue: number,
+    wants: (broadcast: Broadcast) => boolean,
+    log?: Log
+  ) {
+    super({ readableHighWaterMark: 1, log })
     this.#owner = owner
     this.#maxQueue = maxQueue
     this.wants = wants
@@ -65,7 +71,7 @@ export class SharedPort extends Duplex {
     this.#flow()
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     this.#owner.forward(this, frame, callback)
   }
 
@@ -81,6 +87,10 @@ export class SharedPort extends Duplex {
     this.#owner.remove(this)
     this.#queue = []
     callback(error)
+  }
+
+  protected override failToReader(response: Frame): void {
+    this.deliver(response)
   }
 
   #flow(): void {

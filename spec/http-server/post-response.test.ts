@@ -51,7 +51,8 @@ async function open(
     deadlines,
     headFor: () => ({ status: 200, headers: { 'x-more': 'yes' } }),
     openStream: (response) => new EventStream(response, 0),
-    postOnEnd: () => ends++
+    postOnEnd: () => ends++,
+    fault: (cause) => t.fail(String(cause))
   }
   const post = new PostResponse(owner, response, frames, batch, accept)
   const breakOff = async (): Promise<void> => {
