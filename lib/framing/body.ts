@@ -2,10 +2,14 @@
 // 2025-03-26, a body may be a batch: an array of messages.
 
 import { ProxyError } from '../errors.ts'
-import { splitArray } from '../json/split-array.ts'
+import { OPEN_BRACKET } from '../json/bytes.ts'
+import { checkJson } from '../json/check.ts'
+import { hasMoreThan, splitArray } from '../json/split-array.ts'
+import { skipBlank } from '../json/walker.ts'
 import { largestMessage } from '../limits.ts'
 import type { Frame } from '../message/frame.ts'
 import { parseFrame } from '../message/parse-frame.ts'
+import { batchVersion } from '../protocol/revisions.ts'
 import { tooLarge } from './newline.ts'
 
 /** Collects the chunks of a body. A body over the limit is an error. */
@@ -42,16 +46,32 @@ export interface Body {
   batch: boolean
 }
 
+export interface BodyOptions {
+  /** Whether the body may be a batch (default true). */
+  batches?: boolean | undefined
+}
+
+/** The largest batch. A frame takes much more memory than a small message. */
+const maxBatch = 1000
+
 /**
  * Reads the frames of a body.
  *
  * @throws ProxyError `ERR_FRAME_SYNTAX` if the body is not JSON, `ERR_FRAME_ENVELOPE` if a message
- *   is not JSON-RPC or the batch is empty
+ *   is not JSON-RPC or the batch is empty, `ERR_REQUEST` if the body is a batch and batches are not
+ *   allowed, or if the batch has more than 1000 messages. These batches are not parsed
  */
-export function parseBody(bytes: Buffer): Body {
+export function parseBody(bytes: Buffer, { batches = true }: BodyOptions = {}): Body {
   if (!isArray(bytes)) return { frames: [parseFrame(bytes)], batch: false }
+  if (!batches) {
+    const message = `only a session of the revision ${batchVersion} takes batches`
+    throw new ProxyError('ERR_REQUEST', message)
+  }
+  if (hasMoreThan(maxBatch, bytes)) {
+    throw new ProxyError('ERR_REQUEST', `the batch has more than ${maxBatch} messages`)
+  }
   try {
-    JSON.parse(bytes.toString())
+    checkJson(bytes)
   } catch (cause) {
     throw new ProxyError('ERR_FRAME_SYNTAX', 'the batch is not JSON', { cause })
   }
@@ -60,8 +80,4 @@ export function parseBody(bytes: Buffer): Body {
   return { frames, batch: true }
 }
 
-function isArray(bytes: Buffer): boolean {
-  let at = 0
-  while ((bytes[at] as number) <= 0x20) at++
-  return bytes[at] === 0x5b
-}
+const isArray = (bytes: Buffer): boolean => bytes[skipBlank(bytes, 0)] === OPEN_BRACKET
