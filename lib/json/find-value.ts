@@ -35,11 +35,32 @@ export function findValue(bytes: Buffer, path: readonly string[]): Span | undefi
 export function findMembers(bytes: Buffer, open: number, names: string[]): Map<string, Span> {
   const found = new Map<string, Span>()
   const member = new MemberCursor(bytes, open)
+  const find = names.length > fewNames ? findInSet(bytes, names) : findInList(bytes, names)
   while (member.next()) {
-    const name = names.find((name) => isString(bytes, member.nameStart, member.nameEnd, name))
+    const name = find(member.nameStart, member.nameEnd)
     if (name !== undefined) found.set(name, { start: member.start, end: member.end })
   }
   return found
+}
+
+/** Up to this number of names, a comparison with each is faster than a set. */
+const fewNames = 8
+
+type FindName = (start: number, end: number) => string | undefined
+
+const findInList =
+  (bytes: Buffer, names: string[]): FindName =>
+  (start, end) =>
+    names.find((name) => isString(bytes, start, end, name))
+
+function findInSet(bytes: Buffer, names: string[]): FindName {
+  const set = new Set(names)
+  const longest = 2 + 6 * Math.max(...names.map((name) => name.length))
+  return (start, end) => {
+    if (end - start > longest) return undefined
+    const name = JSON.parse(bytes.toString('utf8', start, end)) as string
+    return set.has(name) ? name : undefined
+  }
 }
 
 /** Returns the JSON text of the value at `path`, unchanged; undefined if there is no such value. */

@@ -4,12 +4,16 @@
 
 import { ProxyError } from '../errors.ts'
 import { scalarAt } from '../json/find-value.ts'
+import { pick } from '../json/pick.ts'
+import type { Shape } from '../json/pick.ts'
 import type { Id, Message } from '../protocol/json-rpc.ts'
 import { envelopeOf } from './envelope.ts'
 import type { Envelope } from './envelope.ts'
 
 /** The largest message that the proxy parses as a whole, in bytes. */
 const maxRead = 1024 * 1024
+/** From this size on, in bytes, `members` parses only the members that the caller names. */
+const maxParse = 256 * 1024
 
 export class Frame implements Envelope {
   /** Valid UTF-8 and JSON without line breaks. So every transport can send the bytes unchanged. */
@@ -61,6 +65,15 @@ export class Frame implements Envelope {
       throw new ProxyError('ERR_FRAME_TOO_LARGE', message)
     }
     return JSON.parse(this.bytes.toString()) as Message
+  }
+
+  /**
+   * Parses the members in `shape`. The result of a small message may have more members. The result of
+   * a large one has only these.
+   */
+  members(shape: Shape): Message {
+    if (this.bytes.length < maxParse) return JSON.parse(this.bytes.toString()) as Message
+    return pick(this.bytes, shape) as Message
   }
 
   toString(): string {

@@ -21,6 +21,13 @@ export const paths = {
   /** The revision in the response to `initialize`. The session uses this revision. */
   agreedVersion: ['result', 'protocolVersion'],
 
+  /** The name of the tool in `tools/call`. */
+  toolName: ['params', 'name'],
+  /** The tools in the response to `tools/list`. */
+  tools: ['result', 'tools'],
+  /** The cursor of the next page in the response to a request for a list. */
+  nextCursor: ['result', 'nextCursor'],
+
   // MCP revision 2026-07-28.
   /** The revisions in the response to `server/discover`. */
   supportedVersions: ['result', 'supportedVersions'],
