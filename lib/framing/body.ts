@@ -10,13 +10,13 @@ import { largestMessage } from '../limits.ts'
 import type { Frame } from '../message/frame.ts'
 import { parseFrame } from '../message/parse-frame.ts'
 import { batchVersion } from '../protocol/revisions.ts'
+import { ChunkList } from './chunk-list.ts'
 import { tooLarge } from './newline.ts'
 
 /** Collects the chunks of a body. A body over the limit is an error. */
 export class BodyParser {
   readonly #maxMessage: number
-  #parts: Buffer[] = []
-  #size = 0
+  readonly #chunks = new ChunkList()
 
   /** @param maxMessage the largest body to accept, in bytes (default: 64 MiB; 0: no limit) */
   constructor(maxMessage?: number) {
@@ -25,18 +25,14 @@ export class BodyParser {
 
   /** @throws ProxyError `ERR_FRAME_TOO_LARGE`. The parser then drops the chunk */
   feed(chunk: Buffer): void {
-    const size = this.#size + chunk.length
+    const size = this.#chunks.size + chunk.length
     if (size > this.#maxMessage) throw tooLarge(size, this.#maxMessage)
-    this.#size = size
-    this.#parts.push(chunk)
+    this.#chunks.add(chunk)
   }
 
   /** Returns the whole body. The parser then keeps no chunks. */
   end(): Buffer {
-    const parts = this.#parts
-    const [first] = parts
-    this.#parts = []
-    return first !== undefined && parts.length === 1 ? first : Buffer.concat(parts, this.#size)
+    return this.#chunks.join()
   }
 }
 

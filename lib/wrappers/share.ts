@@ -139,7 +139,7 @@ export class SharedServer implements PortOwner {
 
   remove(port: SharedPort): void {
     this.#ports.delete(port.number)
-    for (const id of port.calls) {
+    for (const id of [...port.calls.values()]) {
       this.#calls.end(id)
       this.#ready?.write(cancellation(id, 'the client disconnected'))
     }
@@ -179,7 +179,7 @@ export class SharedServer implements PortOwner {
   /** Answers the open requests of a port with the error, and fails the port. */
   #fail(port: SharedPort, error: ProxyError): void {
     if (this.#ports.delete(port.number) === undefined) return
-    for (const id of port.calls) this.#onResponse(errorFrame(id, error))
+    for (const id of [...port.calls.values()]) this.#onResponse(errorFrame(id, error))
     port.fail(error)
   }
 
@@ -272,8 +272,9 @@ export class SharedServer implements PortOwner {
   // request asks for log messages, the message belongs to that request. If several requests ask, no
   // client gets the message, because it may belong to another client.
   #logReader(): SharedPort | undefined {
-    const [only, ...others] = this.#calls.withLogs
-    if (others.length === 0) return only?.port
+    const { withLogs } = this.#calls
+    const [only] = withLogs
+    if (withLogs.size <= 1) return only?.port
     this.#log.debug('dropped a log message: several requests ask for log messages')
     return undefined
   }

@@ -9,6 +9,7 @@ import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
+import { Queue } from '../streams/queue.ts'
 import { Transport } from '../streams/transport.ts'
 import type { Broadcast } from './broadcast.ts'
 
@@ -23,12 +24,15 @@ export interface PortOwner {
 export class SharedPort extends Transport {
   /** The number of this port in the table of the shared server. */
   number = 0
-  /** The ids of the port's requests that have no response yet, as the server got them. */
-  readonly calls = new Set<number>()
+  /**
+   * The ids of the port's requests that have no response yet, as the server got them. The key of a
+   * request is its id as the client wrote it.
+   */
+  readonly calls = new Map<string, number>()
   readonly wants: (broadcast: Broadcast) => boolean
   readonly #owner: PortOwner
   readonly #maxQueue: number
-  #queue: Frame[] = []
+  readonly #queue = new Queue<Frame>()
   /** The size of all frames in the queue, in bytes. */
   #queueSize = 0
   /** Whether the readable side has room for a frame. */
@@ -62,7 +66,7 @@ export class SharedPort extends Transport {
 
   /** Called when the server closes. The port fails after the client has read the queued frames. */
   fail(error: ProxyError): void {
-    for (const frame of this.#queue.splice(0)) this.push(frame)
+    for (const frame of this.#queue.take()) this.push(frame)
     failAfterReading(this, error)
   }
 
@@ -85,7 +89,7 @@ export class SharedPort extends Transport {
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     this.#owner.remove(this)
-    this.#queue = []
+    this.#queue.take()
     callback(error)
   }
 
