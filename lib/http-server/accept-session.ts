@@ -176,9 +176,10 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
       this.#log.debug(`dropped a response to no pending request (id ${frame.id})`)
       return callback?.()
     }
-    this.#posts.delete(frame.id as Id)
     if (frame.id === this.#initializeId) this.#onInitialized(frame)
     post.send(frame, callback)
+    // If `send` throws, the post stays for the error response.
+    this.#posts.delete(frame.id as Id)
   }
 
   #onInitialized(frame: Frame): void {

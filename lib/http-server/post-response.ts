@@ -78,6 +78,9 @@ export class PostResponse implements PendingItem {
     try {
       this.#open()
     } catch (cause) {
+      // The headers may have been sent, so the client can get no error response.
+      this.#http.destroy()
+      this.#end()
       this.#owner.fault(cause)
     }
   }
