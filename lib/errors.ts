@@ -102,7 +102,8 @@ export function describe(error: unknown): string {
 }
 
 function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
+  // An object may have no usable `toString`.
+  if (!(error instanceof Error)) return typeof error === 'object' ? 'unknown error' : String(error)
   return error.message || (error as NodeJS.ErrnoException).code || error.name
 }
 

@@ -82,7 +82,7 @@ export function watch(transport: Duplex): Watched {
   const answer = async (id: Id): Promise<Message> => {
     const frame = await frames.until((frame) => frame.kind === 'response' && frame.id === id)
     if (frame === undefined) throw failure ?? new Error('closed without a response')
-    return frame.message()
+    return frame.message(Infinity)
   }
   const ask = (method: string, params?: Record<string, unknown>): Promise<Message> => {
     const id = `watched-${++lastId}`

@@ -3,7 +3,7 @@
 // the next reader misses no frame.
 
 import type { Duplex } from 'node:stream'
-import { ProxyError } from '../errors.ts'
+import { internalError, ProxyError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
@@ -43,7 +43,14 @@ export function ask(server: Duplex, request: Frame, options: AskOptions): Promis
       reject(new ProxyError(code, `the server ${fault} ${request.method}`, { cause }))
     }
     const serverOnData = (frame: Frame): void => {
-      if (frame.kind !== 'response' || frame.id !== request.id) return onFrame?.(frame)
+      if (frame.kind !== 'response' || frame.id !== request.id) {
+        try {
+          return onFrame?.(frame)
+        } catch (cause) {
+          settle()
+          return reject(internalError(cause))
+        }
+      }
       if (isInitialize && frame.errorCode !== undefined) {
         const fault = frame.failure === undefined ? 'refused' : 'did not answer'
         return fail('ERR_SERVER_START', fault, frame.failure)

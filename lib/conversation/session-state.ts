@@ -4,8 +4,10 @@
 
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
+import { stringAt } from '../json/find-value.ts'
 import { Frame } from '../message/frame.ts'
 import { methods } from '../protocol/methods.ts'
+import { paths } from '../protocol/paths.ts'
 
 const maxSubscriptions = 1000
 /** The largest total size of the subscriptions, in bytes. */
@@ -34,9 +36,11 @@ export class SessionState {
   note(frame: Frame): void {
     switch (frame.method) {
       case methods.initialize:
+        if (frame.kind === 'request') this.#keep(frame.method, frame)
+        break
       case methods.initialized:
       case methods.setLevel:
-        this.#keep(frame.method, frame)
+        if (frame.bytes.length <= maxBytes) this.#keep(frame.method, frame)
         break
       case methods.subscribe:
         this.#subscribe(frame)
@@ -80,7 +84,4 @@ export class SessionState {
 const keyOf = (frame: Frame): string => `subscription ${uriOf(frame)}`
 
 /** Returns the URI of the resource in the params of a message. Empty if it is not a string. */
-export function uriOf(frame: Frame): string {
-  const uri: unknown = frame.message().params?.uri
-  return typeof uri === 'string' ? uri : ''
-}
+export const uriOf = (frame: Frame): string => stringAt(frame.bytes, paths.uri) ?? ''

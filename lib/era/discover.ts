@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { ask, proxyInfo } from '../conversation/ask-server.ts'
 import { ProxyError } from '../errors.ts'
 import type { HttpStatusError } from '../errors.ts'
+import { findValue } from '../json/find-value.ts'
 import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { modernErrorCodes } from '../protocol/error-codes.ts'
@@ -13,6 +14,7 @@ import { legacyRefusals } from '../protocol/http-statuses.ts'
 import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
+import { paths } from '../protocol/paths.ts'
 import { modernVersion } from '../protocol/revisions.ts'
 
 /** Makes a request of the modern revision that the proxy itself sends. */
@@ -41,9 +43,10 @@ export async function discover(server: Duplex, timeout: number): Promise<void> {
   }
   const failure = response?.failure as HttpStatusError | undefined
   if (failure !== undefined && !legacyRefusals.has(failure.received)) throw failure
-  const { result, error } = response?.message() ?? {}
-  const isModern = 'supportedVersions' in Object(result) || modernErrorCodes.has(error?.code)
-  if (isModern) return
+  if (response !== undefined && isModern(response)) return
   const message = 'this server knows only revisions that open with initialize'
   throw new ProxyError('ERR_LEGACY_SERVER', message)
 }
+
+const isModern = ({ bytes, errorCode }: Frame): boolean =>
+  findValue(bytes, paths.supportedVersions) !== undefined || modernErrorCodes.has(errorCode)

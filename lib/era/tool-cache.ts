@@ -9,10 +9,13 @@ import type { Duplex } from 'node:stream'
 import { ask } from '../conversation/ask-server.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
+import { stringAt } from '../json/find-value.ts'
 import type { Frame } from '../message/frame.ts'
+import { maxTools, toolsIn } from '../message/tools-in.ts'
 import { methods } from '../protocol/methods.ts'
-import { isTool, mirroredParams } from '../protocol/mirrored-headers.ts'
+import { mirroredParams } from '../protocol/mirrored-headers.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
+import { paths } from '../protocol/paths.ts'
 import { Pagination } from '../protocol/pagination.ts'
 import { ownRequest } from './discover.ts'
 
@@ -79,9 +82,8 @@ export class ToolCache {
     do {
       const request = ownRequest('tools', methods.listTools, cursor === undefined ? {} : { cursor })
       const response = await ask(port, request, { timeout: this.#timeout })
-      const result = response.message().result
-      addTools(book, result)
-      cursor = pages.next(result)
+      addTools(book, response)
+      cursor = pages.next(stringAt(response.bytes, paths.nextCursor))
       // After an error the list is dropped, so the next `paramsOf` lists the tools again.
       if (response.errorCode !== undefined) port.destroy()
     } while (cursor !== undefined)
@@ -92,11 +94,9 @@ export class ToolCache {
 }
 
 /** Adds the tools of one page to `book`. A server may send anything, so each value is checked. */
-function addTools(book: Book, result: unknown): void {
-  const { tools } = Object(result) as { tools?: unknown }
-  if (!Array.isArray(tools)) return
-  for (const tool of tools as unknown[]) {
-    if (!isTool(tool)) continue
+function addTools(book: Book, response: Frame): void {
+  for (const { tool } of toolsIn(response) ?? []) {
+    if (tool === undefined || book.size === maxTools) continue
     const params = mirroredParams(tool)
     if (typeof params !== 'string') book.set(tool.name, params)
   }

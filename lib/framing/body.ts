@@ -2,17 +2,21 @@
 // 2025-03-26, a body may be a batch: an array of messages.
 
 import { ProxyError } from '../errors.ts'
-import { splitArray } from '../json/split-array.ts'
+import { OPEN_BRACKET } from '../json/bytes.ts'
+import { checkJson } from '../json/check.ts'
+import { hasMoreThan, splitArray } from '../json/split-array.ts'
+import { skipBlank } from '../json/walker.ts'
 import { largestMessage } from '../limits.ts'
 import type { Frame } from '../message/frame.ts'
 import { parseFrame } from '../message/parse-frame.ts'
+import { batchVersion } from '../protocol/revisions.ts'
+import { ChunkList } from './chunk-list.ts'
 import { tooLarge } from './newline.ts'
 
 /** Collects the chunks of a body. A body over the limit is an error. */
 export class BodyParser {
   readonly #maxMessage: number
-  #parts: Buffer[] = []
-  #size = 0
+  readonly #chunks = new ChunkList()
 
   /** @param maxMessage the largest body to accept, in bytes (default: 64 MiB; 0: no limit) */
   constructor(maxMessage?: number) {
@@ -21,18 +25,14 @@ export class BodyParser {
 
   /** @throws ProxyError `ERR_FRAME_TOO_LARGE`. The parser then drops the chunk */
   feed(chunk: Buffer): void {
-    const size = this.#size + chunk.length
+    const size = this.#chunks.size + chunk.length
     if (size > this.#maxMessage) throw tooLarge(size, this.#maxMessage)
-    this.#size = size
-    this.#parts.push(chunk)
+    this.#chunks.add(chunk)
   }
 
   /** Returns the whole body. The parser then keeps no chunks. */
   end(): Buffer {
-    const parts = this.#parts
-    const [first] = parts
-    this.#parts = []
-    return first !== undefined && parts.length === 1 ? first : Buffer.concat(parts, this.#size)
+    return this.#chunks.join()
   }
 }
 
@@ -42,16 +42,32 @@ export interface Body {
   batch: boolean
 }
 
+export interface BodyOptions {
+  /** Whether the body may be a batch (default true). */
+  batches?: boolean | undefined
+}
+
+/** The largest batch. A frame takes much more memory than a small message. */
+const maxBatch = 1000
+
 /**
  * Reads the frames of a body.
  *
  * @throws ProxyError `ERR_FRAME_SYNTAX` if the body is not JSON, `ERR_FRAME_ENVELOPE` if a message
- *   is not JSON-RPC or the batch is empty
+ *   is not JSON-RPC or the batch is empty, `ERR_REQUEST` if the body is a batch and batches are not
+ *   allowed, or if the batch has more than 1000 messages. These batches are not parsed
  */
-export function parseBody(bytes: Buffer): Body {
+export function parseBody(bytes: Buffer, { batches = true }: BodyOptions = {}): Body {
   if (!isArray(bytes)) return { frames: [parseFrame(bytes)], batch: false }
+  if (!batches) {
+    const message = `only a session of the revision ${batchVersion} takes batches`
+    throw new ProxyError('ERR_REQUEST', message)
+  }
+  if (hasMoreThan(maxBatch, bytes)) {
+    throw new ProxyError('ERR_REQUEST', `the batch has more than ${maxBatch} messages`)
+  }
   try {
-    JSON.parse(bytes.toString())
+    checkJson(bytes)
   } catch (cause) {
     throw new ProxyError('ERR_FRAME_SYNTAX', 'the batch is not JSON', { cause })
   }
@@ -60,8 +76,4 @@ export function parseBody(bytes: Buffer): Body {
   return { frames, batch: true }
 }
 
-function isArray(bytes: Buffer): boolean {
-  let at = 0
-  while ((bytes[at] as number) <= 0x20) at++
-  return bytes[at] === 0x5b
-}
+const isArray = (bytes: Buffer): boolean => bytes[skipBlank(bytes, 0)] === OPEN_BRACKET

@@ -14,6 +14,7 @@ import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
 import { parseFrame } from '../message/parse-frame.ts'
 import { RefusedError } from '../message/refusal.ts'
+import { ChunkList } from './chunk-list.ts'
 
 export interface ParserOptions {
   /** The largest message to accept, in bytes (default: 64 MiB; 0: no limit). */
@@ -31,7 +32,8 @@ const CR = 0x0d
 export class NewlineParser {
   readonly #options: ParserOptions
   readonly #maxMessage: number
-  #parts: Buffer[] = []
+  readonly #chunks = new ChunkList()
+  /** The size of the unfinished line, in bytes. */
   #size = 0
   /** Set while the parser reads a line over the limit. */
   #scanner: EnvelopeScanner | undefined
@@ -62,27 +64,23 @@ export class NewlineParser {
     this.#size += part.length
     if (this.#scanner === undefined && this.#size > this.#maxMessage) {
       this.#scanner = new EnvelopeScanner()
-      for (const held of this.#parts) this.#scanner.feed(held)
-      this.#parts = []
+      for (const held of this.#chunks.take()) this.#scanner.feed(held)
     }
-    if (this.#scanner === undefined) this.#parts.push(part)
+    if (this.#scanner === undefined) this.#chunks.add(part)
     else this.#scanner.feed(part)
   }
 
   #endLine(): void {
-    const parts = this.#parts
     const size = this.#size
     const scanner = this.#scanner
-    this.#parts = []
     this.#size = 0
     this.#scanner = undefined
     if (scanner !== undefined) {
       this.#options.onInvalid(tooLarge(size, this.#maxMessage), scanner.envelope())
       return
     }
-    const [first] = parts
-    if (first === undefined) return
-    const line = parts.length === 1 ? first : Buffer.concat(parts, size)
+    if (size === 0) return
+    const line = this.#chunks.join()
     readFrame(line[size - 1] === CR ? line.subarray(0, -1) : line, this.#options)
   }
 }

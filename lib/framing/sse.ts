@@ -13,6 +13,7 @@ import { ProxyError } from '../errors.ts'
 import { largestMessage } from '../limits.ts'
 import { EnvelopeScanner } from '../message/envelope-scanner.ts'
 import type { Frame } from '../message/frame.ts'
+import { ChunkList } from './chunk-list.ts'
 import { readFrame, tooLarge } from './newline.ts'
 import type { ParserOptions } from './newline.ts'
 
@@ -42,7 +43,7 @@ export class SseParser {
   readonly #maxMessage: number
   readonly #parser: EventSourceParser
   /** The parts of the unfinished line. */
-  #line: Buffer[] = []
+  readonly #line = new ChunkList()
   #lineSize = 0
   /**
    * The size of the event's data in its finished lines, in bytes, with the line breaks between
@@ -87,20 +88,19 @@ export class SseParser {
   }
 
   #hold(part: Buffer): void {
-    this.#line.push(part)
+    if (part.length > 0) this.#line.add(part)
     this.#lineSize += part.length
     const isOver = valueSize(this.#lineSize) > this.#maxMessage
-    if (isOver || this.#scanner !== undefined) this.#passOver(this.#line.splice(0))
+    if (isOver || this.#scanner !== undefined) this.#passOver(this.#line.take())
   }
 
   #endLine(): void {
-    const parts = this.#line
     const size = this.#lineSize
-    this.#line = []
+    const line = this.#line.join()
     this.#lineSize = 0
     if (size === 0) this.#endEvent()
     else if (this.#scanner !== undefined) this.#dataSize += valueSize(size) + 1
-    else this.#readLine(Buffer.concat(parts, size))
+    else this.#readLine(line)
     this.#inValue = false
   }
 

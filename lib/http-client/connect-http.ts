@@ -2,16 +2,18 @@
 // `ModernRequests` sends the requests of the modern revision, which need no session. `HttpSession`
 // sends all other frames.
 
-import { addAbortSignal, Duplex } from 'node:stream'
+import { addAbortSignal } from 'node:stream'
 import { ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
+import { idAt } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
-import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
+import { paths } from '../protocol/paths.ts'
 import { isModernVersion } from '../protocol/revisions.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
+import { Transport } from '../streams/transport.ts'
 import { HttpClient } from './http-client.ts'
 import type { HttpOptions } from './http-options.ts'
 import type { HttpPartOwner } from './http-part.ts'
@@ -33,7 +35,7 @@ export function connectHttp(options: HttpOptions): HttpTransport {
   return new HttpTransport(options)
 }
 
-export class HttpTransport extends Duplex {
+export class HttpTransport extends Transport {
   readonly #client: HttpClient
   readonly #session: HttpSession
   readonly #modern: ModernRequests
@@ -42,9 +44,13 @@ export class HttpTransport extends Duplex {
   #whenSettled: (() => void) | undefined
 
   constructor(options: HttpOptions) {
-    super({ objectMode: true })
+    super({ log: options.log })
     const { connectTimeout = limits.connectTimeout, closeTimeout = limits.closeTimeout } = options
-    this.#client = new HttpClient({ ...options, url: new URL(options.url) })
+    this.#client = new HttpClient({
+      ...options,
+      url: new URL(options.url),
+      onFault: (cause) => this.fault(cause)
+    })
     this.#closeTimeout = closeTimeout
     const owner: HttpPartOwner = {
       client: this.#client,
@@ -69,7 +75,7 @@ export class HttpTransport extends Duplex {
     this.#client.resume()
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     if (frame.kind === 'request' && isModernVersion(frame.protocolVersion)) {
       this.#modern.send(frame, callback)
     } else if (frame.method === methods.cancelled && this.#cancelsModern(frame)) {
@@ -102,7 +108,8 @@ export class HttpTransport extends Duplex {
   // A cancellation names no revision. So the part that sent the request also handles its
   // cancellation. Returns whether `ModernRequests` sent the request.
   #cancelsModern(frame: Frame): boolean {
-    return this.#modern.cancel(frame.message().params?.requestId as Id)
+    const id = idAt(frame, paths.cancelledId)
+    return id !== undefined && this.#modern.cancel(id)
   }
 
   #settle(): void {

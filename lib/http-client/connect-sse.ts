@@ -5,7 +5,7 @@
 // The session lasts as long as the stream. The transport fails when the stream ends, or when the
 // server answers a POST with 404.
 
-import { addAbortSignal, Duplex } from 'node:stream'
+import { addAbortSignal } from 'node:stream'
 import { describe, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
@@ -16,6 +16,7 @@ import { errorFrame } from '../message/refusal.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
+import { Transport } from '../streams/transport.ts'
 import { ErrorBody } from './error-body.ts'
 import { EventReader } from './event-reader.ts'
 import type { EventsOwner } from './event-reader.ts'
@@ -40,7 +41,7 @@ export function connectSse(options: HttpOptions): SseTransport {
   return new SseTransport(options)
 }
 
-export class SseTransport extends Duplex implements EventsOwner, GetOwner {
+export class SseTransport extends Transport implements EventsOwner, GetOwner {
   readonly resumes = false
   readonly sessionHeaders = {}
   readonly client: HttpClient
@@ -61,10 +62,14 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
   #unknown: SessionUnknownError | undefined
 
   constructor(options: HttpOptions) {
-    super({ objectMode: true })
+    super({ log: options.log })
     const { connectTimeout = limits.connectTimeout, maxMessage = limits.maxMessage } = options
     this.#connectTimeout = connectTimeout
-    this.client = new HttpClient({ ...options, url: new URL(options.url) })
+    this.client = new HttpClient({
+      ...options,
+      url: new URL(options.url),
+      onFault: (cause) => this.fault(cause)
+    })
     this.log = options.log ?? silent
     this.maxMessage = maxMessage
     this.#sendWindow = new SendWindow(maxMessage)
@@ -82,7 +87,7 @@ export class SseTransport extends Duplex implements EventsOwner, GetOwner {
     this.client.resume()
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     if (this.#endpoint === undefined) this.#waiting = { frame, callback }
     else this.#send(frame, callback)
   }

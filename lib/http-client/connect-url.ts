@@ -33,12 +33,12 @@ export class UrlTransport extends OuterTransport {
   #decided = false
 
   constructor(options: HttpOptions) {
-    super(options.signal)
+    super({ signal: options.signal, log: options.log })
     this.#options = { ...options, signal: undefined }
     this.attach(connectHttp(this.#options))
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     this.#writing = { frame, callback }
     this.inner?.write(frame, (error) => {
       if (error) return // innerOnClose gets this error, too, and handles it

@@ -17,6 +17,8 @@ export interface HttpClientOptions extends Omit<AgentOptions, 'origin'> {
   headers?: Record<string, string> | undefined
   /** Gives the token for the header `Authorization` (default: no token). */
   tokens?: TokenSource | undefined
+  /** Called with an exception of a handler that nothing else has caught. */
+  onFault?: ((cause: unknown) => void) | undefined
 }
 
 export class HttpClient implements ExchangeOwner {
@@ -90,6 +92,10 @@ export class HttpClient implements ExchangeOwner {
     } catch (error) {
       exchange.fail(error)
     }
+  }
+
+  exchangeOnFault(cause: unknown): void {
+    this.#options.onFault?.(cause)
   }
 
   exchangeOnEnd(exchange: HttpExchange): void {

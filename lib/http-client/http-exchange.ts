@@ -48,6 +48,8 @@ export interface ExchangeOwner {
   start(exchange: HttpExchange): Promise<void>
   /** The exchange ended, failed or was aborted. */
   exchangeOnEnd(exchange: HttpExchange): void
+  /** The handler threw an exception when it was told about an error. */
+  exchangeOnFault(cause: unknown): void
 }
 
 export class HttpExchange implements Dispatcher.DispatchHandler {
@@ -101,7 +103,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   fail(cause: unknown): void {
     if (this.ended) return
     this.#end()
-    this.#handler.onError(cause instanceof ProxyError ? cause : this.#connectionError(cause))
+    this.#tell(cause instanceof ProxyError ? cause : this.#connectionError(cause))
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -144,7 +146,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
       // undici ignores an exception at the end of a response. Without this `catch` the request
       // would wait for ever.
       const message = `cannot handle the response of ${this.#owner.name}`
-      this.#handler.onError(new ProxyError('ERR_HTTP_ANSWER', message, { cause }))
+      this.#tell(new ProxyError('ERR_HTTP_ANSWER', message, { cause }))
     }
   }
 
@@ -169,6 +171,14 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.#timer)
     this.#repeats = false
     void this.#owner.start(this)
+  }
+
+  #tell(error: ProxyError): void {
+    try {
+      this.#handler.onError(error)
+    } catch (cause) {
+      this.#owner.exchangeOnFault(cause)
+    }
   }
 
   #connectionError(cause: unknown): ProxyError {

@@ -15,12 +15,14 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { describe, HttpStatusError } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { idAt } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame } from '../message/refusal.ts'
 import { checkInitializeResult } from '../message/schemas.ts'
 import { headerNames } from '../protocol/headers.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
+import { paths } from '../protocol/paths.ts'
 import type { Callback } from '../streams/callbacks.ts'
 import { endSession } from './end-session.ts'
 import { EventReader } from './event-reader.ts'
@@ -245,9 +247,9 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   // After a cancellation the server need not send a response, and may never end its stream. So the
   // proxy ends the cancelled request itself.
   #cancel(frame: Frame): void {
-    const id = frame.message().params?.requestId as Id
-    const post = this.#calls.get(id)
-    if (post === undefined) return
+    const id = idAt(frame, paths.cancelledId)
+    const post = id === undefined ? undefined : this.#calls.get(id)
+    if (id === undefined || post === undefined) return
     this.#calls.delete(id)
     post.abort()
     this.postOnEnd(post)

@@ -9,7 +9,7 @@
 
 import { describe } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
-import { valueText } from '../json/find-value.ts'
+import { stringAt, valueText } from '../json/find-value.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { parseFrame } from '../message/parse-frame.ts'
@@ -17,7 +17,8 @@ import { errorFrame } from '../message/refusal.ts'
 import { errorCodes } from '../protocol/error-codes.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
-import { mirrorHeaders } from '../protocol/mirrored-headers.ts'
+import { mirroredMembers, mirrorHeaders } from '../protocol/mirrored-headers.ts'
+import { paths } from '../protocol/paths.ts'
 import { Pagination } from '../protocol/pagination.ts'
 import type { Callback } from '../streams/callbacks.ts'
 import type { HttpClient } from './http-client.ts'
@@ -89,9 +90,10 @@ export class ModernRequests implements HttpPart, PostOwner {
   }
 
   headersOf(frame: Frame): Record<string, string> {
-    const message = frame.message()
-    const tool = frame.method === methods.callTool ? message.params?.name : undefined
-    return mirrorHeaders(message, typeof tool === 'string' ? this.#tools.paramsOf(tool) : [])
+    const tool =
+      frame.method === methods.callTool ? stringAt(frame.bytes, paths.toolName) : undefined
+    const params = tool === undefined ? [] : this.#tools.paramsOf(tool)
+    return mirrorHeaders(frame.members(mirroredMembers(params)), params)
   }
 
   deliver(frame: Frame): void {
@@ -164,7 +166,7 @@ export class ModernRequests implements HttpPart, PostOwner {
     const id = `mcp-proxy-tools-${++this.#lastId}`
     this.#ownCalls.set(id, (response) => {
       this.#ownCalls.delete(id)
-      const next = pages.next(response.message().result)
+      const next = pages.next(stringAt(response.bytes, paths.nextCursor))
       if (next !== undefined) {
         this.#listTools(call, pages, done, next)
         return

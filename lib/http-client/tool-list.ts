@@ -2,15 +2,16 @@
 // parameters that a call over HTTP must repeat in its headers. If the definition of a tool asks for
 // impossible headers, the tool is removed from the list, as the specification demands.
 
-import { valueText } from '../json/find-value.ts'
+import { ProxyError } from '../errors.ts'
+import { textAt } from '../json/find-value.ts'
 import { splice } from '../json/splice.ts'
-import { splitArray } from '../json/split-array.ts'
 import type { Log } from '../log.ts'
 import { Frame } from '../message/frame.ts'
-import { isTool, mirroredParams } from '../protocol/mirrored-headers.ts'
-import type { MirroredParam } from '../protocol/mirrored-headers.ts'
+import { maxTools, toolsIn } from '../message/tools-in.ts'
+import { mirroredParams } from '../protocol/mirrored-headers.ts'
+import type { MirroredParam, Tool } from '../protocol/mirrored-headers.ts'
+import { paths } from '../protocol/paths.ts'
 
-const toolsPath = ['result', 'tools']
 /**
  * The log shows at most this many characters of a name or reason, because a server may send long
  * ones.
@@ -41,25 +42,29 @@ export class ToolList {
    * tools.
    */
   read(response: Frame): Frame {
-    const { tools } = Object(response.message().result) as { tools?: unknown }
-    if (!Array.isArray(tools)) return response
-    const valid = tools.map((tool) => this.#learn(tool))
-    if (!valid.includes(false)) return response
-    const nameless = tools.filter((tool) => !isTool(tool)).length
+    const kept: string[] = []
+    let count = 0
+    let nameless = 0
+    for (const { tool, span } of toolsIn(response) ?? []) {
+      count++
+      if (tool === undefined) nameless++
+      else if (this.#learn(tool)) kept.push(textAt(response.bytes, span))
+      if (kept.length > maxTools) {
+        throw new ProxyError('ERR_HTTP_ANSWER', `a list of more than ${maxTools} tools`)
+      }
+    }
+    if (kept.length === count) return response
     if (nameless > 0) {
       this.#log.warn(
         `${this.#server} lists ${nameless} tools that are not objects with a name: they are left out`
       )
     }
-    const elements = splitArray(Buffer.from(valueText(response.bytes, toolsPath) as string))
-    const kept = elements.filter((_, index) => valid[index] === true).map(String)
     const text = `[${kept.join(',')}]`
-    return new Frame(splice(response.bytes, [{ path: toolsPath, text }]), response)
+    return new Frame(splice(response.bytes, [{ path: paths.tools, text }]), response)
   }
 
   /** Remembers the parameters of a tool. Returns whether the tool is valid. */
-  #learn(tool: unknown): boolean {
-    if (!isTool(tool)) return false
+  #learn(tool: Tool): boolean {
     const params = mirroredParams(tool)
     if (typeof params !== 'string') {
       this.#params.set(tool.name, params)

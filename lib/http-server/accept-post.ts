@@ -4,11 +4,11 @@
 // the connection, the transport is destroyed.
 
 import type { ServerResponse } from 'node:http'
-import { Duplex } from 'node:stream'
 import { toProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
 import type { Replacement } from '../json/splice.ts'
 import { limits } from '../limits.ts'
+import type { Log } from '../log.ts'
 import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame } from '../message/refusal.ts'
@@ -18,6 +18,7 @@ import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import type { DeadlineQueue } from '../streams/deadline-queue.ts'
+import { Transport } from '../streams/transport.ts'
 import { EventStream } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
 import { PostResponse } from './post-response.ts'
@@ -39,9 +40,10 @@ export interface PostOptions {
    * Decides when the HTTP response becomes an event stream. Many transports may share one queue.
    */
   deadlines: DeadlineQueue
+  log?: Log | undefined
 }
 
-export class PostTransport extends Duplex implements PostResponseOwner {
+export class PostTransport extends Transport implements PostResponseOwner {
   readonly deadlines: DeadlineQueue
   readonly #keepAlive: number
   readonly #statusOf: (response: Frame) => number
@@ -49,7 +51,7 @@ export class PostTransport extends Duplex implements PostResponseOwner {
   readonly #request: Frame
 
   constructor({ response, body, accept, ...options }: PostOptions) {
-    super({ objectMode: true })
+    super({ log: options.log })
     this.#request = body.frames[0] as Frame
     this.deadlines = options.deadlines
     this.#keepAlive = options.keepAlive ?? limits.keepAlive
@@ -87,7 +89,7 @@ export class PostTransport extends Duplex implements PostResponseOwner {
     // The constructor has pushed the only frame.
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     const belongs = frame.kind === 'response' ? this.#isResponse(frame) : this.#takes(frame)
     if (belongs) this.#post.send(frame, callback)
     else callback()

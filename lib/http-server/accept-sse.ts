@@ -5,6 +5,7 @@
 import type { ServerResponse } from 'node:http'
 import { ProxyError, toProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
+import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import { errorFrame } from '../message/refusal.ts'
@@ -20,6 +21,7 @@ export interface SseOptions {
   endpoint: string
   /** If the stream is silent for this long, a comment is sent, in ms (default 15 000; 0: never). */
   keepAlive?: number | undefined
+  log?: Log | undefined
 }
 
 export class SseConnection extends ClientTransport {
@@ -27,8 +29,8 @@ export class SseConnection extends ClientTransport {
   readonly #pending = new PendingRequests()
   #closing = false
 
-  constructor({ id, response, endpoint, keepAlive = limits.keepAlive }: SseOptions) {
-    super(id)
+  constructor({ id, response, endpoint, keepAlive = limits.keepAlive, log }: SseOptions) {
+    super(id, log)
     this.#stream = new EventStream(response, keepAlive)
     this.#stream.write(Buffer.from(`event: endpoint\ndata: ${endpoint}\n\n`))
     response.once('close', () => this.destroy())
@@ -54,7 +56,7 @@ export class SseConnection extends ClientTransport {
     this.#pending.whenSettled(() => this.destroy())
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     this.#stream.send(frame, () => callback())
     this.#pending.answered(frame)
   }

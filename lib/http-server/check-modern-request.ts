@@ -5,14 +5,16 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
+import { stringAt } from '../json/find-value.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorCodes } from '../protocol/error-codes.ts'
 import { headerNames } from '../protocol/headers.ts'
 import type { Message } from '../protocol/json-rpc.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
-import { findMismatch } from '../protocol/mirrored-headers.ts'
+import { findMismatch, mirroredMembers } from '../protocol/mirrored-headers.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
+import { paths } from '../protocol/paths.ts'
 import { isModernVersion } from '../protocol/revisions.ts'
 
 /** Whether the header `MCP-Protocol-Version` names a modern revision, which has no sessions. */
@@ -44,11 +46,10 @@ export async function checkModern(
   frame: Frame,
   mirroredParams: (tool: string) => MirroredParam[] | Promise<MirroredParam[]>
 ): Promise<void> {
-  const message = frame.message()
-  checkMeta(message)
-  const tool = message.method === methods.callTool ? message.params?.name : undefined
-  const params = typeof tool === 'string' ? await mirroredParams(tool) : []
-  const mismatch = findMismatch(headers, message, params)
+  checkMeta(frame.members(mirroredMembers([])))
+  const tool = frame.method === methods.callTool ? stringAt(frame.bytes, paths.toolName) : undefined
+  const params = tool === undefined ? [] : await mirroredParams(tool)
+  const mismatch = findMismatch(headers, frame.members(mirroredMembers(params)), params)
   if (mismatch !== undefined) throw new ProxyError('ERR_HEADER_MISMATCH', mismatch)
   // All modern clients share one server, and an `initialize` from one client would make it legacy
   // for all.

@@ -3,18 +3,19 @@
 // client has to wait. Until `_read` is called, the proxy does not read the body of the next POST,
 // and does not send the 202 for the last one.
 
-import { Duplex } from 'node:stream'
 import { internalError } from '../errors.ts'
+import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
+import { Transport } from '../streams/transport.ts'
 
-export abstract class ClientTransport extends Duplex {
+export abstract class ClientTransport extends Transport {
   /** The id of the session. */
   readonly id: string
   #full = false
   #waiting: (() => void)[] = []
 
-  constructor(id: string) {
-    super({ objectMode: true })
+  constructor(id: string, log?: Log) {
+    super({ log })
     this.id = id
   }
 

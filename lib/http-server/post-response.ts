@@ -31,6 +31,8 @@ export interface PostResponseOwner {
    * @param complete whether the client has received all of it, as far as the proxy knows
    */
   postOnClose?(post: PostResponse, complete: boolean): void
+  /** Called with an exception that came while the HTTP response became an event stream. */
+  fault(cause: unknown): void
 }
 
 export class PostResponse implements PendingItem {
@@ -85,7 +87,14 @@ export class PostResponse implements PendingItem {
   }
 
   expire(): void {
-    this.#open()
+    try {
+      this.#open()
+    } catch (cause) {
+      // The headers may have been sent, so the client can get no error response.
+      this.#http.destroy()
+      this.#end()
+      this.#owner.fault(cause)
+    }
   }
 
   /** Whether the client accepts an event stream, which can carry more than JSON-RPC responses. */

@@ -21,18 +21,20 @@ import type { RequestContext } from './request-context.ts'
  *
  * @param maxMessage the largest body, in bytes (0: no limit)
  * @param transport the session's transport, if the POST belongs to a session
+ * @param batches whether the body may be a batch
  * @throws ProxyError the errors of `readBody` and `parseBody`
  */
 export async function readFrames(
   context: RequestContext,
   maxMessage: number,
-  transport?: ClientTransport
+  transport?: ClientTransport,
+  batches = false
 ): Promise<Body> {
   if (transport?.hasRoom === false) {
     await new Promise<void>((resolve) => transport.whenRoom(resolve))
   }
   try {
-    const body = parseBody(await readBody(context.request, maxMessage))
+    const body = parseBody(await readBody(context.request, maxMessage), { batches })
     const [first] = body.frames
     if (!body.batch && first?.kind === 'request') context.rpcRequest = first
     return body

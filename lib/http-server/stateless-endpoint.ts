@@ -4,6 +4,7 @@
 
 import type { Body } from '../framing/body.ts'
 import { limits } from '../limits.ts'
+import type { Log } from '../log.ts'
 import { DeadlineQueue } from '../streams/deadline-queue.ts'
 import { Slots } from '../streams/slots.ts'
 import { PostTransport } from './accept-post.ts'
@@ -18,6 +19,7 @@ export interface StatelessEndpointOptions {
   mirroredParams?: MirroredParams | undefined
   keepAlive?: number | undefined
   streamAfter?: number | undefined
+  log?: Log | undefined
 }
 
 export class StatelessEndpoint {
@@ -33,7 +35,7 @@ export class StatelessEndpoint {
 
   /** Takes a POST whose body has been read. */
   async serve(context: RequestContext, body: Body, kind: 'modern' | 'stateless'): Promise<void> {
-    const { keepAlive, mirroredParams, onClient } = this.#options
+    const { keepAlive, log, mirroredParams, onClient } = this.#options
     const { request, response, accept, server } = context
     const [frame] = body.frames
     refuseBatch(body)
@@ -55,6 +57,7 @@ export class StatelessEndpoint {
       accept,
       keepAlive,
       deadlines: this.#deadlines,
+      log,
       statusOf: kind === 'modern' ? modernStatus : undefined
     })
     const number = this.#clients.add(client)

@@ -69,7 +69,7 @@ export class StreamableEndpoint {
     // header.
     const inSession = context.sessionId !== undefined && !stateless && !namesModern(headers)
     const session = inSession ? this.#session(context) : undefined
-    const body = await readFrames(context, maxMessage, session)
+    const body = await readFrames(context, maxMessage, session, session?.version === batchVersion)
     if (isModern(headers, body)) return this.#stateless.serve(context, body, 'modern')
     if (stateless) return this.#stateless.serve(context, body, 'stateless')
     const initialize = body.frames.find(isInitialize)

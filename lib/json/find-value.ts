@@ -2,7 +2,7 @@
 // does not parse the JSON, so the value's bytes stay as the peer wrote them. This matters for big
 // numbers and escapes, which parsing changes.
 
-import { BACKSLASH, OPEN_BRACE } from './bytes.ts'
+import { BACKSLASH, OPEN_BRACE, OPEN_BRACKET } from './bytes.ts'
 import { MemberCursor, skipBlank } from './walker.ts'
 
 /** The place of a value: the index of its first byte, and the index after its last byte. */
@@ -35,17 +35,59 @@ export function findValue(bytes: Buffer, path: readonly string[]): Span | undefi
 export function findMembers(bytes: Buffer, open: number, names: string[]): Map<string, Span> {
   const found = new Map<string, Span>()
   const member = new MemberCursor(bytes, open)
+  const find = names.length > fewNames ? findInSet(bytes, names) : findInList(bytes, names)
   while (member.next()) {
-    const name = names.find((name) => isString(bytes, member.nameStart, member.nameEnd, name))
+    const name = find(member.nameStart, member.nameEnd)
     if (name !== undefined) found.set(name, { start: member.start, end: member.end })
   }
   return found
+}
+
+/** Up to this number of names, a comparison with each is faster than a set. */
+const fewNames = 8
+
+type FindName = (start: number, end: number) => string | undefined
+
+const findInList =
+  (bytes: Buffer, names: string[]): FindName =>
+  (start, end) =>
+    names.find((name) => isString(bytes, start, end, name))
+
+function findInSet(bytes: Buffer, names: string[]): FindName {
+  const set = new Set(names)
+  const longest = 2 + 6 * Math.max(...names.map((name) => name.length))
+  return (start, end) => {
+    if (end - start > longest) return undefined
+    const name = JSON.parse(bytes.toString('utf8', start, end)) as string
+    return set.has(name) ? name : undefined
+  }
 }
 
 /** Returns the JSON text of the value at `path`, unchanged; undefined if there is no such value. */
 export function valueText(bytes: Buffer, path: readonly string[]): string | undefined {
   const span = findValue(bytes, path)
   return span && textAt(bytes, span)
+}
+
+/** The longest value that `scalarAt` reads, in bytes. */
+const maxScalar = 1024 * 1024
+
+/**
+ * Reads the string, number, `true`, `false` or `null` at `path`. Returns undefined if there is no
+ * value, or an object, an array or a text over 1 MiB. So the caller only has to check the type.
+ */
+export function scalarAt(bytes: Buffer, path: readonly string[]): unknown {
+  const span = findValue(bytes, path)
+  if (span === undefined || span.end - span.start > maxScalar) return undefined
+  const first = bytes[span.start]
+  if (first === OPEN_BRACE || first === OPEN_BRACKET) return undefined
+  return JSON.parse(textAt(bytes, span))
+}
+
+/** Reads the string at `path`. Returns undefined if there is no string. */
+export function stringAt(bytes: Buffer, path: readonly string[]): string | undefined {
+  const value = scalarAt(bytes, path)
+  return typeof value === 'string' ? value : undefined
 }
 
 export const textAt = (bytes: Buffer, { start, end }: Span): string =>

@@ -1,7 +1,33 @@
-// Splits a JSON array without parsing it.
+// Splits a JSON array without parsing it, or reads its elements one by one.
 
 import { CLOSE_BRACKET, COMMA } from './bytes.ts'
+import type { Span } from './find-value.ts'
 import { skipBlank, valueEnd } from './walker.ts'
+
+/**
+ * Steps through the elements of a valid JSON array. The result is the same object at each step.
+ *
+ * @param open the index of the array's opening bracket
+ */
+export function* elementsOf(bytes: Buffer, open: number): Generator<Span> {
+  const span = { start: 0, end: 0 }
+  let at = open
+  do {
+    span.start = skipBlank(bytes, at + 1)
+    if (bytes[span.start] === CLOSE_BRACKET) return // an empty array
+    span.end = valueEnd(bytes, span.start)
+    at = skipBlank(bytes, span.end)
+    yield span
+  } while (bytes[at] === COMMA)
+}
+
+/** Returns whether a JSON array has more than `limit` elements. It reads no further than that. */
+export function hasMoreThan(limit: number, bytes: Buffer): boolean {
+  let count = 0
+  const elements = elementsOf(bytes, skipBlank(bytes, 0))
+  while (elements.next().done !== true) if (++count > limit) return true
+  return false
+}
 
 /**
  * Returns the elements of a valid JSON array. Each element is a part of `bytes`, not a copy, and

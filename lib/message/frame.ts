@@ -2,10 +2,18 @@
 // proxy reads from them. The proxy forwards the bytes, so the rest of the message arrives
 // unchanged.
 
-import type { ProxyError } from '../errors.ts'
+import { ProxyError } from '../errors.ts'
+import { scalarAt } from '../json/find-value.ts'
+import { pick } from '../json/pick.ts'
+import type { Shape } from '../json/pick.ts'
 import type { Id, Message } from '../protocol/json-rpc.ts'
 import { envelopeOf } from './envelope.ts'
 import type { Envelope } from './envelope.ts'
+
+/** The largest message that the proxy parses as a whole, in bytes. */
+const maxRead = 1024 * 1024
+/** From this size on, in bytes, `members` parses only the members that the caller names. */
+const maxParse = 256 * 1024
 
 export class Frame implements Envelope {
   /** Valid UTF-8 and JSON without line breaks. So every transport can send the bytes unchanged. */
@@ -43,14 +51,40 @@ export class Frame implements Envelope {
     })
   }
 
-  /** Parses the whole message, again at each call. Call it only if the envelope is not enough. */
-  message(): Message {
+  /**
+   * Parses the whole message, again at each call. The proxy calls it only for messages that it reads
+   * as a whole. Where single members are enough, `idAt` and `stringAt` are faster, and have no limit.
+   *
+   * @throws ProxyError `ERR_FRAME_TOO_LARGE` if the message is over `maxSize` bytes (default 1 MiB),
+   * because a parsed message can take more than forty times its bytes
+   */
+  message(maxSize = maxRead): Message {
+    const { length } = this.bytes
+    if (length > maxSize) {
+      const message = `the proxy does not read a message of ${length} bytes (the limit is ${maxSize})`
+      throw new ProxyError('ERR_FRAME_TOO_LARGE', message)
+    }
     return JSON.parse(this.bytes.toString()) as Message
+  }
+
+  /**
+   * Parses the members in `shape`. The result of a small message may have more members. The result of
+   * a large one has only these.
+   */
+  members(shape: Shape): Message {
+    if (this.bytes.length < maxParse) return JSON.parse(this.bytes.toString()) as Message
+    return pick(this.bytes, shape) as Message
   }
 
   toString(): string {
     return this.bytes.toString()
   }
+}
+
+/** Reads the request id or progress token at `path`. Returns undefined if there is none. */
+export function idAt(frame: Frame, path: readonly string[]): Id | undefined {
+  const value = scalarAt(frame.bytes, path)
+  return typeof value === 'string' || typeof value === 'number' ? value : undefined
 }
 
 /** Makes a frame from a message that the proxy itself writes. */

@@ -2,6 +2,8 @@
 
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
+import { paths } from '../protocol/paths.ts'
+import { idAt } from './frame.ts'
 import type { Frame } from './frame.ts'
 
 export class PendingRequests {
@@ -18,8 +20,8 @@ export class PendingRequests {
   sent(frame: Frame): void {
     if (frame.kind === 'request') this.#ids.add(frame.id as Id)
     else if (frame.method === methods.cancelled) {
-      const id = frame.message().params?.requestId
-      this.#settle(id as Id)
+      const id = idAt(frame, paths.cancelledId)
+      if (id !== undefined) this.#settle(id)
     }
   }
 

@@ -139,6 +139,41 @@ function readAnnotation({ value, path, reachable }: Place): MirroredParam | stri
   return { header: `${headerNames.paramPrefix}${name.toLowerCase()}`, path: names, type }
 }
 
+/** Names the members of a message that `mirrorHeaders` and `findMismatch` read. */
+interface MessageShape {
+  [name: string]: true | MessageShape
+}
+
+/**
+ * Returns the members of a message that `mirrorHeaders` and `findMismatch` read.
+ *
+ * @param params the mirrored parameters of the called tool
+ */
+export function mirroredMembers(params: MirroredParam[]): MessageShape {
+  const names: MessageShape = {}
+  for (const name of subjects.values()) names[name] = true
+  const meta = { [metaKeys.protocolVersion]: true, [metaKeys.clientCapabilities]: true } as const
+  return { method: true, params: { ...names, _meta: meta, arguments: argumentsShape(params) } }
+}
+
+function argumentsShape(params: MirroredParam[]): MessageShape {
+  const root = Object.create(null) as MessageShape
+  for (const { path } of params) {
+    let at = root
+    for (const name of path.slice(0, -1)) {
+      let inner = at[name]
+      if (inner === undefined || inner === true) {
+        inner = Object.create(null) as MessageShape
+        at[name] = inner
+      }
+      at = inner
+    }
+    // A longer path may go through this value. Then it is an object, which no header repeats.
+    at[path.at(-1) as string] ??= true
+  }
+  return root
+}
+
 /**
  * Returns the headers for a POST with `message`. `params` are the mirrored parameters of the called
  * tool.

@@ -11,10 +11,9 @@ export class Pagination {
   /** Why the list ended before its last page. Undefined if it did not. */
   fault: string | undefined
 
-  /** Returns the cursor of the page after `result`, or `undefined` at the end of the list. */
-  next(result: unknown): string | undefined {
-    const { nextCursor } = Object(result) as { nextCursor?: unknown }
-    if (typeof nextCursor !== 'string') return undefined
+  /** Returns the cursor of the page at `nextCursor`, or `undefined` at the end of the list. */
+  next(nextCursor: string | undefined): string | undefined {
+    if (nextCursor === undefined) return undefined
     this.fault = this.#check(nextCursor)
     if (this.fault !== undefined) return undefined
     this.#seen.add(nextCursor)

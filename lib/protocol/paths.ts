@@ -12,12 +12,25 @@ export const paths = {
   progressToken: ['params', 'progressToken'],
   /** The id of the cancelled request, in `notifications/cancelled`. */
   cancelledId: ['params', 'requestId'],
-  /** The log level in a `logging/setLevel` request. */
+  /** The log level in a `logging/setLevel` request, and in a log message. */
   level: ['params', 'level'],
+  /** The resource in a request to subscribe or unsubscribe, and in a notification of its update. */
+  uri: ['params', 'uri'],
+  /** The revision that a client asks for in `initialize`. */
+  askedVersion: ['params', 'protocolVersion'],
   /** The revision in the response to `initialize`. The session uses this revision. */
   agreedVersion: ['result', 'protocolVersion'],
 
+  /** The name of the tool in `tools/call`. */
+  toolName: ['params', 'name'],
+  /** The tools in the response to `tools/list`. */
+  tools: ['result', 'tools'],
+  /** The cursor of the next page in the response to a request for a list. */
+  nextCursor: ['result', 'nextCursor'],
+
   // MCP revision 2026-07-28.
+  /** The revisions in the response to `server/discover`. */
+  supportedVersions: ['result', 'supportedVersions'],
   /** The log level in a request. The client wants log messages of this level and above. */
   requestLogLevel: ['params', '_meta', metaKeys.logLevel],
   /** The subscription id in a notification that belongs to a subscription. */

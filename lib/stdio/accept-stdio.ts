@@ -1,7 +1,7 @@
 // The transport to the client that started this process, over stdin and stdout. It can also use
 // another pair of byte streams. Each frame is one line.
 
-import { addAbortSignal, Duplex } from 'node:stream'
+import { addAbortSignal } from 'node:stream'
 import type { Readable, Writable } from 'node:stream'
 import { describe } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
@@ -12,6 +12,7 @@ import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame, refuse } from '../message/refusal.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { Transport } from '../streams/transport.ts'
 import { SpacedWriter } from './spaced-writer.ts'
 
 export interface StdioOptions {
@@ -42,7 +43,7 @@ export function acceptStdio(options: StdioOptions = {}): StdioTransport {
 /** The codes of the errors that an output emits when its reader has closed the output. */
 const closedByReader = new Set<string | undefined>(['EPIPE', 'ERR_STREAM_DESTROYED'])
 
-export class StdioTransport extends Duplex {
+export class StdioTransport extends Transport {
   readonly #input: Readable
   readonly #output: Writable
   readonly #lines: SpacedWriter
@@ -51,14 +52,14 @@ export class StdioTransport extends Duplex {
   #inputEnded = false
 
   constructor(options: StdioOptions) {
-    super({ objectMode: true })
+    super({ log: options.log })
     this.#input = options.input ?? process.stdin
     this.#output = options.output ?? process.stdout
     this.#lines = new SpacedWriter(this.#output)
     this.#log = options.log ?? silent
     this.#parser = new NewlineParser({
       maxMessage: options.maxMessage,
-      onFrame: (frame) => this.#onFrame(frame),
+      onFrame: (frame) => this.handle(frame, this.#onFrame),
       onInvalid: (error, envelope) => this.#onInvalid(error, envelope)
     })
     this.#input
@@ -82,7 +83,7 @@ export class StdioTransport extends Duplex {
     this.#input.resume()
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     this.#lines.write(frame, callback)
     // The output may have been destroyed before this transport listened for `close`.
     if (this.#output.destroyed) this.destroy()
@@ -106,7 +107,7 @@ export class StdioTransport extends Duplex {
     callback(error)
   }
 
-  readonly #inputOnData = (chunk: Buffer): void => this.#parser.feed(chunk)
+  readonly #inputOnData = (chunk: Buffer): void => this.guard(() => this.#parser.feed(chunk))
 
   readonly #inputOnEnd = (): void => {
     if (this.#inputEnded) return
@@ -127,7 +128,11 @@ export class StdioTransport extends Duplex {
     return (error) => (error ? this.#streamOnError(error) : callback())
   }
 
-  #onFrame(frame: Frame): void {
+  protected override failToOtherSide(response: Frame): void {
+    this.#lines.write(response)
+  }
+
+  readonly #onFrame = (frame: Frame): void => {
     this.#lines.received(frame)
     if (!this.push(frame)) this.#input.pause()
   }

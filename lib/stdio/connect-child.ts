@@ -3,7 +3,7 @@
 // early, the error contains the last lines of stderr.
 
 import { spawn } from 'node:child_process'
-import { addAbortSignal, Duplex } from 'node:stream'
+import { addAbortSignal } from 'node:stream'
 import { describe, ProxyError } from '../errors.ts'
 import { NewlineParser } from '../framing/newline.ts'
 import { limits } from '../limits.ts'
@@ -16,6 +16,7 @@ import { refuse } from '../message/refusal.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
 import { ServerGoneError } from '../streams/server-gone-error.ts'
+import { Transport } from '../streams/transport.ts'
 import { serverEnvironment } from './environment.ts'
 import { findCommand } from './find-command.ts'
 import { SpacedWriter } from './spaced-writer.ts'
@@ -72,7 +73,7 @@ const crashTimeout = 500
  */
 const maxRest = 1024 * 1024
 
-export class ChildTransport extends Duplex {
+export class ChildTransport extends Transport {
   readonly #options: ChildOptions
   readonly #log: Log
   /** The requests to the child that have no response yet. */
@@ -94,13 +95,13 @@ export class ChildTransport extends Duplex {
   #exitError: ServerGoneError | undefined
 
   constructor(options: ChildOptions) {
-    super({ objectMode: true })
+    super({ log: options.log })
     this.#options = options
     this.#log = options.log ?? silent
     this.#stderr = new StderrTail((line) => this.#log.info(line))
     this.#parser = new NewlineParser({
       maxMessage: options.maxMessage,
-      onFrame: (frame) => this.#onFrame(frame),
+      onFrame: (frame) => this.handle(frame, this.#onFrame),
       onInvalid: (error, envelope) => this.#onInvalid(error, envelope)
     })
     // This comes last, because an already aborted signal destroys the transport immediately.
@@ -132,7 +133,7 @@ export class ChildTransport extends Duplex {
     this.#child?.stdout.resume()
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     if (this.#exitError !== undefined) {
       this.#exitError.undelivered.push(frame)
       callback()
@@ -166,7 +167,16 @@ export class ChildTransport extends Duplex {
     this.#group?.stop()
   }
 
-  #onFrame(frame: Frame): void {
+  protected override failToReader(response: Frame): void {
+    this.#pending.answered(response)
+    this.push(response)
+  }
+
+  protected override failToOtherSide(response: Frame): void {
+    this.#lines?.write(response)
+  }
+
+  readonly #onFrame = (frame: Frame): void => {
     this.#pending.answered(frame)
     this.#lines?.received(frame)
     const mayPause = !this.#exited || this.#restSize > maxRest
@@ -211,7 +221,7 @@ export class ChildTransport extends Duplex {
       .on('end', () => group.stop())
       .on('data', (chunk: Buffer) => {
         if (this.#exited) this.#restSize += chunk.length
-        this.#parser.feed(chunk)
+        this.guard(() => this.#parser.feed(chunk))
       })
     child.stderr.on('data', (chunk: Buffer) => this.#stderr.feed(chunk))
     child.once('exit', () => this.#childOnExit(child, group))

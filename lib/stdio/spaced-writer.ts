@@ -6,9 +6,11 @@
 // progress notification and the response arrive together, the notification is lost. This writer holds
 // such a response back for a short time. A request without progress notifications costs nothing.
 
+import { idAt } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
+import { paths } from '../protocol/paths.ts'
 import type { Callback } from '../streams/callbacks.ts'
 import { DeadlineQueue } from '../streams/deadline-queue.ts'
 import { LineWriter } from './line-writer.ts'
@@ -45,7 +47,7 @@ export class SpacedWriter extends LineWriter {
       this.#calls.set(id, call)
       this.#tokens.set(token, call)
     } else if (frame.method === methods.cancelled && this.#calls.size > 0) {
-      this.#forget(frame.message().params?.requestId)
+      this.#forget(idAt(frame, paths.cancelledId))
     }
   }
 
@@ -87,7 +89,7 @@ export class SpacedWriter extends LineWriter {
     return false
   }
 
-  #forget(id: unknown): Call | undefined {
+  #forget(id: Id | undefined): Call | undefined {
     const call = this.#calls.get(id as Id)
     if (call === undefined) return undefined
     this.#calls.delete(call.id)

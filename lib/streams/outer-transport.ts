@@ -2,16 +2,24 @@
 // another. If the reader is slow, this class pauses the inner transport. The subclass decides what
 // to do with each frame, and when the inner transport closes.
 
-import { addAbortSignal, Duplex } from 'node:stream'
+import { addAbortSignal } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { Frame } from '../message/frame.ts'
 import type { Callback, DestroyCallback } from './callbacks.ts'
+import { Transport } from './transport.ts'
+import type { TransportOptions } from './transport.ts'
 
-export abstract class OuterTransport extends Duplex {
+export interface OuterTransportOptions extends TransportOptions {
+  /** An abort of this signal destroys the transport. */
+  signal?: AbortSignal | undefined
+}
+
+export abstract class OuterTransport extends Transport {
   /** The inner transport. It is undefined before `attach` and after the inner transport closed. */
   protected inner: Duplex | undefined
 
-  constructor(signal?: AbortSignal) {
-    super({ objectMode: true })
+  constructor({ signal, ...options }: OuterTransportOptions = {}) {
+    super(options)
     // An already aborted signal destroys this transport, so the subclass's constructor runs first.
     if (signal) process.nextTick(() => addAbortSignal(signal, this))
   }
@@ -27,14 +35,14 @@ export abstract class OuterTransport extends Duplex {
     let failure: Error | undefined
     this.inner = inner
     inner
-      .on('data', (frame: Frame) => this.innerOnFrame(frame))
+      .on('data', (frame: Frame) => this.handle(frame, this.#onInnerFrame))
       .on('error', (error) => (failure = error))
       // An ended inner transport is of no use. `setImmediate` waits for an error after `end`.
       .on('end', () => setImmediate(() => inner.destroy()))
       .on('close', () => {
         if (this.inner !== inner) return
         this.inner = undefined
-        if (!this.destroyed) this.innerOnClose(failure)
+        if (!this.destroyed) this.guard(() => this.innerOnClose(failure))
       })
       .resume()
   }
@@ -43,6 +51,16 @@ export abstract class OuterTransport extends Duplex {
   protected pass(frame: Frame): void {
     if (!this.push(frame)) this.inner?.pause()
   }
+
+  protected override failToReader(response: Frame): void {
+    this.pass(response)
+  }
+
+  protected override failToOtherSide(response: Frame): void {
+    this.inner?.write(response)
+  }
+
+  readonly #onInnerFrame = (frame: Frame): void => this.innerOnFrame(frame)
 
   override _read(): void {
     this.inner?.resume()
@@ -53,6 +71,5 @@ export abstract class OuterTransport extends Duplex {
     this.inner.once('close', () => callback(error)).destroy()
   }
 
-  abstract override _write(frame: Frame, encoding: BufferEncoding, callback: Callback): void
   abstract override _final(callback: Callback): void
 }

@@ -1,13 +1,15 @@
 // A notification of a shared server that belongs to no request. The server offers the notification
-// to each port (the transport of one client). The JSON is parsed once, even if many ports read the
-// params.
+// to each port (the transport of one client). Each member is read from the JSON once, even if many
+// ports ask for it.
 
+import { stringAt } from '../json/find-value.ts'
 import type { Frame } from '../message/frame.ts'
-import type { Message } from '../protocol/json-rpc.ts'
+import { paths } from '../protocol/paths.ts'
 
 export class Broadcast {
   readonly frame: Frame
-  #message: Message | undefined
+  #level: string | undefined
+  #uri: string | undefined
 
   constructor(frame: Frame) {
     this.frame = frame
@@ -17,8 +19,13 @@ export class Broadcast {
     return this.frame.method
   }
 
-  get params(): Message['params'] {
-    this.#message ??= this.frame.message()
-    return this.#message.params
+  /** The level of a log message. Empty if it is not a string. */
+  get level(): string {
+    return (this.#level ??= stringAt(this.frame.bytes, paths.level) ?? '')
+  }
+
+  /** The resource of an update. Empty if it is not a string. */
+  get uri(): string {
+    return (this.#uri ??= stringAt(this.frame.bytes, paths.uri) ?? '')
   }
 }

@@ -27,31 +27,10 @@ import { failAfterReading } from '../streams/fail-after-reading.ts'
 import { OuterTransport } from '../streams/outer-transport.ts'
 import { ServerGoneError } from '../streams/server-gone-error.ts'
 import { cancellation } from './cancellation.ts'
+import type { ReconnectOptions } from './reconnect-options.ts'
 import { pauseBefore, RestartCount } from './restart-count.ts'
 
-export interface ReconnectOptions {
-  /** How many restarts a minute are allowed. More fail the transport (default 5; 0: no limit). */
-  restarts?: number | undefined
-  /**
-   * Whether the server is at a URL (default: false, it is a process). If so, the transport stays
-   * open while the server cannot be reached, and `restarts` does not apply.
-   */
-  remote?: boolean | undefined
-  /**
-   * Whether the transport fails if the first server closes before it sends a response (default:
-   * false with `remote`, else true).
-   */
-  failsAtStart?: boolean | undefined
-  /**
-   * How long a new server may take for each response while the session is restored, in ms (default
-   * 30 000; 0: no limit).
-   */
-  connectTimeout?: number | undefined
-  /** An abort of this signal destroys the transport and its server. */
-  signal?: AbortSignal | undefined
-  /** Gets a warning for each restart (default: silent). */
-  log?: Log | undefined
-}
+export type { ReconnectOptions }
 
 /**
  * Returns a transport that uses the servers that `connect` makes, one server at a time.
@@ -110,7 +89,7 @@ export class ReconnectTransport extends OuterTransport {
   #expired: ProxyError | undefined
 
   constructor(connect: () => Duplex, options: ReconnectOptions) {
-    super(options.signal)
+    super({ signal: options.signal, log: options.log })
     this.#connect = connect
     this.#restarts = (options.restarts ?? limits.restarts) || Infinity
     this.#remote = options.remote ?? false
@@ -131,7 +110,7 @@ export class ReconnectTransport extends OuterTransport {
     this.#nextServer?.destroy()
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     if (this.#expired !== undefined) {
       if (frame.kind === 'request') this.pass(errorFrame(frame.id, this.#expired))
       return callback()
@@ -174,6 +153,14 @@ export class ReconnectTransport extends OuterTransport {
     this.#releaseWriter(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
     this.inner ??= this.#nextServer
     super._destroy(error, callback)
+  }
+
+  protected override failToReader(response: Frame): void {
+    super.failToReader(response)
+    if (response.id === undefined) return
+    this.#clientRequests.forget(response.id)
+    // The failed request may be in the queue without a write to the server.
+    this.#queue = this.#queue.filter(({ id, kind }) => kind !== 'request' || id !== response.id)
   }
 
   protected override innerOnFrame(frame: Frame): void {
@@ -288,7 +275,8 @@ export class ReconnectTransport extends OuterTransport {
   // get the frame, so the frame stays in the queue for the next server.
   readonly #innerOnTaken = (error?: Error | null): void => {
     if (error) return
-    this.#serverRequests.answered(this.#queue.shift() as Frame)
+    const frame = this.#queue.shift()
+    if (frame !== undefined) this.#serverRequests.answered(frame)
     if (this.inner?.writableNeedDrain === false) this.#releaseWriter()
   }
 
@@ -311,7 +299,7 @@ export class ReconnectTransport extends OuterTransport {
   #restartAfter(count: number, cause: ProxyError): void {
     this.#timer = setTimeout(() => {
       this.#log.warn(`${this.#remote ? 'connecting' : 'starting'} again: ${describe(cause)}`)
-      void this.#restart()
+      this.#restart().catch((cause: unknown) => this.fault(cause))
     }, pauseBefore(count))
   }
 

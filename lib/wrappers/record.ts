@@ -9,7 +9,7 @@ import type { WriteStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { Transform } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { describe, ProxyError } from '../errors.ts'
+import { describe, internalError, ProxyError } from '../errors.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
@@ -119,9 +119,16 @@ class FileRecorder implements Recorder {
         const output = this.#output
         if (output === undefined) return callback(null, frame)
         const time = new Date().toISOString()
-        const line: RecordedFrame = { time, from, session, frame: frame.toString() }
+        let text: string
+        try {
+          const line: RecordedFrame = { time, from, session, frame: frame.toString() }
+          text = JSON.stringify(line)
+        } catch (cause) {
+          this.#log.error(`a frame is not recorded: ${describe(internalError(cause))}`)
+          return callback(null, frame)
+        }
         // The frame passes only after its line is written, so the recording misses no frame.
-        output.write(`${JSON.stringify(line)}\n`, () => callback(null, frame))
+        output.write(`${text}\n`, () => callback(null, frame))
       }
     })
   }

@@ -5,7 +5,7 @@
 // sends this number back, the proxy puts in the client's id or token, exactly as the client wrote
 // it.
 
-import { findValue, textAt, valueText } from '../json/find-value.ts'
+import { findValue, scalarAt, textAt, valueText } from '../json/find-value.ts'
 import type { Span } from '../json/find-value.ts'
 import { splice, spliceAt } from '../json/splice.ts'
 import type { Replacement } from '../json/splice.ts'
@@ -24,8 +24,8 @@ export interface SharedCall {
   /** The progress token that the client gave the request, as JSON text. */
   token: string | undefined
   method: string
-  /** Whether the request asks for log messages. */
-  wantsLogs: boolean
+  /** The key of the request in `port.calls`: its id, or more if a pending request has the same id. */
+  key: string
 }
 
 export class SharedCalls {
@@ -37,9 +37,7 @@ export class SharedCalls {
   }
 
   /** The requests in flight that ask for log messages. */
-  get withLogs(): SharedCall[] {
-    return this.#calls.all.filter(({ wantsLogs }) => wantsLogs)
-  }
+  readonly withLogs = new Set<SharedCall>()
 
   /** Adds a request from a port. Returns the request with the new id and token, for the server. */
   add(port: SharedPort, frame: Frame): Frame {
@@ -49,14 +47,13 @@ export class SharedCalls {
     // Only modern requests name a version. A legacy client sets the log level for all its requests.
     const wantsLogs =
       protocolVersion !== undefined && findValue(bytes, paths.requestLogLevel) !== undefined
-    const id = this.#calls.add({
-      port,
-      id: textAt(bytes, own),
-      token: token && textAt(bytes, token),
-      method,
-      wantsLogs
-    })
-    port.calls.add(id)
+    const key = textAt(bytes, own)
+    const call = { port, id: key, token: token && textAt(bytes, token), method, key }
+    const id = this.#calls.add(call)
+    // A client should not use an id twice. If it does, both requests get their responses.
+    if (port.calls.has(key)) call.key = `${key} ${id}`
+    port.calls.set(call.key, id)
+    if (wantsLogs) this.withLogs.add(call)
     const text = String(id)
     if (token === undefined) return frame.withBytes(spliceAt(bytes, [{ ...own, text }]), id)
     const changes = [
@@ -71,8 +68,7 @@ export class SharedCalls {
    * knows, or undefined if the port has no such request.
    */
   cancel(port: SharedPort, frame: Frame): Frame | undefined {
-    const text = valueText(frame.bytes, paths.cancelledId)
-    const id = [...port.calls].find((id) => this.#calls.get(id)?.id === text)
+    const id = port.calls.get(valueText(frame.bytes, paths.cancelledId) ?? '')
     if (id === undefined) return undefined
     this.end(id)
     return replaceAt(frame, paths.cancelledId, String(id))
@@ -81,7 +77,9 @@ export class SharedCalls {
   /** Removes a request and returns it. Returns undefined if no request has this id. */
   end(id: number): SharedCall | undefined {
     const call = this.#calls.delete(id)
-    call?.port.calls.delete(id)
+    if (call === undefined) return undefined
+    call.port.calls.delete(call.key)
+    this.withLogs.delete(call)
     return call
   }
 }
@@ -101,7 +99,11 @@ export function replaceAt(frame: Frame, path: string[], text: string): Frame {
   return frame.withBytes(splice(frame.bytes, [{ path, text }]), undefined, token)
 }
 
-/** The request id at `path` in a server's frame. Some servers turn the number into a string. */
-export function idAt(frame: Frame, path: string[]): number {
-  return Number(JSON.parse(valueText(frame.bytes, path) ?? 'null'))
+/**
+ * The request id at `path` in a server's frame, or NaN if there is none. Some servers turn the number
+ * into a string.
+ */
+export function numberAt(frame: Frame, path: string[]): number {
+  const id = scalarAt(frame.bytes, path)
+  return typeof id === 'string' || typeof id === 'number' ? Number(id) : NaN
 }

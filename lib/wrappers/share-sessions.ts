@@ -8,10 +8,13 @@
 import type { Duplex } from 'node:stream'
 import { proxyHandshake, sendInOrder } from '../conversation/ask-server.ts'
 import { uriOf } from '../conversation/session-state.ts'
-import type { ProxyError } from '../errors.ts'
+import { ProxyError } from '../errors.ts'
+import { stringAt } from '../json/find-value.ts'
 import { splice } from '../json/splice.ts'
 import { limits } from '../limits.ts'
+import type { Log } from '../log.ts'
 import { Frame, makeFrame } from '../message/frame.ts'
+import { errorFrame } from '../message/refusal.ts'
 import { answerTo } from '../message/response-to.ts'
 import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { logLevels } from '../protocol/log-levels.ts'
@@ -40,12 +43,16 @@ export function shareSessions(
 
 export class SharedSessions {
   readonly #server: SharedServer
+  readonly #log: Log | undefined
   readonly #sessions = new Set<SessionPort>()
+  /** How many sessions are subscribed to each resource. */
+  readonly #subscribers = new Map<string, number>()
   #initializeResponse: Frame | undefined
 
   /** Don't call this. Call `shareSessions`. */
   constructor(connect: () => Duplex, options: ShareSessionsOptions) {
     const { connectTimeout: timeout = limits.connectTimeout } = options
+    this.#log = options.log
     this.#server = share(connect, {
       ...options,
       prepare: async (server) => {
@@ -61,7 +68,7 @@ export class SharedSessions {
    * gets only the notifications that belong to its request
    */
   port(isSession = true): Duplex {
-    const session = new SessionPort(this, this.#server, isSession)
+    const session = new SessionPort(this, this.#server, isSession, this.#log)
     this.#sessions.add(session)
     session.once('close', () => this.#sessions.delete(session))
     return session
@@ -83,9 +90,22 @@ export class SharedSessions {
     this.#server.drain()
   }
 
-  /** Whether a session other than `own` is subscribed to a resource. */
-  isSubscribed(uri: string, own: SessionPort): boolean {
-    return [...this.#sessions].some((session) => session !== own && session.uris.has(uri))
+  /** Counts one more session that is subscribed to a resource. */
+  addSubscriber(uri: string): void {
+    this.#subscribers.set(uri, (this.#subscribers.get(uri) ?? 0) + 1)
+  }
+
+  /** Counts one session less. Returns whether a session is still subscribed. */
+  removeSubscriber(uri: string): boolean {
+    const left = (this.#subscribers.get(uri) ?? 0) - 1
+    if (left > 0) this.#subscribers.set(uri, left)
+    else this.#subscribers.delete(uri)
+    return left > 0
+  }
+
+  /** Whether any session is subscribed to a resource. */
+  isSubscribed(uri: string): boolean {
+    return this.#subscribers.has(uri)
   }
 
   /** The lowest log level that any session set, as an index of `logLevels`. */
@@ -94,22 +114,33 @@ export class SharedSessions {
   }
 }
 
+/** A session may have this many subscriptions. */
+const maxSubscriptions = 10_000
+/** The largest total length of a session's subscriptions, in characters. */
+const maxUris = 1024 * 1024
+
+const emptyResponse = makeFrame({ jsonrpc: jsonRpcVersion, id: 0, result: {} })
+
 class SessionPort extends OuterTransport {
   /** The resources that the client is subscribed to. */
-  readonly uris = new Set<string>()
+  readonly #uris = new Set<string>()
+  /** The total length of `#uris`, in characters. */
+  #urisLength = 0
   /** The log level that the client set. Before it sets a level, the client gets no log messages. */
   level = Infinity
   readonly #all: SharedSessions
   readonly #server: SharedServer
 
-  constructor(all: SharedSessions, server: SharedServer, isSession: boolean) {
-    super()
+  constructor(all: SharedSessions, server: SharedServer, isSession: boolean, log?: Log) {
+    super({ log })
     this.#all = all
     this.#server = server
     this.attach(server.port((broadcast) => isSession && this.#wants(broadcast)))
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
+    // The server must not get an `initialize` of a client. A notification gets no response.
+    if (frame.kind === 'notification' && ownMethods.has(frame.method)) return callback()
     switch (frame.method) {
       case methods.initialize:
         return this.#initialize(frame, callback)
@@ -120,12 +151,11 @@ class SessionPort extends OuterTransport {
       case methods.setLevel:
         return this.#setLevel(frame, callback)
       case methods.subscribe:
-        this.uris.add(uriOf(frame))
-        return this.#send(frame, callback)
+        return this.#subscribe(frame, callback)
       case methods.unsubscribe: {
         const uri = uriOf(frame)
-        this.uris.delete(uri)
-        if (this.#all.isSubscribed(uri, this)) return this.#answer(frame, callback)
+        const isNeeded = this.#uris.has(uri) ? this.#forget(uri) : this.#all.isSubscribed(uri)
+        if (isNeeded) return this.#answer(frame, callback)
         return this.#send(frame, callback)
       }
       default:
@@ -139,12 +169,9 @@ class SessionPort extends OuterTransport {
 
   // This ends the subscriptions of this session that no other session has.
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    for (const uri of this.uris) {
-      if (!this.#all.isSubscribed(uri, this)) {
-        this.#server.sendRequest(methods.unsubscribe, { uri })
-      }
+    for (const uri of this.#uris) {
+      if (!this.#forget(uri)) this.#server.sendRequest(methods.unsubscribe, { uri })
     }
-    this.uris.clear()
     super._destroy(error, callback)
   }
 
@@ -162,11 +189,10 @@ class SessionPort extends OuterTransport {
   #wants(broadcast: Broadcast): boolean {
     switch (broadcast.method) {
       case methods.logMessage:
-        return logLevels.indexOf(String(broadcast.params?.level)) >= this.level
-      case methods.resourceUpdated: {
-        const uri = String(broadcast.params?.uri)
-        return [...this.uris].some((own) => isWithin(uri, own))
-      }
+        return logLevels.indexOf(broadcast.level) >= this.level
+      case methods.resourceUpdated:
+        for (const uri of this.#uris) if (isWithin(broadcast.uri, uri)) return true
+        return false
       // This message does not say which client owns the task. Clients poll and do not need it.
       case methods.taskStatus:
         return false
@@ -175,25 +201,53 @@ class SessionPort extends OuterTransport {
     }
   }
 
+  #subscribe(frame: Frame, callback: Callback): void {
+    const uri = uriOf(frame)
+    // The server refuses an empty or absent URI. So the session does not keep it.
+    if (uri === '' || this.#uris.has(uri)) return this.#send(frame, callback)
+    if (this.#uris.size === maxSubscriptions || this.#urisLength + uri.length > maxUris) {
+      const error = new ProxyError('ERR_PARAMS', 'the session has too many subscriptions')
+      return this.#answer(frame, callback, errorFrame(0, error))
+    }
+    this.#uris.add(uri)
+    this.#urisLength += uri.length
+    this.#all.addSubscriber(uri)
+    this.#send(frame, callback)
+  }
+
+  /** Removes a subscription. Returns whether another session still needs it. */
+  #forget(uri: string): boolean {
+    this.#uris.delete(uri)
+    this.#urisLength -= uri.length
+    return this.#all.removeSubscriber(uri)
+  }
+
   #send(frame: Frame, callback: Callback): void {
     // This drops the error of the write, because a port that fails also closes.
     this.inner?.write(frame, () => callback())
   }
 
   #initialize(frame: Frame, callback: Callback): void {
-    this.#all.initializeResponse().then((response) => {
-      this.pass(answerInitialize(frame, response))
-      callback()
-    }, callback)
+    this.#all
+      .initializeResponse()
+      .then((response) => {
+        try {
+          this.pass(answerInitialize(frame, response))
+          callback()
+        } catch (cause) {
+          this.recover(frame, cause, callback)
+        }
+      }, callback)
+      .catch((cause: unknown) => this.fault(cause))
   }
 
-  #answer(frame: Frame, callback: Callback): void {
-    this.pass(answerTo(frame, makeFrame({ jsonrpc: jsonRpcVersion, id: 0, result: {} })))
+  #answer(frame: Frame, callback: Callback, response = emptyResponse): void {
+    this.pass(answerTo(frame, response))
     callback()
   }
 
   #setLevel(frame: Frame, callback: Callback): void {
-    const level = logLevels.indexOf(String(frame.message().params?.level))
+    const level = logLevels.indexOf(stringAt(frame.bytes, paths.level) ?? '')
     if (level === -1) return this.#send(frame, callback) // the server will refuse it
     this.level = level
     const text = JSON.stringify(logLevels[this.#all.level])
@@ -202,13 +256,21 @@ class SessionPort extends OuterTransport {
   }
 }
 
+/** The requests that a session handles. */
+const ownMethods = new Set<string | undefined>([
+  methods.initialize,
+  methods.ping,
+  methods.setLevel,
+  methods.subscribe,
+  methods.unsubscribe
+])
+
 /** Answers a client's `initialize` with the server's response and the client's id and version. */
 function answerInitialize(initialize: Frame, response: Frame): Frame {
-  const asked = initialize.message().params?.protocolVersion
-  const result = Object(response.message().result) as { protocolVersion?: string }
-  const { protocolVersion: agreed = '' } = result
+  const asked = stringAt(initialize.bytes, paths.askedVersion)
+  const agreed = stringAt(response.bytes, paths.agreedVersion) ?? ''
   // The proxy asked the server for the newest legacy revision. A client may know only an older one.
-  const isOlder = typeof asked === 'string' && isLegacyVersion(asked) && asked < agreed
+  const isOlder = asked !== undefined && isLegacyVersion(asked) && asked < agreed
   const version = { path: paths.agreedVersion, text: JSON.stringify(asked) }
   return answerTo(initialize, response, isOlder ? [version] : [])
 }

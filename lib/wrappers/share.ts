@@ -4,7 +4,7 @@
 // request goes to each port that wants it.
 
 import type { Duplex } from 'node:stream'
-import { ProxyError } from '../errors.ts'
+import { describe, internalError, ProxyError } from '../errors.ts'
 import { valueText } from '../json/find-value.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
@@ -20,7 +20,7 @@ import type { Callback } from '../streams/callbacks.ts'
 import { Slots } from '../streams/slots.ts'
 import { Broadcast } from './broadcast.ts'
 import { cancellation } from './cancellation.ts'
-import { idAt, replaceAt, restoreResponse, SharedCalls } from './rewrite-ids.ts'
+import { numberAt, replaceAt, restoreResponse, SharedCalls } from './rewrite-ids.ts'
 import { SharedPort } from './shared-port.ts'
 import type { PortOwner } from './shared-port.ts'
 
@@ -79,7 +79,7 @@ export class SharedServer implements PortOwner {
    * the client gets no such notification
    */
   port(wants: (broadcast: Broadcast) => boolean = () => false): Duplex {
-    const port = new SharedPort(this, this.#maxQueue, wants)
+    const port = new SharedPort(this, this.#maxQueue, wants, this.#log)
     port.number = this.#ports.add(port)
     return port
   }
@@ -123,21 +123,23 @@ export class SharedServer implements PortOwner {
       this.#ready.write(forwarded, done)
       return
     }
-    this.ready().then(
-      (server) => {
-        if (port.destroyed) callback()
-        else server.write(forwarded, done)
-      },
-      (error: ProxyError) => {
-        this.#fail(port, error)
-        callback()
-      }
-    )
+    this.ready()
+      .then(
+        (server) => {
+          if (port.destroyed) callback()
+          else server.write(forwarded, done)
+        },
+        (error: ProxyError) => {
+          this.#fail(port, error)
+          callback()
+        }
+      )
+      .catch((cause: unknown) => port.fault(cause))
   }
 
   remove(port: SharedPort): void {
     this.#ports.delete(port.number)
-    for (const id of port.calls) {
+    for (const id of [...port.calls.values()]) {
       this.#calls.end(id)
       this.#ready?.write(cancellation(id, 'the client disconnected'))
     }
@@ -164,7 +166,7 @@ export class SharedServer implements PortOwner {
       throw error
     }
     this.#ready = server
-    server.on('data', (frame: Frame) => this.#serverOnFrame(server, frame)).resume()
+    server.on('data', (frame: Frame) => this.#take(server, frame)).resume()
     return server
   }
 
@@ -177,7 +179,7 @@ export class SharedServer implements PortOwner {
   /** Answers the open requests of a port with the error, and fails the port. */
   #fail(port: SharedPort, error: ProxyError): void {
     if (this.#ports.delete(port.number) === undefined) return
-    for (const id of port.calls) this.#onResponse(errorFrame(id, error))
+    for (const id of [...port.calls.values()]) this.#onResponse(errorFrame(id, error))
     port.fail(error)
   }
 
@@ -187,6 +189,18 @@ export class SharedServer implements PortOwner {
     // #serverOnFrame answers all requests of the server, so a response from a client is dropped.
     if (frame.kind === 'response') return undefined
     return frame.method === methods.cancelled ? this.#calls.cancel(port, frame) : frame
+  }
+
+  /** An exception fails only this frame. Other clients still need the server. */
+  #take(server: Duplex, frame: Frame): void {
+    try {
+      this.#serverOnFrame(server, frame)
+    } catch (cause) {
+      this.#log.error(
+        `a ${frame.kind} of a shared server failed: ${describe(internalError(cause))}`
+      )
+      if (frame.kind === 'request') server.write(answerTo(frame, errorFrame(0, internalError())))
+    }
   }
 
   #serverOnFrame(server: Duplex, frame: Frame): void {
@@ -203,8 +217,15 @@ export class SharedServer implements PortOwner {
 
   #onResponse(frame: Frame): void {
     const call = this.#calls.end(Number(frame.id))
-    // `call` is undefined if the client cancelled the request or closed its port.
-    call?.port.deliver(restoreResponse(frame, call))
+    if (call === undefined) return // the client cancelled the request or closed its port
+    let response: Frame
+    try {
+      response = restoreResponse(frame, call)
+    } catch (cause) {
+      this.#log.error(`a response to ${call.method} failed: ${describe(internalError(cause))}`)
+      response = restoreResponse(errorFrame(0, internalError()), call)
+    }
+    call.port.deliver(response)
   }
 
   #onNotification(frame: Frame): void {
@@ -223,7 +244,7 @@ export class SharedServer implements PortOwner {
 
   /** Delivers a notification to the port of the request whose id the server sent at `path`. */
   #deliver(frame: Frame, path: string[]): void {
-    const call = this.#calls.get(idAt(frame, path))
+    const call = this.#calls.get(numberAt(frame, path))
     const text = path === paths.progressToken ? call?.token : call?.id
     if (text !== undefined) call?.port.deliver(replaceAt(frame, path, text))
   }
@@ -232,7 +253,7 @@ export class SharedServer implements PortOwner {
   // server cancels its own request. #serverOnFrame has already answered that request, so this drops
   // the frame.
   #onCancelled(frame: Frame): void {
-    const id = idAt(frame, paths.cancelledId)
+    const id = numberAt(frame, paths.cancelledId)
     const call = this.#calls.get(id)
     if (call?.method !== methods.listen) return
     this.#calls.end(id)
@@ -251,8 +272,9 @@ export class SharedServer implements PortOwner {
   // request asks for log messages, the message belongs to that request. If several requests ask, no
   // client gets the message, because it may belong to another client.
   #logReader(): SharedPort | undefined {
-    const [only, ...others] = this.#calls.withLogs
-    if (others.length === 0) return only?.port
+    const { withLogs } = this.#calls
+    const [only] = withLogs
+    if (withLogs.size <= 1) return only?.port
     this.#log.debug('dropped a log message: several requests ask for log messages')
     return undefined
   }

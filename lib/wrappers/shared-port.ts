@@ -4,11 +4,13 @@
 // too. So a port queues the frames that its client has not read. A frame that would make the queue
 // larger than `maxQueue` bytes destroys the port.
 
-import { Duplex } from 'node:stream'
 import { ProxyError } from '../errors.ts'
+import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
+import { Queue } from '../streams/queue.ts'
+import { Transport } from '../streams/transport.ts'
 import type { Broadcast } from './broadcast.ts'
 
 /** The methods of the shared server that a port calls. */
@@ -19,23 +21,31 @@ export interface PortOwner {
   remove(port: SharedPort): void
 }
 
-export class SharedPort extends Duplex {
+export class SharedPort extends Transport {
   /** The number of this port in the table of the shared server. */
   number = 0
-  /** The ids of the port's requests that have no response yet, as the server got them. */
-  readonly calls = new Set<number>()
+  /**
+   * The ids of the port's requests that have no response yet, as the server got them. The key of a
+   * request is its id as the client wrote it.
+   */
+  readonly calls = new Map<string, number>()
   readonly wants: (broadcast: Broadcast) => boolean
   readonly #owner: PortOwner
   readonly #maxQueue: number
-  #queue: Frame[] = []
+  readonly #queue = new Queue<Frame>()
   /** The size of all frames in the queue, in bytes. */
   #queueSize = 0
   /** Whether the readable side has room for a frame. */
   #hasRoom = false
   #whenSettled: (() => void) | undefined
 
-  constructor(owner: PortOwner, maxQueue: number, wants: (broadcast: Broadcast) => boolean) {
-    super({ objectMode: true, readableHighWaterMark: 1 })
+  constructor(
+    owner: PortOwner,
+    maxQueue: number,
+    wants: (broadcast: Broadcast) => boolean,
+    log?: Log
+  ) {
+    super({ readableHighWaterMark: 1, log })
     this.#owner = owner
     this.#maxQueue = maxQueue
     this.wants = wants
@@ -56,7 +66,7 @@ export class SharedPort extends Duplex {
 
   /** Called when the server closes. The port fails after the client has read the queued frames. */
   fail(error: ProxyError): void {
-    for (const frame of this.#queue.splice(0)) this.push(frame)
+    for (const frame of this.#queue.take()) this.push(frame)
     failAfterReading(this, error)
   }
 
@@ -65,7 +75,7 @@ export class SharedPort extends Duplex {
     this.#flow()
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     this.#owner.forward(this, frame, callback)
   }
 
@@ -79,8 +89,12 @@ export class SharedPort extends Duplex {
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     this.#owner.remove(this)
-    this.#queue = []
+    this.#queue.take()
     callback(error)
+  }
+
+  protected override failToReader(response: Frame): void {
+    this.deliver(response)
   }
 
   #flow(): void {

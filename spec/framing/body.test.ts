@@ -82,3 +82,21 @@ t.test('a batch with a fault in it is refused as a whole', async (t) => {
   const latin1 = Buffer.from(`[${ok},{"jsonrpc":"2.0","method":"\xe9"}]`, 'latin1')
   t.throws(() => read(latin1), { code: 'ERR_FRAME_SYNTAX', message: 'the message is not UTF-8' })
 })
+
+t.test('a batch is refused unread where batches are not allowed', async (t) => {
+  const error = { code: 'ERR_REQUEST', message: /only a session of the revision 2025-03-26/ }
+  for (const text of ['[]', '\t[1', `[${'1,'.repeat(500_000)}1]`]) {
+    t.throws(() => parseBody(Buffer.from(text), { batches: false }), error)
+  }
+  const message = Buffer.from('{"jsonrpc":"2.0","method":"m"}')
+  t.equal(parseBody(message, { batches: false }).frames.length, 1)
+})
+
+t.test('a batch of a thousand messages is read, and a larger one is refused', async (t) => {
+  const batchOf = (count: number): Buffer =>
+    Buffer.from(`[${Array(count).fill('{"jsonrpc":"2.0","method":"m"}').join()}]`)
+  t.equal(parseBody(batchOf(1000)).frames.length, 1000)
+  const error = { code: 'ERR_REQUEST', message: 'the batch has more than 1000 messages' }
+  t.throws(() => parseBody(batchOf(1001)), error)
+  t.throws(() => parseBody(Buffer.from('['.padEnd(3000, '1,'))), error, 'also if it is not JSON')
+})

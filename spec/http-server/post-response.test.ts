@@ -51,7 +51,8 @@ async function open(
     deadlines,
     headFor: () => ({ status: 200, headers: { 'x-more': 'yes' } }),
     openStream: (response) => new EventStream(response, 0),
-    postOnEnd: () => ends++
+    postOnEnd: () => ends++,
+    fault: (cause) => t.fail(String(cause))
   }
   const post = new PostResponse(owner, response, frames, batch, accept)
   const breakOff = async (): Promise<void> => {
@@ -280,7 +281,8 @@ test('a client that has disconnected before is noticed', async (t) => {
     headFor: () => ({ status: 200 }),
     openStream: (response) => new EventStream(response, 0),
     postOnEnd: () => calls.push('end'),
-    postOnClose: (_post, complete) => calls.push(complete)
+    postOnClose: (_post, complete) => calls.push(complete),
+    fault: (cause) => calls.push(cause)
   }
   const post = new PostResponse(owner, response, [request(1)], false, { json: true, events: true })
   t.notOk(post.connected)

@@ -24,7 +24,7 @@ class Plain extends OuterTransport {
     this.failures.push(error)
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     this.inner?.write(frame, callback)
   }
 
@@ -144,7 +144,7 @@ t.test('destroyed with nothing inside, it closes', async (t) => {
 t.test('a signal destroys it, also one that was given already', async (t) => {
   const controller = new AbortController()
   for (const signal of [controller.signal, AbortSignal.abort()]) {
-    const around = new Plain(signal)
+    const around = new Plain({ signal })
     const inside = new Inside()
     around.attach(inside)
     const { closed } = watch(around)

@@ -23,7 +23,7 @@ export class Peer {
     this.transport = transport
     let failure: Error | undefined
     transport
-      .on('data', (frame: Frame) => this.messages.push(frame.message()))
+      .on('data', (frame: Frame) => this.messages.push(frame.message(Infinity)))
       .on('error', (error) => (failure = error))
     this.closed = new Promise((resolve) => transport.once('close', () => resolve(failure)))
     transport.once('close', () => this.messages.end())

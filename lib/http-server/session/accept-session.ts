@@ -12,15 +12,18 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { ProxyError, toProxyError } from '../../errors.ts'
 import type { Body } from '../../framing/body.ts'
 import { encodePriming } from '../../framing/sse.ts'
+import { stringAt } from '../../json/find-value.ts'
 import { withDefaults } from '../../limits.ts'
 import type { LimitOptions, Limits } from '../../limits.ts'
 import { silent } from '../../log.ts'
 import type { Log } from '../../log.ts'
+import { idAt } from '../../message/frame.ts'
 import type { Frame } from '../../message/frame.ts'
 import { errorFrame } from '../../message/refusal.ts'
 import { headerNames } from '../../protocol/headers.ts'
 import type { Id } from '../../protocol/json-rpc.ts'
 import { methods } from '../../protocol/methods.ts'
+import { paths } from '../../protocol/paths.ts'
 import { primingVersion } from '../../protocol/revisions.ts'
 import type { Callback, DestroyCallback } from '../../streams/callbacks.ts'
 import { DeadlineQueue } from '../../streams/deadline-queue.ts'
@@ -63,7 +66,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   #closing = false
 
   constructor(options: SessionOptions) {
-    super(options.id)
+    super(options.id, options.log)
     this.#headers = { [headerNames.sessionId]: options.id }
     this.#limits = withDefaults(options)
     this.#log = options.log ?? silent
@@ -174,7 +177,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     if (!complete) this.destroy()
   }
 
-  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+  protected override send(frame: Frame, callback: Callback): void {
     const isResponse = frame.kind === 'response'
     const post = isResponse ? this.#posts.withId(frame.id as Id) : this.#postFor(frame)
     // The response that a connected client waits for may be behind this message.
@@ -206,7 +209,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   }
 
   #respond(frame: Frame, callback?: () => void): void {
-    const post = this.#posts.take(frame.id as Id)
+    const post = this.#posts.withId(frame.id as Id)
     if (post === undefined) {
       // The client has cancelled the request, or has closed the connection and cannot resume.
       this.#log.debug(`dropped a response to no pending request (id ${frame.id})`)
@@ -214,13 +217,14 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     }
     if (frame.id === this.#initializeId) this.#onInitialized(frame)
     post.send(frame, callback)
+    // If `send` throws, the post stays for the error response.
+    this.#posts.forget(frame.id as Id)
   }
 
   #onInitialized(frame: Frame): void {
     this.#initializeId = undefined
-    const { result } = frame.message()
-    const { protocolVersion } = Object(result) as { protocolVersion?: unknown }
-    if (typeof protocolVersion === 'string') this.version = protocolVersion
+    const version = stringAt(frame.bytes, paths.agreedVersion)
+    if (version !== undefined) this.version = version
     else this.push(null) // `initialize` failed, so the server ends, and then the session ends
   }
 
@@ -242,8 +246,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   // Sends an error response to a cancelled request. The server may send none, and without a
   // response the POST would stay open. The client ignores the response.
   #cancel(frame: Frame): void {
-    const id = frame.message().params?.requestId as Id
-    if (this.#posts.withId(id) === undefined) return
+    const id = idAt(frame, paths.cancelledId)
+    if (id === undefined || this.#posts.withId(id) === undefined) return
     this.#respond(errorFrame(id, new ProxyError('ERR_CANCELLED', 'the call was cancelled')))
   }
 

@@ -69,11 +69,9 @@ export class OpenPosts {
     return this.#byId.get(id)
   }
 
-  /** Returns the POST of a request that now gets its response, and forgets the request. */
-  take(id: Id): PostResponse | undefined {
-    const post = this.#byId.get(id)
+  /** Forgets a request that has its response. Its POST stays until all its requests have theirs. */
+  forget(id: Id): void {
     this.#byId.delete(id)
-    return post
   }
 
   /** Finds the POST of the request with this progress token, if the POST can carry notifications. */

@@ -1,0 +1,100 @@
+// The base class of the transports. A transport is an object-mode Duplex of frames. This class is
+// the boundary for exceptions: an exception fails only the frame that caused it.
+//
+// Node calls `_write`, the listeners of `data` and timers from places where an exception would end
+// the process. So this class catches the exception and logs it. A request then gets an error
+// response. A response is replaced with an error response. A notification is dropped. A second
+// exception, during this, destroys the transport.
+
+import { Duplex } from 'node:stream'
+import type { DuplexOptions } from 'node:stream'
+import { describe, internalError } from '../errors.ts'
+import { silent } from '../log.ts'
+import type { Log } from '../log.ts'
+import type { Frame } from '../message/frame.ts'
+import { refuse } from '../message/refusal.ts'
+import type { Callback } from './callbacks.ts'
+
+export interface TransportOptions extends Pick<DuplexOptions, 'readableHighWaterMark'> {
+  /** Gets each caught exception. Default: nothing is logged. */
+  log?: Log | undefined
+}
+
+export abstract class Transport extends Duplex {
+  readonly #log: Log
+
+  constructor({ log = silent, ...options }: TransportOptions = {}) {
+    super({ ...options, objectMode: true })
+    this.#log = log
+  }
+
+  /** Sends a frame to the other side. Calls `callback` when the next frame may be sent. */
+  protected abstract send(frame: Frame, callback: Callback): void
+
+  /** Gives the error response for a frame that failed to the reader. */
+  protected failToReader(response: Frame): void {
+    this.push(response)
+  }
+
+  /** Sends the error response for a frame that failed to the other side. */
+  protected failToOtherSide(response: Frame): void {
+    this.send(response, nothing)
+  }
+
+  override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
+    try {
+      this.send(frame, callback)
+    } catch (cause) {
+      this.recover(frame, cause, callback)
+    }
+  }
+
+  /**
+   * Handles an exception of `send`. A `send` that goes on later, for example in a promise, calls this
+   * itself.
+   */
+  protected recover(frame: Frame, cause: unknown, callback: Callback): void {
+    this.guard(() => {
+      const { back, onward } = this.#refuse(frame, cause)
+      if (back !== undefined) this.failToReader(back)
+      if (onward !== undefined) this.send(onward, callback)
+      else callback()
+    })
+  }
+
+  /** Calls `handler` with a frame from the other side. Handles exceptions as `_write` does. */
+  protected handle(frame: Frame, handler: (frame: Frame) => void): void {
+    try {
+      handler(frame)
+    } catch (cause) {
+      this.guard(() => {
+        const { back, onward } = this.#refuse(frame, cause)
+        if (back !== undefined) this.failToOtherSide(back)
+        if (onward !== undefined) this.failToReader(onward)
+      })
+    }
+  }
+
+  /** Calls `action`, which handles no single frame. An exception destroys the transport. */
+  protected guard(action: () => void): void {
+    try {
+      action()
+    } catch (cause) {
+      this.fault(cause)
+    }
+  }
+
+  /** Logs an exception that belongs to no single frame, and destroys the transport. */
+  fault(cause: unknown): void {
+    this.#log.error(describe(internalError(cause)))
+    this.destroy(internalError())
+  }
+
+  #refuse({ kind, id, method }: Frame, cause: unknown): ReturnType<typeof refuse> {
+    const name = method === undefined ? kind : `${kind} ${method}`
+    this.#log.error(`the ${name} failed: ${describe(internalError(cause))}`)
+    return refuse(internalError(), { kind, id })
+  }
+}
+
+const nothing = (): void => {}
