@@ -96,7 +96,8 @@ export class SseParser {
   }
 
   #hold(part: Buffer): void {
-    if (part.length > 0) this.#line.add(part)
+    if (part.length === 0) return
+    this.#line.add(part)
     this.#lineSize += part.length
     const isOver = valueSize(this.#lineSize) > this.#maxMessage
     if (isOver || this.#scanner !== undefined) this.#passOver(this.#line.take())
@@ -104,15 +105,17 @@ export class SseParser {
 
   #endLine(): void {
     const size = this.#lineSize
-    const line = this.#line.join()
-    this.#lineSize = 0
     if (size === 0) {
       if (this.#hasLines) this.#endEvent()
       this.#hasLines = false
-    } else if (this.#scanner !== undefined) this.#dataSize += valueSize(size) + 1
+      return
+    }
+    this.#hasLines = true
+    const line = this.#line.join()
+    this.#lineSize = 0
+    if (this.#scanner !== undefined) this.#dataSize += valueSize(size) + 1
     else this.#readLine(line)
     this.#inValue = false
-    if (size > 0) this.#hasLines = true
   }
 
   #readLine(line: Buffer): void {
