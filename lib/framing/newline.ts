@@ -7,6 +7,7 @@
 // or the receiver. The parser reads the next lines as usual.
 
 import type { ProxyError } from '../errors.ts'
+import { SPACE } from '../json/bytes.ts'
 import { isBlank } from '../json/walker.ts'
 import { largestMessage } from '../limits.ts'
 import { EnvelopeScanner } from '../message/envelope-scanner.ts'
@@ -15,6 +16,7 @@ import type { Frame } from '../message/frame.ts'
 import { parseFrame } from '../message/parse-frame.ts'
 import { RefusedError } from '../message/refusal.ts'
 import { ChunkList } from './chunk-list.ts'
+import { InvalidLimit } from './invalid-limit.ts'
 
 export interface ParserOptions {
   /** The largest message to accept, in bytes (default: 64 MiB; 0: no limit). */
@@ -31,6 +33,7 @@ const CR = 0x0d
 
 export class NewlineParser {
   readonly #options: ParserOptions
+  readonly #limit: InvalidLimit
   readonly #maxMessage: number
   readonly #chunks = new ChunkList()
   /** The size of the unfinished line, in bytes. */
@@ -40,6 +43,7 @@ export class NewlineParser {
 
   constructor(options: ParserOptions) {
     this.#options = options
+    this.#limit = new InvalidLimit(options)
     this.#maxMessage = largestMessage(options.maxMessage)
   }
 
@@ -50,6 +54,7 @@ export class NewlineParser {
       this.#endLine()
     }
     if (start < chunk.length) this.#hold(chunk.subarray(start))
+    this.#limit.endChunk()
   }
 
   /**
@@ -81,17 +86,24 @@ export class NewlineParser {
     }
     if (size === 0) return
     const line = this.#chunks.join()
-    readFrame(line[size - 1] === CR ? line.subarray(0, -1) : line, this.#options)
+    readFrame(line[size - 1] === CR ? line.subarray(0, -1) : line, this.#options, this.#limit)
   }
 }
 
 /** Reads one frame and calls `onFrame` or `onInvalid`. A blank line calls neither. */
-export function readFrame(bytes: Buffer, options: ParserOptions, text?: string): void {
+export function readFrame(
+  bytes: Buffer,
+  options: ParserOptions,
+  limit: InvalidLimit,
+  text?: string
+): void {
+  const mayBeBlank = bytes.length === 0 || (bytes[0] as number) <= SPACE
+  if ((mayBeBlank && isBlank(bytes)) || limit.skips(bytes)) return
   let frame
   try {
     frame = parseFrame(bytes, text)
   } catch (error) {
-    if (isBlank(bytes)) return
+    limit.report()
     const envelope = error instanceof RefusedError ? error.envelope : undefined
     options.onInvalid(error as ProxyError, envelope)
     return

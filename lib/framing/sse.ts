@@ -14,6 +14,7 @@ import { largestMessage } from '../limits.ts'
 import { EnvelopeScanner } from '../message/envelope-scanner.ts'
 import type { Frame } from '../message/frame.ts'
 import { ChunkList } from './chunk-list.ts'
+import { InvalidLimit } from './invalid-limit.ts'
 import { readFrame, tooLarge } from './newline.ts'
 import type { ParserOptions } from './newline.ts'
 
@@ -30,6 +31,8 @@ const LF = 0x0a
 const CR = 0x0d
 const COLON = 0x3a
 const DATA = Buffer.from('data')
+/** The first bytes of the lines that have a meaning: `data`, `event`, `id`, `retry`. */
+const fieldStarts = new Set<number | undefined>(Buffer.from('deir'))
 const BOM = Buffer.from([0xef, 0xbb, 0xbf])
 
 /**
@@ -40,6 +43,7 @@ const noData = -1
 
 export class SseParser {
   readonly #options: SseParserOptions
+  readonly #limit: InvalidLimit
   readonly #maxMessage: number
   readonly #parser: EventSourceParser
   /** The parts of the unfinished line. */
@@ -56,11 +60,14 @@ export class SseParser {
   #scanner: EnvelopeScanner | undefined
   /** Whether `#passOver` has already skipped the field name (`data:`) of the current line. */
   #inValue = false
+  /** Whether a line has come since the last empty line. */
+  #hasLines = false
   #isFirstLine = true
   #endedInCr = false
 
   constructor(options: SseParserOptions) {
     this.#options = options
+    this.#limit = new InvalidLimit(options)
     this.#maxMessage = largestMessage(options.maxMessage)
     this.#parser = createParser({
       onEvent: (event) => this.#onEvent(event),
@@ -85,10 +92,12 @@ export class SseParser {
       if (lf !== -1 && lf < start) lf = chunk.indexOf(LF, start)
     }
     this.#hold(chunk.subarray(start))
+    this.#limit.endChunk()
   }
 
   #hold(part: Buffer): void {
-    if (part.length > 0) this.#line.add(part)
+    if (part.length === 0) return
+    this.#line.add(part)
     this.#lineSize += part.length
     const isOver = valueSize(this.#lineSize) > this.#maxMessage
     if (isOver || this.#scanner !== undefined) this.#passOver(this.#line.take())
@@ -96,10 +105,15 @@ export class SseParser {
 
   #endLine(): void {
     const size = this.#lineSize
+    if (size === 0) {
+      if (this.#hasLines) this.#endEvent()
+      this.#hasLines = false
+      return
+    }
+    this.#hasLines = true
     const line = this.#line.join()
     this.#lineSize = 0
-    if (size === 0) this.#endEvent()
-    else if (this.#scanner !== undefined) this.#dataSize += valueSize(size) + 1
+    if (this.#scanner !== undefined) this.#dataSize += valueSize(size) + 1
     else this.#readLine(line)
     this.#inValue = false
   }
@@ -112,7 +126,8 @@ export class SseParser {
     if (line.subarray(0, DATA.length).equals(DATA)) this.#dataSize += valueSize(line.length) + 1
     if (this.#dataSize > this.#maxMessage) return this.#passOver([line])
     if (!isUtf8(line)) this.#invalid = new ProxyError('ERR_FRAME_SYNTAX', 'the event is not UTF-8')
-    this.#parser.feed(`${line.toString()}\n`)
+    // For a line with another field, the package would make an error, which takes a long time.
+    if (fieldStarts.has(line[0])) this.#parser.feed(`${line.toString()}\n`)
   }
 
   #endEvent(): void {
@@ -148,7 +163,7 @@ export class SseParser {
     if (id !== undefined) this.#options.onId?.(id)
     if (this.#scanner !== undefined) this.#scanner.feed(Buffer.from(data))
     else if (event !== undefined && event !== 'message') this.#options.onEvent?.(event, data)
-    else readFrame(Buffer.from(data), this.#options, data)
+    else readFrame(Buffer.from(data), this.#options, this.#limit, data)
   }
 }
 

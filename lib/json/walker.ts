@@ -26,7 +26,10 @@ export function skipBlank(bytes: Buffer, at: number): number {
 
 /** Returns whether all bytes are JSON white space. */
 export function isBlank(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === SPACE || byte === TAB || byte === LF || byte === CR)
+  for (const byte of bytes) {
+    if (byte !== SPACE && byte !== TAB && byte !== LF && byte !== CR) return false
+  }
+  return true
 }
 
 /** Returns the index after the string whose opening quote is at `start`. */

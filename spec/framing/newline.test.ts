@@ -3,6 +3,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
+import { InvalidLimit } from '../../lib/framing/invalid-limit.ts'
 import { encodeLines, NewlineParser, readFrame, tooLarge } from '../../lib/framing/newline.ts'
 import { makeFrame } from '../../lib/message/frame.ts'
 import { chunks, cuts, response } from '../helpers.ts'
@@ -174,7 +175,10 @@ t.test('a fault that is no fault of the message is not taken for one', async (t)
     throw new Error('of the caller')
   }
   const bytes = Buffer.from('{"jsonrpc":"2.0","method":"m"}')
-  t.throws(() => readFrame(bytes, { onFrame, onInvalid }), { message: 'of the caller' })
+  t.throws(
+    () => readFrame(bytes, { onFrame, onInvalid }, new InvalidLimit({ onFrame, onInvalid })),
+    { message: 'of the caller' }
+  )
 })
 
 t.test('what was refused for its size says how large it was', async (t) => {
@@ -183,3 +187,26 @@ t.test('what was refused for its size says how large it was', async (t) => {
     message: 'a message of 101 bytes is over the limit of 100 (see --max-message)'
   })
 })
+
+t.test(
+  'of many invalid lines, the first hundred are reported, and the others counted',
+  async (t) => {
+    const said: string[] = []
+    const got: unknown[] = []
+    const parser = new NewlineParser({
+      onFrame: ({ id }) => got.push(id),
+      onInvalid: (error, envelope) => {
+        said.push(error.message)
+        if (envelope !== undefined) got.push(envelope.id)
+      }
+    })
+    const invalid = 'x\n'.repeat(1000)
+    const withId = '{"id":1,"method":2,"more":"members"}\n'
+    parser.feed(Buffer.from(`${invalid}${withId}{"jsonrpc":"2.0","id":2,"method":"m"}\n`))
+    t.equal(said.length, 102)
+    t.equal(said.at(-1), '900 more messages are not valid')
+    t.strictSame(got, [1, 2], 'a message that may have an id is still read')
+    parser.feed(Buffer.from('x\n'))
+    t.equal(said.length, 103, 'the next chunk counts from zero')
+  }
+)

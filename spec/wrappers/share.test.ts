@@ -444,3 +444,41 @@ t.test('after `drain` the server closes with its last client', async (t) => {
   await turn()
   t.ok(server.destroyed)
 })
+
+t.test('cancelling unknown ids takes no longer when many calls hang', async (t) => {
+  const server = new TextServer()
+  const shared = share(() => server)
+  t.teardown(() => shared.destroy())
+  const { port } = clientOn(shared.port())
+  const count = 20_000
+  for (let id = 0; id < count; id++) port.write(frameOf({ id, method: 'hang' }))
+  await server.got('hang', count)
+  const before = process.cpuUsage()
+  for (let id = 0; id < count; id++) {
+    port.write(frameOf({ method: 'notifications/cancelled', params: { requestId: `x${id}` } }))
+  }
+  port.write(frameOf({ method: 'notifications/cancelled', params: { requestId: 7 } }))
+  const { bytes } = await server.got('notifications/cancelled')
+  t.match(JSON.parse(String(bytes)), { params: { requestId: 8 } }, 'only the known id is cancelled')
+  const { user, system } = process.cpuUsage(before)
+  t.ok(user + system < 2_000_000, `${user + system} µs`)
+})
+
+t.test('two requests with the same id get a response each', async (t) => {
+  const server = new TextServer()
+  const shared = share(() => server)
+  t.teardown(() => shared.destroy())
+  const { send, frames } = clientOn(shared.port())
+  await send({ id: 'a', method: 'one' })
+  await send({ id: 'a', method: 'two' })
+  for (const { id } of server.received) server.say({ id, result: { id } })
+  await frames.until(({ kind }) => kind === 'response')
+  await turn()
+  t.strictSame(
+    frames.map((frame) => frame.message()),
+    [
+      { jsonrpc: '2.0', id: 'a', result: { id: 1 } },
+      { jsonrpc: '2.0', id: 'a', result: { id: 2 } }
+    ]
+  )
+})

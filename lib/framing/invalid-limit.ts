@@ -1,0 +1,42 @@
+// Limits the time that invalid messages take. To report an invalid message takes much longer than to
+// read it, and a peer can send half a million of them in one megabyte. So of the messages in one
+// chunk, only the first hundred invalid ones are reported one by one. Of the others, those that are
+// too short to be valid are counted, and the count is reported.
+
+import { ProxyError } from '../errors.ts'
+import type { ParserOptions } from './newline.ts'
+
+const maxReports = 100
+/** The size of the shortest valid message, in bytes. */
+const minMessage = '{"jsonrpc":"2.0","method":""}'.length
+
+export class InvalidLimit {
+  readonly #options: ParserOptions
+  #reported = 0
+  #skipped = 0
+
+  constructor(options: ParserOptions) {
+    this.#options = options
+  }
+
+  /** Call this for each invalid message that is reported. */
+  report(): void {
+    this.#reported++
+  }
+
+  /** Returns whether to skip a message. It counts the message if so. */
+  skips(bytes: Buffer): boolean {
+    if (this.#reported < maxReports || bytes.length >= minMessage) return false
+    this.#skipped++
+    return true
+  }
+
+  /** Reports the count of the skipped messages. Call this at the end of a chunk. */
+  endChunk(): void {
+    this.#reported = 0
+    if (this.#skipped === 0) return
+    const error = new ProxyError('ERR_FRAME_SYNTAX', `${this.#skipped} more messages are not valid`)
+    this.#skipped = 0
+    this.#options.onInvalid(error)
+  }
+}
