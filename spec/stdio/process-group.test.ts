@@ -73,7 +73,7 @@ t.test('a child that exits at the end of its input gets no signal', async (t) =>
 t.test('a child that ignores the end of its input gets SIGTERM', async (t) => {
   const { child, exited, ask } = start(t, misbehaving('--ignore-eof'))
   await ask('ping')
-  const group = new ProcessGroup(child, 100)
+  const group = new ProcessGroup(child, 2000)
   group.stop()
   group.stop()
   t.strictSame(await exited, [null, 'SIGTERM'])
