@@ -7,7 +7,6 @@
 // exception, during this, destroys the transport.
 
 import { Duplex } from 'node:stream'
-import type { DuplexOptions } from 'node:stream'
 import { describe, internalError } from '../errors.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
@@ -15,16 +14,26 @@ import type { Frame } from '../message/frame.ts'
 import { refuse } from '../message/refusal.ts'
 import type { Callback } from './callbacks.ts'
 
-export interface TransportOptions extends Pick<DuplexOptions, 'readableHighWaterMark'> {
+export interface TransportOptions {
   /** Gets each caught exception. Default: nothing is logged. */
   log?: Log | undefined
+}
+
+// Node counts the frames in the buffers of a stream, and not their bytes. A frame may have 64 MiB,
+// and a session has several transports in a row. With Node's default of 16 frames a buffer, they
+// could hold gigabytes.
+const buffers = {
+  objectMode: true,
+  readableHighWaterMark: 1,
+  // With 1, each `write` would return false, and the writer would pause after each frame.
+  writableHighWaterMark: 2
 }
 
 export abstract class Transport extends Duplex {
   readonly #log: Log
 
-  constructor({ log = silent, ...options }: TransportOptions = {}) {
-    super({ ...options, objectMode: true })
+  constructor({ log = silent }: TransportOptions = {}) {
+    super(buffers)
     this.#log = log
   }
 

@@ -45,7 +45,7 @@ export class SharedPort extends Transport {
     wants: (broadcast: Broadcast) => boolean,
     log?: Log
   ) {
-    super({ readableHighWaterMark: 1, log })
+    super({ log })
     this.#owner = owner
     this.#maxQueue = maxQueue
     this.wants = wants
