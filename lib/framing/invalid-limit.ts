@@ -4,18 +4,22 @@
 // too short to be valid are counted, and the count is reported.
 
 import { ProxyError } from '../errors.ts'
-import type { ParserOptions } from './newline.ts'
+
+/** The members of a parser's options that this file uses. */
+interface Options {
+  onInvalid(error: ProxyError): void
+}
 
 const maxReports = 100
 /** The size of the shortest valid message, in bytes. */
 const minMessage = '{"jsonrpc":"2.0","method":""}'.length
 
 export class InvalidLimit {
-  readonly #options: ParserOptions
+  readonly #options: Options
   #reported = 0
   #skipped = 0
 
-  constructor(options: ParserOptions) {
+  constructor(options: Options) {
     this.#options = options
   }
 

@@ -46,11 +46,9 @@ export class HttpTransport extends Transport {
   constructor(options: HttpOptions) {
     super({ log: options.log })
     const { connectTimeout = limits.connectTimeout, closeTimeout = limits.closeTimeout } = options
-    this.#client = new HttpClient({
-      ...options,
-      url: new URL(options.url),
-      onFault: (cause) => this.fault(cause)
-    })
+    this.#client = new HttpClient({ ...options, url: new URL(options.url) }, (cause) =>
+      this.fault(cause)
+    )
     this.#closeTimeout = closeTimeout
     const owner: HttpPartOwner = {
       client: this.#client,

@@ -65,11 +65,9 @@ export class SseTransport extends Transport implements EventsOwner, GetOwner {
     super({ log: options.log })
     const { connectTimeout = limits.connectTimeout, maxMessage = limits.maxMessage } = options
     this.#connectTimeout = connectTimeout
-    this.client = new HttpClient({
-      ...options,
-      url: new URL(options.url),
-      onFault: (cause) => this.fault(cause)
-    })
+    this.client = new HttpClient({ ...options, url: new URL(options.url) }, (cause) =>
+      this.fault(cause)
+    )
     this.log = options.log ?? silent
     this.maxMessage = maxMessage
     this.#sendWindow = new SendWindow(maxMessage)

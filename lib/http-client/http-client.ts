@@ -17,20 +17,21 @@ export interface HttpClientOptions extends Omit<AgentOptions, 'origin'> {
   headers?: Record<string, string> | undefined
   /** Gives the token for the header `Authorization` (default: no token). */
   tokens?: TokenSource | undefined
-  /** Called with an exception of a handler that nothing else has caught. */
-  onFault?: ((cause: unknown) => void) | undefined
 }
 
 export class HttpClient implements ExchangeOwner {
   readonly url: URL
   paused = false
+  readonly exchangeOnFault: (cause: unknown) => void
   readonly #options: HttpClientOptions
   readonly #headers: Record<string, string> = {}
   readonly #exchanges = new Set<HttpExchange>()
   #agent: Promise<Dispatcher> | undefined
   readonly #abort = new AbortController()
 
-  constructor(options: HttpClientOptions) {
+  /** @param onFault called with an exception of a handler that nothing else has caught */
+  constructor(options: HttpClientOptions, onFault: (cause: unknown) => void = () => {}) {
+    this.exchangeOnFault = onFault
     this.url = options.url
     this.#options = options
     // The names become lower-case, so that the headers of a request override the configured
@@ -92,10 +93,6 @@ export class HttpClient implements ExchangeOwner {
     } catch (error) {
       exchange.fail(error)
     }
-  }
-
-  exchangeOnFault(cause: unknown): void {
-    this.#options.onFault?.(cause)
   }
 
   exchangeOnEnd(exchange: HttpExchange): void {

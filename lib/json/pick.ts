@@ -24,7 +24,7 @@ export function pick(bytes: Buffer, shape: Shape): unknown {
 function read(bytes: Buffer, span: Span, shape: true | Shape): unknown {
   if (bytes[span.start] === OPEN_BRACKET) return []
   if (bytes[span.start] !== OPEN_BRACE) return JSON.parse(textAt(bytes, span))
-  const result = Object.create(null) as Record<string, unknown>
+  const result: Record<string, unknown> = {}
   if (shape === true) return result
   for (const [name, place] of findMembers(bytes, span.start, Object.keys(shape))) {
     result[name] = read(bytes, place, shape[name] as true | Shape)

@@ -5,20 +5,20 @@ import type { Span } from './find-value.ts'
 import { skipBlank, valueEnd } from './walker.ts'
 
 /**
- * Steps through the elements of a valid JSON array. The result is the same object at each step.
+ * Steps through the elements of a valid JSON array. An element includes the white space around it.
+ * The result is the same object at each step.
  *
  * @param open the index of the array's opening bracket
  */
 export function* elementsOf(bytes: Buffer, open: number): Generator<Span> {
-  const span = { start: 0, end: 0 }
-  let at = open
+  const span = { start: 0, end: open }
   do {
-    span.start = skipBlank(bytes, at + 1)
-    if (bytes[span.start] === CLOSE_BRACKET) return // an empty array
-    span.end = valueEnd(bytes, span.start)
-    at = skipBlank(bytes, span.end)
+    span.start = span.end + 1
+    const start = skipBlank(bytes, span.start)
+    if (bytes[start] === CLOSE_BRACKET) return // an empty array
+    span.end = skipBlank(bytes, valueEnd(bytes, start))
     yield span
-  } while (bytes[at] === COMMA)
+  } while (bytes[span.end] === COMMA)
 }
 
 /** Returns whether a JSON array has more than `limit` elements. It reads no further than that. */
@@ -35,13 +35,8 @@ export function hasMoreThan(limit: number, bytes: Buffer): boolean {
  */
 export function splitArray(bytes: Buffer): Buffer[] {
   const elements: Buffer[] = []
-  let at = skipBlank(bytes, 0)
-  do {
-    const from = at + 1
-    const start = skipBlank(bytes, from)
-    if (bytes[start] === CLOSE_BRACKET) break // an empty array
-    at = skipBlank(bytes, valueEnd(bytes, start))
-    elements.push(bytes.subarray(from, at))
-  } while (bytes[at] === COMMA)
+  for (const { start, end } of elementsOf(bytes, skipBlank(bytes, 0))) {
+    elements.push(bytes.subarray(start, end))
+  }
   return elements
 }

@@ -176,7 +176,7 @@ t.test('a fault that is no fault of the message is not taken for one', async (t)
   }
   const bytes = Buffer.from('{"jsonrpc":"2.0","method":"m"}')
   t.throws(
-    () => readFrame(bytes, { onFrame, onInvalid }, new InvalidLimit({ onFrame, onInvalid })),
+    () => readFrame(bytes, { onFrame, onInvalid }, new InvalidLimit({ onInvalid })),
     { message: 'of the caller' }
   )
 })

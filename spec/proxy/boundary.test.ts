@@ -31,16 +31,12 @@ const error = { code: -32603, message: 'internal error (see the log of the proxy
 function sabotage(t: Test, prototype: object, name: string): void {
   const methods = prototype as Record<string, (...args: unknown[]) => unknown>
   const original = methods[name] as (...args: unknown[]) => unknown
-  t.intercept(
-    prototype,
-    name as never,
-    {
-      value(this: unknown, ...args: unknown[]) {
-        if (args.some(isBoom)) throw new TypeError('secret text')
-        return original.apply(this, args)
-      }
-    } as never
-  )
+  t.intercept(prototype, name as never, {
+    value(this: unknown, ...args: unknown[]) {
+      if (args.some(isBoom)) throw new TypeError('secret text')
+      return original.apply(this, args)
+    }
+  })
 }
 
 function isBoom(value: unknown): boolean {
