@@ -120,7 +120,7 @@ test('POSTs that wait for a server get a response when the connection ends', asy
 test('a closing connection takes no new call, and ends when its calls have their responses', async (t) => {
   const timers = countTimers()
   const { response, text } = await receiveRequest(t)
-  const connection = new SseConnection({ id: 'x', response, endpoint: 'messages/' })
+  const connection = new SseConnection({ id: 'x', response, endpoint: 'messages/' }).resume()
   const post = async (message: string) => {
     const { response, text } = await receiveRequest(t)
     connection.post(response, frameOf(message))
@@ -139,7 +139,7 @@ test('a closing connection takes no new call, and ends when its calls have their
 
 test('a closing connection does not wait for a cancelled call', async (t) => {
   const { response } = await receiveRequest(t)
-  const connection = new SseConnection({ id: 'x', response, endpoint: 'messages/' })
+  const connection = new SseConnection({ id: 'x', response, endpoint: 'messages/' }).resume()
   for (const message of [
     { id: 1, method: 'tools/call' },
     { method: 'notifications/cancelled', params: { requestId: 1 } }
