@@ -33,6 +33,7 @@ const failures = {
   ERR_SESSION_UNKNOWN: { status: 404, rpc: errorCodes.sessionUnknown },
   ERR_LEGACY_SERVER: { status: 400, rpc: errorCodes.invalidRequest },
   ERR_CLIENT_SLOW: { status: 503, rpc: errorCodes.serverError },
+  ERR_BODIES_FULL: { status: 503, rpc: errorCodes.serverError },
   ERR_SESSIONS_FULL: { status: 503, rpc: errorCodes.serverError },
   ERR_CANCELLED: { status: 200, rpc: errorCodes.serverError },
   ERR_CLOSED: { status: 503, rpc: errorCodes.serverError },

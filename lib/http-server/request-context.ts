@@ -31,6 +31,10 @@ export class RequestContext {
   principal: string | undefined
   /** The JSON-RPC request, if the body is a single request. An error response repeats its id. */
   rpcRequest: Frame | undefined
+  /** Gives back the memory that is reserved for the body. More calls have no effect. */
+  releaseBody: () => void = nothing
+  /** Whether the client waits for the status 100 before it sends the body. */
+  #awaitsContinue: boolean
   readonly #query: string | undefined
 
   constructor(request: IncomingMessage, response: ServerResponse) {
@@ -41,6 +45,7 @@ export class RequestContext {
     const target = url.startsWith('/') ? url : url.replace(/^[^/]*\/\/[^/?]*/, '')
     const mark = target.indexOf('?')
     this.pathname = mark === -1 ? target : target.slice(0, mark)
+    this.#awaitsContinue = request.headers.expect?.toLowerCase() === '100-continue'
     this.#query = mark === -1 ? undefined : target.slice(mark + 1)
   }
 
@@ -96,6 +101,13 @@ export class RequestContext {
     throw new ProxyError('ERR_MEDIA_TYPE', `send application/json, not "${type}"`)
   }
 
+  /** Must be called when the proxy starts to read the body. */
+  startBody(): void {
+    if (!this.#awaitsContinue) return
+    this.#awaitsContinue = false
+    this.response.writeContinue()
+  }
+
   /**
    * Sends an HTTP response with the status of the error and a JSON-RPC error response as the body.
    * Does nothing if the HTTP response has already begun.
@@ -109,6 +121,8 @@ export class RequestContext {
       'content-length': bytes.length
     }
     if (error.status === 503) headers['retry-after'] = '10'
+    // The client may now send its body or may not, so the next bytes would have no clear meaning.
+    if (this.#awaitsContinue) headers.connection = 'close'
     response.writeHead(error.status, headers).end(bytes)
   }
 
@@ -120,6 +134,8 @@ export class RequestContext {
     return errorFrame(envelope?.kind === 'request' ? envelope.id : undefined, error)
   }
 }
+
+const nothing = (): void => {}
 
 const both: Accept = { json: true, events: true }
 

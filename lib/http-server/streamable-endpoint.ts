@@ -13,7 +13,8 @@ import { methods } from '../protocol/methods.ts'
 import { batchVersion, isLegacyVersion } from '../protocol/revisions.ts'
 import { SessionTransport } from './session/accept-session.ts'
 import { isModern, namesModern } from './check-modern-request.ts'
-import { readFrames, refuseBatch } from './read-body.ts'
+import { refuseBatch } from './read-body.ts'
+import type { BodyReader } from './read-body.ts'
 import type { RequestContext } from './request-context.ts'
 import type { Sessions } from './sessions.ts'
 import { StatelessEndpoint } from './stateless-endpoint.ts'
@@ -22,7 +23,7 @@ import type { StatelessEndpointOptions } from './stateless-endpoint.ts'
 /** The limits in these options apply to each session. */
 export interface StreamableEndpointOptions extends StatelessEndpointOptions, LimitOptions {
   sessions: Sessions
-  maxMessage: number
+  bodies: BodyReader
   /** Serves each POST as a new client, without sessions. */
   stateless?: boolean | undefined
   log: Log
@@ -64,12 +65,12 @@ export class StreamableEndpoint {
     const { headers } = context.request
     const { accept } = context
     if (!accept.json && !accept.events) throw notAcceptable('application/json, text/event-stream')
-    const { stateless = false, maxMessage } = this.#options
+    const { stateless = false, bodies } = this.#options
     // A stateless listener and the modern revision have no sessions, so they ignore the session
     // header.
     const inSession = context.sessionId !== undefined && !stateless && !namesModern(headers)
     const session = inSession ? this.#session(context) : undefined
-    const body = await readFrames(context, maxMessage, session)
+    const body = await bodies.readFrames(context, session)
     if (isModern(headers, body)) return this.#stateless.serve(context, body, 'modern')
     if (stateless) return this.#stateless.serve(context, body, 'stateless')
     const initialize = body.frames.find(isInitialize)
