@@ -9,6 +9,7 @@ import type { Frame } from '../message/frame.ts'
 import { errorFrame, RefusedError } from '../message/refusal.ts'
 import { answerTo } from '../message/response-to.ts'
 import { headerNames } from '../protocol/headers.ts'
+import { quote } from '../text.ts'
 import { nowhere } from './routes.ts'
 import type { Route } from './routes.ts'
 
@@ -98,7 +99,7 @@ export class RequestContext {
   requireJson(): void {
     const { 'content-type': type = '' } = this.request.headers
     if (type === 'application/json' || /^application\/json\s*(;|$)/i.test(type)) return
-    throw new ProxyError('ERR_MEDIA_TYPE', `send application/json, not "${type}"`)
+    throw new ProxyError('ERR_MEDIA_TYPE', `send application/json, not ${quote(type)}`)
   }
 
   /** Must be called when the proxy starts to read the body. */

@@ -11,6 +11,7 @@ import { checkInitialize } from '../message/schemas.ts'
 import { headerNames, sessionIdHeader } from '../protocol/headers.ts'
 import { methods } from '../protocol/methods.ts'
 import { batchVersion, isLegacyVersion } from '../protocol/revisions.ts'
+import { quote } from '../text.ts'
 import { SessionTransport } from './session/accept-session.ts'
 import { isModern, namesModern } from './check-modern-request.ts'
 import { refuseBatch } from './read-body.ts'
@@ -105,7 +106,7 @@ export class StreamableEndpoint {
     const session = this.#options.sessions.session(sessionId, server)
     const version = context.header(headerNames.protocolVersion)
     if (version !== undefined && version !== session.version && !isLegacyVersion(version)) {
-      throw badRequest(`the protocol version "${version}" is not supported in a session`)
+      throw badRequest(`the protocol version ${quote(version)} is not supported in a session`)
     }
     return session
   }
