@@ -33,6 +33,7 @@ const failures = {
   ERR_SESSION_UNKNOWN: { status: 404, rpc: errorCodes.sessionUnknown },
   ERR_LEGACY_SERVER: { status: 400, rpc: errorCodes.invalidRequest },
   ERR_CLIENT_SLOW: { status: 503, rpc: errorCodes.serverError },
+  ERR_BODIES_FULL: { status: 503, rpc: errorCodes.serverError },
   ERR_SESSIONS_FULL: { status: 503, rpc: errorCodes.serverError },
   ERR_CANCELLED: { status: 200, rpc: errorCodes.serverError },
   ERR_CLOSED: { status: 503, rpc: errorCodes.serverError },
@@ -102,8 +103,10 @@ export function describe(error: unknown): string {
 }
 
 function messageOf(error: unknown): string {
-  // An object may have no usable `toString`.
-  if (!(error instanceof Error)) return typeof error === 'object' ? 'unknown error' : String(error)
+  if (!(error instanceof Error)) {
+    // An object may have no usable `toString`.
+    return typeof error === 'object' && error !== null ? 'unknown error' : String(error)
+  }
   return error.message || (error as NodeJS.ErrnoException).code || error.name
 }
 

@@ -6,6 +6,8 @@ import { constants } from 'node:buffer'
 export const limits = {
   /** The largest message, in either direction, in bytes. */
   maxMessage: 64 * 1024 * 1024,
+  /** The memory for the bodies of HTTP requests on all connections together, in bytes. */
+  maxBodyMemory: 128 * 1024 * 1024,
   /** How long an open event stream may be silent before the proxy sends a comment, in ms. */
   keepAlive: 15_000,
   /** After this time without a request or a connection of its client, a session ends, in ms. */

@@ -31,5 +31,14 @@ export function toLine(text: string): string {
   return `${start.replace(/\ufffd$/, '')}… (${text.length} characters)`
 }
 
+/** The longest text that `quote` shows in full, in characters. */
+const maxQuote = 100
+
+/** Returns text from outside, such as a header, in quotes: short, and safe to show in one line. */
+export function quote(text: string): string {
+  const short = text.length > maxQuote ? `${text.slice(0, maxQuote)}…` : text
+  return `"${toLine(short)}"`
+}
+
 const escape = (character: string): string =>
   character === '\t' ? ' ' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`

@@ -1,7 +1,7 @@
 // What peers send, as one line of a log.
 
 import t from 'tap'
-import { toLine } from '../lib/text.ts'
+import { quote, toLine } from '../lib/text.ts'
 
 t.test('lines are joined, and blank ones are left out', async (t) => {
   t.equal(toLine('  one \r\n\n  two\rthree\u2028four\u2029 '), 'one | two | three | four')
@@ -36,4 +36,11 @@ t.test('a megabyte of blanks or line breaks takes no time', async (t) => {
     toLine(text)
     t.ok(performance.now() - start < 20)
   }
+})
+
+t.test('a quoted text is short and printable', async (t) => {
+  t.equal(quote('plain'), '"plain"')
+  t.equal(quote('a\x1b[2J\u202eb'), '"a\\u001b[2J\\u202eb"')
+  t.equal(quote('x'.repeat(100)), `"${'x'.repeat(100)}"`)
+  t.equal(quote('x'.repeat(1e6)), `"${'x'.repeat(100)}…"`)
 })

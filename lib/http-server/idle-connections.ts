@@ -7,7 +7,7 @@
 // a body because the session is full. It would close the connection of a client that does nothing
 // wrong. Node's `headersTimeout` stays on, so the headers of a request must come within a minute.
 
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { ProxyError } from '../errors.ts'
 
@@ -16,6 +16,8 @@ interface Connection {
   active: number
   /** The newest active request. Only the newest request can have a body that is not complete. */
   request: IncomingMessage | undefined
+  /** The response to that request. */
+  response: ServerResponse | undefined
   /** The value of `socket.bytesRead` at the last check. */
   bytesRead: number
   /**
@@ -45,15 +47,16 @@ export class Connections {
   }
 
   /** Must be called when a request has come. */
-  begin(request: IncomingMessage): void {
+  begin(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request
     const connection = this.#used.get(socket)
     if (connection !== undefined) {
       connection.active++
       connection.request = request
+      connection.response = response
       return
     }
-    this.#used.set(socket, { active: 1, request, bytesRead: 0, since: 0 })
+    this.#used.set(socket, { active: 1, request, response, bytesRead: 0, since: 0 })
     socket.once('close', () => this.#used.delete(socket))
   }
 
@@ -64,7 +67,14 @@ export class Connections {
     connection.active--
     if (connection.active > 0) return
     connection.request = undefined
+    connection.response = undefined
     connection.since = performance.now()
+  }
+
+  /** Whether the client of this connection waits for a response that has not begun. */
+  mayRespond(socket: Socket): boolean {
+    const { active = 0, response } = this.#used.get(socket) ?? {}
+    return active === 0 || (active === 1 && response?.headersSent === false)
   }
 
   /** Closes all connections. */

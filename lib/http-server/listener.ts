@@ -9,17 +9,21 @@
 import { EventEmitter, once } from 'node:events'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { describe, internalError, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { LimitOptions } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
+import { quote } from '../text.ts'
 import type { ClientContext, MirroredParams, OnClient } from './client-context.ts'
+import { dropRest, hasBody } from './drop-rest.ts'
 import { Connections } from './idle-connections.ts'
+import { refuseBroken } from './refuse-broken.ts'
 import { OriginPolicy } from './origin-policy.ts'
 import type { OriginPolicyOptions } from './origin-policy.ts'
+import { BodyReader } from './read-body.ts'
 import { RequestContext } from './request-context.ts'
 import { findRoute, leadsToServer, nowhere, pathOf } from './routes.ts'
 import type { Route } from './routes.ts'
@@ -73,6 +77,9 @@ interface Tls {
 
 const defaultHost = '127.0.0.1'
 
+/** The listener itself refuses a request without `Host`, because Node would not set our headers. */
+const httpOptions = { requireHostHeader: false }
+
 /**
  * Listens for clients over Streamable HTTP and HTTP+SSE.
  *
@@ -80,7 +87,7 @@ const defaultHost = '127.0.0.1'
  */
 export async function listen(options: ListenerOptions, onClient: OnClient): Promise<Listener> {
   const { host = defaultHost, port = 0, tls } = options
-  const http = tls === undefined ? createServer() : await createSecureServer(tls)
+  const http = tls === undefined ? createServer(httpOptions) : await createSecureServer(tls)
   try {
     await once(http.listen(port, host), 'listening')
   } catch (cause) {
@@ -98,7 +105,7 @@ export async function listen(options: ListenerOptions, onClient: OnClient): Prom
 async function createSecureServer(tls: Tls): Promise<Server> {
   const { createServer } = await import('node:https')
   try {
-    return createServer({ ...tls })
+    return createServer({ ...tls, ...httpOptions })
   } catch (cause) {
     throw new ProxyError('ERR_LISTEN', 'the TLS certificate and key cannot be used', { cause })
   }
@@ -147,7 +154,7 @@ export class Listener extends EventEmitter {
     this.#sessions = new Sessions(options.maxSessions ?? limits.maxSessions, options.exiting)
     const shared = {
       ...options,
-      maxMessage: options.maxMessage ?? limits.maxMessage,
+      bodies: new BodyReader(options),
       log,
       sessions: this.#sessions,
       onClient: (client: Duplex, context: ClientContext) =>
@@ -157,8 +164,16 @@ export class Listener extends EventEmitter {
     this.#streamable = new StreamableEndpoint(shared)
     this.#sse = new SseEndpoint(shared)
     this.#connections = new Connections(http, options.idleTimeout ?? limits.idleTimeout)
-    http.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
       this.#onRequest(request, response)
+    }
+    // Without these listeners, Node answers `Expect` before the checks of this listener: it sends
+    // the status 100, or refuses an unknown expectation.
+    http.on('request', onRequest).on('checkContinue', onRequest).on('checkExpectation', onRequest)
+    http.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      this.#log.debug(`a client sent a broken request: ${describe(error)}`)
+      if (this.#connections.mayRespond(socket)) refuseBroken(error, socket)
+      else socket.destroy()
     })
     // The server could not accept a connection, for example because there are no free file
     // descriptors. It may be able to accept the next connection.
@@ -213,7 +228,7 @@ export class Listener extends EventEmitter {
     // A response emits `error` when the client has disconnected. The proxy can ignore this error.
     response.on('error', nothing).on('close', () => this.#responseOnClose(request))
     this.#activeRequests++
-    this.#connections.begin(request)
+    this.#connections.begin(request, response)
     this.#handle(new RequestContext(request, response))
   }
 
@@ -222,9 +237,13 @@ export class Listener extends EventEmitter {
   #handle(context: RequestContext): void {
     const { request, response } = context
     try {
-      this.#originPolicy.check(request.headers)
       this.#originPolicy.setHeaders(request.headers, response)
-      this.#serve(context)?.catch((error: unknown) => this.#refuse(context, error))
+      checkVersion(request)
+      this.#originPolicy.check(request.headers)
+      this.#serve(context)?.then(
+        () => context.releaseBody(),
+        (error: unknown) => this.#refuse(context, error)
+      )
     } catch (error) {
       this.#refuse(context, error)
     }
@@ -232,6 +251,8 @@ export class Listener extends EventEmitter {
 
   #responseOnClose(request: IncomingMessage): void {
     this.#connections.end(request)
+    // This is a body that nobody has read. Without a limit, Node would read it to its end.
+    if (!request.complete && hasBody(request)) dropRest(request)
     if (--this.#activeRequests === 0) this.#whenInactive?.()
   }
 
@@ -260,7 +281,7 @@ export class Listener extends EventEmitter {
     if (pathname === this.#lastPath) return this.#lastRoute
     const route = findRoute(pathname, this.#basePath)
     if (route === nowhere || (leadsToServer(route) && !this.#servers.has(route.server))) {
-      throw new ProxyError('ERR_NOT_FOUND', `there is nothing at ${pathname}`)
+      throw new ProxyError('ERR_NOT_FOUND', `there is nothing at ${quote(pathname)}`)
     }
     this.#lastPath = pathname
     this.#lastRoute = route
@@ -269,8 +290,10 @@ export class Listener extends EventEmitter {
 
   #refuse(context: RequestContext, cause: unknown): void {
     const { request, pathname } = context
-    context.sendError(this.#report(`${request.method} ${pathname}`, cause))
-    request.resume() // reads the rest of the body and drops it
+    context.releaseBody()
+    const path = quote(pathname).slice(1, -1)
+    context.sendError(this.#report(`${request.method} ${path}`, cause))
+    dropRest(request)
   }
 
   /**
@@ -287,5 +310,11 @@ export class Listener extends EventEmitter {
 }
 
 const nothing = (): void => {}
+
+/** @throws ProxyError `ERR_REQUEST` for HTTP/1.1 without `Host`, as RFC 9112 demands */
+function checkVersion({ httpVersion, headers }: IncomingMessage): void {
+  if (headers.host !== undefined || httpVersion !== '1.1') return
+  throw new ProxyError('ERR_REQUEST', 'the request has no Host header')
+}
 
 const aboutToStop = (): ProxyError => new ProxyError('ERR_CLOSED', 'the proxy is about to stop')

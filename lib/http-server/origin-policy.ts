@@ -1,12 +1,13 @@
-// The origin policy decides by the headers `Host` and `Origin` which requests the listener serves.
-// It also sets the CORS headers. Without this policy, any web page in the user's browser could call
-// the servers on the user's machine. The page could send its requests to 127.0.0.1, or it could use
-// DNS rebinding: the page's own host name then resolves to 127.0.0.1.
+// The origin policy decides by the headers `Host`, `Origin` and `Sec-Fetch-Site` which requests the
+// listener serves. It also sets the CORS headers. Without this policy, any web page in the user's
+// browser could call the servers on the user's machine. The page could send its requests to
+// 127.0.0.1, or it could use DNS rebinding: the page's own host name then resolves to 127.0.0.1.
 
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { BlockList, isIPv6 } from 'node:net'
 import { ProxyError } from '../errors.ts'
 import { sessionIdHeader } from '../protocol/headers.ts'
+import { quote } from '../text.ts'
 
 export interface OriginPolicyOptions {
   /** The configured host to listen on: a name or an address. */
@@ -52,23 +53,26 @@ export class OriginPolicy {
   }
 
   /**
-   * Checks `Host` and `Origin` (2025-11-25, Transports, Security Warning).
+   * Checks `Host` and `Origin` (2025-11-25, Transports, Security Warning). A browser sends no
+   * `Origin` if a page embeds a URL, for example as an image. So the method also checks
+   * `Sec-Fetch-Site`.
    *
    * @throws ProxyError `ERR_FORBIDDEN`
    */
-  check({ host = '', origin }: IncomingHttpHeaders): void {
+  check(headers: IncomingHttpHeaders): void {
+    const { host = '', origin } = headers
     if (host !== this.#lastHost) this.#checkHost(host)
-    if (origin === undefined || this.#allows(origin)) return
+    if (origin === undefined) return checkSite(headers['sec-fetch-site'])
+    if (this.#allows(origin)) return
     // The page came from this listener, and its host name has passed `#checkHost`.
     if (this.#hosts !== undefined && hostOf(origin) === host.toLowerCase()) return
-    throw new ProxyError(
-      'ERR_FORBIDDEN',
-      `the origin "${origin}" is not served (see --allow-origin)`
-    )
+    const message = `the origin ${quote(origin)} is not served (see --allow-origin)`
+    throw new ProxyError('ERR_FORBIDDEN', message)
   }
 
-  /** Sets the CORS headers of a response. */
+  /** Sets the CORS headers of a response, and forbids browsers to guess its content type. */
   setHeaders(asked: IncomingHttpHeaders, response: ServerResponse): void {
+    response.setHeader(noSniff[0], noSniff[1])
     if (this.#origins.size === 0) return
     for (const [name, value] of Object.entries(this.headers(asked))) {
       response.setHeader(name, value as string)
@@ -98,7 +102,8 @@ export class OriginPolicy {
 
   #checkHost(host: string): void {
     if (this.#hosts !== undefined && !this.#hosts.has(normalHost(host))) {
-      throw new ProxyError('ERR_FORBIDDEN', `the host "${host}" is not served (see --allow-host)`)
+      const message = `the host ${quote(host)} is not served (see --allow-host)`
+      throw new ProxyError('ERR_FORBIDDEN', message)
     }
     this.#lastHost = host
   }
@@ -106,6 +111,18 @@ export class OriginPolicy {
   #allows(origin: string): boolean {
     return this.#origins.has('*') || this.#origins.has(origin.toLowerCase())
   }
+}
+
+/** This header forbids browsers to run or show a response as something that it is not. */
+export const noSniff = ['X-Content-Type-Options', 'nosniff'] as const
+
+/** `none` means that the user opened the URL. Programs other than browsers send no such header. */
+const ownSites: readonly unknown[] = [undefined, 'none', 'same-origin']
+
+function checkSite(site: string | string[] | undefined): void {
+  if (ownSites.includes(site)) return
+  const message = 'a web page of another origin sent this request (see --allow-origin)'
+  throw new ProxyError('ERR_FORBIDDEN', message)
 }
 
 /** Whether only this machine can reach an address. `::ffff:127.0.0.1` also counts. */

@@ -1,48 +1,194 @@
-// This file reads the body of a POST and parses it into frames. A body over the size limit is
-// refused.
+// Reads the body of a POST and parses it into frames. Three limits protect the proxy's memory:
+//
+// - A body over the limit of one message gets its error as soon as its size is known. Then the
+//   listener reads only a little more of it (see drop-rest.ts).
+// - All bodies together have a budget (see body-budget.ts). A body with a Content-Length reserves
+//   that size. A chunked body does not tell its size, so it reserves the largest size as soon as it
+//   is larger than `freeSize`.
+// - A body that stops coming ends with its connection (see idle-connections.ts).
+//
+// A client that sends `Expect: 100-continue` waits for the status 100 before it sends the body. The
+// proxy sends this status when it starts to read, so after all checks that do not need the body.
 
 import type { IncomingMessage } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import { BodyParser, parseBody } from '../framing/body.ts'
 import type { Body } from '../framing/body.ts'
 import { tooLarge } from '../framing/newline.ts'
+import { largestMessage, limits } from '../limits.ts'
+import type { LimitOptions } from '../limits.ts'
 import { EnvelopeScanner } from '../message/envelope-scanner.ts'
+import type { Envelope } from '../message/envelope.ts'
 import { refuse, RefusedError } from '../message/refusal.ts'
 import { batchVersion } from '../protocol/revisions.ts'
+import { BodyBudget, freeSize } from './body-budget.ts'
 import type { ClientTransport } from './client-transport.ts'
 import type { RequestContext } from './request-context.ts'
 
+/** Reads the bodies of all POSTs to one listener. */
+export class BodyReader {
+  readonly #maxMessage: number
+  readonly #budget: BodyBudget
+  readonly #maxWait: number
+
+  constructor({ maxMessage, maxBodyMemory, idleTimeout }: LimitOptions) {
+    this.#maxMessage = largestMessage(maxMessage)
+    this.#budget = new BodyBudget(maxBodyMemory ?? limits.maxBodyMemory)
+    this.#maxWait = idleTimeout ?? limits.idleTimeout
+  }
+
+  /** How many bytes are reserved for bodies. */
+  get reserved(): number {
+    return this.#budget.used
+  }
+
+  /**
+   * Resolves to the frames of a POST. It starts to read when the transport has room, so a client
+   * cannot send faster than its server reads.
+   *
+   * If the body is a response that cannot be forwarded, the server gets an error response instead,
+   * because the server waits for a response.
+   *
+   * @param transport the session's transport, if the POST belongs to a session
+   * @param batches whether the body may be a batch
+   * @throws ProxyError the errors of `read` and `parseBody`
+   */
+  async readFrames(
+    context: RequestContext,
+    transport?: ClientTransport,
+    batches = false
+  ): Promise<Body> {
+    if (transport?.hasRoom === false) {
+      await new Promise<void>((resolve) => transport.whenRoom(resolve))
+    }
+    try {
+      const body = parseBody(await this.read(context, transport), { batches })
+      const [first] = body.frames
+      if (!body.batch && first?.kind === 'request') context.rpcRequest = first
+      return body
+    } catch (error) {
+      if (error instanceof RefusedError) failResponse(error, error.envelope, transport)
+      throw error
+    }
+  }
+
+  /**
+   * Resolves to the whole body. Its reservation ends with `context.releaseBody()`.
+   *
+   * @param transport gets an error response if the body is a response over the limit
+   * @throws RefusedError `ERR_FRAME_TOO_LARGE`
+   * @throws ProxyError `ERR_BODIES_FULL` if the body waits too long for its reservation
+   * @throws ProxyError `ERR_CLOSED` if the connection closes before the end of the body
+   */
+  read(context: RequestContext, transport?: ClientTransport): Promise<Buffer> {
+    const { request } = context
+    const maxMessage = this.#maxMessage
+    return new Promise((resolve, reject) => {
+      const parser = new BodyParser(maxMessage)
+      let size = 0
+      let reserved = freeSize
+      const fail = (error: ProxyError): void => {
+        request.off('data', onData).off('end', onEnd)
+        reject(error)
+      }
+      const onClosed = (cause?: Error): void => {
+        const message = 'the connection closed in the middle of a message'
+        fail(new ProxyError('ERR_CLOSED', message, { cause }))
+      }
+      const failTooLarge = (knownSize: number, ...received: Buffer[]): void => {
+        const onResponse = (envelope: Envelope): void =>
+          failResponse(tooLarge(knownSize, maxMessage), envelope, transport)
+        const envelope = findEnvelope(request, received, onResponse)
+        fail(tooLarge(knownSize, maxMessage, envelope))
+      }
+      const onData = (chunk: Buffer): void => {
+        size += chunk.length
+        if (size > maxMessage) return failTooLarge(size, parser.end(), chunk)
+        parser.feed(chunk)
+        if (size <= reserved) return
+        reserved = maxMessage
+        this.#reserve(context, reserved, () => {}, fail)
+      }
+      const onEnd = (): void => resolve(parser.end())
+      const start = (): void => {
+        context.startBody()
+        request.on('data', onData).on('end', onEnd)
+      }
+      if (request.destroyed) return onClosed()
+      request.on('error', onClosed)
+      const declared = Number(request.headers['content-length'] ?? 0)
+      if (declared > maxMessage) return failTooLarge(declared)
+      if (declared <= freeSize) return start()
+      reserved = declared
+      this.#reserve(context, declared, start, fail)
+    })
+  }
+
+  /** Reserves memory. While the body waits for the reservation, the proxy does not read it. */
+  #reserve(
+    context: RequestContext,
+    size: number,
+    onGranted: () => void,
+    onTimeout: (error: ProxyError) => void
+  ): void {
+    let timer: NodeJS.Timeout | undefined = undefined
+    const reservation = this.#budget.reserve(size, () => {
+      clearTimeout(timer)
+      onGranted()
+      context.request.resume()
+    })
+    context.releaseBody = () => {
+      clearTimeout(timer)
+      reservation.release()
+    }
+    if (reservation.granted) return
+    context.request.pause()
+    if (this.#maxWait === 0) return
+    timer = setTimeout(() => {
+      const message = 'too many large bodies are on their way (see --max-body-memory)'
+      onTimeout(new ProxyError('ERR_BODIES_FULL', message))
+    }, this.#maxWait)
+  }
+}
+
+/** How much of a body over the limit is searched for its envelope, in bytes. */
+const maxScan = 64 * 1024
+
 /**
- * Resolves to the frames of a POST. It starts to read when the transport has room, so a client
- * cannot send faster than its server reads.
+ * Finds the envelope of a body over the limit. Returns the envelope if the received bytes belong to
+ * a request. Otherwise the function searches the bytes that the listener still reads.
  *
- * If the body is a response that cannot be forwarded, the server gets an error response instead,
- * because the server waits for a response.
- *
- * @param maxMessage the largest body, in bytes (0: no limit)
- * @param transport the session's transport, if the POST belongs to a session
- * @param batches whether the body may be a batch
- * @throws ProxyError the errors of `readBody` and `parseBody`
+ * @param onResponse called if the body turns out to be a response
  */
-export async function readFrames(
-  context: RequestContext,
-  maxMessage: number,
-  transport?: ClientTransport,
-  batches = false
-): Promise<Body> {
-  if (transport?.hasRoom === false) {
-    await new Promise<void>((resolve) => transport.whenRoom(resolve))
+function findEnvelope(
+  request: IncomingMessage,
+  received: Buffer[],
+  onResponse: (envelope: Envelope) => void
+): Envelope | undefined {
+  const scanner = new EnvelopeScanner()
+  let left = maxScan
+  const scan = (chunk: Buffer): void => {
+    scanner.feed(chunk.subarray(0, left))
+    left = Math.max(left - chunk.length, 0)
   }
-  try {
-    const body = parseBody(await readBody(context.request, maxMessage), { batches })
-    const [first] = body.frames
-    if (!body.batch && first?.kind === 'request') context.rpcRequest = first
-    return body
-  } catch (error) {
-    const { onward } = error instanceof RefusedError ? refuse(error, error.envelope) : {}
-    if (onward !== undefined) transport?.receive(onward)
-    throw error
-  }
+  received.forEach(scan)
+  const found = scanner.envelope()
+  if (found?.kind === 'request') return found
+  request.on('data', scan).once('close', () => {
+    const envelope = scanner.envelope()
+    if (envelope?.kind === 'response') onResponse(envelope)
+  })
+  return undefined
+}
+
+/** If the refused message is a response, the server gets an error response instead. */
+function failResponse(
+  error: RefusedError,
+  envelope: Envelope | undefined,
+  transport: ClientTransport | undefined
+): void {
+  const { onward } = refuse(error, envelope)
+  if (onward !== undefined) transport?.receive(onward)
 }
 
 /** @throws ProxyError `ERR_REQUEST` for a batch */
@@ -50,43 +196,4 @@ export function refuseBatch({ batch }: Body): void {
   if (!batch) return
   const message = `only a session of the revision ${batchVersion} takes batches`
   throw new ProxyError('ERR_REQUEST', message)
-}
-
-/**
- * Resolves to the whole body. A body over the limit is also read to its end, but its bytes are
- * dropped. If the error came before the client had sent everything, the client might never read the
- * error. An `EnvelopeScanner` finds the id in the dropped bytes, for the error response.
- *
- * @param maxMessage the largest body, in bytes (0: no limit)
- * @throws RefusedError `ERR_FRAME_TOO_LARGE`
- * @throws ProxyError `ERR_CLOSED` if the connection closes before the end of the body
- */
-export function readBody(request: IncomingMessage, maxMessage: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const parser = new BodyParser(maxMessage)
-    let scanner: EnvelopeScanner | undefined
-    let size = 0
-    const onClosed = (cause?: Error): void => {
-      const message = 'the connection closed in the middle of a message'
-      reject(new ProxyError('ERR_CLOSED', message, { cause }))
-    }
-    if (request.destroyed) return onClosed()
-    request
-      .on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (scanner !== undefined) return scanner.feed(chunk)
-        try {
-          parser.feed(chunk)
-        } catch {
-          scanner = new EnvelopeScanner()
-          scanner.feed(parser.end())
-          scanner.feed(chunk)
-        }
-      })
-      .on('end', () => {
-        if (scanner === undefined) resolve(parser.end())
-        else reject(tooLarge(size, maxMessage, scanner.envelope()))
-      })
-      .on('error', onClosed)
-  })
 }

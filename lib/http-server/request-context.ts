@@ -9,6 +9,7 @@ import type { Frame } from '../message/frame.ts'
 import { errorFrame, RefusedError } from '../message/refusal.ts'
 import { answerTo } from '../message/response-to.ts'
 import { headerNames } from '../protocol/headers.ts'
+import { quote } from '../text.ts'
 import { nowhere } from './routes.ts'
 import type { Route } from './routes.ts'
 
@@ -31,6 +32,10 @@ export class RequestContext {
   principal: string | undefined
   /** The JSON-RPC request, if the body is a single request. An error response repeats its id. */
   rpcRequest: Frame | undefined
+  /** Gives back the memory that is reserved for the body. More calls have no effect. */
+  releaseBody: () => void = nothing
+  /** Whether the client waits for the status 100 before it sends the body. */
+  #awaitsContinue: boolean
   readonly #query: string | undefined
 
   constructor(request: IncomingMessage, response: ServerResponse) {
@@ -41,6 +46,7 @@ export class RequestContext {
     const target = url.startsWith('/') ? url : url.replace(/^[^/]*\/\/[^/?]*/, '')
     const mark = target.indexOf('?')
     this.pathname = mark === -1 ? target : target.slice(0, mark)
+    this.#awaitsContinue = request.headers.expect?.toLowerCase() === '100-continue'
     this.#query = mark === -1 ? undefined : target.slice(mark + 1)
   }
 
@@ -93,7 +99,14 @@ export class RequestContext {
   requireJson(): void {
     const { 'content-type': type = '' } = this.request.headers
     if (type === 'application/json' || /^application\/json\s*(;|$)/i.test(type)) return
-    throw new ProxyError('ERR_MEDIA_TYPE', `send application/json, not "${type}"`)
+    throw new ProxyError('ERR_MEDIA_TYPE', `send application/json, not ${quote(type)}`)
+  }
+
+  /** Must be called when the proxy starts to read the body. */
+  startBody(): void {
+    if (!this.#awaitsContinue) return
+    this.#awaitsContinue = false
+    this.response.writeContinue()
   }
 
   /**
@@ -109,6 +122,8 @@ export class RequestContext {
       'content-length': bytes.length
     }
     if (error.status === 503) headers['retry-after'] = '10'
+    // The client may now send its body or may not, so the next bytes would have no clear meaning.
+    if (this.#awaitsContinue) headers.connection = 'close'
     response.writeHead(error.status, headers).end(bytes)
   }
 
@@ -120,6 +135,8 @@ export class RequestContext {
     return errorFrame(envelope?.kind === 'request' ? envelope.id : undefined, error)
   }
 }
+
+const nothing = (): void => {}
 
 const both: Accept = { json: true, events: true }
 

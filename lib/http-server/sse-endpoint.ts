@@ -5,7 +5,7 @@ import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { SseConnection } from './accept-sse.ts'
 import type { OnClient } from './client-context.ts'
-import { readFrames, refuseBatch } from './read-body.ts'
+import type { BodyReader } from './read-body.ts'
 import { sessionParam } from './request-context.ts'
 import type { RequestContext } from './request-context.ts'
 import type { Sessions } from './sessions.ts'
@@ -13,8 +13,7 @@ import type { Sessions } from './sessions.ts'
 export interface SseEndpointOptions {
   sessions: Sessions
   onClient: OnClient
-  /** The largest message of a client, in bytes (0: no limit). */
-  maxMessage: number
+  bodies: BodyReader
   keepAlive?: number | undefined
   log?: Log | undefined
 }
@@ -42,10 +41,9 @@ export class SseEndpoint {
   async post(context: RequestContext): Promise<void> {
     context.allowMethods('POST')
     context.requireJson()
-    const { sessions, maxMessage } = this.#options
+    const { sessions, bodies } = this.#options
     const { response, sessionId = '', server } = context
-    const body = await readFrames(context, maxMessage, sessions.connection(sessionId, server))
-    refuseBatch(body)
+    const body = await bodies.readFrames(context, sessions.connection(sessionId, server))
     // The event stream may have closed while the body came. In this case, `connection` throws.
     sessions.connection(sessionId, server).post(response, body.frames[0] as Frame)
   }

@@ -11,9 +11,10 @@ import { checkInitialize } from '../message/schemas.ts'
 import { headerNames, sessionIdHeader } from '../protocol/headers.ts'
 import { methods } from '../protocol/methods.ts'
 import { batchVersion, isLegacyVersion } from '../protocol/revisions.ts'
+import { quote } from '../text.ts'
 import { SessionTransport } from './session/accept-session.ts'
 import { isModern, namesModern } from './check-modern-request.ts'
-import { readFrames, refuseBatch } from './read-body.ts'
+import type { BodyReader } from './read-body.ts'
 import type { RequestContext } from './request-context.ts'
 import type { Sessions } from './sessions.ts'
 import { StatelessEndpoint } from './stateless-endpoint.ts'
@@ -22,7 +23,7 @@ import type { StatelessEndpointOptions } from './stateless-endpoint.ts'
 /** The limits in these options apply to each session. */
 export interface StreamableEndpointOptions extends StatelessEndpointOptions, LimitOptions {
   sessions: Sessions
-  maxMessage: number
+  bodies: BodyReader
   /** Serves each POST as a new client, without sessions. */
   stateless?: boolean | undefined
   log: Log
@@ -64,12 +65,12 @@ export class StreamableEndpoint {
     const { headers } = context.request
     const { accept } = context
     if (!accept.json && !accept.events) throw notAcceptable('application/json, text/event-stream')
-    const { stateless = false, maxMessage } = this.#options
+    const { stateless = false, bodies } = this.#options
     // A stateless listener and the modern revision have no sessions, so they ignore the session
     // header.
     const inSession = context.sessionId !== undefined && !stateless && !namesModern(headers)
     const session = inSession ? this.#session(context) : undefined
-    const body = await readFrames(context, maxMessage, session, session?.version === batchVersion)
+    const body = await bodies.readFrames(context, session, session?.version === batchVersion)
     if (isModern(headers, body)) return this.#stateless.serve(context, body, 'modern')
     if (stateless) return this.#stateless.serve(context, body, 'stateless')
     const initialize = body.frames.find(isInitialize)
@@ -79,14 +80,12 @@ export class StreamableEndpoint {
       return
     }
     if (initialize !== undefined) throw badRequest('the session is initialized already')
-    if (session.version !== batchVersion) refuseBatch(body)
     // The session may have ended while the body came. In this case, `#session` throws.
     if (session.destroyed) this.#session(context)
     session.post(context.response, body, accept)
   }
 
   #open(context: RequestContext, body: Body, initialize: Frame): void {
-    if (body.batch) throw badRequest(`${methods.initialize} must not be in a batch`)
     const fault = checkInitialize(initialize.message())
     if (fault !== undefined) throw new ProxyError('ERR_PARAMS', `${methods.initialize}: ${fault}`)
     const { sessions, onClient } = this.#options
@@ -104,7 +103,7 @@ export class StreamableEndpoint {
     const session = this.#options.sessions.session(sessionId, server)
     const version = context.header(headerNames.protocolVersion)
     if (version !== undefined && version !== session.version && !isLegacyVersion(version)) {
-      throw badRequest(`the protocol version "${version}" is not supported in a session`)
+      throw badRequest(`the protocol version ${quote(version)} is not supported in a session`)
     }
     return session
   }

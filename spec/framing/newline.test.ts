@@ -175,10 +175,9 @@ t.test('a fault that is no fault of the message is not taken for one', async (t)
     throw new Error('of the caller')
   }
   const bytes = Buffer.from('{"jsonrpc":"2.0","method":"m"}')
-  t.throws(
-    () => readFrame(bytes, { onFrame, onInvalid }, new InvalidLimit({ onInvalid })),
-    { message: 'of the caller' }
-  )
+  t.throws(() => readFrame(bytes, { onFrame, onInvalid }, new InvalidLimit({ onInvalid })), {
+    message: 'of the caller'
+  })
 })
 
 t.test('what was refused for its size says how large it was', async (t) => {

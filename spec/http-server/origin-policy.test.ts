@@ -1,5 +1,6 @@
 // Which requests the listener serves, by `Host` and `Origin`.
 
+import type { IncomingHttpHeaders } from 'node:http'
 import { test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
 import { isLoopback, OriginPolicy } from '../../lib/http-server/origin-policy.ts'
@@ -17,7 +18,7 @@ function served(options: Options, hosts: string[]): string[] {
   return hosts.filter((host) => passes(policy, { host }))
 }
 
-function passes(policy: OriginPolicy, headers: { host?: string; origin?: string }): boolean {
+function passes(policy: OriginPolicy, headers: IncomingHttpHeaders): boolean {
   try {
     policy.check(headers)
     return true
@@ -192,4 +193,38 @@ test('the response to a preflight names what may be sent', async (t) => {
     'access-control-max-age': '86400'
   })
   t.match(policy.preflight({ origin }), { 'access-control-allow-headers': '*' })
+})
+
+test('a request that another web page caused is refused, even without Origin', async (t) => {
+  const host = 'localhost:8080'
+  for (const allowOrigins of [[], ['https://app.example.com'], ['*']]) {
+    const policy = policyOf({ host: '127.0.0.1', allowOrigins })
+    for (const site of ['cross-site', 'same-site', 'Cross-Site', 'anything', '']) {
+      t.notOk(passes(policy, { host, 'sec-fetch-site': site }), site)
+    }
+    for (const site of ['none', 'same-origin']) {
+      t.ok(passes(policy, { host, 'sec-fetch-site': site }), site)
+    }
+    t.ok(passes(policy, { host, origin: `http://${host}`, 'sec-fetch-site': 'same-origin' }))
+  }
+  const policy = policyOf({ host: '127.0.0.1', allowOrigins: ['https://app.example.com'] })
+  const origin = 'https://app.example.com'
+  t.ok(passes(policy, { host, origin, 'sec-fetch-site': 'cross-site' }), 'an allowed origin')
+})
+
+test('a refusal repeats only the start of a header, without control characters', async (t) => {
+  const policy = policyOf({ host: '127.0.0.1' })
+  const long = `\u009b${'x'.repeat(1_000_000)}`
+  for (const headers of [{ host: long }, { host: 'localhost', origin: long }]) {
+    const began = performance.now()
+    let message = ''
+    try {
+      policy.check(headers)
+    } catch (error) {
+      ;({ message } = error as Error)
+    }
+    t.match(message, /\\u009bx/)
+    t.ok(message.length < 300)
+    t.ok(performance.now() - began < 50)
+  }
 })

@@ -39,6 +39,14 @@ export const limitFlags = {
 
 /** The limits that only server mode has. */
 export const serverLimitFlags = {
+  'max-body-memory': {
+    shape: 'value',
+    kind: size,
+    default: limits.maxBodyMemory,
+    sets: 'maxBodyMemory',
+    needs: 'listener',
+    help: 'the memory for the bodies of HTTP requests on all connections together; the next body waits'
+  },
   'max-sessions': {
     shape: 'value',
     kind: count,

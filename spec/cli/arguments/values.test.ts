@@ -69,13 +69,15 @@ t.test('limits have sizes, times and counts', async (t) => {
   const argv =
     '--session-timeout 1h --max-sessions 5 --max-message 1k --keep-alive 0 --close-timeout 1.5s ' +
     '--drain-timeout 2m --restarts 0 --connect-timeout 500ms --max-replay 2MB --stream-after 1S ' +
-    '--max-queue 3k --retry 0.1ms --idle-timeout 5m --detached-timeout 7s'
+    '--max-queue 3k --retry 0.1ms --idle-timeout 5m --detached-timeout 7s ' +
+    '--max-body-memory 9m'
   const expected = {
     sessionTimeout: 3_600_000,
     maxSessions: 5,
     idleTimeout: 300_000,
     detachedTimeout: 7000,
     maxMessage: 1024,
+    maxBodyMemory: 9 * 1024 * 1024,
     keepAlive: 0,
     closeTimeout: 1500,
     drainTimeout: 120_000,

@@ -1,0 +1,30 @@
+// Answers bytes that are not an HTTP request. For such bytes Node has no response object, so this
+// writes the HTTP response itself. Node would do the same, but without the header `noSniff`.
+
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import { noSniff } from './origin-policy.ts'
+
+/** The statuses of Node's errors. All other errors get 400. */
+const statuses = new Map<string | undefined, number>([
+  ['ERR_HTTP_REQUEST_TIMEOUT', 408],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', 413],
+  ['HPE_HEADER_OVERFLOW', 431]
+])
+
+/** Sends the HTTP response to a broken request, and closes the connection. */
+export function refuseBroken({ code }: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const status = statuses.get(code) ?? 400
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Connection: close',
+    'Content-Length: 0',
+    noSniff.join(': ')
+  ]
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`)
+  socket.destroySoon()
+}
