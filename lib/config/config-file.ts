@@ -204,7 +204,11 @@ function expandEntry(entry: Entry, env: NodeJS.ProcessEnv, wrong: string[]): Ent
   const at = (place: string) => (text: string) =>
     expand(text, env, (fault) => wrong.push(`${place}: ${fault}`))
   // A name that is not allowed may be a secret in the wrong place, so no fault repeats it.
-  const values = (place: string, isName: (name: string) => boolean, object = {}) =>
+  const values = (
+    place: string,
+    isName: (name: string) => boolean,
+    object = {}
+  ): Record<string, string> =>
     Object.fromEntries(
       Object.entries<string>(object).map(([name, text]) => [
         name,
@@ -212,8 +216,8 @@ function expandEntry(entry: Entry, env: NodeJS.ProcessEnv, wrong: string[]): Ent
       ])
     )
   if (entry.command === undefined) {
-    const headers = values('headers', isHeaderName, entry.headers)
-    return { ...entry, url: at('url')(urlOf(entry)), headers }
+    const url = at('url')(urlOf(entry))
+    return { ...entry, url, headers: values('headers', isHeaderName, entry.headers) }
   }
   return {
     ...entry,

@@ -41,7 +41,7 @@ function refusalOf(body: string): string | undefined {
   if (/^(?:input|command|config):/.test(body)) return onlyEditor('the value, or ${VARIABLE}')
   if (body === 'userHome') return onlyEditor('${HOME}, or on Windows ${USERPROFILE}')
   if (/^(?:\/|pathSeparator)$/.test(body)) return onlyEditor('/ or \\')
-  return /^workspaceFolder/.test(body) ? onlyEditor('the path of the folder') : undefined
+  return body.startsWith('workspaceFolder') ? onlyEditor('the path of the folder') : undefined
 }
 
 const onlyEditor = (advice: string): string => `has a value only in an editor: write ${advice}`
