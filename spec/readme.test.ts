@@ -92,7 +92,7 @@ function tomlEntry(t: Test, code: string): Record<string, unknown> {
 t.test('the entries of clients also load as a config file of the proxy', async (t) => {
   for (const code of blocksOf(section('Clients'), 'json')) {
     const directory = t.testdir({ 'servers.json': code })
-    const named = await loadConfigFile(`${directory}/servers.json`, () => ({}))
+    const { named } = await loadConfigFile(`${directory}/servers.json`, () => ({}), {})
     t.strictSame([...named.keys()], ['demo'])
   }
 })
@@ -100,7 +100,8 @@ t.test('the entries of clients also load as a config file of the proxy', async (
 t.test('the config file loads', async (t) => {
   const [example = ''] = blocksOf(section('Config file'), 'json')
   const directory = t.testdir({ 'servers.json': example })
-  const named = await loadConfigFile(`${directory}/servers.json`, (own) => Object.fromEntries(own))
+  const file = `${directory}/servers.json`
+  const { named } = await loadConfigFile(file, (own) => Object.fromEntries(own), {})
   t.strictSame([...named.keys()], ['fetch', 'remote'])
 })
 

@@ -10,11 +10,13 @@ import { LogWriter } from './log-writer.ts'
 import { createLog } from './log.ts'
 
 /**
- * Resolves to the exit code: 0 for success, 1 for a failure, 2 for wrong arguments or config file.
+ * Resolves to the exit code: 0 for success, 1 for a failure, 2 for wrong arguments or config file, or for
+ * faults that --check finds.
  */
 export async function main(argv: string[]): Promise<number> {
   try {
     const config = await parseArguments(argv, process.env)
+    if ('check' in config) return await check(config)
     switch (config.mode) {
       case 'version': {
         const { version } = await import('../version.ts')
@@ -43,6 +45,15 @@ export async function main(argv: string[]): Promise<number> {
       error instanceof ProxyError && (error.code === 'ERR_USAGE' || error.code === 'ERR_CONFIG')
     return isUsage ? 2 : 1
   }
+}
+
+async function check(config: ClientConfig | ServeConfig): Promise<number> {
+  const { findFaults } = await import('./check.ts')
+  openLog(config)
+  const faults = findFaults(config)
+  for (const fault of faults) new LogWriter().write(`mcp-proxy: ${fault}`)
+  if (faults.length === 0) print('mcp-proxy: no faults found\n')
+  return faults.length === 0 ? 0 : 2
 }
 
 function openLog({ logLevel, warnings }: ClientConfig | ServeConfig): Log {

@@ -1,7 +1,7 @@
 // Reads the config file and makes the configuration of each server in it. The file has the format
-// of Claude Desktop, Cursor and VS Code. A JSON Schema checks the structure, and `check` checks the
-// rest. One error lists all faults of all entries. It repeats no value, because values may be
-// secrets.
+// of Claude Desktop, Cursor and VS Code. A JSON Schema checks the structure. Then `expandEntry`
+// replaces placeholders, and `check` checks the rest. As in the Python mcp-proxy, an entry with a
+// fault is left out and the others count. A fault repeats no value, because values may be secrets.
 
 import { readFile } from 'node:fs/promises'
 import { ProxyError } from '../errors.ts'
@@ -17,15 +17,16 @@ import {
 import { configFile as isConfigFile } from './compiled.js'
 import type { Fault } from './compiled.js'
 import type { ServerConfig, TransportName } from './config.ts'
+import { expand } from './placeholders.ts'
 
 /** The entry of one server, after the schema has found no fault in it. */
 interface Entry {
-  enabled?: boolean
+  enabled?: boolean | 0 | 1 | '' | null
   disabled?: boolean
   command?: string
   args?: string[]
   env?: Record<string, string>
-  cwd?: string
+  cwd?: string | null
   url?: string
   serverUrl?: string
   headers?: Record<string, string>
@@ -42,28 +43,41 @@ type Faults = Map<string | undefined, Set<string>>
 /** Returns the complete environment of a server. `own` are the variables in the server's entry. */
 export type MakeEnvironment = (own: Iterable<[string, string]>) => Record<string, string>
 
+export interface ConfigFile {
+  /** The servers by name, without those that are disabled or have a fault. It may be empty. */
+  named: Map<string, ServerConfig>
+  /** The faults: one text for each entry that has faults, with its name. */
+  faults: string[]
+}
+
 /**
- * Returns the servers in the file by name, without the disabled servers. The map may be empty.
- *
- * @throws ProxyError `ERR_CONFIG`, whose message names the file and every fault in it
+ * @param env the variables for placeholders
+ * @throws ProxyError `ERR_CONFIG` if the file cannot be read, or is not an object with servers
  */
 export async function loadConfigFile(
   file: string,
-  environment: MakeEnvironment
-): Promise<Map<string, ServerConfig>> {
-  const content = parse(file, await read(file))
+  environment: MakeEnvironment,
+  env: NodeJS.ProcessEnv
+): Promise<ConfigFile> {
+  const content = withoutNull(parse(file, await read(file)))
   const faults: Faults = new Map()
   const named = new Map<string, ServerConfig>()
   if (!isConfigFile(content)) isConfigFile.errors?.forEach((fault) => addSchemaFault(fault, faults))
-  // Entries that match the schema may still have other faults. The error lists these faults too.
-  for (const [name, entry] of faults.has(undefined) ? [] : entriesIn(content)) {
-    if (faults.has(name) || entry.enabled === false || entry.disabled === true) continue
-    const wrong = check(name, entry)
+  for (const [name, entry] of entriesIn(content)) {
+    // Entries that match the schema may still have other faults.
+    if (faults.has(name) || isDisabled(entry)) continue
+    const wrong: string[] = []
+    const expanded = expandEntry(entry, env, wrong)
+    if (wrong.length === 0) wrong.push(...check(expanded))
+    if (!isServerName(name)) wrong.unshift(badName)
     if (wrong.length > 0) faults.set(name, new Set(wrong))
-    else named.set(name, toServer(entry, environment))
+    else named.set(name, toServer(expanded, environment))
   }
-  if (faults.size > 0) throw new ProxyError('ERR_CONFIG', `${file}: ${describeFaults(faults)}`)
-  return named
+  const texts = [...faults].map(describeFaults)
+  if (faults.has(undefined) && named.size === 0) {
+    throw new ProxyError('ERR_CONFIG', `${file}: ${texts.join('; ')}`)
+  }
+  return { named, faults: texts }
 }
 
 async function read(file: string): Promise<string> {
@@ -117,9 +131,31 @@ function locate(text: string, message: string): string {
   return `: see line ${lines.length}, column ${(lines.at(-1) as string).length + 1}`
 }
 
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Some programs write `null` for the list of servers that they do not have. */
+function withoutNull(content: unknown): unknown {
+  if (!isObject(content)) return content
+  const isList = (name: string): boolean => name === 'servers' || name === 'mcpServers'
+  return Object.fromEntries(
+    Object.entries(content).filter(([name, value]) => value !== null || !isList(name))
+  )
+}
+
 function entriesIn(content: unknown): [string, Entry][] {
+  if (!isObject(content)) return []
   const { servers, mcpServers } = content as { servers?: Servers; mcpServers?: Servers }
-  return Object.entries({ ...servers, ...mcpServers })
+  const all: Servers = {
+    ...(isObject(servers) && servers),
+    ...(isObject(mcpServers) && mcpServers)
+  }
+  return Object.entries(all)
+}
+
+// The Python mcp-proxy tests whether `enabled` is true in Python, so 0, null and '' mean disabled.
+function isDisabled({ enabled = true, disabled }: Entry): boolean {
+  return !enabled || disabled === true
 }
 
 function addSchemaFault(fault: Fault, faults: Faults): void {
@@ -136,6 +172,8 @@ function addSchemaFault(fault: Fault, faults: Faults): void {
 const noServers = 'has no "mcpServers"'
 const noTarget = 'needs a command or a url'
 const noObject = 'must be an object'
+const notEmpty = 'must not be empty'
+const badName = 'the name must be fit for a URL: not empty, "." or ".."'
 
 function memberFault(
   member: string,
@@ -143,7 +181,8 @@ function memberFault(
   { keyword, params }: Fault
 ): string {
   if (member === 'args') return 'args must be a list of strings'
-  if (keyword === 'pattern') return `${member} must not be empty`
+  if (keyword === 'pattern') return `${member} ${notEmpty}`
+  if (member === 'enabled') return 'enabled must be true or false'
   if (keyword === 'enum') {
     return `${member} must be one of ${(params.allowedValues as string[]).join(', ')}`
   }
@@ -151,22 +190,56 @@ function memberFault(
   return `${member} must be ${types[params.type as keyof typeof types]}`
 }
 
-const types = { boolean: 'true or false', object: 'an object of strings', string: 'a string' }
+const types = {
+  boolean: 'true or false',
+  object: 'an object of strings',
+  string: 'a string',
+  'string,null': 'a string'
+}
 
 const unescapePointer = (token: string): string => token.replaceAll('~1', '/').replaceAll('~0', '~')
 
+/** Replaces the placeholders in an entry, and adds the faults in them to `wrong`. */
+function expandEntry(entry: Entry, env: NodeJS.ProcessEnv, wrong: string[]): Entry {
+  const at = (place: string) => (text: string) =>
+    expand(text, env, (fault) => wrong.push(`${place}: ${fault}`))
+  // A name that is not allowed may be a secret in the wrong place, so no fault repeats it.
+  const values = (
+    place: string,
+    isName: (name: string) => boolean,
+    object = {}
+  ): Record<string, string> =>
+    Object.fromEntries(
+      Object.entries<string>(object).map(([name, text]) => [
+        name,
+        at(isName(name) ? `${place}: ${name}` : place)(text)
+      ])
+    )
+  if (entry.command === undefined) {
+    const url = at('url')(urlOf(entry))
+    return { ...entry, url, headers: values('headers', isHeaderName, entry.headers) }
+  }
+  return {
+    ...entry,
+    command: at('command')(entry.command),
+    args: (entry.args ?? []).map(at('args')),
+    env: values('env', isVariableName, entry.env),
+    cwd: at('cwd')(entry.cwd ?? '')
+  }
+}
+
 // Makes the checks that a schema cannot make, or only with an unclear message. Returns the faults.
-function check(name: string, entry: Entry): string[] {
+function check({ command, env = {}, cwd, headers = {}, ...entry }: Entry): string[] {
   const wrong: string[] = []
-  if (!isServerName(name)) wrong.push('the name must be fit for a URL: not empty, "." or ".."')
-  if (entry.command !== undefined) {
-    const names = Object.keys(entry.env ?? {})
+  if (command !== undefined) {
+    if (command.trim() === '') wrong.push(`command ${notEmpty}`)
+    const names = Object.keys(env)
     if (!names.every(isVariableName)) wrong.push('env has a name that is empty or has a "=" in it')
-    if (entry.cwd && !isDirectory(entry.cwd)) wrong.push('cwd: there is no such directory')
+    if (cwd && !isDirectory(cwd)) wrong.push('cwd: there is no such directory')
     return wrong
   }
   if (parseHttpUrl(urlOf(entry)) === undefined) wrong.push('url must be an http:// or https:// URL')
-  for (const [header, value] of Object.entries(entry.headers ?? {})) {
+  for (const [header, value] of Object.entries(headers)) {
     if (!isHeaderName(header)) wrong.push('headers has a name that is not allowed')
     else if (!isHeaderValue(value)) {
       wrong.push(`headers: ${header} has a character that is not allowed`)
@@ -193,12 +266,8 @@ function transportOf({ transport, type, transportType }: Entry): TransportName {
   return word.startsWith('streamable') ? 'streamablehttp' : 'auto'
 }
 
-function describeFaults(faults: Faults): string {
-  return [...faults]
-    .map(
-      ([name, wrong]) => (name === undefined ? '' : `${legible(name)}: `) + [...wrong].join(', ')
-    )
-    .join('; ')
+function describeFaults([name, wrong]: [name: string | undefined, wrong: Set<string>]): string {
+  return (name === undefined ? '' : `${legible(name)}: `) + [...wrong].join(', ')
 }
 
 const legible = (name: string): string => (/^\S+$/.test(name) ? name : JSON.stringify(name))

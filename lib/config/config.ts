@@ -71,6 +71,8 @@ export interface CommonConfig {
   record?: string
   /** Warnings for the log: one line each, for example about flags without effect. */
   warnings: string[]
+  /** Set for --check: the proxy reports faults and starts nothing. */
+  check?: { /** The faults of the config file, one line each. */ faults: string[] }
 }
 
 /** The limits that have an effect in client mode. */

@@ -26,7 +26,9 @@ export const leadsToServer = ({ kind }: Route): boolean =>
  */
 export function findRoute(pathname: string, basePath: string): Route {
   const path = pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : pathname
-  const match = /^(\/servers\/([^/]+))?\/(mcp|sse|messages|status|healthz|readyz)(\/?)$/.exec(path)
+  // A name may hold a slash, encoded or not: the last segment is never part of the name.
+  const match =
+    /^(\/servers\/([^/]+(?:\/[^/]+)*))?\/(mcp|sse|messages|status|healthz|readyz)(\/?)$/.exec(path)
   if (match === null) return nowhere
   const [, prefix = '', name, word, slash] = match
   const kind = word as Route['kind']

@@ -29,6 +29,12 @@ export class Sessions {
     return this.#byId.size
   }
 
+  /** How many of the sessions are connections of HTTP+SSE. */
+  get connections(): number {
+    const clients = [...this.#byId.values()]
+    return clients.filter(({ client }) => client instanceof SseConnection).length
+  }
+
   has(id: string): boolean {
     return this.#byId.has(id)
   }

@@ -39,6 +39,7 @@ export class StatusEndpoint {
     sendJson(response, 200, {
       api_last_activity: new Date(this.#lastActivity).toISOString(),
       server_instances: states,
+      active_sse_connections: this.#sessions.connections,
       sessions: this.#sessions.size
     })
   }

@@ -3,7 +3,7 @@
 // wrong command at its start.
 
 import type { ChildConfig, ServeConfig, ServerConfig } from '../config/config.ts'
-import { describe } from '../errors.ts'
+import { describe, ProxyError } from '../errors.ts'
 import type { ServerState } from '../http-server/listener.ts'
 import type { Log } from '../log.ts'
 import { connectChild } from '../stdio/connect-child.ts'
@@ -15,11 +15,12 @@ import { urlConnector } from './url-connector.ts'
  * Makes the upstreams of a configuration. If a command is not found, its upstream gets the state
  * `failed` and the log gets a warning. The proxy still serves the other upstreams.
  *
- * @throws ProxyError `ERR_COMMAND_NOT_FOUND` when the command of every server is missing
+ * @throws ProxyError `ERR_COMMAND_NOT_FOUND` when the command of every server is missing. The message
+ *   names all of them
  */
 export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upstreams> {
   const upstreams = new Map<string, Upstream>()
-  const failures: unknown[] = []
+  const failures: [label: string, failure: unknown][] = []
   const servers: [string, ServerConfig][] = [...config.named]
   if (config.default !== undefined) servers.unshift(['', config.default])
   for (const [name, server] of servers) {
@@ -36,11 +37,16 @@ export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upst
     const upstream = new Upstream({ ...config, prewarm, label, connect, remote, log })
     upstreams.set(name, upstream)
     if (failure === undefined) continue
-    failures.push(failure)
+    failures.push([label, failure])
     upstream.state = 'failed'
   }
-  if (failures.length === upstreams.size) throw failures[0]
-  for (const failure of failures) log.warn(describe(failure))
+  const lines = failures.map(([label, failure]) => `${label}: ${describe(failure)}`)
+  if (failures.length === upstreams.size) {
+    // A command without a name needs no label.
+    if (config.named.size === 0) throw failures[0]?.[1]
+    throw new ProxyError('ERR_COMMAND_NOT_FOUND', lines.join('; '))
+  }
+  for (const line of lines) log.warn(line)
   return new Upstreams(upstreams)
 }
 

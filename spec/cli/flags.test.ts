@@ -102,7 +102,8 @@ async function effective(
   return found
 }
 
-const inBoth = 'max-message connect-timeout close-timeout drain-timeout log-level debug record'
+const inBoth =
+  'check max-message connect-timeout close-timeout drain-timeout log-level debug record'
 const atUrls = 'verify-ssl ca cert key'
 const ofServer =
   'named-server named-server-config shared port sse-port host sse-host stateless allow-origin ' +

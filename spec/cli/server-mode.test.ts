@@ -141,14 +141,14 @@ t.test('a server that is not found is a warning, and an error when all are', asy
   const nowhere = ['--named-server', 'bad', 'nowhere']
   const command = run(t, [...nowhere, '--prewarm', '1', ...demo.split(' ')])
   const url = await served(command)
-  t.match(command.log[0], /^\[W .*\] cannot start "nowhere": not found; PATH is /)
+  t.match(command.log[0], /^\[W .*\] bad: cannot start "nowhere": not found; PATH is /)
   t.equal((await fetch(`${url}readyz`)).status, 503)
   stop()
   t.equal(await command.code, 0)
 
   const other = run(t, [...nowhere, '--named-server', 'worse', './nowhere'])
   t.equal(await other.code, 1)
-  t.match([...other.log], [/^mcp-proxy: cannot start "nowhere"/])
+  t.match([...other.log], [/^mcp-proxy: bad: cannot start "nowhere".*; worse: cannot start /])
 })
 
 t.test('a failed default server and a server named default have different states', async (t) => {
@@ -171,7 +171,7 @@ t.test('the log offers a server that can start', async (t) => {
   t.match(
     command.log.map((line) => line.slice(28)),
     [
-      'cannot start "nowhere": ',
+      'default: cannot start "nowhere": ',
       'Serving MCP servers over Streamable HTTP and HTTP+SSE:',
       `- default: ${url}mcp and ${url}sse (cannot start)`,
       `- good: ${good}mcp and ${good}sse`,

@@ -16,14 +16,28 @@ function write(t: Test, content: unknown): string {
   return file
 }
 
+const variables = { HOST: 'a.example', TOKEN: 'hidden-1', EMPTY: '', 'P(x86)': 'C:', INPUT: 'x' }
+
+async function loadAll(
+  t: Test,
+  content: unknown
+): Promise<{ named: Record<string, ServerConfig>; faults: string[] }> {
+  const { named, faults } = await loadConfigFile(write(t, content), environment, variables)
+  t.notMatch(faults.join(), 'hidden', 'a fault has no secret')
+  return { named: Object.fromEntries(named), faults }
+}
+
+/** The servers of a file without faults. */
 async function load(t: Test, content: unknown): Promise<Record<string, ServerConfig>> {
-  return Object.fromEntries(await loadConfigFile(write(t, content), environment))
+  const { named, faults } = await loadAll(t, content)
+  t.strictSame(faults, [])
+  return named
 }
 
 /** The message of the error, after the name of the file. */
 async function faultOf(t: Test, content: unknown): Promise<string> {
   const file = write(t, content)
-  const error = await loadConfigFile(file, environment).then(
+  const error = await loadConfigFile(file, environment, {}).then(
     () => t.fail('loads'),
     (error: Error) => error
   )
@@ -153,7 +167,100 @@ t.test('a disabled entry is skipped with all its faults', async (t) => {
   t.strictSame(await load(t, { mcpServers: { off: { disabled: true, command: 'x' } } }), {})
 })
 
-t.test('one error has every fault of every entry', async (t) => {
+t.test('enabled may be any value that the reference accepts', async (t) => {
+  const on = [true, 1, undefined].map((enabled, i) => [`on${i}`, { enabled, command: 'x' }])
+  const off = [false, 0, null, ''].map((enabled, i) => [`off${i}`, { enabled, command: 1 }])
+  const named = await load(t, { mcpServers: Object.fromEntries([...on, ...off]) })
+  t.strictSame(Object.keys(named), ['on0', 'on1', 'on2'])
+})
+
+t.test('a null in place of cwd or of a list of servers counts as not there', async (t) => {
+  const mcpServers = { a: { command: 'x', cwd: null }, b: { command: 'x', cwd: '' } }
+  const server = { kind: 'command', command: 'x', args: [], env: { PATH: '/bin' } }
+  t.strictSame(await load(t, { servers: null, mcpServers }), { a: server, b: server })
+  t.match(await load(t, { servers: mcpServers, mcpServers: null }), { a: server })
+  t.equal(await faultOf(t, { servers: null, mcpServers: null }), 'has no "mcpServers"')
+})
+
+t.test('placeholders become variables of the environment', async (t) => {
+  const command = {
+    command: '${env:HOST}/${NONE:-bin}',
+    args: ['--url=${HOST}:${PORT:-80}', '${EMPTY:-default}', '${env:P(x86)}', '${TOKEN}${TOKEN}'],
+    env: { KEY: '${TOKEN}', B: '${env:NONE:-}', '${HOST}': 'name' },
+    cwd: '${NONE:-.}'
+  }
+  const url = {
+    url: 'https://${HOST}/${PATH_:-a b:-c}',
+    headers: { Authorization: 'Bearer ${TOKEN}' }
+  }
+  const remote = { serverUrl: 'http://${HOST}' }
+  t.match(await load(t, { servers: { command, url, remote } }), {
+    command: {
+      command: 'a.example/bin',
+      args: ['--url=a.example:80', '', 'C:', 'hidden-1hidden-1'],
+      env: { KEY: 'hidden-1', B: '', '${HOST}': 'name' },
+      cwd: '.'
+    },
+    url: {
+      url: { href: 'https://a.example/a%20b:-c' },
+      headers: { Authorization: 'Bearer hidden-1' }
+    },
+    remote: { url: { href: 'http://a.example/' } }
+  })
+})
+
+t.test('other text of shells stays as it is', async (t) => {
+  const args = ['$HOST', '${file%.*}', '${#list}', '${x:0:3}', '${x:=y}', '${', '$(pwd)', '{HOST}']
+  t.match(await load(t, { servers: { a: { command: 'sh', args } } }), { a: { args } })
+})
+
+t.test('a placeholder without a value is a fault with its entry', async (t) => {
+  const servers = {
+    good: { command: 'x' },
+    off: { command: '${NONE}', disabled: true },
+    unset: {
+      command: '${A}',
+      args: ['${env:B}', '${B}'],
+      env: { KEY: 'hidden ${C}', 'hidden=x': '${D}' },
+      cwd: '${E}'
+    },
+    remote: { url: 'http://hidden:${A}@x', headers: { Key: '${B}', 'hidden key': '${C}' } },
+    editor: {
+      command: '${workspaceFolder}/x',
+      args: ['${input:api-key}', '${userHome}', '${/}', '${config:a.b}', '${input:}'],
+      cwd: '${workspaceFolder:name}'
+    },
+    nested: { command: '${A:-${HOST}}' },
+    blank: { command: '${EMPTY}' },
+    where: { url: '${TOKEN}', headers: { A: '${NONE:-\n}' } },
+    '..': { command: '${TOKEN}${A}' }
+  }
+  const { named, faults } = await loadAll(t, { servers })
+  t.strictSame(Object.keys(named), ['good'])
+  const unset = (name: string): string =>
+    `the variable ${name} is not set: set it, or write \${${name}:-default}`
+  const inEditor = 'has a value only in an editor: write'
+  t.strictSame(faults, [
+    `unset: command: ${unset('A')}, args: ${unset('B')}, env: KEY: ${unset('C')}, env: ${unset('D')}, cwd: ${unset('E')}`,
+    `remote: url: ${unset('A')}, headers: Key: ${unset('B')}, headers: ${unset('C')}`,
+    'editor: ' +
+      [
+        `command: \${workspaceFolder} ${inEditor} the path of the folder`,
+        'args: ${input:api-key} is a question of an editor: write ${API_KEY} and set the variable API_KEY',
+        `args: \${userHome} ${inEditor} \${HOME}, or on Windows \${USERPROFILE}`,
+        `args: \${/} ${inEditor} / or \\`,
+        `args: \${config:a.b} ${inEditor} the value, or \${VARIABLE}`,
+        `args: \${input:} ${inEditor} the value, or \${VARIABLE}`,
+        `cwd: \${workspaceFolder:name} ${inEditor} the path of the folder`
+      ].join(', '),
+    'nested: command: the default of A cannot have a placeholder',
+    'blank: command must not be empty',
+    'where: url must be an http:// or https:// URL, headers: A has a character that is not allowed',
+    `..: the name must be fit for a URL: not empty, "." or "..", command: ${unset('A')}`
+  ])
+})
+
+t.test('every fault of every entry is listed, and the other entries load', async (t) => {
   const content = {
     mcpServers: {
       fetch: { command: 'uvx', args: 'mcp-server-fetch', env: { PORT: 1, A: null }, cwd: 1 },
@@ -168,10 +275,11 @@ t.test('one error has every fault of every entry', async (t) => {
       web2: { url: 'http://a/', headers: { X: 1 } }
     }
   }
-  const message = await faultOf(t, content)
-  t.notMatch(message, 'secret')
-  t.notMatch(message, 'SECRET')
-  t.strictSame(message.split('; ').sort(), [
+  const { named, faults } = await loadAll(t, content)
+  t.strictSame(Object.keys(named), ['fine'])
+  t.notMatch(faults.join(), 'secret')
+  t.notMatch(faults.join(), 'SECRET')
+  t.strictSame(faults.sort(), [
     '"": the name must be fit for a URL: not empty, "." or ".."',
     '"two words": url must be an http:// or https:// URL, headers has a name that is not allowed, headers: X has a character that is not allowed',
     '..: the name must be fit for a URL: not empty, "." or "..", env has a name that is empty or has a "=" in it',
@@ -190,16 +298,20 @@ t.test('cwd must be a directory that exists', async (t) => {
     `server${i}`,
     { command: 'x', cwd }
   ])
-  const message = await faultOf(t, { servers: Object.fromEntries(faulty) })
+  const { faults } = await loadAll(t, { servers: Object.fromEntries(faulty) })
   const fault = 'cwd: there is no such directory'
-  t.equal(message, `server0: ${fault}; server1: ${fault}; server2: ${fault}`)
+  t.strictSame(faults, [`server0: ${fault}`, `server1: ${fault}`, `server2: ${fault}`])
 })
 
 t.test('a file without servers is an error', async (t) => {
   t.equal(await faultOf(t, {}), 'has no "mcpServers"')
   t.equal(await faultOf(t, []), 'must be an object')
   t.equal(await faultOf(t, { mcpServers: [] }), 'mcpServers must be an object')
-  t.equal(await faultOf(t, { servers: null, mcpServers: {} }), 'servers must be an object')
+  t.equal(await faultOf(t, { servers: 1, mcpServers: {} }), 'servers must be an object')
+  t.match(await loadAll(t, { servers: [], mcpServers: { a: { command: 'x' } } }), {
+    named: { a: { command: 'x' } },
+    faults: ['servers must be an object']
+  })
 })
 
 t.test('the error for bad JSON has the line and column, but not the text', async (t) => {
@@ -221,11 +333,11 @@ t.test('the error for bad JSON has the line and column, but not the text', async
 t.test('a file that cannot be read is an error', async (t) => {
   const directory = t.testdir({})
   mkdirSync(join(directory, 'servers.json'))
-  await t.rejects(loadConfigFile(join(directory, 'none.json'), environment), {
+  await t.rejects(loadConfigFile(join(directory, 'none.json'), environment, {}), {
     code: 'ERR_CONFIG',
     message: `${join(directory, 'none.json')}: no such file`
   })
-  await t.rejects(loadConfigFile(join(directory, 'servers.json'), environment), {
+  await t.rejects(loadConfigFile(join(directory, 'servers.json'), environment, {}), {
     code: 'ERR_CONFIG',
     message: `${join(directory, 'servers.json')}: cannot be read (EISDIR)`
   })

@@ -12,7 +12,9 @@ test('a path leads to the same with and without a slash at the end', async (t) =
     ['/readyz', { kind: 'readyz' }],
     ['/servers/fetch/mcp', { kind: 'mcp', server: 'fetch' }],
     ['/servers/fetch/messages', { kind: 'messages', server: 'fetch' }],
-    ['/servers/a%20b%2Fc/mcp', { kind: 'mcp', server: 'a b/c' }]
+    ['/servers/a%20b%2Fc/mcp', { kind: 'mcp', server: 'a b/c' }],
+    ['/servers/a%20b/c/mcp', { kind: 'mcp', server: 'a b/c' }],
+    ['/servers/mcp/mcp/messages', { kind: 'messages', server: 'mcp/mcp' }]
   ]
   for (const [path, { kind, server = '' }] of cases) {
     const route = { kind, server, endpoint: '' }
@@ -35,7 +37,8 @@ test('other paths lead nowhere', async (t) => {
     '/servers/mcp',
     '/servers//mcp'
   ]
-  const servers = ['/servers/fetch', '/servers/fetch/', '/servers/a/b/mcp', '/servers/fetch/status']
+  const servers = ['/servers/fetch', '/servers/fetch/', '/servers/a//b/mcp', '/servers//a/mcp']
+  servers.push('/servers/a/b', '/servers/fetch/status', '/servers/a/b/status')
   for (const path of [...paths, ...servers, '/servers/%E9/mcp', '/servers/%/mcp', '/base/mcp']) {
     t.equal(findRoute(path, ''), nowhere, path)
   }
@@ -49,6 +52,9 @@ test('the endpoint of an event stream is /messages/ beside it', async (t) => {
     ['/sse/', '/sse/', '', '/messages/'],
     ['/servers/a%20b/sse', '/servers/a%20b/sse', '', '/servers/a%20b/messages/'],
     ['/servers/a%20b/sse/', '/servers/a%20b/sse/', '', '/servers/a%20b/messages/'],
+    ['/servers/a/b/sse', '/servers/a/b/sse', '', '/servers/a/b/messages/'],
+    ['/servers/a%2Fb/sse/', '/servers/a%2Fb/sse/', '', '/servers/a%2Fb/messages/'],
+    ['/x/servers/a/b/sse', '/servers/a/b/sse', '/x', '/x/servers/a/b/messages/'],
     ['/x/sse', '/sse', '', '/x/messages/'],
     ['/x/y/servers/f/sse/', '/servers/f/sse/', '', '/x/y/servers/f/messages/'],
     ['/x/sse', '/sse', '/x', '/x/messages/'],

@@ -1,7 +1,9 @@
 // /status, /healthz and /readyz.
 
 import { test } from 'tap'
+import { sseClient } from '../../fixtures/clients/raw.js'
 import type { ServerState } from '../../lib/http-server/status-endpoint.ts'
+import { until } from '../helpers.ts'
 import { getJson, rawConnection, sendRequest, serve } from './helpers.ts'
 
 test('/status, /healthz and /readyz describe the servers', async (t) => {
@@ -31,6 +33,21 @@ test('/status, /healthz and /readyz describe the servers', async (t) => {
     t.equal(post.headers.allow, 'GET, HEAD')
     t.equal((await sendRequest(t, listener, 'HEAD', path)).statusCode, 200)
   }
+})
+
+test('/status counts the connections of HTTP+SSE', async (t) => {
+  const { listener, session } = await serve(t)
+  await session()
+  const count = async (): Promise<unknown> => {
+    const [, body] = await getJson(t, listener, 'status')
+    return (body as { active_sse_connections: number }).active_sse_connections
+  }
+  t.equal(await count(), 0)
+  const client = await sseClient(`${listener.url}sse`)
+  t.equal(await count(), 1)
+  t.match(await getJson(t, listener, 'status'), [200, { sessions: 2 }])
+  client.close()
+  await until(async () => (await count()) === 0)
 })
 
 test('without serverStates the proxy is ready', async (t) => {

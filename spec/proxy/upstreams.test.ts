@@ -78,15 +78,16 @@ t.test('no two servers have the same label', async (t) => {
 t.test('a command that is not found fails its server, and the others work', async (t) => {
   const { upstreams, log } = await open(t, { bad: missing, one: good, web: remote })
   t.strictSame(upstreams.states, { bad: 'failed', one: 'configured', web: 'configured' })
-  t.match([...log.lines], [/^warn: cannot start "nowhere": not found/])
+  t.match([...log.lines], [/^warn: bad: cannot start "nowhere": not found/])
 })
 
-t.test('without a usable server it throws the first failure', async (t) => {
+t.test('without a usable server it throws all failures', async (t) => {
   const worse = { ...missing, command: './nowhere' }
   await t.rejects(open(t, { bad: missing, worse }), {
     code: 'ERR_COMMAND_NOT_FOUND',
-    message: /^cannot start "nowhere"/
+    message: /^bad: cannot start "nowhere".*; worse: cannot start "\.\/nowhere"/
   })
+  await t.rejects(open(t, {}, { default: missing }), { message: /^cannot start "nowhere"/ })
 })
 
 t.test(

@@ -2,23 +2,25 @@
 
 import type { Pair } from '../flags/flag.ts'
 import { isServerName } from '../../config/checks.ts'
-import type { MakeEnvironment } from '../../config/config-file.ts'
+import type { ConfigFile, MakeEnvironment } from '../../config/config-file.ts'
 import type { ServerConfig } from '../../config/config.ts'
 import { quote, usage } from './usage.ts'
 
 /**
  * @param file the path of the config file. With a file, the function ignores `definitions`
  * @param definitions the name and the command of each --named-server
+ * @param env the variables for placeholders in the file
  * @throws ProxyError `ERR_USAGE` for a wrong definition, `ERR_CONFIG` for a wrong file
  */
 export async function readNamedServers(
   file: string | undefined,
   definitions: readonly Pair[],
-  environment: MakeEnvironment
-): Promise<Map<string, ServerConfig>> {
+  environment: MakeEnvironment,
+  env: NodeJS.ProcessEnv
+): Promise<ConfigFile> {
   if (file !== undefined) {
     const { loadConfigFile } = await import('../../config/config-file.ts')
-    return loadConfigFile(file, environment)
+    return loadConfigFile(file, environment, env)
   }
   const named = new Map<string, ServerConfig>()
   for (const [name, text] of definitions) {
@@ -31,7 +33,7 @@ export async function readNamedServers(
     if (command === '') throw usage(`--named-server ${name}: its command is empty`)
     named.set(name, { kind: 'command', command, args, env: environment([]) })
   }
-  return named
+  return { named, faults: [] }
 }
 
 async function splitCommand(name: string, text: string): Promise<string[]> {

@@ -17,8 +17,10 @@ export class Options {
   readonly #pairs: Words['pairs']
 
   /** @throws ProxyError `ERR_USAGE` for a value that the flag does not accept */
-  constructor({ plain, keys, pairs }: Words) {
-    const texts = minimist(plain, { string: ['_', ...keys] })
+  constructor({ plain, given, pairs }: Words) {
+    const words = given.flatMap(({ key, values }) => values.map((value) => `--${key}=${value}`))
+    const string = ['_', ...given.map(({ key }) => key)]
+    const texts = minimist([...words, '--', ...plain], { string })
     const [command = '', ...args] = texts._
     this.command = command
     this.args = args
@@ -65,7 +67,8 @@ function readFlag(name: FlagName, all: (key: string) => string[], pairs: Pair[])
       return pairs
     case 'list':
     case 'origins': {
-      const values = all(name).map((text) => flag.kind.read(`--${name}`, text))
+      const texts = all(name).flatMap((text) => splitList(text, flag))
+      const values = texts.map((text) => flag.kind.read(`--${name}`, text))
       return values.length === 0 && 'default' in flag ? flag.default : values
     }
     default: {
@@ -77,6 +80,13 @@ function readFlag(name: FlagName, all: (key: string) => string[], pairs: Pair[])
       return values.length === 0 ? flag.default : values[0]
     }
   }
+}
+
+/** Splits a text with several values, such as `--expose-header 'X, Y'`. */
+function splitList(text: string, flag: Flag & { shape: 'list' | 'origins' }): string[] {
+  if (!('separator' in flag) || !text.includes(flag.separator)) return [text]
+  const values = text.split(flag.separator).map((value) => value.trim())
+  return values.filter((value) => value !== '')
 }
 
 /**

@@ -50,10 +50,11 @@ export async function parseArguments(
   const token = readToken(env)
   const url = readTarget(options.command, env)
   if (url !== undefined) return clientConfig(options, url, token)
-  return serveConfig(options, (own) => {
+  const environment: MakeEnvironment = (own) => {
     const passEnvironment = options.values['pass-environment']
     return serverEnvironment({ env, platform, passEnvironment }, own)
-  })
+  }
+  return serveConfig(options, environment, env)
 }
 
 function clientConfig(options: Options, url: URL, token: Pair[]): ClientConfig {
@@ -68,17 +69,25 @@ function clientConfig(options: Options, url: URL, token: Pair[]): ClientConfig {
     ...(oauth && { oauth }),
     ...commonConfig(values),
     limits: membersOf(limitFlags, values),
-    warnings
+    warnings,
+    ...(values.check && { check: { faults: [] } })
   }
 }
 
-async function serveConfig(options: Options, environment: MakeEnvironment): Promise<ServeConfig> {
+async function serveConfig(
+  options: Options,
+  environment: MakeEnvironment,
+  env: NodeJS.ProcessEnv
+): Promise<ServeConfig> {
   const { command, args, values: given } = options
   const file = given['named-server-config']
-  const named = await readNamedServers(file, given['named-server'], environment)
-  const noneEnabled = `${file}: no server in it is enabled`
-  if (command === '' && named.size === 0) {
-    throw file === undefined ? usage(nothingToDo) : new ProxyError('ERR_CONFIG', noneEnabled)
+  const definitions = given['named-server']
+  const { named, faults } = await readNamedServers(file, definitions, environment, env)
+  const isEmpty = named.size === 0 && faults.length === 0
+  if (command === '' && named.size === 0 && (isEmpty || !given.check)) {
+    if (file === undefined) throw usage(nothingToDo)
+    const reason = isEmpty ? noneEnabled : faults.join('; ')
+    throw new ProxyError('ERR_CONFIG', `${file}: ${reason}`)
   }
 
   const kinds = [...named.values()].map(({ kind }) => kind)
@@ -90,7 +99,8 @@ async function serveConfig(options: Options, environment: MakeEnvironment): Prom
   }
   const { names, warnings } = ignoredFlags(options, { mode: 'server', ...needed })
   const values = options.without(names)
-  if (file !== undefined && named.size === 0) warnings.push(noneEnabled)
+  if (file !== undefined && isEmpty) warnings.push(`${file}: ${noneEnabled}`)
+  if (!given.check) warnings.push(...faults.map((fault) => `skipped in ${file}: ${fault}`))
   warnings.push(...adviceOn(options, values))
 
   const { env: variables, cwd, 'tls-cert': cert, 'tls-key': key } = values
@@ -111,7 +121,8 @@ async function serveConfig(options: Options, environment: MakeEnvironment): Prom
     ...(cert && key && { tls: { cert, key } }),
     ...commonConfig(values),
     limits: serverLimits(options, values, needed.process),
-    warnings
+    warnings,
+    ...(given.check && { check: { faults: faults.map((fault) => `${file}: ${fault}`) } })
   }
 }
 
@@ -123,10 +134,12 @@ function serverLimits(options: Options, values: FlagValues, process: boolean): L
   return { ...limits, maxSessions: maxOwnProcesses }
 }
 
+const noneEnabled = 'no server in it is enabled'
+
 const nothingToDo =
   "nothing to do: give a URL to reach, a command to serve, or --named-server NAME 'COMMAND'; see mcp-proxy --help"
 
-function commonConfig(values: FlagValues): Omit<CommonConfig, 'warnings'> {
+function commonConfig(values: FlagValues): Omit<CommonConfig, 'warnings' | 'check'> {
   const { logLevel, ...record } = membersOf(loggingFlags, values)
   return {
     logLevel: values.debug ? 'DEBUG' : logLevel,

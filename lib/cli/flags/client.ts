@@ -11,11 +11,12 @@ export const clientFlags = {
     short: '-H',
     placeholder: 'KEY VALUE',
     example: "-H Authorization 'Bearer TOKEN'",
+    separator: ':',
     isName: isHeaderName,
     isValue: isHeaderValue,
     needs: 'url',
     reference: true,
-    help: 'a header for each request to the URL, as two words; repeatable'
+    help: "a header for each request to the URL, as two words, or as one: `-H 'KEY: VALUE'`; repeatable"
   },
   transport: {
     shape: 'value',

@@ -43,6 +43,8 @@ interface TwoWords {
   placeholder: string
   /** A valid use of the flag, for the error message about a missing word. */
   example: string
+  /** Stands between the name and the value if both come as one word. No name has it. */
+  separator?: string
   isName?: (name: string) => boolean
   isValue?: (value: string) => boolean
 }
@@ -56,9 +58,9 @@ export type Flag = Description &
     | { shape: 'verify'; kind: AnyKind; negatable: true; default: unknown }
     // --port N or --port=N: the last one counts. `alias` is an old name of the flag.
     | { shape: 'value'; kind: AnyKind; alias?: string; default?: unknown }
-    // --expose-header NAME: each use adds a value
-    | { shape: 'list'; kind: AnyKind; default?: readonly string[] }
-    // --allow-origin ORIGIN ORIGIN: each word after the flag adds a value
+    // --expose-header NAME: each use adds a value, or several values with the separator between
+    | { shape: 'list'; kind: AnyKind; default?: readonly string[]; separator?: string }
+    // --allow-origin ORIGIN ORIGIN: each word up to the next flag adds a value
     | { shape: 'origins'; kind: AnyKind }
     | TwoWords // --env KEY VALUE: each use adds a pair
   )

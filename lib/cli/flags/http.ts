@@ -38,16 +38,17 @@ export const httpFlags = {
     defaultText: 'none',
     needs: 'listener',
     reference: true,
-    help: 'the origins of web pages that may use the servers (CORS); `*` lets every web page in; repeatable'
+    help: 'the origins of web pages that may use the servers (CORS): every word up to the next flag or `--`; `*` lets every web page in; repeatable'
   },
   'expose-header': {
     shape: 'list',
     kind: headerName,
     default: [sessionIdHeader],
+    separator: ',',
     sets: 'exposeHeaders',
     needs: 'listener',
     reference: true,
-    help: 'a response header that these web pages may read (CORS); repeatable'
+    help: 'a response header that these web pages may read (CORS), or several with commas between; repeatable'
   },
   'allow-host': {
     shape: 'list',

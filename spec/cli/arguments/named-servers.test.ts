@@ -67,6 +67,34 @@ t.test(
   }
 )
 
+t.test('a wrong entry beside others is skipped with a warning', async (t) => {
+  const wrong = { github: {}, web: { url: '${URL}' } }
+  const faults = [
+    'github: needs a command or a url',
+    'web: url: the variable URL is not set: set it, or write ${URL:-default}'
+  ]
+  const write = (servers: object): string[] => {
+    const file = join(t.testdir({ 'servers.json': JSON.stringify({ servers }) }), 'servers.json')
+    return ['--named-server-config', file]
+  }
+  const argv = write({ ...wrong, good: { command: 'x', args: ['${A:-1}'] } })
+  const [, file] = argv
+  const warnings = faults.map((fault) => `skipped in ${file}: ${fault}`)
+  const config = await server(argv)
+  t.match(config, { warnings })
+  t.strictSame([...config.named.keys()], ['good'])
+  const own = { ...around, URL: 'http://a/', A: '2' }
+  const named = { good: { args: ['2'] }, web: { url: { href: 'http://a/' } } }
+  t.match(await server(argv, own), { named: new Map(Object.entries(named)), warnings: /github/ })
+
+  const bad = write(wrong)
+  t.match(await server([...bad, 'uvx']), { default: { command: 'uvx' }, warnings })
+  const error = { code: 'ERR_CONFIG', message: `${file}: ${faults.join('; ')}` }
+  await t.rejects(server(bad), error)
+  const check = { faults: faults.map((fault) => `${file}: ${fault}`) }
+  t.match(await server([...bad, '--check']), { named: new Map(), warnings: [], check })
+})
+
 t.test('a flag and the key of the same name in a config file refuse the same values', async (t) => {
   const remote = { url: 'http://a/' }
   const faults: [argv: string[], entry: object][] = [

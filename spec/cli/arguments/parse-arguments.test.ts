@@ -124,7 +124,7 @@ t.test('of headers with one name the last counts', async (t) => {
   const { server } = await client(['-H', 'X-Key', '1', '-H', 'x-key', '2', sse])
   t.strictSame(server.headers, { 'x-key': '2' })
   const message = "--headers needs two words: -H Authorization 'Bearer TOKEN'"
-  await mistake(t, ['-H', 'Authorization: Bearer hidden', sse], message)
+  await mistake(t, ['-H', 'Authorization=Bearer hidden', sse], message)
   await mistake(
     t,
     ['-H', 'X', 'hidden\n', sse],

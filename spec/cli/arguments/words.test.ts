@@ -45,6 +45,52 @@ t.test('a value may begin with a dash if it is no flag', async (t) => {
   })
 })
 
+t.test('a word with a dash that is no flag reaches the command', async (t) => {
+  const argv = ['cmd', '-1', '--query=select 1', '-.5', '-x y', '--port 8080', '-', '--deb ug']
+  t.match(await server(argv), { default: { command: 'cmd', args: argv.slice(1) } })
+  t.match(await server(['cmd', '--port', '80', '-1']), { port: 80, default: { args: ['-1'] } })
+  for (const flag of ['-1a', '--query=1', '-e1 2', '-hurry up', '--wrong\ttab', '-1.']) {
+    await mistake(t, ['cmd', flag], /^unknown flag -|^-e needs two words: /)
+  }
+  for (const flag of ['-1', '--query=select 1', '--port 8080']) {
+    await mistake(t, [flag, 'cmd'], /^unknown flag |^--port and its value came as one word: /)
+  }
+  t.match(await server(['cmd', '--host=a b']), { host: 'a b' })
+})
+
+t.test('a flag of the reference cannot be a value, even with a space', async (t) => {
+  t.match(await server(['x', '-e', 'A', '--key=a b', '-e', '-1', '--query=select 1']), {
+    default: { env: { A: '--key=a b', '-1': '--query=select 1' } }
+  })
+  await mistake(t, ['x', '-e', 'A', '--host=a b'], '-e needs two words: -e KEY VALUE')
+  await mistake(t, ['x', '-e', 'A', '--key=ab'], '-e needs two words: -e KEY VALUE')
+})
+
+t.test('a header may be one word', async (t) => {
+  const argv = ['-H', 'Authorization: Bearer a:b', '--headers=X-Key:  c ', '-H', 'Y', 'd: e', sse]
+  t.match(await client(argv), {
+    server: {
+      headers: { Authorization: 'Bearer a:b', 'X-Key': 'c', Y: 'd: e' },
+      url: { href: sse }
+    }
+  })
+  const needsTwo = /^--?[Hh]\w* needs two words: -H Authorization 'Bearer TOKEN'$/
+  for (const words of [['X:', 'hidden'], ['X: ', sse], [':x', 'y'], ['a b: hidden'], ['X:']]) {
+    await mistake(t, ['-H', ...words], needsTwo)
+  }
+})
+
+t.test('a list of headers may be one word', async (t) => {
+  const argv = ['x', '--expose-header', 'X, Y,', '--expose-header=Z', '--expose-header', 'A,B']
+  t.match(await server(argv), { exposeHeaders: ['X', 'Y', 'Z', 'A', 'B'] })
+  await mistake(
+    t,
+    ['x', '--expose-header', 'X, a b'],
+    /^--expose-header needs the name of a header/
+  )
+  await mistake(t, ['x', '--expose-header='], /^--expose-header needs the name of a header/)
+})
+
 t.test('the last value of a repeated flag counts', async (t) => {
   t.match(await server(['x', '--port', '1', '--port=2', '--stateless', '--no-stateless']), {
     port: 2,
@@ -68,7 +114,7 @@ t.test('only the flags of the reference can be shortened', async (t) => {
   await mistake(t, ['--named', 'a', 'b'], 'unknown flag --named: did you mean --named-server?')
 })
 
-t.test('a word after --verify-ssl is its value only if it is true, false or a file', async (t) => {
+t.test('a word after --verify-ssl is its value if it is true, false or a file', async (t) => {
   const pem = join(t.testdir({ 'ca.pem': '' }), 'ca.pem')
   for (const word of ['true', 'YES', 'on', '1']) {
     t.match(await client(['--no-verify-ssl', '--verify-ssl', word, sse]), { verify: true })
@@ -83,25 +129,63 @@ t.test('a word after --verify-ssl is its value only if it is true, false or a fi
   t.match(await client(['--verify-ssl', pem, sse]), { verify: pem })
   t.match(await client([`--verify-ssl=${pem}`, sse]), { verify: pem })
   t.match(await server(['--verify-ssl', t.testdirName]), { default: { command: t.testdirName } })
-  const message = '--verify-ssl takes true, false or a PEM file, and there is no file "none.pem"'
-  await mistake(t, ['--verify-ssl=none.pem', sse], message)
 })
 
-t.test('--allow-origin takes every word that looks like an origin', async (t) => {
-  const origins = ['--allow-origin', 'https://a.example', 'http://b.example:80/', '*', 'null']
-  t.match(await server([...origins, 'uvx', 'fetch', '--allow-origin', 'vscode-webview://x']), {
-    allowOrigins: ['https://a.example', 'http://b.example', '*', 'null', 'vscode-webview://x'],
-    default: { command: 'uvx', args: ['fetch'] },
-    warnings: []
+t.test('any word after --verify-ssl is its value if there is a URL too', async (t) => {
+  const message = '--verify-ssl takes true, false or a PEM file, and there is no file "none.pem"'
+  await mistake(t, ['--verify-ssl=none.pem', sse], message)
+  await mistake(t, ['--verify-ssl', 'none.pem', sse], message)
+  await mistake(t, ['--verify-ssl', 'none.pem', '--debug', '--', sse], message)
+  await mistake(t, [sse, '--verify-ssl', 'none.pem'], message)
+  await mistake(t, ['uvx', '--verify-ssl', 'none.pem'], message)
+  await mistake(t, ['--named-server', 'a', 'b', '--verify-ssl', 'none.pem'], message)
+  t.match(await server(['--verify-ssl', 'uvx', 'fetch']), {
+    default: { command: 'uvx', args: ['fetch'] }
   })
-  t.match(await client(['--allow-origin=*', sse]), { warnings: [/--allow-origin/] })
-  t.match(await server(['x', '--allow-origin', 'http://localhost:*', '--allow-origin', 'b.com']), {
-    allowOrigins: ['http://localhost:*', 'b.com'],
-    warnings: ['--allow-origin b.com: browsers send it like https://example.com']
-  })
-  await mistake(t, ['x', '--allow-origin'], /^--allow-origin needs an origin: /)
-  await mistake(t, ['x', '--allow-origin', '--debug'], /^--allow-origin needs an origin: /)
+  t.match(await server(['--verify-ssl', '--', 'uvx']), { default: { command: 'uvx' } })
+  t.match(await client(['--verify-ssl', sse, 'word']), { server: { url: { href: sse } } })
 })
+
+t.test('--allow-origin takes every word up to the next flag', async (t) => {
+  const allowOrigins = ['a.com', 'b.com', '-1']
+  const words = ['--allow-origin', ...allowOrigins]
+  for (const argv of [
+    ['cmd', ...words],
+    [...words, '--port', '80', 'cmd'],
+    [...words, '--', 'cmd']
+  ]) {
+    t.match(await server(argv), { allowOrigins, default: { command: 'cmd', args: [] } })
+  }
+  const named = await server([...words, '--named-server', 'a', 'b'])
+  t.match(named, { allowOrigins, default: undefined })
+})
+
+t.test(
+  'without another command, --allow-origin takes only what looks like an origin',
+  async (t) => {
+    const origins = ['--allow-origin', 'https://a.example', 'http://b.example:80/', '*', 'null']
+    t.match(await server([...origins, 'uvx', 'fetch', '--allow-origin', 'vscode-webview://x']), {
+      allowOrigins: ['https://a.example', 'http://b.example', '*', 'null', 'vscode-webview://x'],
+      default: { command: 'uvx', args: ['fetch'] },
+      warnings: []
+    })
+    t.match(await client(['--allow-origin=*', sse]), { warnings: [/--allow-origin/] })
+    t.match(
+      await server(['x', '--allow-origin', 'http://localhost:*', '--allow-origin', 'b.com']),
+      {
+        allowOrigins: ['http://localhost:*', 'b.com'],
+        warnings: ['--allow-origin b.com: browsers send it like https://example.com']
+      }
+    )
+    t.match(await server(['--allow-origin', 'b.com', 'https://a', 'uvx', '*', '--debug']), {
+      allowOrigins: ['b.com', 'https://a'],
+      default: { command: 'uvx', args: ['*'] }
+    })
+    await mistake(t, ['--allow-origin', 'uvx'], /^nothing to do: /)
+    await mistake(t, ['x', '--allow-origin'], /^--allow-origin needs an origin: /)
+    await mistake(t, ['x', '--allow-origin', '--debug'], /^--allow-origin needs an origin: /)
+  }
+)
 
 t.test('the error for a missing value shows how to give it', async (t) => {
   await mistake(t, ['x', '--port'], '--port needs a value: --port N')

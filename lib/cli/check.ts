@@ -1,0 +1,50 @@
+// Runs --check: reports each fault that can be found without a start of a server, one line each on
+// stderr. The faults of the config file are found already. This file looks for commands and files.
+
+import { accessSync, constants } from 'node:fs'
+import type { ClientConfig, ServeConfig, ServerConfig } from '../config/config.ts'
+import { isFile } from '../config/checks.ts'
+import { describe } from '../errors.ts'
+import { findCommand } from '../stdio/find-command.ts'
+
+/** Returns the faults, one line each. */
+export function findFaults(config: ClientConfig | ServeConfig): string[] {
+  const { verify, ca, cert, key, check } = config
+  const files: [flag: string, file: unknown][] = [
+    ['--verify-ssl', verify],
+    ['--ca', ca],
+    ['--cert', cert],
+    ['--key', key]
+  ]
+  const faults = [...(check?.faults ?? [])]
+  if (config.mode === 'server') {
+    const { tls, named, default: own } = config
+    files.push(['--tls-cert', tls?.cert], ['--tls-key', tls?.key])
+    if (own !== undefined) faults.push(...faultsOf('default', own))
+    for (const [name, server] of named) faults.push(...faultsOf(name, server))
+  }
+  for (const [flag, file] of files) {
+    if (typeof file === 'string' && !isReadable(file)) faults.push(`${flag}: cannot read ${file}`)
+  }
+  return faults
+}
+
+function faultsOf(name: string, server: ServerConfig): string[] {
+  if (server.kind === 'url') return []
+  const { command, args, ...options } = server
+  try {
+    findCommand(command, args, options)
+    return []
+  } catch (error) {
+    return [`${name}: ${describe(error)}`]
+  }
+}
+
+function isReadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK)
+    return isFile(file)
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,61 @@
+// --check: what it reports, and its exit code.
+
+import { join } from 'node:path'
+import t from 'tap'
+import { findFaults } from '../../lib/cli/check.ts'
+import { run } from './process.ts'
+import { client, server, sse } from './parse.ts'
+
+t.test('without faults --check exits with 0, and starts nothing', async (t) => {
+  const file = join(t.testdir({ 'a.json': `{"servers":{"a":{"url":"${sse}"}}}` }), 'a.json')
+  for (const argv of [[sse], ['--named-server-config', file], ['--stateless', process.execPath]]) {
+    const { code, messages, log } = run(t, ['--check', ...argv])
+    t.equal(await code, 0)
+    t.strictSame([...messages, ...log], ['mcp-proxy: no faults found'])
+  }
+})
+
+t.test('with faults --check reports all of them and exits with 2', async (t) => {
+  const servers = { a: {}, b: { command: './none' }, c: { command: '${NONE}' }, d: { url: sse } }
+  const directory = t.testdir({ 'a.json': JSON.stringify({ servers }) })
+  const file = join(directory, 'a.json')
+  const { code, messages, log } = run(t, ['--named-server-config', file, '--check', '-H', 'A', 'b'])
+  t.equal(await code, 2)
+  t.strictSame([...messages], [])
+  t.match(
+    [...log],
+    [
+      /^\[W .*\] ignored without a URL: --headers$/,
+      `mcp-proxy: ${file}: a: needs a command or a url`,
+      `mcp-proxy: ${file}: c: command: the variable NONE is not set`,
+      'mcp-proxy: b: cannot start "./none": no program at '
+    ]
+  )
+  t.equal(log.length, 4)
+})
+
+t.test('a file that cannot be loaded is a fault', async (t) => {
+  const file = join(t.testdir({ 'a.json': '{"servers":{}}' }), 'a.json')
+  for (const [name, fault] of [
+    [file, 'no server in it is enabled'],
+    [`${file}x`, 'no such file']
+  ] as const) {
+    const { code, log } = run(t, ['--check', '--named-server-config', name])
+    t.equal(await code, 2)
+    t.strictSame([...log], [`mcp-proxy: ${name}: ${fault}`])
+  }
+})
+
+t.test('files that cannot be read and commands that are not found are faults', async (t) => {
+  const directory = t.testdir({ 'a.pem': '' })
+  const pem = `${directory}/a.pem`
+  const files = ['--ca', 'none', '--cert', directory, '--key', pem]
+  t.strictSame(findFaults(await client([sse, '--verify-ssl', pem, ...files])), [
+    '--ca: cannot read none',
+    `--cert: cannot read ${directory}`
+  ])
+  t.match(findFaults(await server(['nowhere', '--tls-cert', 'c', '--tls-key', pem])), [
+    'default: cannot start "nowhere": not found; PATH is /bin',
+    '--tls-cert: cannot read c'
+  ])
+})
