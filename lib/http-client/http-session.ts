@@ -33,6 +33,7 @@ import { Post } from './post.ts'
 import type { PostOwner } from './post.ts'
 import { ackTimeout, SendWindow } from './send-window.ts'
 import { isLostSession, reportsLostSession, SessionUnknownError } from './session-unknown-error.ts'
+import { warnOnce } from './warn-once.ts'
 
 /** After the first 404, how long the session waits for the 404 of other frames, in milliseconds. */
 const refusalTime = 500
@@ -154,9 +155,29 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   }
 
   postOnHeaders(post: Post, headers: IncomingHttpHeaders): void {
-    const id = headers[headerNames.sessionId]
-    if (post === this.#firstRequest && typeof id === 'string') this.#id = id
+    const id = this.#sessionIdIn(headers)
+    if (post === this.#firstRequest) this.#id = id ?? this.#id
+    else if (id !== undefined && id !== this.#id) {
+      // The server names the session in its response to `initialize`, and all later requests must
+      // carry this name (2025-11-25, Transports, Session Management). So a later name has no
+      // meaning. A gateway may have set it.
+      const message = 'sent a new session id after the session began; the proxy ignores it'
+      warnOnce(this.log, `${this.client.name} ${message}`)
+    }
     this.#sendWindow.acknowledge(post.frame)
+  }
+
+  // If the header comes twice, undici makes an array, and gateways join the values. A session id
+  // has no space, so a comma and a space cannot be a part of it. The server writes the header first
+  // and gateways append theirs, so the first value counts.
+  #sessionIdIn(headers: IncomingHttpHeaders): string | undefined {
+    const values = [headers[headerNames.sessionId] ?? []].flat().join(', ').split(/,? +/)
+    const [first, ...others] = values.filter((value) => value !== '')
+    if (others.some((value) => value !== first)) {
+      const message = 'sent several session ids in one response; the proxy uses the first'
+      warnOnce(this.log, `${this.client.name} ${message}`)
+    }
+    return first
   }
 
   postOnFailed(post: Post, error: ProxyError, response?: Frame): void {

@@ -55,7 +55,8 @@ function respond(
   body: Buffer,
   status = 200
 ): void {
-  res.writeHead(status, { 'content-type': 'application/json', 'content-encoding': encoding })
+  res.setHeader('content-encoding', encoding)
+  res.writeHead(status, { 'content-type': 'application/json' })
   res.end(body)
 }
 
