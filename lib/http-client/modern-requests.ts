@@ -7,7 +7,7 @@
 // has changed. So the proxy lists the tools again. If the new list changes the headers of the call,
 // the proxy sends the call again, but only once.
 
-import { describe } from '../errors.ts'
+import { describe, HttpStatusError } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
 import { valueText } from '../json/find-value.ts'
 import type { Log } from '../log.ts'
@@ -128,8 +128,13 @@ export class ModernRequests implements HttpPart, PostOwner {
     this.#sendWindow.finish(frame)
     const isMismatch =
       response?.errorCode === errorCodes.headerMismatch && frame.method === methods.callTool
+    // A URL that takes no POST has no server of this revision, even if its body is a JSON-RPC error.
+    const isRefusal = error instanceof HttpStatusError && error.received === 405
     if (isMismatch && !this.#repeated.has(frame)) this.#repeat(frame, response)
-    else this.deliver(response ?? errorFrame(frame.id, error))
+    else
+      this.deliver(
+        isRefusal ? errorFrame(frame.id, error) : (response ?? errorFrame(frame.id, error))
+      )
   }
 
   postOnEnd(post: Post): void {
