@@ -142,7 +142,8 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
 
   deliver(frame: Frame): void {
     const { kind, id } = frame
-    this.#owner.pass(kind === 'response' && id !== undefined ? this.#onResponse(frame, id) : frame)
+    if (kind === 'response' && id !== undefined) this.#onResponse(frame, id)
+    else this.#owner.pass(frame)
     if (frame.errorCode !== undefined && this.inSession && isLostSession(frame)) {
       this.#onUnknown(new SessionUnknownError(this.client.name))
     } else {
@@ -227,20 +228,25 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     return true
   }
 
-  /** Returns the response that the client gets. */
-  #onResponse(response: Frame, id: Id): Frame {
+  #onResponse(response: Frame, id: Id): void {
     const post = this.#calls.get(id)
-    if (post === undefined) return response
+    if (post === undefined) {
+      this.log.debug(`dropped a response to no pending request (id ${id})`)
+      return
+    }
     this.#calls.delete(id)
     post.answered = true
-    if (post !== this.#firstRequest) return response
+    if (post !== this.#firstRequest) {
+      this.#owner.pass(response)
+      return
+    }
     this.#firstRequest = undefined
     const isInitialize = post.frame.method === methods.initialize
     const result = isInitialize
       ? readResponse(response, this.client.name, this.#readVersion)
       : response
     this.#sendWindow.finish(post.frame)
-    return result
+    this.#owner.pass(result)
   }
 
   readonly #readVersion = (response: Frame): Frame => {

@@ -97,7 +97,8 @@ export class ModernRequests implements HttpPart, PostOwner {
   deliver(frame: Frame): void {
     const post = frame.kind === 'response' ? this.#calls.get(frame.id as Id) : undefined
     if (post === undefined) {
-      this.#owner.pass(frame)
+      if (frame.kind !== 'response' || frame.id === undefined) this.#owner.pass(frame)
+      else this.log.debug(`dropped a response to no pending request (id ${frame.id})`)
       return
     }
     const id = post.frame.id as Id

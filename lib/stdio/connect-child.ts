@@ -167,6 +167,10 @@ export class ChildTransport extends Duplex {
   }
 
   #onFrame(frame: Frame): void {
+    if (this.#pending.isStray(frame)) {
+      this.#log.debug(`dropped a response to no pending request (id ${frame.id})`)
+      return
+    }
     this.#pending.answered(frame)
     const mayPause = !this.#exited || this.#restSize > maxRest
     if (!this.push(frame) && mayPause) this.#child?.stdout.pause()
