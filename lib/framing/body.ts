@@ -2,6 +2,7 @@
 // 2025-03-26, a body may be a batch: an array of messages.
 
 import { ProxyError } from '../errors.ts'
+import { withoutBom } from '../json/bytes.ts'
 import { splitArray } from '../json/split-array.ts'
 import { largestMessage } from '../limits.ts'
 import type { Frame } from '../message/frame.ts'
@@ -48,7 +49,8 @@ export interface Body {
  * @throws ProxyError `ERR_FRAME_SYNTAX` if the body is not JSON, `ERR_FRAME_ENVELOPE` if a message
  *   is not JSON-RPC or the batch is empty
  */
-export function parseBody(bytes: Buffer): Body {
+export function parseBody(body: Buffer): Body {
+  const bytes = withoutBom(body)
   if (!isArray(bytes)) return { frames: [parseFrame(bytes)], batch: false }
   try {
     JSON.parse(bytes.toString())

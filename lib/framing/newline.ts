@@ -7,9 +7,10 @@
 // or the receiver. The parser reads the next lines as usual.
 
 import type { ProxyError } from '../errors.ts'
+import { withoutBom } from '../json/bytes.ts'
 import { isBlank } from '../json/walker.ts'
 import { largestMessage } from '../limits.ts'
-import { EnvelopeScanner } from '../message/envelope-scanner.ts'
+import { EnvelopeScanner, findResponse } from '../message/envelope-scanner.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
 import { parseFrame } from '../message/parse-frame.ts'
@@ -33,6 +34,7 @@ export class NewlineParser {
   readonly #maxMessage: number
   #parts: Buffer[] = []
   #size = 0
+  #isFirstLine = true
   /** Set while the parser reads a line over the limit. */
   #scanner: EnvelopeScanner | undefined
 
@@ -82,8 +84,10 @@ export class NewlineParser {
     }
     const [first] = parts
     if (first === undefined) return
-    const line = parts.length === 1 ? first : Buffer.concat(parts, size)
-    readFrame(line[size - 1] === CR ? line.subarray(0, -1) : line, this.#options)
+    let line = parts.length === 1 ? first : Buffer.concat(parts, size)
+    if (this.#isFirstLine) line = withoutBom(line)
+    this.#isFirstLine = false
+    readFrame(line.at(-1) === CR ? line.subarray(0, -1) : line, this.#options)
   }
 }
 
@@ -94,7 +98,7 @@ export function readFrame(bytes: Buffer, options: ParserOptions, text?: string):
     frame = parseFrame(bytes, text)
   } catch (error) {
     if (isBlank(bytes)) return
-    const envelope = error instanceof RefusedError ? error.envelope : undefined
+    const envelope = error instanceof RefusedError ? error.envelope : findResponse(bytes)
     options.onInvalid(error as ProxyError, envelope)
     return
   }

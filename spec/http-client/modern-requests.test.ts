@@ -205,12 +205,13 @@ test('a connection that breaks after the response is no error', async (t) => {
   t.equal(frames.length, 2)
 })
 
-test('text after the response is ignored', async (t) => {
+test('a response with text behind it is an error', async (t) => {
   const { frames, ask } = await overHttp(t, {
     onPost: ({ id }, { json }) => json(`{"jsonrpc":"2.0","id":"${id}","result":{}} and more`)
   })
-  t.match(await ask('tools/call', { name: 'x', _meta }), { result: {} })
-  t.match(await ask('tools/call', { name: 'x', _meta }), { result: {} })
+  const error = { code: -32000, message: /sent an invalid message: the message is not JSON/ }
+  t.match(await ask('tools/call', { name: 'x', _meta }), { error })
+  t.match(await ask('tools/call', { name: 'x', _meta }), { error })
   t.equal(frames.length, 2)
 })
 
