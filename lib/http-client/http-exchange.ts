@@ -8,8 +8,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { describe, ProxyError } from '../errors.ts'
-import { createDecoder } from './decoder.ts'
-import type { Decoder, DecoderOwner } from './decoder.ts'
+import { createDecoder } from './connections/decoder.ts'
+import type { Decoder, DecoderOwner } from './connections/decoder.ts'
 import { isRedirect, maxRedirects, mayFollow, redirectError, redirectTarget } from './redirects.ts'
 
 /**

@@ -14,6 +14,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { describe, HttpStatusError } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
+import { warnOnce } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame } from '../message/refusal.ts'
@@ -33,7 +34,6 @@ import { Post } from './post.ts'
 import type { PostOwner } from './post.ts'
 import { ackTimeout, SendWindow } from './send-window.ts'
 import { isLostSession, reportsLostSession, SessionUnknownError } from './session-unknown-error.ts'
-import { warnOnce } from './warn-once.ts'
 
 /** After the first 404, how long the session waits for the 404 of other frames, in milliseconds. */
 const refusalTime = 500

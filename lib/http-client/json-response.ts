@@ -9,9 +9,9 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import { BodyParser, parseBody } from '../framing/body.ts'
 import { JsonSequenceParser } from '../framing/json-sequence.ts'
+import { warnOnce } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import type { EventsOwner } from './event-reader.ts'
-import { warnOnce } from './warn-once.ts'
 
 export const isJson = (headers: IncomingHttpHeaders): boolean =>
   /^application\/json\b/i.test(headers['content-type'] ?? '')

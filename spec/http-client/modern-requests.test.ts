@@ -215,6 +215,19 @@ test('a response with text behind it is an error', async (t) => {
   t.equal(frames.length, 2)
 })
 
+test('text that comes after the response was read is only logged', async (t) => {
+  const { transport, answer, frames, log } = await overHttp(t, {
+    onPost: ({ id }, { res }) => {
+      res.writeHead(200, { 'content-type': 'application/json' })
+      res.write(JSON.stringify({ jsonrpc: '2.0', id, result: {} }))
+      void answer(id).then(() => res.end(' and more'))
+    }
+  })
+  transport.write(request(1, 'ping', { _meta }))
+  t.ok(await log.lines.until((line) => line.startsWith('debug: after the response: ')))
+  t.equal(frames.length, 1)
+})
+
 /** JSON nested `depth` levels deep: too deep for a function that calls itself at each level. */
 const nested = (open: string, close: string, depth = 20_000): string =>
   open.repeat(depth) + '{}' + close.repeat(depth)

@@ -3,10 +3,10 @@
 import zlib from 'node:zlib'
 import tap, { test } from 'tap'
 import type { Test } from 'tap'
-import { answer } from '../../fixtures/servers/http.js'
-import type { Json, ServerExchange } from '../../fixtures/servers/http.js'
-import { HttpClient } from '../../lib/http-client/http-client.ts'
-import { request } from '../helpers.ts'
+import { answer } from '../../../fixtures/servers/http.js'
+import type { Json, ServerExchange } from '../../../fixtures/servers/http.js'
+import { HttpClient } from '../../../lib/http-client/http-client.ts'
+import { request } from '../../helpers.ts'
 import {
   byMethod,
   gate,
@@ -17,8 +17,8 @@ import {
   sent,
   serve,
   shown
-} from './helpers.ts'
-import type { Connected } from './helpers.ts'
+} from '../helpers.ts'
+import type { Connected } from '../helpers.ts'
 
 tap.setTimeout(60_000)
 

@@ -8,7 +8,7 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Transform } from 'node:stream'
-import { ProxyError } from '../errors.ts'
+import { ProxyError } from '../../errors.ts'
 
 export interface DecoderOwner {
   /** The URL as errors show it. */
