@@ -11,3 +11,18 @@ const nothing = (): void => {}
 
 /** A log that drops all messages. */
 export const silent: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing }
+
+const logged = new WeakMap<Log, Set<string>>()
+
+/**
+ * Logs a warning once for each log, however often its reason comes again.
+ *
+ * @param message a text without parts that a peer chooses, because each text stays in memory
+ */
+export function warnOnce(log: Log, message: string): void {
+  const messages = logged.get(log) ?? new Set()
+  logged.set(log, messages)
+  if (messages.has(message)) return
+  messages.add(message)
+  log.warn(message)
+}

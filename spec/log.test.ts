@@ -1,8 +1,9 @@
 // The log of those who want none.
 
 import t from 'tap'
-import { silent } from '../lib/log.ts'
+import { silent, warnOnce } from '../lib/log.ts'
 import type { Log } from '../lib/log.ts'
+import { KeptLog } from './helpers.ts'
 
 t.test('a silent log takes whatever it is told, and says nothing', async (t) => {
   const captured = t.capture(process.stderr, 'write')
@@ -13,4 +14,12 @@ t.test('a silent log takes whatever it is told, and says nothing', async (t) => 
 t.test('a console is a log', async (t) => {
   const log: Log = console
   t.type(log.warn, 'function')
+})
+
+t.test('a warning is logged once for each log', async (t) => {
+  const [first, second] = [new KeptLog(), new KeptLog()]
+  for (const log of [first, first, second]) warnOnce(log, 'a')
+  warnOnce(first, 'b')
+  t.strictSame([...first.lines], ['warn: a', 'warn: b'])
+  t.strictSame([...second.lines], ['warn: a'])
 })

@@ -2,7 +2,7 @@
 // 2025-03-26, a body may be a batch: an array of messages.
 
 import { ProxyError } from '../errors.ts'
-import { OPEN_BRACKET } from '../json/bytes.ts'
+import { OPEN_BRACKET, withoutBom } from '../json/bytes.ts'
 import { checkJson } from '../json/check.ts'
 import { hasMoreThan, splitArray } from '../json/split-array.ts'
 import { skipBlank } from '../json/walker.ts'
@@ -57,7 +57,8 @@ const maxBatch = 1000
  *   is not JSON-RPC or the batch is empty, `ERR_REQUEST` if the body is a batch and batches are not
  *   allowed, or if the batch has more than 1000 messages. These batches are not parsed
  */
-export function parseBody(bytes: Buffer, { batches = true }: BodyOptions = {}): Body {
+export function parseBody(body: Buffer, { batches = true }: BodyOptions = {}): Body {
+  const bytes = withoutBom(body)
   if (!isArray(bytes)) return { frames: [parseFrame(bytes)], batch: false }
   if (!batches) {
     const message = `only a session of the revision ${batchVersion} takes batches`

@@ -2,6 +2,7 @@
 // servers send several values, one after another, instead of an event stream. The parser reports
 // each object or array as soon as it is complete, because the next value may arrive much later.
 
+import { OPEN_BRACE, OPEN_BRACKET } from '../json/bytes.ts'
 import { IncrementalWalker } from '../json/incremental-walker.ts'
 import { skipBlank } from '../json/walker.ts'
 import { BodyParser } from './body.ts'
@@ -14,8 +15,9 @@ export class JsonSequenceParser {
 
   /**
    * @param maxMessage the largest value to accept, in bytes (default: 64 MiB; 0: no limit)
-   * @param onValue receives each complete object or array. If other bytes than white space follow
-   * the last one when the body ends, it receives these bytes too
+   * @param onValue receives each complete object or array. If text follows a value in a chunk, it
+   * receives both together. If the body ends after other bytes than white space, it receives these
+   * bytes too
    */
   constructor(maxMessage: number | undefined, onValue: (bytes: Buffer) => void) {
     this.#maxMessage = maxMessage
@@ -28,6 +30,13 @@ export class JsonSequenceParser {
     let start = 0
     let end = this.#walker.nextEnd(chunk, start)
     while (end < chunk.length) {
+      const next = skipBlank(chunk, end + 1)
+      if (next < chunk.length && !opensValue(chunk[next])) {
+        // Text follows the value, so the value is not valid either.
+        this.#value.feed(chunk.subarray(start))
+        this.#endValue()
+        return
+      }
       this.#value.feed(chunk.subarray(start, end + 1))
       this.#endValue()
       start = end + 1
@@ -47,3 +56,6 @@ export class JsonSequenceParser {
     if (skipBlank(bytes, 0) < bytes.length) this.#onValue(bytes)
   }
 }
+
+const opensValue = (byte: number | undefined): boolean =>
+  byte === OPEN_BRACE || byte === OPEN_BRACKET

@@ -7,10 +7,10 @@
 // or the receiver. The parser reads the next lines as usual.
 
 import type { ProxyError } from '../errors.ts'
-import { SPACE } from '../json/bytes.ts'
+import { SPACE, withoutBom } from '../json/bytes.ts'
 import { isBlank } from '../json/walker.ts'
 import { largestMessage } from '../limits.ts'
-import { EnvelopeScanner } from '../message/envelope-scanner.ts'
+import { EnvelopeScanner, findResponse } from '../message/envelope-scanner.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
 import { parseFrame } from '../message/parse-frame.ts'
@@ -38,6 +38,7 @@ export class NewlineParser {
   readonly #chunks = new ChunkList()
   /** The size of the unfinished line, in bytes. */
   #size = 0
+  #isFirstLine = true
   /** Set while the parser reads a line over the limit. */
   #scanner: EnvelopeScanner | undefined
 
@@ -85,8 +86,10 @@ export class NewlineParser {
       return
     }
     if (size === 0) return
-    const line = this.#chunks.join()
-    readFrame(line[size - 1] === CR ? line.subarray(0, -1) : line, this.#options, this.#limit)
+    let line = this.#chunks.join()
+    if (this.#isFirstLine) line = withoutBom(line)
+    this.#isFirstLine = false
+    readFrame(line.at(-1) === CR ? line.subarray(0, -1) : line, this.#options, this.#limit)
   }
 }
 
@@ -104,7 +107,7 @@ export function readFrame(
     frame = parseFrame(bytes, text)
   } catch (error) {
     limit.report()
-    const envelope = error instanceof RefusedError ? error.envelope : undefined
+    const envelope = error instanceof RefusedError ? error.envelope : findResponse(bytes)
     options.onInvalid(error as ProxyError, envelope)
     return
   }

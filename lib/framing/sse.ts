@@ -10,8 +10,9 @@ import { isUtf8 } from 'node:buffer'
 import { createParser } from 'eventsource-parser'
 import type { EventSourceMessage, EventSourceParser } from 'eventsource-parser'
 import { ProxyError } from '../errors.ts'
+import { withoutBom } from '../json/bytes.ts'
 import { largestMessage } from '../limits.ts'
-import { EnvelopeScanner } from '../message/envelope-scanner.ts'
+import { EnvelopeScanner, findResponse } from '../message/envelope-scanner.ts'
 import type { Frame } from '../message/frame.ts'
 import { ChunkList } from './chunk-list.ts'
 import { InvalidLimit } from './invalid-limit.ts'
@@ -33,7 +34,6 @@ const COLON = 0x3a
 const DATA = Buffer.from('data')
 /** The first bytes of the lines that have a meaning: `data`, `event`, `id`, `retry`. */
 const fieldStarts = new Set<number | undefined>(Buffer.from('deir'))
-const BOM = Buffer.from([0xef, 0xbb, 0xbf])
 
 /**
  * The start of `#dataSize`. Each data line adds its size and 1 for a line break, but the n lines of
@@ -119,28 +119,30 @@ export class SseParser {
   }
 
   #readLine(line: Buffer): void {
-    if (this.#isFirstLine && line.subarray(0, BOM.length).equals(BOM)) {
-      line = line.subarray(BOM.length)
-    }
+    if (this.#isFirstLine) line = withoutBom(line)
     this.#isFirstLine = false
-    if (line.subarray(0, DATA.length).equals(DATA)) this.#dataSize += valueSize(line.length) + 1
+    const isData = line.subarray(0, DATA.length).equals(DATA)
+    if (isData) this.#dataSize += valueSize(line.length) + 1
     if (this.#dataSize > this.#maxMessage) return this.#passOver([line])
-    if (!isUtf8(line)) this.#invalid = new ProxyError('ERR_FRAME_SYNTAX', 'the event is not UTF-8')
+    if (isData && !isUtf8(line)) {
+      this.#invalid = new ProxyError('ERR_FRAME_SYNTAX', 'the event is not UTF-8')
+    }
     // For a line with another field, the package would make an error, which takes a long time.
     if (fieldStarts.has(line[0])) this.#parser.feed(`${line.toString()}\n`)
   }
 
   #endEvent(): void {
     const scanner = this.#scanner
-    const invalid = scanner ? tooLarge(this.#dataSize, this.#maxMessage) : this.#invalid
+    const size = this.#dataSize
     this.#dataSize = noData
     this.#scanner = undefined
-    this.#invalid = undefined
-    if (invalid === undefined) {
+    if (scanner === undefined) {
       this.#parser.feed('\n')
+      this.#invalid = undefined
     } else {
+      this.#invalid = undefined
       this.#parser.reset()
-      this.#options.onInvalid(invalid, scanner?.envelope())
+      this.#options.onInvalid(tooLarge(size, this.#maxMessage), scanner.envelope())
     }
   }
 
@@ -160,6 +162,10 @@ export class SseParser {
   }
 
   #onEvent({ id, event, data }: EventSourceMessage): void {
+    if (this.#invalid !== undefined && this.#scanner === undefined) {
+      this.#options.onInvalid(this.#invalid, findResponse(Buffer.from(data)))
+      return
+    }
     if (id !== undefined) this.#options.onId?.(id)
     if (this.#scanner !== undefined) this.#scanner.feed(Buffer.from(data))
     else if (event !== undefined && event !== 'message') this.#options.onEvent?.(event, data)

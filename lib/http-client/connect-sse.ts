@@ -109,6 +109,10 @@ export class SseTransport extends Transport implements EventsOwner, GetOwner {
   }
 
   deliver(frame: Frame): void {
+    if (this.#pending.isStray(frame)) {
+      this.log.debug(`dropped a response to no pending request (id ${frame.id})`)
+      return
+    }
     if (!this.push(frame)) this.client.pause()
     // Some servers answer the POST only after they have sent the response on the stream. So the
     // response also tells that the server has the request.

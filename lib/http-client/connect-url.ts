@@ -1,10 +1,15 @@
 // The transport to a server that may speak Streamable HTTP or the older HTTP+SSE. The proxy
 // connects over Streamable HTTP first. If the server refuses the first frame, the proxy connects
 // over HTTP+SSE and sends this frame again.
+//
+// A modern client sends requests of the modern revision first. A server of HTTP+SSE answers them
+// with 405, because its URL takes no POST. So this status also leads to HTTP+SSE, and no server has
+// handled the requests that are sent again.
 
 import { HttpStatusError, ProxyError } from '../errors.ts'
 import type { Frame } from '../message/frame.ts'
 import { legacyRefusals } from '../protocol/http-statuses.ts'
+import type { Id } from '../protocol/json-rpc.ts'
 import { isModernVersion } from '../protocol/revisions.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
@@ -15,7 +20,7 @@ import type { HttpOptions } from './http-options.ts'
 
 /**
  * Returns the transport to the server at a URL. It uses Streamable HTTP, or HTTP+SSE if the server
- * refuses the first frame with 400, 404 or 405.
+ * refuses the first frame with 400, 404 or 405 (a request of the modern revision: only with 405).
  *
  * Errors: the errors of `connectHttp` and `connectSse`.
  */
@@ -31,6 +36,10 @@ export class UrlTransport extends OuterTransport {
   #refusal: HttpStatusError | undefined
   /** True when the server has accepted a frame. Then the proxy keeps the inner transport. */
   #decided = false
+  /** The client sends no more frames. */
+  #ended = false
+  /** The requests of the modern revision without a response. Empty when the server has decided. */
+  readonly #modern = new Map<Id, Frame>()
 
   constructor(options: HttpOptions) {
     super({ signal: options.signal, log: options.log })
@@ -42,14 +51,17 @@ export class UrlTransport extends OuterTransport {
     this.#writing = { frame, callback }
     this.inner?.write(frame, (error) => {
       if (error) return // innerOnClose gets this error, too, and handles it
-      // A modern request decides nothing, because an HTTP+SSE server may answer it with any status.
-      this.#decided ||= !isModernVersion(frame.protocolVersion)
+      // A modern request decides nothing before its response, because an HTTP+SSE server may answer
+      // it with any status.
+      if (!isModern(frame)) this.#decide()
       this.#writing = undefined
       callback()
     })
+    if (!this.#decided && isModern(frame)) this.#modern.set(frame.id as Id, frame)
   }
 
   override _final(callback: Callback): void {
+    this.#ended = true
     if (this.inner === undefined) callback()
     else this.inner.end(() => callback()) // innerOnClose handles an error
   }
@@ -62,6 +74,7 @@ export class UrlTransport extends OuterTransport {
   }
 
   protected override innerOnFrame(frame: Frame): void {
+    if (this.#modern.size > 0 && frame.kind === 'response' && this.#refuses(frame)) return
     this.pass(frame)
   }
 
@@ -69,14 +82,46 @@ export class UrlTransport extends OuterTransport {
     const writing = this.#writing
     const isRefused = error instanceof HttpStatusError && legacyRefusals.has(error.received)
     if (isRefused && writing !== undefined && !this.#decided && this.#refusal === undefined) {
-      this.#refusal = error
-      this.attach(connectSse(this.#options))
-      this._write(writing.frame, 'utf8', writing.callback)
+      this.#fallBack(error)
     } else if (error === undefined) {
       this.push(null)
     } else {
       failAfterReading(this, this.#decided ? error : this.#explain(error))
     }
+  }
+
+  /**
+   * Handles a response while a modern request waits for its own. Returns whether the server refuses
+   * Streamable HTTP. Then the client does not get the response, because the request is sent again.
+   */
+  #refuses({ id, failure, errorCode }: Frame): boolean {
+    if (isNotAllowed(failure) && this.#refusal === undefined) {
+      const http = this.inner
+      this.#fallBack(failure)
+      http?.destroy()
+      return true
+    }
+    this.#modern.delete(id as Id)
+    if (errorCode === undefined) this.#decide()
+    return false
+  }
+
+  /** Connects over HTTP+SSE, and sends the frames again that have no response. */
+  #fallBack(refusal: HttpStatusError): void {
+    this.#refusal = refusal
+    const sse = connectSse(this.#options)
+    this.attach(sse)
+    for (const frame of this.#modern.values()) sse.write(frame)
+    const writing = this.#writing
+    if (writing !== undefined && !isModern(writing.frame)) {
+      this._write(writing.frame, 'utf8', writing.callback)
+    }
+    if (this.#ended) sse.end()
+  }
+
+  #decide(): void {
+    this.#decided = true
+    this.#modern.clear()
   }
 
   /**
@@ -89,3 +134,9 @@ export class UrlTransport extends OuterTransport {
     return new ProxyError(error.code, `${message}, and not over HTTP+SSE`, { cause: error })
   }
 }
+
+const isNotAllowed = (error: unknown): error is HttpStatusError =>
+  error instanceof HttpStatusError && error.received === 405
+
+const isModern = (frame: Frame): boolean =>
+  frame.kind === 'request' && isModernVersion(frame.protocolVersion)

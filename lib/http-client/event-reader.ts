@@ -139,8 +139,12 @@ export class EventReader {
   }
 
   #onInvalid(error: ProxyError, envelope?: Envelope): void {
-    this.#owner.log.warn(`${this.#owner.client.name} sent an invalid message: ${describe(error)}`)
-    const { back, onward } = refuse(error, envelope)
+    const isTooLarge = error.code === 'ERR_FRAME_TOO_LARGE'
+    const message = `${this.#owner.client.name} sent an invalid message`
+    const failure = new ProxyError('ERR_HTTP_ANSWER', message, { cause: error })
+    this.#owner.log.warn(describe(failure))
+    const isResponse = envelope?.kind === 'response' && !isTooLarge
+    const { back, onward } = refuse(isResponse ? failure : error, envelope)
     if (onward !== undefined) this.#onFrame(onward)
     else if (back !== undefined) this.#owner.sendBack(back)
     else this.fault = error

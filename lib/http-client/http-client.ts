@@ -2,6 +2,7 @@
 // and a token to each. It can pause and resume the reading of all responses together.
 
 import type { Dispatcher } from 'undici'
+import { userAgent } from '../version.ts'
 import type { TokenSource } from './auth/token-source.ts'
 import { createAgent } from './connections/agent.ts'
 import type { AgentOptions } from './connections/agent.ts'
@@ -11,8 +12,8 @@ import type { ExchangeOwner, HttpRequest, ResponseHandler } from './http-exchang
 export interface HttpClientOptions extends Omit<AgentOptions, 'origin'> {
   url: URL
   /**
-   * The headers to send with every request (default: none). The headers of the protocol override
-   * them. With `http:`, anybody on the network path can read them.
+   * The headers to send with every request (default: none). They override `User-Agent` and
+   * `Accept-Encoding`. The headers of the protocol override them. With `http:`, anybody on the network path can read them.
    */
   headers?: Record<string, string> | undefined
   /** Gives the token for the header `Authorization` (default: no token). */
@@ -24,7 +25,10 @@ export class HttpClient implements ExchangeOwner {
   paused = false
   readonly exchangeOnFault: (cause: unknown) => void
   readonly #options: HttpClientOptions
-  readonly #headers: Record<string, string> = {}
+  readonly #headers: Record<string, string> = {
+    'user-agent': userAgent,
+    'accept-encoding': 'identity'
+  }
   readonly #exchanges = new Set<HttpExchange>()
   #agent: Promise<Dispatcher> | undefined
   readonly #abort = new AbortController()

@@ -1,5 +1,5 @@
-// One HTTP request and its response. The handler gets the response in chunks. The reading can be
-// paused.
+// One HTTP request and its response. The handler gets the response in chunks, decoded. The reading
+// can be paused.
 //
 // The exchange sends its request again after a redirect within the origin, and once after the
 // server refused the token. It skips the first response and asks its client to dispatch the
@@ -7,7 +7,9 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
-import { ProxyError } from '../errors.ts'
+import { describe, ProxyError } from '../errors.ts'
+import { createDecoder } from './connections/decoder.ts'
+import type { Decoder, DecoderOwner } from './connections/decoder.ts'
 import { isRedirect, maxRedirects, mayFollow, redirectError, redirectTarget } from './redirects.ts'
 
 /**
@@ -52,7 +54,7 @@ export interface ExchangeOwner {
   exchangeOnFault(cause: unknown): void
 }
 
-export class HttpExchange implements Dispatcher.DispatchHandler {
+export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
   readonly request: HttpRequest
   /** The URL of the request. After a redirect it is the target of the redirect. */
   url: URL
@@ -70,6 +72,11 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
    */
   #repeats = false
   #skipped = 0
+  #status = 0
+  /** Set if the body of the response is encoded. */
+  #decoder: Decoder | undefined
+  /** Whether the last byte of the response has arrived. */
+  #received = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(owner: ExchangeOwner, request: HttpRequest, handler: ResponseHandler) {
@@ -86,17 +93,24 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     agent.dispatch({ origin, path: pathname + search, method, headers, body, headersTimeout }, this)
   }
 
+  get name(): string {
+    return this.#owner.name
+  }
+
   pause(): void {
     this.#controller?.pause()
+    this.#decoder?.pause()
   }
 
   resume(): void {
-    if (this.#controller?.paused === true) this.#controller.resume()
+    this.#decoder?.resume()
+    this.#resumeReading()
   }
 
   /** Ends the exchange. After this, no method of the handler is called. */
   abort(): void {
     this.#end()
+    this.#decoder?.destroy()
     this.#controller?.abort(new ProxyError('ERR_CLOSED', 'aborted'))
   }
 
@@ -117,6 +131,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     headers: IncomingHttpHeaders
   ): void {
     if (status < 200) return // an interim response: the final one comes later
+    this.#status = status
+    this.#decoder = createDecoder(headers, this)
     if (this.#owner.paused) this.pause()
     if (status === 401 && this.#refuseToken !== undefined && !this.#refusedToken) {
       this.#refuseToken()
@@ -130,7 +146,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.#repeats) this.#handler.onData(chunk)
+    if (!this.#repeats) this.#onData(chunk)
     else if ((this.#skipped += chunk.length) > maxSkip.bytes) this.#stopSkipping()
   }
 
@@ -139,21 +155,76 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
       this.#repeat()
       return
     }
+    this.#received = true
+    if (this.#decoder === undefined) this.#finish()
+    else this.#decoder.end()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    // If the exchange skips this response, only the end of it is missing, so the request goes on.
+    if (this.#repeats && !this.ended) {
+      this.#repeat()
+      return
+    }
+    this.#received = true
+    if (this.#decoder === undefined) this.fail(error)
+    else this.#decoder.end(error)
+  }
+
+  decoderOnData(chunk: Buffer): void {
+    try {
+      this.#handler.onData(chunk)
+    } catch (cause) {
+      this.#decoder?.destroy()
+      this.#controller?.abort(new ProxyError('ERR_CLOSED', 'aborted'))
+      this.fail(this.#handlingError(cause))
+    }
+  }
+
+  decoderOnDrain(): void {
+    if (!this.#owner.paused) this.#resumeReading()
+  }
+
+  decoderOnEnd(error?: Error): void {
+    // The status says enough about a failure, so the body of an error need not be readable.
+    const isUnreadable = error instanceof ProxyError && this.#status >= 300
+    if (isUnreadable) this.decoderOnData(Buffer.from(` (${describe(error)})`))
+    if (this.ended) return
+    if (error === undefined || isUnreadable) this.#finish()
+    else this.fail(error)
+    // The rest of the body has no meaning.
+    if (!this.#received) this.#controller?.abort(new ProxyError('ERR_CLOSED', 'aborted'))
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#decoder === undefined) {
+      this.#handler.onData(chunk)
+      return
+    }
+    this.#decoder.feed(chunk)
+    if (this.#decoder.busy) this.#controller?.pause()
+  }
+
+  // After the last byte, the connection may already carry another exchange.
+  #resumeReading(): void {
+    const mayRead = !this.#received && this.#decoder?.busy !== true
+    if (mayRead && this.#controller?.paused === true) this.#controller.resume()
+  }
+
+  #finish(): void {
     this.#end()
     try {
       this.#handler.onEnd()
     } catch (cause) {
       // undici ignores an exception at the end of a response. Without this `catch` the request
       // would wait for ever.
-      const message = `cannot handle the response of ${this.#owner.name}`
-      this.#tell(new ProxyError('ERR_HTTP_ANSWER', message, { cause }))
+      this.#tell(this.#handlingError(cause))
     }
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    // If the exchange skips this response, only the end of it is missing, so the request goes on.
-    if (this.#repeats && !this.ended) this.#repeat()
-    else this.fail(error)
+  #handlingError(cause: unknown): ProxyError {
+    const message = `cannot handle the response of ${this.#owner.name}`
+    return new ProxyError('ERR_HTTP_ANSWER', message, { cause })
   }
 
   // Reads the rest of a response and drops it. The rest may never end, so the time has a limit.

@@ -14,6 +14,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { describe, HttpStatusError } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
+import { warnOnce } from '../log.ts'
 import type { Log } from '../log.ts'
 import { idAt } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
@@ -143,7 +144,8 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
 
   deliver(frame: Frame): void {
     const { kind, id } = frame
-    this.#owner.pass(kind === 'response' && id !== undefined ? this.#onResponse(frame, id) : frame)
+    if (kind === 'response' && id !== undefined) this.#onResponse(frame, id)
+    else this.#owner.pass(frame)
     if (frame.errorCode !== undefined && this.inSession && isLostSession(frame)) {
       this.#onUnknown(new SessionUnknownError(this.client.name))
     } else {
@@ -156,9 +158,29 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   }
 
   postOnHeaders(post: Post, headers: IncomingHttpHeaders): void {
-    const id = headers[headerNames.sessionId]
-    if (post === this.#firstRequest && typeof id === 'string') this.#id = id
+    const id = this.#sessionIdIn(headers)
+    if (post === this.#firstRequest) this.#id = id ?? this.#id
+    else if (id !== undefined && id !== this.#id) {
+      // The server names the session in its response to `initialize`, and all later requests must
+      // carry this name (2025-11-25, Transports, Session Management). So a later name has no
+      // meaning. A gateway may have set it.
+      const message = 'sent a new session id after the session began; the proxy ignores it'
+      warnOnce(this.log, `${this.client.name} ${message}`)
+    }
     this.#sendWindow.acknowledge(post.frame)
+  }
+
+  // If the header comes twice, undici makes an array, and gateways join the values. A session id
+  // has no space, so a comma and a space cannot be a part of it. The server writes the header first
+  // and gateways append theirs, so the first value counts.
+  #sessionIdIn(headers: IncomingHttpHeaders): string | undefined {
+    const values = [headers[headerNames.sessionId] ?? []].flat().join(', ').split(/,? +/)
+    const [first, ...others] = values.filter((value) => value !== '')
+    if (others.some((value) => value !== first)) {
+      const message = 'sent several session ids in one response; the proxy uses the first'
+      warnOnce(this.log, `${this.client.name} ${message}`)
+    }
+    return first
   }
 
   postOnFailed(post: Post, error: ProxyError, response?: Frame): void {
@@ -208,20 +230,25 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     return true
   }
 
-  /** Returns the response that the client gets. */
-  #onResponse(response: Frame, id: Id): Frame {
+  #onResponse(response: Frame, id: Id): void {
     const post = this.#calls.get(id)
-    if (post === undefined) return response
+    if (post === undefined) {
+      this.log.debug(`dropped a response to no pending request (id ${id})`)
+      return
+    }
     this.#calls.delete(id)
     post.answered = true
-    if (post !== this.#firstRequest) return response
+    if (post !== this.#firstRequest) {
+      this.#owner.pass(response)
+      return
+    }
     this.#firstRequest = undefined
     const isInitialize = post.frame.method === methods.initialize
     const result = isInitialize
       ? readResponse(response, this.client.name, this.#readVersion)
       : response
     this.#sendWindow.finish(post.frame)
-    return result
+    this.#owner.pass(result)
   }
 
   readonly #readVersion = (response: Frame): Frame => {

@@ -9,6 +9,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import { BodyParser, parseBody } from '../framing/body.ts'
 import { JsonSequenceParser } from '../framing/json-sequence.ts'
+import { warnOnce } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import type { EventsOwner } from './event-reader.ts'
 
@@ -19,6 +20,7 @@ export class JsonResponse {
   readonly #owner: EventsOwner
   readonly #whole: BodyParser | undefined
   #values: JsonSequenceParser | undefined
+  #hasValue = false
 
   constructor(owner: EventsOwner, headers: IncomingHttpHeaders) {
     this.#owner = owner
@@ -74,6 +76,11 @@ export class JsonResponse {
       const message = `${this.#owner.client.name} sent an invalid message`
       throw new ProxyError('ERR_HTTP_ANSWER', message, { cause })
     }
+    if (this.#hasValue) {
+      const message = `${this.#owner.client.name} sends several messages in one JSON response`
+      warnOnce(this.#owner.log, message)
+    }
+    this.#hasValue = true
     for (const frame of frames) this.#owner.deliver(frame)
   }
 }

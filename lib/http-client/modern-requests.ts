@@ -7,7 +7,7 @@
 // has changed. So the proxy lists the tools again. If the new list changes the headers of the call,
 // the proxy sends the call again, but only once.
 
-import { describe } from '../errors.ts'
+import { describe, HttpStatusError } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
 import { stringAt, valueText } from '../json/find-value.ts'
 import type { Log } from '../log.ts'
@@ -99,7 +99,8 @@ export class ModernRequests implements HttpPart, PostOwner {
   deliver(frame: Frame): void {
     const post = frame.kind === 'response' ? this.#calls.get(frame.id as Id) : undefined
     if (post === undefined) {
-      this.#owner.pass(frame)
+      if (frame.kind !== 'response' || frame.id === undefined) this.#owner.pass(frame)
+      else this.log.debug(`dropped a response to no pending request (id ${frame.id})`)
       return
     }
     const id = post.frame.id as Id
@@ -130,8 +131,13 @@ export class ModernRequests implements HttpPart, PostOwner {
     this.#sendWindow.finish(frame)
     const isMismatch =
       response?.errorCode === errorCodes.headerMismatch && frame.method === methods.callTool
+    // A URL that takes no POST has no server of this revision, even if its body is a JSON-RPC error.
+    const isRefusal = error instanceof HttpStatusError && error.received === 405
     if (isMismatch && !this.#repeated.has(frame)) this.#repeat(frame, response)
-    else this.deliver(response ?? errorFrame(frame.id, error))
+    else
+      this.deliver(
+        isRefusal ? errorFrame(frame.id, error) : (response ?? errorFrame(frame.id, error))
+      )
   }
 
   postOnEnd(post: Post): void {

@@ -3,6 +3,7 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { describe, HttpStatusError, ProxyError } from '../errors.ts'
+import { withoutBom } from '../json/bytes.ts'
 import { valueText } from '../json/find-value.ts'
 import type { Frame } from '../message/frame.ts'
 import { parseFrame } from '../message/parse-frame.ts'
@@ -250,7 +251,7 @@ export class Post implements ResponseHandler, GetOwner {
    */
   #errorResponse(bytes: Buffer): Frame | undefined {
     try {
-      const response = parseFrame(bytes)
+      const response = parseFrame(withoutBom(bytes))
       if (response.errorCode === undefined) return undefined
       if (response.id === this.frame.id) return response
       const id = valueText(this.frame.bytes, ['id'])

@@ -13,3 +13,10 @@ export const BACKSLASH = 0x5c
 export const CLOSE_BRACKET = 0x5d
 export const OPEN_BRACE = 0x7b
 export const CLOSE_BRACE = 0x7d
+
+const BOM = Buffer.from([0xef, 0xbb, 0xbf])
+
+/** Returns the bytes after the byte order mark, which some programs write before UTF-8 text. */
+export function withoutBom(bytes: Buffer): Buffer {
+  return bytes[0] === BOM[0] && BOM.equals(bytes.subarray(0, 3)) ? bytes.subarray(3) : bytes
+}

@@ -4,6 +4,7 @@
 
 import { COLON, OPEN_BRACE, OPEN_BRACKET } from '../json/bytes.ts'
 import { IncrementalWalker } from '../json/incremental-walker.ts'
+import { skipBlank } from '../json/walker.ts'
 import type { Envelope } from './envelope.ts'
 
 /** The longest name or value that the scanner keeps, in bytes. It ignores longer ones. */
@@ -20,6 +21,8 @@ export class EnvelopeScanner {
   /** The name of the member whose value the scanner reads now. */
   #name: unknown
   readonly #members = new Map<unknown, unknown>()
+  /** Whether the message has a result or an error, so it is a response. */
+  #isResponse = false
 
   feed(chunk: Buffer): void {
     let start = 0
@@ -28,7 +31,7 @@ export class EnvelopeScanner {
       const byte = chunk[at]
       if (byte !== OPEN_BRACE && byte !== OPEN_BRACKET) {
         this.#hold(chunk, start, at)
-        if (byte === COLON) this.#name = this.#take()
+        if (byte === COLON) this.#startMember()
         else this.#endMember()
       }
       start = at + 1
@@ -48,10 +51,21 @@ export class EnvelopeScanner {
     return hasId ? { kind: 'response', id } : undefined
   }
 
+  /** Returns the envelope if the bytes so far show that the message is a response. */
+  response(): Envelope | undefined {
+    const envelope = this.envelope()
+    return this.#isResponse && envelope?.kind === 'response' ? envelope : undefined
+  }
+
   #hold(chunk: Buffer, start: number, end: number): void {
     const size = this.#tokenSize + end - start
     if (size <= maxToken) chunk.copy(this.#token, this.#tokenSize, start, end)
     this.#tokenSize = size
+  }
+
+  #startMember(): void {
+    this.#name = this.#take()
+    this.#isResponse ||= this.#name === 'result' || this.#name === 'error'
   }
 
   #endMember(): void {
@@ -70,4 +84,15 @@ export class EnvelopeScanner {
       return undefined
     }
   }
+}
+
+/**
+ * Finds the id of a response in bytes that are not valid JSON or not UTF-8. With the id, the caller
+ * can fail the call at once. Returns undefined if the bytes do not look like a response.
+ */
+export function findResponse(bytes: Buffer): Envelope | undefined {
+  if (bytes[skipBlank(bytes, 0)] !== OPEN_BRACE) return undefined
+  const scanner = new EnvelopeScanner()
+  scanner.feed(bytes)
+  return scanner.response()
 }

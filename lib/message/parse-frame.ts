@@ -4,8 +4,9 @@
 
 import { isAscii, isUtf8 } from 'node:buffer'
 import { describe, ProxyError } from '../errors.ts'
-import { CR, LF, SPACE } from '../json/bytes.ts'
+import { CLOSE_BRACE, CR, LF, OPEN_BRACE, SPACE } from '../json/bytes.ts'
 import { checkJson } from '../json/check.ts'
+import { skipBlank } from '../json/walker.ts'
 import type { Message } from '../protocol/json-rpc.ts'
 import { envelopeOf } from './envelope.ts'
 import { Frame } from './frame.ts'
@@ -14,8 +15,9 @@ import { EnvelopeError } from './refusal.ts'
 import { isEnvelope } from './schemas.ts'
 
 /**
- * Reads a frame. The frame keeps `bytes` itself, not a copy. The function replaces line breaks in
- * `bytes` by spaces, because a line of stdio and an SSE event cannot hold line breaks.
+ * Reads a frame. The frame keeps `bytes` itself, not a copy, without the white space round the
+ * message. The function replaces line breaks in `bytes` by spaces, because a line of stdio and an
+ * SSE event cannot hold line breaks.
  *
  * @param text the decoded bytes, if the caller has already decoded them
  * @throws ProxyError `ERR_FRAME_SYNTAX` if the bytes are not UTF-8 or not JSON,
@@ -24,8 +26,16 @@ import { isEnvelope } from './schemas.ts'
 export function parseFrame(bytes: Buffer, text?: string): Frame {
   const message = bytes.length < large ? parse(text ?? decode(bytes)) : parseLarge(bytes)
   if (!isEnvelope(message)) throw new EnvelopeError(message)
-  removeLineBreaks(bytes)
-  return new Frame(bytes, envelopeOf(message as Message))
+  const object = trim(bytes)
+  removeLineBreaks(object)
+  return new Frame(object, envelopeOf(message as Message))
+}
+
+// Removes the white space round an object. Some peers accept no white space after a message.
+function trim(bytes: Buffer): Buffer {
+  const { length } = bytes
+  if (bytes[0] === OPEN_BRACE && bytes[length - 1] === CLOSE_BRACE) return bytes
+  return bytes.subarray(skipBlank(bytes, 0), bytes.lastIndexOf(CLOSE_BRACE) + 1)
 }
 
 /**

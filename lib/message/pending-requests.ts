@@ -33,6 +33,11 @@ export class PendingRequests {
     return frame.kind === 'response' && frame.id !== undefined && this.#settle(frame.id)
   }
 
+  /** Returns whether the frame is a response, but to no pending request. */
+  isStray({ kind, id }: Frame): boolean {
+    return kind === 'response' && id !== undefined && !this.#ids.has(id)
+  }
+
   /** Returns a copy of the ids of the pending requests. */
   get ids(): Id[] {
     return [...this.#ids]

@@ -177,6 +177,10 @@ export class ChildTransport extends Transport {
   }
 
   readonly #onFrame = (frame: Frame): void => {
+    if (this.#pending.isStray(frame)) {
+      this.#log.debug(`dropped a response to no pending request (id ${frame.id})`)
+      return
+    }
     this.#pending.answered(frame)
     this.#lines?.received(frame)
     const mayPause = !this.#exited || this.#restSize > maxRest

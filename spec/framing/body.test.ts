@@ -17,7 +17,7 @@ t.test('a body is the same wherever it was cut', async (t) => {
     for (const part of parts) parser.feed(part)
     t.strictSame(read(parser.end()), {
       batch: false,
-      texts: ['  {"jsonrpc":"2.0",  "method":"é😀"} ']
+      texts: ['{"jsonrpc":"2.0",  "method":"é😀"}']
     })
   }
 })
@@ -56,8 +56,15 @@ t.test('60 MiB in 64 KiB chunks pass', async (t) => {
 t.test('a batch is read as its frames, byte for byte', async (t) => {
   const one = '{"jsonrpc":"2.0","id":9007199254740993,"method":"a","params":{"b":["],[",{}]}}'
   const two = '{"method":"c","jsonrpc":"2.0"}'
-  t.strictSame(read(` [${one},\n${two} ]\n`), { batch: true, texts: [one, ` ${two} `] })
+  t.strictSame(read(` [${one},\n${two} ]\n`), { batch: true, texts: [one, two] })
   t.strictSame(read(`[${one}]`), { batch: true, texts: [one] })
+})
+
+t.test('a byte order mark at the start of a body is skipped', async (t) => {
+  const text = '{"jsonrpc":"2.0","method":"m"}'
+  t.strictSame(read(`\ufeff${text}`), { batch: false, texts: [text] })
+  t.strictSame(read(`\ufeff[${text}]`), { batch: true, texts: [text] })
+  t.throws(() => read(`\ufeff\ufeff${text}`), { code: 'ERR_FRAME_SYNTAX' })
 })
 
 t.test('any batch keeps the bytes of its messages', async (t) => {

@@ -34,6 +34,14 @@ t.test('what is no object or array is given at the end, and white space never', 
   t.strictSame(valuesOf([]), [])
 })
 
+t.test('a value and the text behind it are given together', async (t) => {
+  t.strictSame(valuesOf([Buffer.from('{"a":1} [2] and {"b":1}')]), ['{"a":1}', '[2] and {"b":1}'])
+  t.strictSame(valuesOf([Buffer.from('{"a":1}'), Buffer.from(' and more')]), [
+    '{"a":1}',
+    'and more'
+  ])
+})
+
 t.test('each value may be as large as the limit, and not larger', async (t) => {
   t.strictSame(valuesOf([Buffer.from('{"a":1}{"b":2}')], 7), ['{"a":1}', '{"b":2}'])
   t.throws(() => valuesOf([Buffer.from('{"a":12}')], 7), { code: 'ERR_FRAME_TOO_LARGE' })

@@ -43,7 +43,37 @@ t.test('the same bytes give the same frames wherever they are cut', async (t) =>
     const { told, feed, end } = reader()
     parts.forEach(feed)
     end()
-    t.strictSame(told, frames)
+    t.strictSame(
+      told,
+      frames.map((frame) => frame.trim())
+    )
+  }
+})
+
+t.test('a byte order mark is skipped at the start of the stream, and nowhere else', async (t) => {
+  const ok = '{"jsonrpc":"2.0","method":"ok"}'
+  for (const parts of cuts(Buffer.from(`\ufeff${ok}\n\ufeff${ok}\n${ok}\n`))) {
+    const { told, feed } = reader()
+    parts.forEach(feed)
+    t.strictSame(told, [ok, ['ERR_FRAME_SYNTAX', undefined], ok])
+  }
+})
+
+t.test('the id of a response is found in a line that is not JSON or not UTF-8', async (t) => {
+  const lines: [string, unknown][] = [
+    ['{"jsonrpc":"2.0","id":1,"result":{"n":NaN}}', { kind: 'response', id: 1 }],
+    [' {"jsonrpc":"2.0","result":"\xe9","id":"a"}', { kind: 'response', id: 'a' }],
+    ['{"id":2,"error":{"code":1,"message":"x"}', { kind: 'response', id: 2 }],
+    ['{"jsonrpc":"2.0","id":3,"method":"m","params":{"result":NaN}}', undefined],
+    ['{"jsonrpc":"2.0","id":3,"method":"m","result":NaN}', undefined],
+    ['{"jsonrpc":"2.0","result":NaN}', undefined],
+    ['{"jsonrpc":"2.0","id":[3],"result":NaN}', undefined],
+    ['sent {"jsonrpc":"2.0","id":4,"result":{}}', undefined]
+  ]
+  for (const [line, envelope] of lines) {
+    const { told, feed } = reader()
+    feed(Buffer.from(`${line}\n`, 'latin1'))
+    t.strictSame(told, [['ERR_FRAME_SYNTAX', envelope]], line)
   }
 })
 

@@ -122,6 +122,18 @@ t.test('what is not UTF-8 does not spoil the events after it', async (t) => {
   t.strictSame(told, [['ERR_FRAME_SYNTAX', undefined, 'the event is not UTF-8'], ok])
 })
 
+t.test('an event that is not UTF-8 shows the id of its response', async (t) => {
+  const text = 'id: 1\ndata: {"jsonrpc":"2.0","id":1,\ndata: "result":"\xe9"}\n\n'
+  t.strictSame(read([Buffer.from(text, 'latin1')]), [
+    ['ERR_FRAME_SYNTAX', { kind: 'response', id: 1 }, 'the event is not UTF-8']
+  ])
+})
+
+t.test('a comment or a name that is not UTF-8 does not spoil its event', async (t) => {
+  const text = `: caf\xe9\nevent: message\ndata: ${ok}\n\nevent: \xe9\ndata: x\n\n`
+  t.strictSame(read([Buffer.from(text, 'latin1')]), [ok, { name: '\ufffd', data: 'x' }])
+})
+
 t.test('nobody has to listen for more than messages', async (t) => {
   const told: string[] = []
   const parser = new SseParser({

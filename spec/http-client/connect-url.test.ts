@@ -5,8 +5,11 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import type { Script, ServerExchange } from '../../fixtures/servers/http.js'
+import { answer as answerOf } from '../../fixtures/servers/http.js'
+import type { Json, Script, ServerExchange, ServerStream } from '../../fixtures/servers/http.js'
 import { connectUrl } from '../../lib/http-client/connect-url.ts'
+import type { Frame } from '../../lib/message/frame.ts'
+import { metaKeys } from '../../lib/protocol/meta-keys.ts'
 import { reconnect } from '../../lib/wrappers/reconnect.ts'
 import { KeptLog, notification, request } from '../helpers.ts'
 import {
@@ -105,6 +108,100 @@ test('400, 404 and 405 lead to HTTP+SSE, other failures do not', async (t) => {
     t.ok(transport.destroyed)
     t.strictSame(sent(server, 'GET'), [], text)
   }
+})
+
+const modern = (id: number, method = 'server/discover'): Frame =>
+  request(id, method, { _meta: { [metaKeys.protocolVersion]: '2026-07-28' } })
+
+/** The HTTP responses of servers of HTTP+SSE to a POST at the URL of their stream. */
+const refusals: Record<string, (exchange: ServerExchange) => unknown> = {
+  '405': ({ status }) => status(405),
+  '405 with a JSON-RPC error': ({ status }) =>
+    status(405, { jsonrpc: '2.0', id: null, error: { code: -32000, message: 'no POST' } }),
+  'an event stream': ({ sse }) => sse().send('/messages?session_id=x', { event: 'endpoint' })
+}
+
+test('a server of HTTP+SSE gets the modern requests again that it refused', async (t) => {
+  for (const [name, refuse] of Object.entries(refusals)) {
+    const { server, answer, transport, write, initialize, closed } = await overUrl(t, {
+      onPost: (_message, exchange) => refuse(exchange),
+      onGet: (exchange) => server.script.onSse?.(exchange)
+    })
+    // The fixture has its event stream at another path, and its default handler keeps the session.
+    const streams: ServerStream[] = []
+    server.script.onSse = ({ sse }) => {
+      const stream = sse()
+      streams.push(stream)
+      stream.send('/messages?session_id=y', { event: 'endpoint' })
+    }
+    server.script.onMessage = (message: Json, { status }) => {
+      status(202)
+      if (message.id !== undefined) streams[0]?.send(answerOf(message))
+    }
+    await write(modern(1))
+    await write(modern(2, 'tools/list'))
+    t.match(await answer(1), { result: { method: 'server/discover' } }, name)
+    t.match(await answer(2), { result: { method: 'tools/list' } })
+    await initialize()
+    transport.end()
+    t.equal(await closed, undefined)
+    const messages = server.received.filter(({ path }) => path === '/messages')
+    t.strictSame(
+      messages.map(({ message }) => message.method),
+      ['server/discover', 'tools/list', 'initialize', 'notifications/initialized']
+    )
+  }
+})
+
+test('a modern request and a request of another revision both reach a server of HTTP+SSE', async (t) => {
+  const { transport, frames, closed, server } = await overOld(t)
+  transport.write(modern(1))
+  transport.end(opening())
+  t.equal(await closed, undefined)
+  t.strictSame(frames.map(({ id }) => id).sort(), [1, 'init'])
+  const ended = await overOld(t)
+  ended.transport.end(modern(1))
+  t.equal(await ended.closed, undefined)
+  t.strictSame(
+    ended.frames.map(({ id }) => id),
+    [1]
+  )
+  t.equal(sent(server, 'GET').length, 1)
+})
+
+test('after a result, or with another status, a modern request does not lead to HTTP+SSE', async (t) => {
+  const {
+    server,
+    transport,
+    answer: to
+  } = await overUrl(t, {
+    onPost: (message, { json, status }) =>
+      message.id === 2 ? json(answerOf(message)) : status(message.id === 1 ? 404 : 405)
+  })
+  for (const id of [1, 2, 3]) {
+    transport.write(modern(id))
+    t.match(await to(id), id === 2 ? { result: {} } : { error: { code: -32000 } })
+  }
+  t.strictSame(sent(server, 'GET'), [])
+})
+
+test('once initialize has its response, a modern request does not lead to HTTP+SSE', async (t) => {
+  const initialized = gate()
+  const {
+    transport,
+    initialize,
+    answer: to
+  } = await overUrl(t, {
+    onPost: async (message, { status, byDefault }) => {
+      if (message.id !== 1) return byDefault()
+      await initialized.opened
+      status(405)
+    }
+  })
+  transport.write(modern(1))
+  await initialize()
+  initialized.open()
+  t.match(await to(1), { error: { message: /answered 405$/ } })
 })
 
 test('400 with a JSON-RPC error is a response, not a refusal of the transport', async (t) => {

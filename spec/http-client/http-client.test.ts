@@ -9,6 +9,7 @@ import { ProxyError } from '../../lib/errors.ts'
 import type { TokenSource } from '../../lib/http-client/auth/token-source.ts'
 import { HttpClient } from '../../lib/http-client/http-client.ts'
 import type { ResponseHandler } from '../../lib/http-client/http-exchange.ts'
+import { version } from '../../lib/version.ts'
 import { request } from '../helpers.ts'
 import type { notification } from '../helpers.ts'
 import { byMethod, gate, opening, overHttp, overSse, sent, shown } from './helpers.ts'
@@ -35,6 +36,20 @@ test('every request has the configured headers, except those that the protocol s
   t.equal(post?.headers['content-type'], 'application/json')
   t.equal(post?.headers['mcp-session-id'], 'mine')
   t.match(second?.headers['mcp-session-id'], /^[\da-f-]{36}$/)
+})
+
+test('every request names the proxy in User-Agent, unless the caller does', async (t) => {
+  const plain = await overHttp(t)
+  await plain.initialize()
+  const old = await overSse(t)
+  await old.initialize()
+  for (const { headers } of [...plain.server.received, ...old.server.received]) {
+    t.equal(headers['user-agent'], `mcp-duplex/${version}`)
+  }
+
+  const own = await overHttp(t, {}, { headers: { 'User-Agent': 'mine' } })
+  await own.initialize()
+  for (const { headers } of own.server.received) t.equal(headers['user-agent'], 'mine')
 })
 
 test('informational responses are skipped', async (t) => {

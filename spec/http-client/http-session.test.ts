@@ -393,6 +393,64 @@ test('frames that are piped in at once get their responses, and no GET stream op
   )
 })
 
+test('the first of several session ids counts, and the log says so once', async (t) => {
+  const headers: [value: string | string[], used: string, warns: boolean][] = [
+    [['one', 'two'], 'one', true],
+    ['one, two', 'one', true],
+    [['one', 'one'], 'one', false],
+    ['a,b', 'a,b', false],
+    [['', 'one'], 'one', false]
+  ]
+  for (const [value, used, warns] of headers) {
+    const { initialize, ask, server, log } = await overHttp(
+      t,
+      {
+        onPost: (_message, { res, byDefault }) => {
+          res.setHeader('mcp-session-id', value)
+          byDefault()
+        },
+        onGet: ({ status }) => status(405),
+        onDelete: ({ status }) => status(200)
+      },
+      { server: { sessions: false } }
+    )
+    await initialize()
+    await ask('tools/list')
+    for (const { headers } of sent(server, 'POST').slice(1)) {
+      t.equal(headers['mcp-session-id'], used)
+    }
+    const warnings = log.lines.filter((line) => line.startsWith('warn'))
+    t.equal(warnings.length, warns ? 1 : 0, JSON.stringify(value))
+    if (warns) t.match(warnings[0], /sent several session ids in one response/)
+  }
+})
+
+test('a session keeps its id when a later response has another, and the log says so once', async (t) => {
+  let count = 0
+  const { initialize, ask, server, log } = await overHttp(
+    t,
+    {
+      onPost: (_message, { res, byDefault }) => {
+        res.setHeader('mcp-session-id', `id-${++count}`)
+        byDefault()
+      },
+      onGet: ({ status }) => status(405),
+      onDelete: ({ status }) => status(200)
+    },
+    { server: { sessions: false } }
+  )
+  await initialize()
+  await ask('tools/list')
+  await ask('tools/list')
+  for (const { headers } of sent(server, 'POST').slice(1)) {
+    t.equal(headers['mcp-session-id'], 'id-1')
+  }
+  t.match(
+    log.lines.filter((line) => line.startsWith('warn')),
+    [/sent a new session id after the session began/]
+  )
+})
+
 test('the server may refuse the end of the session', async (t) => {
   const answers: Record<string, (exchange: ServerExchange) => unknown> = {
     'a status': ({ status }) => status(405, 'not here'),

@@ -205,13 +205,27 @@ test('a connection that breaks after the response is no error', async (t) => {
   t.equal(frames.length, 2)
 })
 
-test('text after the response is ignored', async (t) => {
+test('a response with text behind it is an error', async (t) => {
   const { frames, ask } = await overHttp(t, {
     onPost: ({ id }, { json }) => json(`{"jsonrpc":"2.0","id":"${id}","result":{}} and more`)
   })
-  t.match(await ask('tools/call', { name: 'x', _meta }), { result: {} })
-  t.match(await ask('tools/call', { name: 'x', _meta }), { result: {} })
+  const error = { code: -32000, message: /sent an invalid message: the message is not JSON/ }
+  t.match(await ask('tools/call', { name: 'x', _meta }), { error })
+  t.match(await ask('tools/call', { name: 'x', _meta }), { error })
   t.equal(frames.length, 2)
+})
+
+test('text that comes after the response was read is only logged', async (t) => {
+  const { transport, answer, frames, log } = await overHttp(t, {
+    onPost: ({ id }, { res }) => {
+      res.writeHead(200, { 'content-type': 'application/json' })
+      res.write(JSON.stringify({ jsonrpc: '2.0', id, result: {} }))
+      void answer(id).then(() => res.end(' and more'))
+    }
+  })
+  transport.write(request(1, 'ping', { _meta }))
+  t.ok(await log.lines.until((line) => line.startsWith('debug: after the response: ')))
+  t.equal(frames.length, 1)
 })
 
 /** JSON nested `depth` levels deep: too deep for a function that calls itself at each level. */

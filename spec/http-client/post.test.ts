@@ -42,7 +42,11 @@ test('a JSON response keeps its bytes', async (t) => {
   const { transport, answer: to, frames } = await withCall(t, ({ json }) => json(body))
   transport.write(request(1, 'call'))
   await to(1)
-  t.equal(String(frames.at(-1)).trim(), body.replace(/[\r\n]/g, ' ').trim())
+  t.equal(
+    String(frames.at(-1)),
+    body.replace(/[\r\n]/g, ' ').trim(),
+    'without white space round it'
+  )
 })
 
 test('a response on a stream comes after the messages before it', async (t) => {
@@ -122,7 +126,9 @@ test('a JSON response gives the same frames with a content length and without', 
     [`[${note},${result}]`, [note, result]],
     [`${note}\n${result}`, [note, result]],
     [`${note}[${note} , ${result}]${note}`, [note, note, result, note]],
-    [`${result} and more`, [result]],
+    [`\ufeff${result}`, [result]],
+    [`${result} and more`, [], noMessage],
+    [`${note}${result}}`, [note], noMessage],
     [`${note}{}`, [note], noMessage],
     [note, [note], 'sent no response to the request'],
     ['{"jsonrpc":', [], noMessage],
@@ -400,7 +406,7 @@ test('an invalid message on a stream is logged and skipped', async (t) => {
       /sent an invalid message: the message is not a JSON-RPC/
     ]
   )
-  t.match(parsed(frames.at(-2)), { id: 'other', error: { code: -32600 } })
+  t.equal(frames.at(-2)?.id, 'init', 'nobody waits for the response with the id "other"')
   // An invalid request gets an error.
   const back = await server.received.until(({ message }) => message?.id === 'bad')
   t.match(back?.message, { id: 'bad', error: { code: -32600 } })
@@ -411,12 +417,55 @@ test('a request fails when its stream ends after an unreadable event', async (t)
   const { ask, server } = await withCall(t, ({ sse }) => {
     const stream = sse()
     stream.send(progress(1), { id: 1 })
-    stream.raw(Buffer.from('data: {"jsonrpc":"2.0","id":1,"result":"\xff"}\n\n', 'latin1'))
+    stream.raw(Buffer.from('data: {"jsonrpc":"2.0","result":"\xff"}\n\n', 'latin1'))
     stream.end()
   })
   const { error } = await ask('call')
   t.match(error?.message, /ended the stream before the response: the event is not UTF-8$/)
   t.strictSame(sent(server, 'GET'), [], 'resuming would bring the same event')
+})
+
+test('a call fails at once when the event with its response is unreadable', async (t) => {
+  const results = ['{"n":NaN}', '"\xe9"', '{"cut":"off', '\x01"']
+  const { ask, frames } = await withCall(t, ({ sse }, { id, params }) => {
+    const text = `{"jsonrpc":"2.0","id":"${id}","result":${results[params.index as number]}}`
+    // The stream stays open.
+    sse().raw(Buffer.from(`data: ${text}\n\n`, 'latin1'))
+  })
+  for (const index of results.keys()) {
+    t.match(await ask('call', { index }), {
+      error: { code: -32000, message: /\/mcp sent an invalid message: the (message|event) is not/ }
+    })
+  }
+  t.equal(frames.length, 1 + results.length)
+})
+
+test('a byte order mark at the start of a body is skipped', async (t) => {
+  const { ask } = await withCall(t, ({ res, status, sse }, { id, params }) => {
+    if (params.as === 'sse') return sse().raw(`\ufeffdata: ${JSON.stringify(result(id))}\n\n`)
+    if (params.as === 'json') {
+      res.writeHead(200, { 'content-type': 'application/json' })
+      return res.end(`\ufeff${JSON.stringify(result(id))}`)
+    }
+    status(400, `\ufeff${JSON.stringify({ jsonrpc: '2.0', id, error: { code: 7, message: 'x' } })}`)
+  })
+  t.match(await ask('call', { as: 'sse' }), { result: 'done' })
+  t.match(await ask('call', { as: 'json' }), { result: 'done' })
+  t.match(await ask('call', { as: 'error' }), { error: { code: 7 } })
+})
+
+test('several values in a JSON response are logged once', async (t) => {
+  const { ask, log } = await withCall(t, ({ json }, { id }) =>
+    json(
+      `${JSON.stringify(progress(1))}\n${JSON.stringify(progress(2))}\n${JSON.stringify(result(id))}`
+    )
+  )
+  await ask('call')
+  await ask('call')
+  t.match(
+    log.lines.filter((line) => line.startsWith('warn')),
+    [/\/mcp sends several messages in one JSON response$/]
+  )
 })
 
 /** A call whose response comes in parts: the first on the POST, the others on GETs that resume it. */

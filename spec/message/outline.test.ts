@@ -18,10 +18,10 @@ const isJson = (text: string): boolean => {
   }
 }
 
-/** Whether the text is a frame whose bytes are the text. */
+/** Whether the text is a frame whose bytes are the text without the white space round it. */
 const isFrame = (text: string): boolean => {
   try {
-    return String(parseFrame(Buffer.from(text))) === text
+    return String(parseFrame(Buffer.from(text))) === text.trim()
   } catch (error) {
     if ((error as { code?: string }).code === 'ERR_FRAME_SYNTAX') return false
     throw error

@@ -7,6 +7,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Frame } from '../../lib/message/frame.ts'
+import type { Message } from '../../lib/protocol/json-rpc.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import type { ChildOptions, ChildTransport } from '../../lib/stdio/connect-child.ts'
 import type { ServerGoneError } from '../../lib/streams/server-gone-error.ts'
@@ -83,12 +84,15 @@ t.test('a server gets its environment and working directory', async (t) => {
     console.log(JSON.stringify({ jsonrpc: '2.0', id: 1, result }))
   `)
   const cwd = t.testdir()
-  const own = watch(connect(t, { ...report, cwd, env: { A: '1' } }))
-  t.match((await own.answer(1)).result, { A: '1', cwd })
+  const ask = (options: ChildOptions): Promise<Message> => {
+    const transport = connect(t, options)
+    transport.write(request(1, 'report'))
+    return watch(transport).answer(1)
+  }
+  t.match((await ask({ ...report, cwd, env: { A: '1' } })).result, { A: '1', cwd })
   process.env.SECRET_OF_OURS = 'x'
   t.teardown(() => delete process.env.SECRET_OF_OURS)
-  const safe = watch(connect(t, report))
-  const { names } = (await safe.answer(1)).result as { names: string[] }
+  const { names } = (await ask(report)).result as { names: string[] }
   t.ok(names.includes('PATH'))
   t.notOk(names.includes('SECRET_OF_OURS'))
 })
@@ -153,7 +157,8 @@ t.test('all output before a crash waits for a slow reader', async (t) => {
   const transport = connect(
     t,
     script(`
-      const line = (id) => JSON.stringify({ jsonrpc: '2.0', id, result: 'x'.repeat(100) })
+      const pad = 'x'.repeat(100)
+      const line = (id) => JSON.stringify({ jsonrpc: '2.0', method: 'line', params: { id, pad } })
       let text = ''
       for (let id = 1; id <= ${count}; id++) text += line(id) + '\\n'
       require('fs').writeSync(1, text + line('the last, without a newline'))
@@ -164,7 +169,7 @@ t.test('all output before a crash waits for a slow reader', async (t) => {
   const failed = once(transport, 'error')
   const ids: unknown[] = []
   for await (const frame of transport as AsyncIterable<Frame>) {
-    if (ids.push(frame.id) === 1) await ended(transport.pid as number)
+    if (ids.push(frame.message().params?.id) === 1) await ended(transport.pid as number)
     await turn()
   }
   t.match(await failed, [{ code: 'ERR_SERVER_EXITED', message: /code 1; it said: gone$/ }])
@@ -292,20 +297,47 @@ t.test('a request of the server over the limit gets an error response', async (t
 })
 
 t.test('an invalid request of the server gets an error response', async (t) => {
-  const { transport, answer } = await open(
+  const { transport, frames } = await open(
     t,
     script(`
       const lines = require('readline').createInterface(process.stdin)
       lines.on('line', (line) => {
         const { id, error } = JSON.parse(line)
-        if (error) console.log(JSON.stringify({ jsonrpc: '2.0', id: 'told', result: { id, error } }))
+        const told = { jsonrpc: '2.0', method: 'told', params: { id, error } }
+        if (error) console.log(JSON.stringify(told))
         else console.log(JSON.stringify({ jsonrpc: '2.0', id, result: {} }))
         if (id === 'go') console.log(JSON.stringify({ id: 9, method: 'roots/list' }))
       })
     `)
   )
   transport.write(request('go', 'ping'))
-  t.match((await answer('told')).result, { id: 9, error: { code: -32600 } })
+  const told = await frames.until(({ method }) => method === 'told')
+  t.match(told?.message().params, { id: 9, error: { code: -32600 } })
+})
+
+t.test('a response that nobody waits for is dropped', async (t) => {
+  const log = new KeptLog()
+  const { transport, frames, ask } = await open(t, {
+    ...script(`
+      const lines = require('readline').createInterface(process.stdin)
+      const respond = (id) => console.log(JSON.stringify({ jsonrpc: '2.0', id, result: {} }))
+      lines.on('line', (line) => {
+        const { id, method, params } = JSON.parse(line)
+        if (method === 'notifications/cancelled') respond(params.requestId)
+        else if (method !== 'cancel-me') [id, id, 'unknown'].forEach(respond)
+      })
+    `),
+    log
+  })
+  transport.write(request('c', 'cancel-me'))
+  transport.write(notification('notifications/cancelled', { requestId: 'c' }))
+  await ask('ping')
+  await ask('ping')
+  t.strictSame(
+    frames.map(({ id }) => id),
+    ['watched-1', 'watched-2', 'watched-3']
+  )
+  t.match(log.lines, [/^debug: started/, ...Array<RegExp>(4).fill(/^debug: dropped a response to/)])
 })
 
 t.test('what a descendant writes without end after a crash does not fill the memory', async (t) => {

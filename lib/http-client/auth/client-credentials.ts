@@ -11,6 +11,7 @@ import type {
 import type { Dispatcher } from 'undici'
 import { ProxyError } from '../../errors.ts'
 import { limits } from '../../limits.ts'
+import { userAgent } from '../../version.ts'
 import { SharedToken } from './shared-token.ts'
 import type { TokenFetcher } from './shared-token.ts'
 import type { TokenSource } from './token-source.ts'
@@ -153,7 +154,8 @@ class TokenEndpoint implements TokenFetcher {
     const { default: request } = await import('undici/lib/api/api-request.js')
     try {
       const path = pathname + search
-      const options = { origin, path, method: 'POST', headers, body: form, signal }
+      const allHeaders = { ...headers, 'user-agent': userAgent, 'accept-encoding': 'identity' }
+      const options = { origin, path, method: 'POST', headers: allHeaders, body: form, signal }
       const { statusCode: status, body } = await request.call(dispatcher, options)
       // The response's own headers are dropped. The library does not read the body if the content
       // type is wrong or if there is a `WWW-Authenticate` header.

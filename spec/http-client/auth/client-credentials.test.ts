@@ -11,6 +11,7 @@ import { clientCredentials } from '../../../lib/http-client/auth/client-credenti
 import type { ClientCredentialsOptions } from '../../../lib/http-client/auth/client-credentials.ts'
 import type { TokenSource } from '../../../lib/http-client/auth/token-source.ts'
 import { createAgent } from '../../../lib/http-client/connections/agent.ts'
+import { version } from '../../../lib/version.ts'
 
 interface Asked {
   path: string
@@ -112,6 +113,8 @@ test('the token request is the one of RFC 6749', async (t) => {
       path: '/token?a=b',
       headers: {
         accept: 'application/json',
+        'accept-encoding': 'identity',
+        'user-agent': `mcp-duplex/${version}`,
         'content-type': /^application\/x-www-form-urlencoded/
       },
       basic: 'client-1:s3cret'
