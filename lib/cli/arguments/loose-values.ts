@@ -38,7 +38,7 @@ export class LooseValues {
     const moved: string[] = []
     for (const { given, word } of this.#trusts) {
       const isValue = command === undefined ? isNamed : isUrl(command)
-      if (isValue && !isUrl(word)) given.values = [word]
+      if (word === '' || (isValue && !isUrl(word))) given.values = [word]
       else moved.push(word)
     }
     for (const given of this.#origins) {

@@ -72,11 +72,12 @@ function readFlag(name: FlagName, all: (key: string) => string[], pairs: Pair[])
       return values.length === 0 && 'default' in flag ? flag.default : values
     }
     default: {
-      // The last text of the name and of the alias counts. Both must be valid. The name wins.
-      const values = keysOf(name).flatMap((key) => {
-        const text = all(key).at(-1)
-        return text === undefined ? [] : [flag.kind.read(`--${key}`, text)]
-      })
+      // The last text of the name and of the alias counts. All must be valid. The name wins.
+      const values = keysOf(name).flatMap((key) =>
+        all(key)
+          .map((text) => flag.kind.read(`--${key}`, text))
+          .slice(-1)
+      )
       return values.length === 0 ? flag.default : values[0]
     }
   }

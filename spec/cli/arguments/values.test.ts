@@ -61,6 +61,11 @@ t.test('a port is a number from 0 to 65535', async (t) => {
   }
 })
 
+t.test('each value of a repeated flag must be valid', async (t) => {
+  await mistake(t, ['x', '--port', 'y', '--port', '80'], /^--port needs a number/)
+  await mistake(t, ['x', '--verify-ssl=none', '--no-verify-ssl'], /^--verify-ssl takes true, false/)
+})
+
 t.test('--shared is a switch', async (t) => {
   t.match(await server(['--shared', 'x']), { shared: true })
 })

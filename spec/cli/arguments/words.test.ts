@@ -142,6 +142,7 @@ t.test('any word after --verify-ssl is its value if there is a URL too', async (
   t.match(await server(['--verify-ssl', 'uvx', 'fetch']), {
     default: { command: 'uvx', args: ['fetch'] }
   })
+  await mistake(t, ['--verify-ssl', '', 'uvx'], /^--verify-ssl takes true, false or a PEM file/)
   t.match(await server(['--verify-ssl', '--', 'uvx']), { default: { command: 'uvx' } })
   t.match(await client(['--verify-ssl', sse, 'word']), { server: { url: { href: sse } } })
 })
