@@ -2,19 +2,28 @@
 // pushes each frame to the readable side. When `push` returns false, the buffer is full, and the
 // client has to wait. Until `_read` is called, the proxy does not read the body of the next POST,
 // and does not send the 202 for the last one.
+//
+// Node counts the frames in the buffer, but not their bytes. So this class also counts bytes: after
+// `maxBuffered` bytes, the client has to wait until the buffer is empty.
 
 import { Duplex } from 'node:stream'
 import { internalError } from '../errors.ts'
 import type { Frame } from '../message/frame.ts'
+import { frameBuffers } from '../streams/frame-buffers.ts'
+
+/** How many bytes of frames may be in the buffer before the client has to wait. */
+const maxBuffered = 1024 * 1024
 
 export abstract class ClientTransport extends Duplex {
   /** The id of the session. */
   readonly id: string
   #full = false
+  /** The size of the frames that were pushed since the buffer was last empty, in bytes. */
+  #bufferedSize = 0
   #waiting: (() => void)[] = []
 
   constructor(id: string) {
-    super({ objectMode: true })
+    super({ ...frameBuffers, readableHighWaterMark: 16 })
     this.id = id
   }
 
@@ -28,7 +37,7 @@ export abstract class ClientTransport extends Duplex {
    * Whether `receive` can take the next frame. A destroyed transport takes frames and drops them.
    */
   get hasRoom(): boolean {
-    return !this.#full || this.destroyed
+    return (!this.#full && this.#bufferedSize < maxBuffered) || this.destroyed
   }
 
   /** Calls `callback` as soon as the transport can take the client's next frame. */
@@ -47,6 +56,7 @@ export abstract class ClientTransport extends Duplex {
   receive(frame: Frame): void {
     try {
       if (!this.push(frame)) this.#full = true
+      if (this.readableLength > 0) this.#bufferedSize += frame.bytes.length
     } catch (error) {
       this.once('error', () => {}).destroy(internalError())
       throw error
@@ -55,7 +65,17 @@ export abstract class ClientTransport extends Duplex {
 
   override _read(): void {
     this.#full = false
-    this.releaseWaiting()
+    if (this.hasRoom) this.releaseWaiting()
+  }
+
+  // Node calls `_read` while the buffer has frames. So this method finds out when it is empty.
+  override read(size?: number): unknown {
+    const frame: unknown = super.read(size)
+    if (this.#bufferedSize > 0 && this.readableLength === 0) {
+      this.#bufferedSize = 0
+      if (this.hasRoom) this.releaseWaiting()
+    }
+    return frame
   }
 
   /**

@@ -15,6 +15,7 @@ import { PendingRequests } from '../message/pending-requests.ts'
 import { refuse } from '../message/refusal.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
+import { frameBuffers } from '../streams/frame-buffers.ts'
 import { ServerGoneError } from '../streams/server-gone-error.ts'
 import { serverEnvironment } from './environment.ts'
 import { findCommand } from './find-command.ts'
@@ -94,7 +95,7 @@ export class ChildTransport extends Duplex {
   #exitError: ServerGoneError | undefined
 
   constructor(options: ChildOptions) {
-    super({ objectMode: true })
+    super(frameBuffers)
     this.#options = options
     this.#log = options.log ?? silent
     this.#stderr = new StderrTail((line) => this.#log.info(line))

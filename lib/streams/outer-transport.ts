@@ -5,13 +5,14 @@
 import { addAbortSignal, Duplex } from 'node:stream'
 import type { Frame } from '../message/frame.ts'
 import type { Callback, DestroyCallback } from './callbacks.ts'
+import { frameBuffers } from './frame-buffers.ts'
 
 export abstract class OuterTransport extends Duplex {
   /** The inner transport. It is undefined before `attach` and after the inner transport closed. */
   protected inner: Duplex | undefined
 
   constructor(signal?: AbortSignal) {
-    super({ objectMode: true })
+    super(frameBuffers)
     // An already aborted signal destroys this transport, so the subclass's constructor runs first.
     if (signal) process.nextTick(() => addAbortSignal(signal, this))
   }
