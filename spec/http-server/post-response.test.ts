@@ -280,7 +280,7 @@ test('a client that has disconnected before is noticed', async (t) => {
     headFor: () => ({ status: 200 }),
     openStream: (response) => new EventStream(response, 0),
     postOnEnd: () => calls.push('end'),
-    postOnClose: (post, complete) => calls.push(complete)
+    postOnClose: (_post, complete) => calls.push(complete)
   }
   const post = new PostResponse(owner, response, [request(1)], false, { json: true, events: true })
   t.notOk(post.connected)
