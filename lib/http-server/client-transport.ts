@@ -2,20 +2,28 @@
 // pushes each frame to the readable side. When `push` returns false, the buffer is full, and the
 // client has to wait. Until `_read` is called, the proxy does not read the body of the next POST,
 // and does not send the 202 for the last one.
+//
+// Node counts the frames in the buffer, but not their bytes. So this class also counts bytes: after
+// `maxBuffered` bytes, the client has to wait until the buffer is empty.
 
 import { internalError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { Transport } from '../streams/transport.ts'
 
+/** How many bytes of frames may be in the buffer before the client has to wait. */
+const maxBuffered = 1024 * 1024
+
 export abstract class ClientTransport extends Transport {
   /** The id of the session. */
   readonly id: string
   #full = false
+  /** The size of the frames that were pushed since the buffer was last empty, in bytes. */
+  #bufferedSize = 0
   #waiting: (() => void)[] = []
 
   constructor(id: string, log?: Log) {
-    super({ log })
+    super({ log, readableHighWaterMark: 16 })
     this.id = id
   }
 
@@ -29,7 +37,7 @@ export abstract class ClientTransport extends Transport {
    * Whether `receive` can take the next frame. A destroyed transport takes frames and drops them.
    */
   get hasRoom(): boolean {
-    return !this.#full || this.destroyed
+    return (!this.#full && this.#bufferedSize < maxBuffered) || this.destroyed
   }
 
   /** Calls `callback` as soon as the transport can take the client's next frame. */
@@ -48,6 +56,7 @@ export abstract class ClientTransport extends Transport {
   receive(frame: Frame): void {
     try {
       if (!this.push(frame)) this.#full = true
+      if (this.readableLength > 0) this.#bufferedSize += frame.bytes.length
     } catch (error) {
       this.once('error', () => {}).destroy(internalError())
       throw error
@@ -56,7 +65,17 @@ export abstract class ClientTransport extends Transport {
 
   override _read(): void {
     this.#full = false
-    this.releaseWaiting()
+    if (this.hasRoom) this.releaseWaiting()
+  }
+
+  // Node calls `_read` while the buffer has frames. So this method finds out when it is empty.
+  override read(size?: number): unknown {
+    const frame: unknown = super.read(size)
+    if (this.#bufferedSize > 0 && this.readableLength === 0) {
+      this.#bufferedSize = 0
+      if (this.hasRoom) this.releaseWaiting()
+    }
+    return frame
   }
 
   /**

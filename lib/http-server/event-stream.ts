@@ -71,7 +71,12 @@ export class EventStream implements EventSink {
     const isFirst = this.#unwritten.push(events) === 1
     if (this.#size >= writeSize) this.#flush()
     else if (isFirst) process.nextTick(this.#flush)
-    if (callback !== undefined) whenWritable(this.#response, callback)
+    if (callback !== undefined) this.whenTaken(callback)
+  }
+
+  /** Calls `callback` when the client can take more, or has disconnected. */
+  whenTaken(callback: () => void): void {
+    whenWritable(this.#response, callback)
   }
 
   end(): void {

@@ -5,6 +5,7 @@
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Frame } from '../message/frame.ts'
+import type { Id } from '../protocol/json-rpc.ts'
 import type { DeadlineQueue, PendingItem } from '../streams/deadline-queue.ts'
 import { whenWritable } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
@@ -36,8 +37,13 @@ export interface PostResponseOwner {
 }
 
 export class PostResponse implements PendingItem {
-  /** The requests in the POST. There is at least one. */
-  readonly requests: Frame[]
+  /**
+   * The ids of the requests in the POST. There is at least one. The requests themselves are not
+   * kept, because they may be large, and a response may take hours.
+   */
+  readonly ids: readonly Id[]
+  /** The progress tokens of the requests. */
+  readonly tokens: readonly Id[]
   readonly #owner: PostResponseOwner
   readonly #http: ServerResponse
   readonly #accept: Accept
@@ -61,7 +67,8 @@ export class PostResponse implements PendingItem {
   ) {
     this.#owner = owner
     this.#http = response
-    this.requests = requests
+    this.ids = requests.map(({ id }) => id as Id)
+    this.tokens = requests.flatMap(({ progressToken }) => progressToken ?? noTokens)
     this.#batch = batch
     this.#accept = accept
     this.#pendingRequests = requests.length
@@ -163,6 +170,8 @@ export class PostResponse implements PendingItem {
     this.#owner.postOnClose?.(this, this.#http.writableFinished)
   }
 }
+
+const noTokens: Id[] = []
 
 /**
  * Up to this size, in bytes, the body is copied behind the headers, because the copy is faster than

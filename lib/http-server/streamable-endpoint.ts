@@ -70,6 +70,7 @@ export class StreamableEndpoint {
     // header.
     const inSession = context.sessionId !== undefined && !stateless && !namesModern(headers)
     const session = inSession ? this.#session(context) : undefined
+    session?.noteRequest(context.response)
     const body = await bodies.readFrames(context, session, session?.version === batchVersion)
     if (isModern(headers, body)) return this.#stateless.serve(context, body, 'modern')
     if (stateless) return this.#stateless.serve(context, body, 'stateless')

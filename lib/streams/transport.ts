@@ -17,6 +17,8 @@ import type { Callback } from './callbacks.ts'
 export interface TransportOptions {
   /** Gets each caught exception. Default: nothing is logged. */
   log?: Log | undefined
+  /** How many frames the readable side buffers before the other side has to wait (default 1). */
+  readableHighWaterMark?: number
 }
 
 // Node counts the frames in the buffers of a stream, and not their bytes. A frame may have 64 MiB,
@@ -32,8 +34,8 @@ const buffers = {
 export abstract class Transport extends Duplex {
   readonly #log: Log
 
-  constructor({ log = silent }: TransportOptions = {}) {
-    super(buffers)
+  constructor({ log = silent, ...options }: TransportOptions = {}) {
+    super({ ...buffers, ...options })
     this.#log = log
   }
 

@@ -1,7 +1,10 @@
 // What the transports of sessions share. Their backpressure is tested with each of them.
 
 import { PassThrough, Writable } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
 import { test } from 'tap'
+import { SessionTransport } from '../../lib/http-server/session/accept-session.ts'
+import { makeFrame } from '../../lib/message/frame.ts'
 import { KeptLog } from '../helpers.ts'
 import { FakeServer, json, respondAsUsual, serve, until } from './helpers.ts'
 
@@ -84,4 +87,40 @@ test('an exception while a frame is taken ends an HTTP+SSE connection in the sam
   t.match(JSON.parse(text), { id: 'x', error: internal })
   t.match([...client.messages], [{ id: 1, error: internal }])
   t.match(log.lines.join('\n'), 'error: POST /messages/: internal error: secret')
+})
+
+test('a client waits after a large frame until the buffer is empty', async (t) => {
+  const transport = new SessionTransport({ id: 'x' })
+  t.teardown(() => transport.destroy())
+  const large = makeFrame({
+    jsonrpc: '2.0',
+    method: 'x',
+    params: { text: 'x'.repeat(1024 * 1024) }
+  })
+  const small = makeFrame({ jsonrpc: '2.0', method: 'x' })
+  transport.receive(small)
+  t.ok(transport.hasRoom)
+  transport.receive(large)
+  t.notOk(transport.hasRoom)
+  let hasRoom = false
+  transport.whenRoom(() => (hasRoom = true))
+  await turn()
+  t.notOk(hasRoom)
+  t.equal(transport.read(), small)
+  await turn()
+  t.notOk(hasRoom, 'the large frame is still there')
+  t.equal(transport.read(), large)
+  t.ok(hasRoom)
+  t.ok(transport.hasRoom)
+})
+
+test('a large frame that is read at once does not make the client wait', async (t) => {
+  const transport = new SessionTransport({ id: 'x' })
+  t.teardown(() => transport.destroy())
+  transport.on('data', () => {})
+  await turn()
+  transport.receive(
+    makeFrame({ jsonrpc: '2.0', method: 'x', params: { text: 'x'.repeat(1024 * 1024) } })
+  )
+  t.ok(transport.hasRoom)
 })

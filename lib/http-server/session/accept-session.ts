@@ -84,6 +84,14 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   }
 
   /**
+   * Notes a POST of the client before its body is read. A client is present while it sends a body.
+   */
+  noteRequest(response: ServerResponse): void {
+    this.#clock.open()
+    response.once('close', () => this.#clock.close(!response.writableFinished))
+  }
+
+  /**
    * Takes a POST of the client. A POST without a request gets the status 202, as soon as the
    * transport has room for the next POST.
    *
@@ -182,7 +190,9 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     const post = isResponse ? this.#posts.withId(frame.id as Id) : this.#postFor(frame)
     // The response that a connected client waits for may be behind this message.
     const mayWait = !(post ?? this.#unsolicited).connected && !this.#posts.isAwaited
-    if (mayWait && !this.#store.hasRoomFor(frame)) this.#held = { frame, callback }
+    // Nobody waits for a response to no request. To read such responses would cost time without end.
+    const isDropped = isResponse && post === undefined
+    if (mayWait && (isDropped || !this.#store.hasRoomFor(frame))) this.#held = { frame, callback }
     else if (isResponse) this.#respond(frame, callback)
     else (post ?? this.#unsolicited).send(frame, callback)
   }
@@ -197,6 +207,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     this.deadlines.stop()
     this.#endAll(toProxyError(error, 'the session has ended'))
     this.releaseWaiting()
+    this.#held?.callback(error)
     callback(error)
   }
 

@@ -33,10 +33,8 @@ export class OpenPosts {
   }
 
   add(post: PostResponse): void {
-    for (const { id, progressToken } of post.requests) {
-      this.#byId.set(id as Id, post)
-      if (progressToken !== undefined) this.#byToken.set(progressToken, post)
-    }
+    for (const id of post.ids) this.#byId.set(id, post)
+    for (const token of post.tokens) this.#byToken.set(token, post)
     if (post.streams) this.#streams.add(post)
     this.update(post)
   }
@@ -54,10 +52,9 @@ export class OpenPosts {
 
   /** Removes a POST whose requests all have their responses, or can get none any more. */
   delete(post: PostResponse): void {
-    for (const { id, progressToken } of post.requests) {
-      if (this.#byId.get(id as Id) === post) this.#byId.delete(id as Id)
-      if (progressToken === undefined) continue
-      if (this.#byToken.get(progressToken) === post) this.#byToken.delete(progressToken)
+    for (const id of post.ids) if (this.#byId.get(id) === post) this.#byId.delete(id)
+    for (const token of post.tokens) {
+      if (this.#byToken.get(token) === post) this.#byToken.delete(token)
     }
     this.#streams.delete(post)
     this.#connected.delete(post)

@@ -93,6 +93,9 @@ export class ResumableStream implements EventSink {
       if (event.number > after) connection.write(event.bytes)
       this.#store.markWritten(event)
     }
+    if (this.#store.isOver) {
+      connection.whenTaken(() => connection.broken || this.#store.trim())
+    }
     this.#written = this.#last
     if (this.#ended) connection.end()
   }
@@ -112,7 +115,7 @@ export class ReplayStore {
   readonly #maxSize: number
   readonly #streams = new Map<number, ResumableStream>()
   /** The kept events of all streams, except those in `#responses`. The oldest event comes first. */
-  readonly #events: Event[] = []
+  #events: Event[] = []
   /**
    * Unwritten responses. Most of them are replaced by a smaller error. The store drops them last.
    */
@@ -153,13 +156,27 @@ export class ReplayStore {
   add(event: Event): boolean {
     this.#keep(event, this.#events)
     // The newest event is kept even if it is over the limit, because a client may wait for it.
-    while (this.#size > this.#maxSize && this.#events.length > 1) {
+    while (this.isOver && this.#events.length > 1) {
       this.#drop(this.#events.shift() as Event)
     }
-    while (this.#size > this.#maxSize && this.#responses.length > 0) {
+    while (this.isOver && this.#responses.length > 0) {
       this.#remove(this.#responses.shift() as Event)
     }
+    return this.isOver
+  }
+
+  /** Whether the kept events are over the limit. */
+  get isOver(): boolean {
     return this.#size > this.#maxSize
+  }
+
+  /** Drops events that were written to a connection, the oldest first, down to the limit. */
+  trim(): void {
+    this.#events = this.#events.filter((event) => {
+      const isDropped = this.isOver && event.written
+      if (isDropped) this.#remove(event)
+      return !isDropped
+    })
   }
 
   /** Drops the newest event, if it still is the newest. */

@@ -7,16 +7,24 @@ import { json, serve } from '../helpers.ts'
 
 /** What `OpenPosts` reads of a `PostResponse`. */
 interface FakePost {
-  requests: { id: number; progressToken?: number | string }[]
+  ids: number[]
+  tokens: (number | string)[]
   streams: boolean
   connected: boolean
   ended: boolean
 }
 
 function fake(id: number, options: Partial<FakePost> & { token?: number | string } = {}) {
-  const { token: progressToken, ...rest } = options
-  const requests = [{ id, ...(progressToken !== undefined && { progressToken }) }]
-  const post: FakePost = { requests, streams: true, connected: true, ended: false, ...rest }
+  const { token, ...rest } = options
+  const tokens = token === undefined ? [] : [token]
+  const post: FakePost = {
+    ids: [id],
+    tokens,
+    streams: true,
+    connected: true,
+    ended: false,
+    ...rest
+  }
   return { post, real: post as unknown as PostResponse }
 }
 
