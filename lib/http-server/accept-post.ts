@@ -9,6 +9,8 @@ import { toProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
 import type { Replacement } from '../json/splice.ts'
 import { limits } from '../limits.ts'
+import { silent } from '../log.ts'
+import type { Log } from '../log.ts'
 import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame } from '../message/refusal.ts'
@@ -39,10 +41,12 @@ export interface PostOptions {
    * Decides when the HTTP response becomes an event stream. Many transports may share one queue.
    */
   deadlines: DeadlineQueue
+  log?: Log | undefined
 }
 
 export class PostTransport extends Duplex implements PostResponseOwner {
   readonly deadlines: DeadlineQueue
+  readonly log: Log
   readonly #keepAlive: number
   readonly #statusOf: (response: Frame) => number
   readonly #post: PostResponse
@@ -52,6 +56,7 @@ export class PostTransport extends Duplex implements PostResponseOwner {
     super({ objectMode: true })
     this.#request = body.frames[0] as Frame
     this.deadlines = options.deadlines
+    this.log = options.log ?? silent
     this.#keepAlive = options.keepAlive ?? limits.keepAlive
     this.#statusOf = options.statusOf ?? (() => 200)
     this.#post = new PostResponse(this, response, body.frames, body.batch, accept)

@@ -5,10 +5,13 @@
 import type { ServerResponse } from 'node:http'
 import { ProxyError, toProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
+import { silent } from '../log.ts'
+import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import { errorFrame } from '../message/refusal.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { withoutDetails } from './client-error.ts'
 import { ClientTransport } from './client-transport.ts'
 import { EventStream } from './event-stream.ts'
 
@@ -20,15 +23,18 @@ export interface SseOptions {
   endpoint: string
   /** If the stream is silent for this long, a comment is sent, in ms (default 15 000; 0: never). */
   keepAlive?: number | undefined
+  log?: Log | undefined
 }
 
 export class SseConnection extends ClientTransport {
   readonly #stream: EventStream
   readonly #pending = new PendingRequests()
+  readonly #log: Log
   #closing = false
 
-  constructor({ id, response, endpoint, keepAlive = limits.keepAlive }: SseOptions) {
+  constructor({ id, response, endpoint, keepAlive = limits.keepAlive, log }: SseOptions) {
     super(id)
+    this.#log = log ?? silent
     this.#stream = new EventStream(response, keepAlive)
     this.#stream.write(Buffer.from(`event: endpoint\ndata: ${endpoint}\n\n`))
     response.once('close', () => this.destroy())
@@ -55,7 +61,7 @@ export class SseConnection extends ClientTransport {
   }
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    this.#stream.send(frame, () => callback())
+    this.#send(frame, () => callback())
     this.#pending.answered(frame)
   }
 
@@ -70,8 +76,14 @@ export class SseConnection extends ClientTransport {
     callback(error)
   }
 
+  #send(frame: Frame, callback?: () => void): void {
+    const { failure } = frame
+    const sent = failure === undefined ? frame : withoutDetails(frame, failure, this.#log)
+    this.#stream.send(sent, callback)
+  }
+
   #end(error: ProxyError): void {
-    for (const id of this.#pending.take()) this.#stream.send(errorFrame(id, error))
+    for (const id of this.#pending.take()) this.#send(errorFrame(id, error))
     this.#stream.end()
   }
 }

@@ -1,11 +1,12 @@
 // This endpoint serves HTTP+SSE, the HTTP transport of the revision 2024-11-05. A client gets the
 // event stream at /sse and sends its POSTs to /messages.
 
+import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { SseConnection } from './accept-sse.ts'
 import type { OnClient } from './client-context.ts'
-import { refuseBatch } from './read-body.ts'
-import type { BodyReader } from './read-body.ts'
+import { refuseBatch } from './request/read-body.ts'
+import type { BodyReader } from './request/read-body.ts'
 import { sessionParam } from './request-context.ts'
 import type { RequestContext } from './request-context.ts'
 import type { Sessions } from './sessions.ts'
@@ -15,6 +16,7 @@ export interface SseEndpointOptions {
   onClient: OnClient
   bodies: BodyReader
   keepAlive?: number | undefined
+  log?: Log | undefined
 }
 
 export class SseEndpoint {
@@ -27,11 +29,11 @@ export class SseEndpoint {
   /** Opens the event stream of a new client. */
   connect(context: RequestContext): void {
     context.allowMethods('GET')
-    const { sessions, keepAlive, onClient } = this.#options
+    const { sessions, keepAlive, log, onClient } = this.#options
     const { response, route, server } = context
     const id = sessions.createId()
     const endpoint = `${route.endpoint}?${sessionParam}=${id}`
-    const client = new SseConnection({ id, response, endpoint, keepAlive })
+    const client = new SseConnection({ id, response, endpoint, keepAlive, log })
     sessions.add(client, server)
     onClient(client, { server, session: id, kind: 'session' })
   }

@@ -4,12 +4,13 @@
 
 import type { Body } from '../framing/body.ts'
 import { limits } from '../limits.ts'
+import type { Log } from '../log.ts'
 import { DeadlineQueue } from '../streams/deadline-queue.ts'
 import { Slots } from '../streams/slots.ts'
 import { PostTransport } from './accept-post.ts'
 import { checkModern, modernStatus } from './check-modern-request.ts'
 import type { MirroredParams, OnClient } from './client-context.ts'
-import { refuseBatch } from './read-body.ts'
+import { refuseBatch } from './request/read-body.ts'
 import type { RequestContext } from './request-context.ts'
 
 export interface StatelessEndpointOptions {
@@ -18,6 +19,7 @@ export interface StatelessEndpointOptions {
   mirroredParams?: MirroredParams | undefined
   keepAlive?: number | undefined
   streamAfter?: number | undefined
+  log?: Log | undefined
 }
 
 export class StatelessEndpoint {
@@ -33,7 +35,7 @@ export class StatelessEndpoint {
 
   /** Takes a POST whose body has been read. */
   async serve(context: RequestContext, body: Body, kind: 'modern' | 'stateless'): Promise<void> {
-    const { keepAlive, mirroredParams, onClient } = this.#options
+    const { keepAlive, log, mirroredParams, onClient } = this.#options
     const { request, response, accept, server } = context
     const [frame] = body.frames
     refuseBatch(body)
@@ -55,6 +57,7 @@ export class StatelessEndpoint {
       accept,
       keepAlive,
       deadlines: this.#deadlines,
+      log,
       statusOf: kind === 'modern' ? modernStatus : undefined
     })
     const number = this.#clients.add(client)

@@ -251,6 +251,7 @@ export class ChildTransport extends Duplex {
     const lastLines = this.#stderr.lines.join(' | ')
     const said = lastLines && `; it said: ${lastLines}`
     const message = `the server (${this.#options.command}) ${how}${said}`
-    return new ServerGoneError('ERR_SERVER_EXITED', message, this.#lines?.unflushed)
+    const unflushed = this.#lines?.unflushed
+    return new ServerGoneError('ERR_SERVER_EXITED', message, unflushed, `the server ${how}`)
   }
 }

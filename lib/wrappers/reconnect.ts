@@ -302,7 +302,10 @@ export class ReconnectTransport extends OuterTransport {
     const count = this.#restartCount.add()
     if (count > this.#restarts) {
       const message = `given up after ${this.#restarts} restarts in a minute (see --restarts)`
-      return this.#giveUp(cause, new ProxyError(cause.code, message, { cause }))
+      return this.#giveUp(
+        cause,
+        new ProxyError(cause.code, message, { cause, publicMessage: message })
+      )
     }
     this.#restartAfter(count, cause)
   }
