@@ -1,8 +1,23 @@
 // All errors of this package. Each has an HTTP status for the client that sent the request, and a
 // code for the JSON-RPC error response.
+//
+// The message of an error and its causes may contain what only the owner of the proxy should see:
+// the output of a server, paths, environment variables, URLs. `describe` returns all of it, for the
+// log and for a client that the owner started. Clients over HTTP get `describeToClients` instead:
+// what failed, without details.
 
 import { errorCodes } from './protocol/error-codes.ts'
 import { toLine } from './text.ts'
+
+const internalText = 'internal error (see the log of the proxy)'
+const configText = 'the proxy has a wrong configuration (see the log of the proxy)'
+
+interface Failure {
+  status: number
+  rpc: number
+  /** What clients over HTTP may know about the error. Default: its message contains no details. */
+  text?: string
+}
 
 const failures = {
   // The bytes are not a valid message.
@@ -14,14 +29,38 @@ const failures = {
   ERR_METHOD_NOT_FOUND: { status: 404, rpc: errorCodes.methodNotFound },
 
   // The proxy cannot reach the server, or the server is gone.
-  ERR_COMMAND_NOT_FOUND: { status: 502, rpc: errorCodes.serverError },
-  ERR_SERVER_START: { status: 502, rpc: errorCodes.serverError },
-  ERR_SERVER_EXITED: { status: 502, rpc: errorCodes.serverError },
-  ERR_CONNECTION: { status: 502, rpc: errorCodes.serverError },
-  ERR_HTTP_STATUS: { status: 502, rpc: errorCodes.serverError },
-  ERR_HTTP_ANSWER: { status: 502, rpc: errorCodes.serverError },
-  ERR_TOKEN: { status: 502, rpc: errorCodes.serverError },
-  ERR_TIMEOUT: { status: 504, rpc: errorCodes.serverError },
+  ERR_COMMAND_NOT_FOUND: {
+    status: 502,
+    rpc: errorCodes.serverError,
+    text: 'the command of the server cannot be found'
+  },
+  ERR_SERVER_START: { status: 502, rpc: errorCodes.serverError, text: 'the server did not start' },
+  ERR_SERVER_EXITED: { status: 502, rpc: errorCodes.serverError, text: 'the server exited' },
+  ERR_CONNECTION: {
+    status: 502,
+    rpc: errorCodes.serverError,
+    text: 'the connection to the server failed'
+  },
+  ERR_HTTP_STATUS: {
+    status: 502,
+    rpc: errorCodes.serverError,
+    text: 'the server refused the request'
+  },
+  ERR_HTTP_ANSWER: {
+    status: 502,
+    rpc: errorCodes.serverError,
+    text: 'the server sent an invalid response'
+  },
+  ERR_TOKEN: {
+    status: 502,
+    rpc: errorCodes.serverError,
+    text: 'the proxy got no access token for the server'
+  },
+  ERR_TIMEOUT: {
+    status: 504,
+    rpc: errorCodes.serverError,
+    text: 'the server did not respond in time'
+  },
 
   // The proxy refuses the request.
   ERR_FORBIDDEN: { status: 403, rpc: errorCodes.invalidRequest },
@@ -39,24 +78,37 @@ const failures = {
   ERR_CLOSED: { status: 503, rpc: errorCodes.serverError },
 
   // The proxy itself failed.
-  ERR_INTERNAL: { status: 500, rpc: errorCodes.internalError },
+  ERR_INTERNAL: { status: 500, rpc: errorCodes.internalError, text: internalText },
 
   // The command line, a file or an address is wrong.
-  ERR_USAGE: { status: 500, rpc: errorCodes.internalError },
-  ERR_CONFIG: { status: 500, rpc: errorCodes.internalError },
-  ERR_LISTEN: { status: 500, rpc: errorCodes.internalError }
-} as const
+  ERR_USAGE: { status: 500, rpc: errorCodes.internalError, text: configText },
+  ERR_CONFIG: { status: 500, rpc: errorCodes.internalError, text: configText },
+  ERR_LISTEN: { status: 500, rpc: errorCodes.internalError, text: configText }
+} as const satisfies Record<string, Failure>
 
 export type ErrorCode = keyof typeof failures
+
+export interface ProxyErrorOptions extends ErrorOptions {
+  /** What clients over HTTP may know about the error. Default: a fixed text for most codes. */
+  publicMessage?: string | undefined
+}
 
 /** An error of this package. Compare its `code`, not its message, because messages may change. */
 export class ProxyError extends Error {
   override readonly name = 'ProxyError'
   readonly code: ErrorCode
+  readonly #publicMessage: string | undefined
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, options?: ProxyErrorOptions) {
     super(message, options)
     this.code = code
+    this.#publicMessage = options?.publicMessage
+  }
+
+  /** What clients over HTTP may know about the error, if its message contains details. */
+  get publicMessage(): string | undefined {
+    const { text }: Failure = failures[this.code]
+    return this.#publicMessage ?? text
   }
 
   /** The HTTP status of a response with this error. */
@@ -74,7 +126,7 @@ export class ProxyError extends Error {
  * Makes the error for an unexpected exception. Only the log shows the cause; clients do not see it.
  */
 export function internalError(cause?: unknown): ProxyError {
-  return new ProxyError('ERR_INTERNAL', 'internal error (see the log of the proxy)', { cause })
+  return new ProxyError('ERR_INTERNAL', internalText, { cause })
 }
 
 /** The error when a server at a URL responds with an HTTP status that means failure. */
@@ -83,7 +135,9 @@ export class HttpStatusError extends ProxyError {
   readonly received: number
 
   constructor(message: string, received: number) {
-    super('ERR_HTTP_STATUS', message)
+    super('ERR_HTTP_STATUS', message, {
+      publicMessage: `the server answered with the HTTP status ${received}`
+    })
     this.received = received
   }
 }
@@ -100,6 +154,20 @@ export function describe(error: unknown): string {
     cause = causeOf(cause)
   } while (cause !== undefined && parts.length < maxCauses)
   return toLine(parts.join(': '))
+}
+
+/**
+ * Returns what clients over HTTP may know about the error and its causes, as one printable line. It
+ * has no output of a server, no paths, no environment variables and no URLs.
+ */
+export function describeToClients(error: ProxyError): string {
+  const parts = [error.publicMessage ?? error.message]
+  let { cause } = error
+  while (cause instanceof ProxyError && parts.length < maxCauses) {
+    parts.push(cause.publicMessage ?? '')
+    cause = cause.cause
+  }
+  return toLine([...new Set(parts)].filter((part) => part !== '').join(': '))
 }
 
 function messageOf(error: unknown): string {

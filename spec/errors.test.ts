@@ -1,7 +1,15 @@
 // Errors, and how they are told.
 
 import t from 'tap'
-import { describe, isAbort, ProxyError, toProxyError } from '../lib/errors.ts'
+import {
+  describe,
+  describeToClients,
+  HttpStatusError,
+  isAbort,
+  ProxyError,
+  toProxyError
+} from '../lib/errors.ts'
+import { ServerGoneError } from '../lib/streams/server-gone-error.ts'
 
 t.test('an error tells its HTTP status and its JSON-RPC code', async (t) => {
   const error = new ProxyError('ERR_FRAME_TOO_LARGE', 'too large')
@@ -74,5 +82,59 @@ t.test(
     const internal = toProxyError(new TypeError('secret'), 'the session has ended')
     t.equal(internal.code, 'ERR_INTERNAL')
     t.notMatch(describe(internal), 'secret')
+  }
+)
+
+t.test('clients over HTTP get what failed, without output, paths, URLs and causes', async (t) => {
+  const secret = 'secret'
+  for (const [code, text] of [
+    ['ERR_COMMAND_NOT_FOUND', 'the command of the server cannot be found'],
+    ['ERR_SERVER_START', 'the server did not start'],
+    ['ERR_SERVER_EXITED', 'the server exited'],
+    ['ERR_CONNECTION', 'the connection to the server failed'],
+    ['ERR_HTTP_STATUS', 'the server refused the request'],
+    ['ERR_HTTP_ANSWER', 'the server sent an invalid response'],
+    ['ERR_TOKEN', 'the proxy got no access token for the server'],
+    ['ERR_TIMEOUT', 'the server did not respond in time'],
+    ['ERR_INTERNAL', 'internal error (see the log of the proxy)'],
+    ['ERR_CONFIG', 'the proxy has a wrong configuration (see the log of the proxy)'],
+    ['ERR_LISTEN', 'the proxy has a wrong configuration (see the log of the proxy)']
+  ] as const) {
+    const error = new ProxyError(code, secret, { cause: new Error(secret) })
+    t.equal(describeToClients(error), text)
+    t.match(describe(error), /secret: secret/)
+  }
+  const own = new ProxyError('ERR_REQUEST', 'name your session', { cause: new Error(secret) })
+  t.equal(describeToClients(own), 'name your session', 'a fault of the client is told in full')
+})
+
+t.test('clients over HTTP get the exit code and the HTTP status', async (t) => {
+  const exit = new ServerGoneError(
+    'ERR_SERVER_EXITED',
+    'secret',
+    [],
+    'the server exited with code 3'
+  )
+  t.equal(describeToClients(exit), 'the server exited with code 3')
+  const start = new ProxyError('ERR_SERVER_START', 'secret', { cause: exit })
+  t.equal(describeToClients(start), 'the server did not start: the server exited with code 3')
+  const again = new ProxyError('ERR_SERVER_START', 'secret', { cause: start })
+  t.equal(describeToClients(again), describeToClients(start), 'nothing is told twice')
+  const status = new HttpStatusError('https://user:secret@host answered 500: secret', 500)
+  t.equal(describeToClients(status), 'the server answered with the HTTP status 500')
+  const syntax = new ProxyError('ERR_FRAME_SYNTAX', 'the message is not JSON (secret)')
+  const answer = new ProxyError('ERR_HTTP_ANSWER', 'secret', { cause: syntax })
+  t.equal(describeToClients(answer), 'the server sent an invalid response')
+})
+
+t.test(
+  'the text for clients is one printable line, and a circle of causes has an end',
+  async (t) => {
+    const error = new ProxyError('ERR_REQUEST', `a\x1b\n${'x'.repeat(1e6)}`)
+    t.ok(describeToClients(error).length <= 8192)
+    t.match(describeToClients(error), /^a\\u001b \| x/)
+    const circle = new ProxyError('ERR_CONNECTION', 'x')
+    circle.cause = circle
+    t.equal(describeToClients(circle), 'the connection to the server failed')
   }
 )

@@ -8,8 +8,6 @@
 import { addAbortSignal } from 'node:stream'
 import { describe, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { silent } from '../log.ts'
-import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import { errorFrame } from '../message/refusal.ts'
@@ -45,7 +43,6 @@ export class SseTransport extends Transport implements EventsOwner, GetOwner {
   readonly resumes = false
   readonly sessionHeaders = {}
   readonly client: HttpClient
-  readonly log: Log
   readonly maxMessage: number
   readonly #pending = new PendingRequests()
   readonly #sendWindow: SendWindow
@@ -68,7 +65,6 @@ export class SseTransport extends Transport implements EventsOwner, GetOwner {
     this.client = new HttpClient({ ...options, url: new URL(options.url) }, (cause) =>
       this.fault(cause)
     )
-    this.log = options.log ?? silent
     this.maxMessage = maxMessage
     this.#sendWindow = new SendWindow(maxMessage)
     if (connectTimeout > 0) this.#timer = setTimeout(() => this.#onTimeout(), connectTimeout)

@@ -15,7 +15,8 @@ export class SessionUnknownError extends ServerGoneError {
    * handled them.
    */
   constructor(name: string, undelivered: Frame[] = []) {
-    super('ERR_SESSION_UNKNOWN', `${name} no longer knows the session`, undelivered)
+    const fault = 'no longer knows the session'
+    super('ERR_SESSION_UNKNOWN', `${name} ${fault}`, undelivered, `the server ${fault}`)
   }
 }
 

@@ -10,6 +10,7 @@ import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import { errorFrame } from '../message/refusal.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { withoutDetails } from './client-error.ts'
 import { ClientTransport } from './client-transport.ts'
 import { EventStream } from './event-stream.ts'
 
@@ -57,7 +58,7 @@ export class SseConnection extends ClientTransport {
   }
 
   protected override send(frame: Frame, callback: Callback): void {
-    this.#stream.send(frame, () => callback())
+    this.#send(frame, () => callback())
     this.#pending.answered(frame)
   }
 
@@ -72,8 +73,14 @@ export class SseConnection extends ClientTransport {
     callback(error)
   }
 
+  #send(frame: Frame, callback?: () => void): void {
+    const { failure } = frame
+    const sent = failure === undefined ? frame : withoutDetails(frame, failure, this.log)
+    this.#stream.send(sent, callback)
+  }
+
   #end(error: ProxyError): void {
-    for (const id of this.#pending.take()) this.#stream.send(errorFrame(id, error))
+    for (const id of this.#pending.take()) this.#send(errorFrame(id, error))
     this.#stream.end()
   }
 }

@@ -18,12 +18,13 @@ import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import { quote } from '../text.ts'
 import type { ClientContext, MirroredParams, OnClient } from './client-context.ts'
-import { dropRest, hasBody } from './drop-rest.ts'
+import { logDetails } from './client-error.ts'
+import { dropRest, hasBody } from './request/drop-rest.ts'
 import { Connections } from './idle-connections.ts'
-import { refuseBroken } from './refuse-broken.ts'
+import { refuseBroken } from './request/refuse-broken.ts'
 import { OriginPolicy } from './origin-policy.ts'
 import type { OriginPolicyOptions } from './origin-policy.ts'
-import { BodyReader } from './read-body.ts'
+import { BodyReader } from './request/read-body.ts'
 import { RequestContext } from './request-context.ts'
 import { findRoute, leadsToServer, nowhere, pathOf } from './routes.ts'
 import type { Route } from './routes.ts'
@@ -302,6 +303,7 @@ export class Listener extends EventEmitter {
   #report(subject: string, cause: unknown): ProxyError {
     if (cause instanceof ProxyError) {
       this.#log.debug(`${subject}: ${describe(cause)}`)
+      logDetails(cause, this.#log)
       return cause
     }
     this.#log.error(`${subject}: internal error: ${describe(cause)}`)

@@ -4,15 +4,19 @@
 // an event stream.
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import type { DeadlineQueue, PendingItem } from '../streams/deadline-queue.ts'
+import { withoutDetails } from './client-error.ts'
 import { whenWritable } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
 import type { Accept } from './request-context.ts'
 
 /** The transport that took the POST and owns its `PostResponse`. */
 export interface PostResponseOwner {
+  /** Gets the details of errors. Clients do not get them. */
+  readonly log: Log
   /** An HTTP response that is still undecided at its deadline becomes an event stream. */
   readonly deadlines: DeadlineQueue
   /**
@@ -125,9 +129,11 @@ export class PostResponse implements PendingItem {
       this.#open().send(frame, callback)
       return
     }
+    const { failure } = frame
+    const response = failure === undefined ? frame : withoutDetails(frame, failure, this.#owner.log)
     this.#pendingRequests--
-    if (this.#stream !== undefined) this.#stream.send(frame, callback)
-    else this.#waiting.push(frame)
+    if (this.#stream !== undefined) this.#stream.send(response, callback)
+    else this.#waiting.push(response)
     if (this.#pendingRequests > 0) {
       if (this.#stream === undefined) callback?.()
       return

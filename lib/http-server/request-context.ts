@@ -6,10 +6,11 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import type { Frame } from '../message/frame.ts'
-import { errorFrame, RefusedError } from '../message/refusal.ts'
+import { RefusedError } from '../message/refusal.ts'
 import { answerTo } from '../message/response-to.ts'
 import { headerNames } from '../protocol/headers.ts'
 import { quote } from '../text.ts'
+import { clientErrorFrame } from './client-error.ts'
 import { nowhere } from './routes.ts'
 import type { Route } from './routes.ts'
 
@@ -128,11 +129,11 @@ export class RequestContext {
   }
 
   #errorResponse(error: ProxyError): Frame {
-    if (this.rpcRequest !== undefined) return answerTo(this.rpcRequest, errorFrame(0, error))
+    if (this.rpcRequest !== undefined) return answerTo(this.rpcRequest, clientErrorFrame(0, error))
     // A refused response has an id of the server. The client would read it as the id of a request
     // that it sent, so this repeats only the id of a request.
     const envelope = error instanceof RefusedError ? error.envelope : undefined
-    return errorFrame(envelope?.kind === 'request' ? envelope.id : undefined, error)
+    return clientErrorFrame(envelope?.kind === 'request' ? envelope.id : undefined, error)
   }
 }
 

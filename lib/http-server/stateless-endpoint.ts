@@ -10,7 +10,7 @@ import { Slots } from '../streams/slots.ts'
 import { PostTransport } from './accept-post.ts'
 import { checkModern, modernStatus } from './check-modern-request.ts'
 import type { MirroredParams, OnClient } from './client-context.ts'
-import { refuseBatch } from './read-body.ts'
+import { refuseBatch } from './request/read-body.ts'
 import type { RequestContext } from './request-context.ts'
 
 export interface StatelessEndpointOptions {

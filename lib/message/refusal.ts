@@ -36,9 +36,16 @@ function envelopeIn(message: unknown): Envelope | undefined {
   return { kind: 'result' in message || 'error' in message ? 'response' : 'request', id }
 }
 
-/** Makes the error response to the request with this id, or with id null if the id is unknown. */
-export function errorFrame(id: Id | undefined, failure: ProxyError): Frame {
-  const error = { code: failure.rpc, message: describe(failure) }
+/**
+ * Makes the error response to the request with this id, or with id null if the id is unknown. It
+ * describes all causes, so a client over HTTP gets the frame of `withoutDetails` instead.
+ */
+export function errorFrame(
+  id: Id | undefined,
+  failure: ProxyError,
+  message = describe(failure)
+): Frame {
+  const error = { code: failure.rpc, message }
   const frame = makeFrame({ jsonrpc: jsonRpcVersion, id: id ?? null, error })
   return new Frame(frame.bytes, { ...frame, failure })
 }

@@ -6,7 +6,6 @@ import type { Readable, Writable } from 'node:stream'
 import { describe } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
 import { NewlineParser } from '../framing/newline.ts'
-import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
@@ -47,7 +46,6 @@ export class StdioTransport extends Transport {
   readonly #input: Readable
   readonly #output: Writable
   readonly #lines: SpacedWriter
-  readonly #log: Log
   readonly #parser: NewlineParser
   #inputEnded = false
 
@@ -56,7 +54,6 @@ export class StdioTransport extends Transport {
     this.#input = options.input ?? process.stdin
     this.#output = options.output ?? process.stdout
     this.#lines = new SpacedWriter(this.#output)
-    this.#log = options.log ?? silent
     this.#parser = new NewlineParser({
       maxMessage: options.maxMessage,
       onFrame: (frame) => this.handle(frame, this.#onFrame),
@@ -138,7 +135,7 @@ export class StdioTransport extends Transport {
   }
 
   #onInvalid(error: ProxyError, envelope?: Envelope): void {
-    this.#log.warn(`the client sent an invalid message: ${describe(error)}`)
+    this.log.warn(`the client sent an invalid message: ${describe(error)}`)
     const { back, onward } = refuse(error, envelope)
     if (onward !== undefined) return this.#onFrame(onward)
     if (envelope?.kind === 'notification') return

@@ -7,7 +7,6 @@ import { addAbortSignal } from 'node:stream'
 import { describe, ProxyError } from '../errors.ts'
 import { NewlineParser } from '../framing/newline.ts'
 import { limits } from '../limits.ts'
-import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
@@ -75,7 +74,6 @@ const maxRest = 1024 * 1024
 
 export class ChildTransport extends Transport {
   readonly #options: ChildOptions
-  readonly #log: Log
   /** The requests to the child that have no response yet. */
   readonly #pending = new PendingRequests()
   readonly #stderr: StderrTail
@@ -97,8 +95,7 @@ export class ChildTransport extends Transport {
   constructor(options: ChildOptions) {
     super({ log: options.log })
     this.#options = options
-    this.#log = options.log ?? silent
-    this.#stderr = new StderrTail((line) => this.#log.info(line))
+    this.#stderr = new StderrTail((line) => this.log.info(line))
     this.#parser = new NewlineParser({
       maxMessage: options.maxMessage,
       onFrame: (frame) => this.handle(frame, this.#onFrame),
@@ -178,7 +175,7 @@ export class ChildTransport extends Transport {
 
   readonly #onFrame = (frame: Frame): void => {
     if (this.#pending.isStray(frame)) {
-      this.#log.debug(`dropped a response to no pending request (id ${frame.id})`)
+      this.log.debug(`dropped a response to no pending request (id ${frame.id})`)
       return
     }
     this.#pending.answered(frame)
@@ -188,7 +185,7 @@ export class ChildTransport extends Transport {
   }
 
   #onInvalid(error: ProxyError, envelope?: Envelope): void {
-    this.#log.warn(`${this.#options.command} printed an invalid message: ${describe(error)}`)
+    this.log.warn(`${this.#options.command} printed an invalid message: ${describe(error)}`)
     const { back, onward } = refuse(error, envelope)
     if (back !== undefined) this.#lines?.write(back)
     if (onward !== undefined) this.#onFrame(onward)
@@ -214,7 +211,7 @@ export class ChildTransport extends Transport {
   }
 
   #childOnSpawn(child: PipedChild): void {
-    this.#log.debug(`started ${this.#options.command} as process ${child.pid}`)
+    this.log.debug(`started ${this.#options.command} as process ${child.pid}`)
     const group = new ProcessGroup(child, this.#options.closeTimeout ?? limits.closeTimeout)
     this.#child = child
     this.#lines = new SpacedWriter(child.stdin)
@@ -265,6 +262,7 @@ export class ChildTransport extends Transport {
     const lastLines = this.#stderr.lines.join(' | ')
     const said = lastLines && `; it said: ${lastLines}`
     const message = `the server (${this.#options.command}) ${how}${said}`
-    return new ServerGoneError('ERR_SERVER_EXITED', message, this.#lines?.unflushed)
+    const unflushed = this.#lines?.unflushed
+    return new ServerGoneError('ERR_SERVER_EXITED', message, unflushed, `the server ${how}`)
   }
 }

@@ -7,8 +7,8 @@ export class ServerGoneError extends ProxyError {
   /** The frames that were written to the transport but not read by the server, oldest first. */
   readonly undelivered: Frame[]
 
-  constructor(code: ErrorCode, message: string, undelivered: Frame[] = []) {
-    super(code, message)
+  constructor(code: ErrorCode, message: string, undelivered: Frame[] = [], publicMessage?: string) {
+    super(code, message, { publicMessage })
     this.undelivered = undelivered
   }
 }

@@ -32,11 +32,11 @@ const buffers = {
 }
 
 export abstract class Transport extends Duplex {
-  readonly #log: Log
+  readonly log: Log
 
   constructor({ log = silent, ...options }: TransportOptions = {}) {
     super({ ...buffers, ...options })
-    this.#log = log
+    this.log = log
   }
 
   /** Sends a frame to the other side. Calls `callback` when the next frame may be sent. */
@@ -97,13 +97,13 @@ export abstract class Transport extends Duplex {
 
   /** Logs an exception that belongs to no single frame, and destroys the transport. */
   fault(cause: unknown): void {
-    this.#log.error(describe(internalError(cause)))
+    this.log.error(describe(internalError(cause)))
     this.destroy(internalError())
   }
 
   #refuse({ kind, id, method }: Frame, cause: unknown): ReturnType<typeof refuse> {
     const name = method === undefined ? kind : `${kind} ${method}`
-    this.#log.error(`the ${name} failed: ${describe(internalError(cause))}`)
+    this.log.error(`the ${name} failed: ${describe(internalError(cause))}`)
     return refuse(internalError(), { kind, id })
   }
 }

@@ -15,8 +15,6 @@ import { sendInOrder } from '../conversation/ask-server.ts'
 import { SessionState } from '../conversation/session-state.ts'
 import { describe, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { silent } from '../log.ts'
-import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import { errorFrame } from '../message/refusal.ts'
@@ -54,7 +52,6 @@ export class ReconnectTransport extends OuterTransport {
   readonly #remote: boolean
   readonly #failsAtStart: boolean
   readonly #connectTimeout: number
-  readonly #log: Log
   #sessionState: SessionState
   /** The client's requests that have no response yet. */
   readonly #clientRequests = new PendingRequests()
@@ -95,8 +92,7 @@ export class ReconnectTransport extends OuterTransport {
     this.#remote = options.remote ?? false
     this.#failsAtStart = options.failsAtStart ?? !this.#remote
     this.#connectTimeout = options.connectTimeout ?? limits.connectTimeout
-    this.#log = options.log ?? silent
-    this.#sessionState = new SessionState(this.#log)
+    this.#sessionState = new SessionState(this.log)
     this.attach(connect())
   }
 
@@ -208,7 +204,7 @@ export class ReconnectTransport extends OuterTransport {
     if (isAway) {
       this.#away = cause
       // The `initialize` of the client gets the error. The client may send another `initialize`.
-      if (!this.#hasAnswered) this.#sessionState = new SessionState(this.#log)
+      if (!this.#hasAnswered) this.#sessionState = new SessionState(this.log)
       for (const frame of this.#queue.splice(0)) this.#failFrame(frame, cause)
     }
     this.#failTaken(cause)
@@ -290,7 +286,10 @@ export class ReconnectTransport extends OuterTransport {
     const count = this.#restartCount.add()
     if (count > this.#restarts) {
       const message = `given up after ${this.#restarts} restarts in a minute (see --restarts)`
-      return this.#giveUp(cause, new ProxyError(cause.code, message, { cause }))
+      return this.#giveUp(
+        cause,
+        new ProxyError(cause.code, message, { cause, publicMessage: message })
+      )
     }
     this.#restartAfter(count, cause)
   }
@@ -298,7 +297,7 @@ export class ReconnectTransport extends OuterTransport {
   /** Starts the next server. The pause before it grows with `count`. */
   #restartAfter(count: number, cause: ProxyError): void {
     this.#timer = setTimeout(() => {
-      this.#log.warn(`${this.#remote ? 'connecting' : 'starting'} again: ${describe(cause)}`)
+      this.log.warn(`${this.#remote ? 'connecting' : 'starting'} again: ${describe(cause)}`)
       this.#restart().catch((cause: unknown) => this.fault(cause))
     }, pauseBefore(count))
   }

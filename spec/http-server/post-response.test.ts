@@ -7,6 +7,7 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { internalError, ProxyError } from '../../lib/errors.ts'
 import { EventStream } from '../../lib/http-server/event-stream.ts'
+import { silent } from '../../lib/log.ts'
 import { PostResponse } from '../../lib/http-server/post-response.ts'
 import type { PostResponseOwner } from '../../lib/http-server/post-response.ts'
 import type { Accept } from '../../lib/http-server/request-context.ts'
@@ -48,6 +49,7 @@ async function open(
   const deadlines = new DeadlineQueue(streamAfter)
   t.teardown(() => deadlines.stop())
   const owner: PostResponseOwner = {
+    log: silent,
     deadlines,
     headFor: () => ({ status: 200, headers: { 'x-more': 'yes' } }),
     openStream: (response) => new EventStream(response, 0),
@@ -277,6 +279,7 @@ test('a client that has disconnected before is noticed', async (t) => {
   await closed
   const calls: unknown[] = []
   const owner: PostResponseOwner = {
+    log: silent,
     deadlines: new DeadlineQueue(0),
     headFor: () => ({ status: 200 }),
     openStream: (response) => new EventStream(response, 0),

@@ -15,7 +15,6 @@ import { encodePriming } from '../../framing/sse.ts'
 import { stringAt } from '../../json/find-value.ts'
 import { withDefaults } from '../../limits.ts'
 import type { LimitOptions, Limits } from '../../limits.ts'
-import { silent } from '../../log.ts'
 import type { Log } from '../../log.ts'
 import { idAt } from '../../message/frame.ts'
 import type { Frame } from '../../message/frame.ts'
@@ -50,7 +49,6 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   readonly deadlines: DeadlineQueue
   readonly #headers: OutgoingHttpHeaders
   readonly #limits: Limits
-  readonly #log: Log
   readonly #store: ReplayStore
   /** The event stream of the client's GET. It carries the messages that belong to no POST. */
   readonly #unsolicited: ResumableStream
@@ -69,13 +67,12 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     super(options.id, options.log)
     this.#headers = { [headerNames.sessionId]: options.id }
     this.#limits = withDefaults(options)
-    this.#log = options.log ?? silent
     const { maxReplay, streamAfter } = this.#limits
     this.deadlines = new DeadlineQueue(streamAfter)
     this.#clock = new SessionClock({ ...this.#limits, onAbandoned: () => this.destroy() })
     this.#store = new ReplayStore({
       maxSize: maxReplay,
-      log: this.#log,
+      log: this.log,
       onRefused: (response) => this.receive(response)
     })
     this.#unsolicited = this.#store.createStream()
@@ -223,7 +220,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     const post = this.#posts.withId(frame.id as Id)
     if (post === undefined) {
       // The client has cancelled the request, or has closed the connection and cannot resume.
-      this.#log.debug(`dropped a response to no pending request (id ${frame.id})`)
+      this.log.debug(`dropped a response to no pending request (id ${frame.id})`)
       return callback?.()
     }
     if (frame.id === this.#initializeId) this.#onInitialized(frame)

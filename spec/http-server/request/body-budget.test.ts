@@ -1,7 +1,7 @@
 // The memory for bodies: which body may be read, which one waits, and in which order.
 
 import { test } from 'tap'
-import { BodyBudget } from '../../lib/http-server/body-budget.ts'
+import { BodyBudget } from '../../../lib/http-server/request/body-budget.ts'
 
 function watch(max: number) {
   const budget = new BodyBudget(max)

@@ -2,9 +2,9 @@
 
 import { test } from 'tap'
 import type { Test } from 'tap'
-import type { ListenerOptions } from '../../lib/http-server/listener.ts'
-import { farEnds, initialize, json, rawConnection, serve, until } from './helpers.ts'
-import type { Served } from './helpers.ts'
+import type { ListenerOptions } from '../../../lib/http-server/listener.ts'
+import { farEnds, initialize, json, rawConnection, serve, until } from '../helpers.ts'
+import type { Served } from '../helpers.ts'
 
 const KiB = 1024
 const origin = 'https://app.example.com'

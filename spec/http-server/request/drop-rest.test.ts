@@ -2,8 +2,8 @@
 
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { dropRest, hasBody } from '../../lib/http-server/drop-rest.ts'
-import { countTimers, receiveRequest } from './helpers.ts'
+import { dropRest, hasBody } from '../../../lib/http-server/request/drop-rest.ts'
+import { countTimers, receiveRequest } from '../helpers.ts'
 
 const KiB = 1024
 

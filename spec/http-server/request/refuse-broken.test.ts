@@ -2,9 +2,9 @@
 
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { refuseBroken } from '../../lib/http-server/refuse-broken.ts'
-import { json, rawConnection, receiveRequest, sendRequest, serve } from './helpers.ts'
-import { KeptLog } from '../helpers.ts'
+import { refuseBroken } from '../../../lib/http-server/request/refuse-broken.ts'
+import { json, rawConnection, receiveRequest, sendRequest, serve } from '../helpers.ts'
+import { KeptLog } from '../../helpers.ts'
 
 const start = 'POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
 

@@ -7,11 +7,11 @@ import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
 import type { Test } from 'tap'
-import { ClientTransport } from '../../lib/http-server/client-transport.ts'
-import { BodyReader, refuseBatch } from '../../lib/http-server/read-body.ts'
-import { RequestContext } from '../../lib/http-server/request-context.ts'
-import type { Frame } from '../../lib/message/frame.ts'
-import { readText, receiveRequest } from './helpers.ts'
+import { ClientTransport } from '../../../lib/http-server/client-transport.ts'
+import { BodyReader, refuseBatch } from '../../../lib/http-server/request/read-body.ts'
+import { RequestContext } from '../../../lib/http-server/request-context.ts'
+import type { Frame } from '../../../lib/message/frame.ts'
+import { readText, receiveRequest } from '../helpers.ts'
 
 const head = (...headers: string[]): string =>
   ['POST / HTTP/1.1', 'Host: x', ...headers, '', ''].join('\r\n')

@@ -11,19 +11,19 @@
 // proxy sends this status when it starts to read, so after all checks that do not need the body.
 
 import type { IncomingMessage } from 'node:http'
-import { ProxyError } from '../errors.ts'
-import { BodyParser, parseBody } from '../framing/body.ts'
-import type { Body } from '../framing/body.ts'
-import { tooLarge } from '../framing/newline.ts'
-import { largestMessage, limits } from '../limits.ts'
-import type { LimitOptions } from '../limits.ts'
-import { EnvelopeScanner } from '../message/envelope-scanner.ts'
-import type { Envelope } from '../message/envelope.ts'
-import { refuse, RefusedError } from '../message/refusal.ts'
-import { batchVersion } from '../protocol/revisions.ts'
+import { ProxyError } from '../../errors.ts'
+import { BodyParser, parseBody } from '../../framing/body.ts'
+import type { Body } from '../../framing/body.ts'
+import { tooLarge } from '../../framing/newline.ts'
+import { largestMessage, limits } from '../../limits.ts'
+import type { LimitOptions } from '../../limits.ts'
+import { EnvelopeScanner } from '../../message/envelope-scanner.ts'
+import type { Envelope } from '../../message/envelope.ts'
+import { refuse, RefusedError } from '../../message/refusal.ts'
+import { batchVersion } from '../../protocol/revisions.ts'
 import { BodyBudget, freeSize } from './body-budget.ts'
-import type { ClientTransport } from './client-transport.ts'
-import type { RequestContext } from './request-context.ts'
+import type { ClientTransport } from '../client-transport.ts'
+import type { RequestContext } from '../request-context.ts'
 
 /** Reads the bodies of all POSTs to one listener. */
 export class BodyReader {
@@ -131,7 +131,11 @@ export class BodyReader {
     onGranted: () => void,
     onTimeout: (error: ProxyError) => void
   ): void {
-    let timer: NodeJS.Timeout | undefined = undefined
+    const giveUp = (): void => {
+      const message = 'too many large bodies are on their way (see --max-body-memory)'
+      onTimeout(new ProxyError('ERR_BODIES_FULL', message))
+    }
+    const timer = this.#maxWait > 0 ? setTimeout(giveUp, this.#maxWait) : undefined
     const reservation = this.#budget.reserve(size, () => {
       clearTimeout(timer)
       onGranted()
@@ -141,13 +145,7 @@ export class BodyReader {
       clearTimeout(timer)
       reservation.release()
     }
-    if (reservation.granted) return
-    context.request.pause()
-    if (this.#maxWait === 0) return
-    timer = setTimeout(() => {
-      const message = 'too many large bodies are on their way (see --max-body-memory)'
-      onTimeout(new ProxyError('ERR_BODIES_FULL', message))
-    }, this.#maxWait)
+    if (!reservation.granted) context.request.pause()
   }
 }
 

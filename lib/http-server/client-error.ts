@@ -1,0 +1,30 @@
+// The errors that clients over HTTP get. They tell what failed, and the log gets the details.
+
+import { describe, describeToClients } from '../errors.ts'
+import type { ProxyError } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Frame } from '../message/frame.ts'
+import { errorFrame } from '../message/refusal.ts'
+import { answerTo } from '../message/response-to.ts'
+import type { Id } from '../protocol/json-rpc.ts'
+
+/** Makes an error response without details. See `errorFrame`. */
+export const clientErrorFrame = (id: Id | undefined, failure: ProxyError): Frame =>
+  errorFrame(id, failure, describeToClients(failure))
+
+/** Returns an error response without its details, and logs them. */
+export function withoutDetails(response: Frame, failure: ProxyError, log: Log): Frame {
+  logDetails(failure, log)
+  return answerTo(response, clientErrorFrame(0, failure))
+}
+
+/** The errors whose details are in the log. One error may fail many requests. */
+const logged = new WeakSet<ProxyError>()
+
+/** Logs an error once, if a client does not get all of its text. */
+export function logDetails(failure: ProxyError, log: Log): void {
+  if (logged.has(failure)) return
+  logged.add(failure)
+  const text = describe(failure)
+  if (text !== describeToClients(failure)) log.warn(`a request failed: ${text}`)
+}
