@@ -49,6 +49,7 @@ t.test('the default server and each named server have their own paths', async (t
   await callAdd(t, `${url}mcp`)
   await callAdd(t, `${url}servers/one/mcp/`)
   await callAdd(t, `${url}servers/a%20b%2Fc/mcp`)
+  await callAdd(t, `${url}servers/a b/c/mcp/`)
   const { body } = await fetchJson(`${url}status`)
   t.strictSame(body.server_instances, {
     default: 'configured',
@@ -59,12 +60,14 @@ t.test('the default server and each named server have their own paths', async (t
   const paged = await openSession(t, httpClient(`${url}servers/one/mcp`))
   t.equal((await paged.request('tools/list')).result.tools.length, 1, 'it got --page-size')
 
-  for (const path of ['servers/two/mcp', 'servers/one', 'servers/a b/c/mcp', 'nothing']) {
+  for (const path of ['servers/two/mcp', 'servers/one', 'servers/a b/mcp', 'nothing']) {
     t.equal((await fetch(url + path)).status, 404, path)
   }
-  const sse = await sseClient(`${url}servers/a%20b%2Fc/sse`)
-  t.match(await sse.initialize(), { result: {} })
-  sse.close()
+  for (const name of ['a%20b%2Fc', 'a%20b/c']) {
+    const sse = await sseClient(`${url}servers/${name}/sse`)
+    t.match(await sse.initialize(), { result: {} })
+    sse.close()
+  }
   t.match(await kill(), { code: 0, stdout: '' })
 })
 

@@ -1,7 +1,8 @@
 // Compares our parser of command lines with the reference's: compare.ts PYTHON [COUNT] [SEED]
 //
 // Each difference must have a row in the table of lib/cli/README.md, found by its first cell. A
-// difference without a row fails the run, and so does a row that no command line shows.
+// difference without a row fails the run. A row that no command line shows does not, because other
+// versions of Python have other rules.
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -83,4 +84,4 @@ const unseen = [...counts].filter(([, times]) => times === 0).map(([title]) => t
 for (const text of unknown.slice(0, 20)) console.error(`not listed: ${text}`)
 for (const title of unlisted) console.error(`not in lib/cli/README.md: ${title}`)
 for (const title of unseen) console.error(`no command line shows: ${title}`)
-if (unknown.length + unlisted.length + unseen.length > 0) process.exitCode = 1
+if (unknown.length + unlisted.length > 0) process.exitCode = 1

@@ -28,6 +28,9 @@ function isOwn(word: string): boolean {
 
 const has = (pattern: RegExp, { argv }: Case): boolean => argv.some((word) => pattern.test(word))
 
+/** The generated header that is one word. */
+const oneWord = /\bX: y$/
+
 export const differences: Difference[] = [
   {
     title: 'flags of ours',
@@ -50,6 +53,7 @@ export const differences: Difference[] = [
       [
         /^--\S+ needs a (?:number|name|URL)/,
         /^--\S+ needs the name/,
+        /^--\S+ is one of /,
         /^--(?:env|headers) needs two words/,
         /there is no (?:directory|file) /,
         /character that is not allowed$/,
@@ -67,10 +71,10 @@ export const differences: Difference[] = [
   },
   {
     title: "`-H 'KEY: VALUE'`",
-    refused: (message, about) => message.startsWith('nothing to do') && has(/^\w+: ?\S/, about),
-    accepted: (_, about) => has(/^\w+: ?\S/, about),
+    refused: (message, about) => message.startsWith('nothing to do') && has(oneWord, about),
+    accepted: (_, about) => has(oneWord, about),
     member: (name, about) =>
-      /^(?:headers|mode|url|command|args|env)$/.test(name) && has(/\w: ?\S/, about)
+      /^(?:headers|mode|url|command|args|env)$/.test(name) && has(oneWord, about)
   },
   {
     title: 'a shortened flag that fits several flags',
@@ -91,7 +95,8 @@ export const differences: Difference[] = [
   {
     title: '`--verify-ssl` or `--allow-origin` before the command',
     accepted: (message, about) => message === 'no command' && has(/^--[va]/, about),
-    member: (name, about) => /^(?:mode|command|args|env|verify)$/.test(name) && has(/^--v/, about)
+    member: (name, about) =>
+      /^(?:mode|command|args|env|verify|url)$/.test(name) && has(/^--v/, about)
   },
   {
     title: 'the default of `--transport`',
