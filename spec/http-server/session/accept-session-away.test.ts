@@ -8,10 +8,11 @@ import type { ClientStream } from '../../../fixtures/clients/raw.js'
 import { SessionTransport } from '../../../lib/http-server/session/accept-session.ts'
 import { makeFrame } from '../../../lib/message/frame.ts'
 import type { Frame } from '../../../lib/message/frame.ts'
+import type {
+  FakeServer} from '../helpers.ts';
 import {
   breakOff,
   collectGarbage,
-  FakeServer,
   json,
   rawConnection,
   serve,
