@@ -8,16 +8,8 @@ import type { ClientStream } from '../../../fixtures/clients/raw.js'
 import { SessionTransport } from '../../../lib/http-server/session/accept-session.ts'
 import { makeFrame } from '../../../lib/message/frame.ts'
 import type { Frame } from '../../../lib/message/frame.ts'
-import {
-  breakOff,
-  collectGarbage,
-  FakeServer,
-  json,
-  rawConnection,
-  serve,
-  settled,
-  until
-} from '../helpers.ts'
+import type { FakeServer } from '../helpers.ts'
+import { breakOff, collectGarbage, json, rawConnection, serve, settled, until } from '../helpers.ts'
 
 const call = (id: number, progressToken?: number): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken } } })
