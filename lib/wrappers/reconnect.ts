@@ -285,11 +285,8 @@ export class ReconnectTransport extends OuterTransport {
   #restartLater(cause: ProxyError): void {
     const count = this.#restartCount.add()
     if (count > this.#restarts) {
-      const message = `given up after ${this.#restarts} restarts in a minute (see --restarts)`
-      return this.#giveUp(
-        cause,
-        new ProxyError(cause.code, message, { cause, publicMessage: message })
-      )
+      const text = `given up after ${this.#restarts} restarts in a minute (see --restarts)`
+      return this.#giveUp(cause, new ProxyError(cause.code, text, { cause, publicMessage: text }))
     }
     this.#restartAfter(count, cause)
   }

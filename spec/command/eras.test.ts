@@ -58,10 +58,9 @@ t.test('a server that cannot start counts neither as modern nor as legacy', asyn
   const proxy = await startProxy(t, ...exiting)
   for (let attempt = 0; attempt < 2; attempt++) {
     const { messages } = await ask(proxy.mcp(), '1', 'tools/list')
-    t.match(messages, [
-      { id: 1, error: { code: -32000, message: /exited with code 3.*no config/ } }
-    ])
+    t.match(messages, [{ id: 1, error: { code: -32000, message: /exited with code 3$/ } }])
   }
+  t.match(proxy.stderr, /exited with code 3.*no config/)
 })
 
 t.test('the SDK’s client detects the server’s era', async (t) => {

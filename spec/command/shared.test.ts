@@ -274,9 +274,10 @@ t.test('each client gets an error when the server exits at its start', async (t)
     for (let attempt = 0; attempt < 2; attempt++) {
       const client = httpClient(proxy.mcp())
       const response = await client.initialize()
-      t.match(response, { error: { code: -32000, message: /exited with code 3.*no config/ } }, flag)
+      t.match(response, { error: { code: -32000, message: /exited with code 3$/ } }, flag)
       client.close()
     }
+    t.match(proxy.stderr, /exited with code 3.*no config/)
   }
 })
 

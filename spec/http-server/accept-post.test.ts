@@ -105,7 +105,7 @@ test('the client gets an error if the server ends or fails without a response', 
   const second = client().post(call('2'))
   await servers.until(() => servers.length === 2)
   servers[1]?.destroy(new ProxyError('ERR_SERVER_EXITED', 'it exited with code 3'))
-  t.match(JSON.parse((await second).text), { id: '2', error: { message: 'it exited with code 3' } })
+  t.match(JSON.parse((await second).text), { id: '2', error: { message: 'the server exited' } })
 
   const third = client().post(call(3))
   await servers.until(() => servers.length === 3)

@@ -277,7 +277,8 @@ test('refusals are logged without the query of the URL', async (t) => {
 
 test('a ProxyError that onClient throws goes to the client', async (t) => {
   const listener = await listen({}, () => {
-    throw new ProxyError('ERR_SERVER_START', 'no such luck')
+    const publicMessage = 'no such luck'
+    throw new ProxyError('ERR_SERVER_START', 'secret', { publicMessage })
   })
   t.teardown(() => listener.close(0))
   const client = httpClient(`${listener.url}mcp`)

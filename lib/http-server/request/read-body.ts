@@ -87,8 +87,12 @@ export class BodyReader {
       const parser = new BodyParser(maxMessage)
       let size = 0
       let reserved = freeSize
+      // Node may keep the request for a while. The listeners would keep the frames of its body.
+      const stop = (): void => {
+        request.off('data', onData).off('end', onEnd).off('error', onClosed)
+      }
       const fail = (error: ProxyError): void => {
-        request.off('data', onData).off('end', onEnd)
+        stop()
         reject(error)
       }
       const onClosed = (cause?: Error): void => {
@@ -109,7 +113,10 @@ export class BodyReader {
         reserved = maxMessage
         this.#reserve(context, reserved, () => {}, fail)
       }
-      const onEnd = (): void => resolve(parser.end())
+      const onEnd = (): void => {
+        stop()
+        resolve(parser.end())
+      }
       const start = (): void => {
         context.startBody()
         request.on('data', onData).on('end', onEnd)
