@@ -18,7 +18,7 @@ t.test(
   async (t) => {
     const source = read('lib/errors.ts')
     const codes = [
-      ...source.matchAll(/^ {2}(ERR_\w+): \{ status: (\d+), rpc: errorCodes\.(\w+) \}/gm)
+      ...source.matchAll(/^ {2}(ERR_\w+): \{\s*status: (\d+),\s*rpc: errorCodes\.(\w+)/gm)
     ]
     t.ok(codes.length > 0)
     t.strictSame(

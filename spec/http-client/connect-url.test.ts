@@ -339,19 +339,17 @@ test('a session lost during end fails the transport after its messages were read
 })
 
 test('end of a transport whose server is gone waits only for the reader', async (t) => {
-  const { initialize, transport, server, frames, closed } = await overOld(t)
+  const { initialize, transport, server, closed } = await overOld(t)
   await initialize()
   transport.pause()
   const listeners = transport.listenerCount('end')
-  server.streams[0]?.send({ jsonrpc: '2.0', method: 'n' })
   server.streams[0]?.end()
-  // The transport fails when all has been read.
+  // The transport fails when the reader has reached the end.
   while (transport.listenerCount('end') === listeners) await new Promise(setImmediate)
   transport.end()
   await once(transport, 'finish')
   transport.resume()
   t.match(await closed, { code: 'ERR_CONNECTION' })
-  t.equal(frames.at(-1)?.method, 'n')
 })
 
 test('a slow reader stops the server', async (t) => {

@@ -175,7 +175,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
 
   postOnClose(post: PostResponse, complete: boolean): void {
     this.#posts.update(post)
-    this.#clock.close(!complete)
+    // A client that sends nothing after `initialize` counts as one that has left.
+    this.#clock.close(!complete || post === this.#initialize)
     // The client has not received the id of the session, so it can never use the session.
     if (post !== this.#initialize) return
     this.#initialize = undefined
