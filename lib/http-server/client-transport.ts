@@ -13,8 +13,9 @@ export abstract class ClientTransport extends Duplex {
   #full = false
   #waiting: (() => void)[] = []
 
+  // The buffer takes one frame, because a frame may be very large.
   constructor(id: string) {
-    super({ objectMode: true })
+    super({ objectMode: true, readableHighWaterMark: 1 })
     this.id = id
   }
 

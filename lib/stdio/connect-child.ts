@@ -94,7 +94,8 @@ export class ChildTransport extends Duplex {
   #exitError: ServerGoneError | undefined
 
   constructor(options: ChildOptions) {
-    super({ objectMode: true })
+    // One frame in work, and one that waits. More would be too many, because a frame may be large.
+    super({ objectMode: true, writableHighWaterMark: 2 })
     this.#options = options
     this.#log = options.log ?? silent
     this.#stderr = new StderrTail((line) => this.#log.info(line))

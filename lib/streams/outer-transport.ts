@@ -11,7 +11,8 @@ export abstract class OuterTransport extends Duplex {
   protected inner: Duplex | undefined
 
   constructor(signal?: AbortSignal) {
-    super({ objectMode: true })
+    // One frame in work, and one that waits. More would be too many, because a frame may be large.
+    super({ objectMode: true, writableHighWaterMark: 2 })
     // An already aborted signal destroys this transport, so the subclass's constructor runs first.
     if (signal) process.nextTick(() => addAbortSignal(signal, this))
   }

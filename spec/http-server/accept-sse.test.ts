@@ -121,6 +121,7 @@ test('a closing connection takes no new call, and ends when its calls have their
   const timers = countTimers()
   const { response, text } = await receiveRequest(t)
   const connection = new SseConnection({ id: 'x', response, endpoint: 'messages/' })
+  connection.resume()
   const post = async (message: string) => {
     const { response, text } = await receiveRequest(t)
     connection.post(response, frameOf(message))

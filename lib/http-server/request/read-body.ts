@@ -106,7 +106,7 @@ export class BodyReader {
         parser.feed(chunk)
         if (size <= reserved) return
         reserved = maxMessage
-        this.#reserve(context, reserved, () => {}, fail)
+        this.#reserve(context, reserved, transport, () => {}, fail)
       }
       const onEnd = (): void => {
         stop()
@@ -122,14 +122,18 @@ export class BodyReader {
       if (declared > maxMessage) return failTooLarge(declared)
       if (declared <= freeSize) return start()
       reserved = declared
-      this.#reserve(context, declared, start, fail)
+      this.#reserve(context, declared, transport, start, fail)
     })
   }
 
-  /** Reserves memory. While the body waits for the reservation, the proxy does not read it. */
+  /**
+   * Reserves memory. While the body waits for the reservation, the proxy does not read it. If the
+   * transport has no room by then, the body gives the memory back and waits for room again.
+   */
   #reserve(
     context: RequestContext,
     size: number,
+    transport: ClientTransport | undefined,
     onGranted: () => void,
     onTimeout: (error: ProxyError) => void
   ): void {
@@ -140,14 +144,24 @@ export class BodyReader {
     const timer = this.#maxWait > 0 ? setTimeout(giveUp, this.#maxWait) : undefined
     const reservation = this.#budget.reserve(size, () => {
       clearTimeout(timer)
-      onGranted()
-      context.request.resume()
+      if (transport?.hasRoom !== false) {
+        onGranted()
+        context.request.resume()
+        return
+      }
+      process.nextTick(() => {
+        context.releaseBody()
+        transport.whenRoom(() => {
+          const { destroyed } = context.request
+          if (!destroyed) this.#reserve(context, size, transport, onGranted, onTimeout)
+        })
+      })
     })
     context.releaseBody = () => {
       clearTimeout(timer)
       reservation.release()
     }
-    if (!reservation.granted) context.request.pause()
+    if (!reservation.granted || transport?.hasRoom === false) context.request.pause()
   }
 }
 

@@ -192,6 +192,7 @@ test('an initialize that the server refuses opens no session', async (t) => {
 
 test('a closing session takes no new call, but the responses that its calls need', async (t) => {
   const transport = new SessionTransport({ id: 'x' })
+  transport.resume()
   const post = async (...messages: string[]) => {
     const { response, text } = await receiveRequest(t)
     const frames = messages.map((message) => parseFrame(Buffer.from(message)))
