@@ -9,7 +9,6 @@ import { toProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
 import type { Replacement } from '../json/splice.ts'
 import { limits } from '../limits.ts'
-import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
@@ -41,7 +40,8 @@ export interface PostOptions {
    * Decides when the HTTP response becomes an event stream. Many transports may share one queue.
    */
   deadlines: DeadlineQueue
-  log?: Log | undefined
+  /** Gets the details of errors. Clients do not get them. */
+  log: Log
 }
 
 export class PostTransport extends Duplex implements PostResponseOwner {
@@ -56,7 +56,7 @@ export class PostTransport extends Duplex implements PostResponseOwner {
     super({ objectMode: true })
     this.#request = body.frames[0] as Frame
     this.deadlines = options.deadlines
-    this.log = options.log ?? silent
+    this.log = options.log
     this.#keepAlive = options.keepAlive ?? limits.keepAlive
     this.#statusOf = options.statusOf ?? (() => 200)
     this.#post = new PostResponse(this, response, body.frames, body.batch, accept)
