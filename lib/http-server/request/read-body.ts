@@ -188,10 +188,17 @@ function findEnvelope(
   received.forEach(scan)
   const found = scanner.envelope()
   if (found?.kind === 'request') return found
-  request.on('data', scan).once('close', () => {
+  const onEnd = (): void => {
+    request.off('data', onData).off('close', onEnd)
     const envelope = scanner.envelope()
     if (envelope?.kind === 'response') onResponse(envelope)
-  })
+  }
+  const onData = (chunk: Buffer): void => {
+    scan(chunk)
+    if (left === 0) onEnd()
+  }
+  if (left === 0) onEnd()
+  else request.on('data', onData).once('close', onEnd)
   return undefined
 }
 

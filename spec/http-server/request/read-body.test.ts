@@ -269,6 +269,13 @@ test('a long body over the limit is searched for its id only at its start', asyn
     request.resume()
     await once(request, 'close')
     t.equal(transport.frames.length, kind === 'response' ? 1 : 0, kind)
+
+    const second = await receiveContext(t, chunked)
+    const third = new KeepingTransport('x')
+    const refused = readerOf(90 * KiB).readFrames(second.context, third)
+    second.socket.write(chunk(`${start}${'x'.repeat(100 * KiB)}`))
+    await t.rejects(refused, { code: 'ERR_FRAME_TOO_LARGE' })
+    t.equal(third.frames.length, kind === 'response' ? 1 : 0, `chunked: ${kind}`)
   }
 })
 
