@@ -61,7 +61,7 @@ const configText = 'the proxy has a wrong configuration (see the log of the prox
  * What clients over HTTP may know about the errors whose messages contain details. They get the
  * messages of all other errors.
  */
-const publicTexts: { [Code in ErrorCode]?: string } = {
+const publicTexts: Partial<Record<ErrorCode, string>> = {
   ERR_COMMAND_NOT_FOUND: 'the command of the server cannot be found',
   ERR_SERVER_START: 'the server did not start',
   ERR_SERVER_EXITED: 'the server exited',

@@ -7,12 +7,7 @@ export class ServerGoneError extends ProxyError {
   /** The frames that were written to the transport but not read by the server, oldest first. */
   readonly undelivered: Frame[]
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    undelivered: Frame[] = [],
-    publicMessage?: string
-  ) {
+  constructor(code: ErrorCode, message: string, undelivered: Frame[] = [], publicMessage?: string) {
     super(code, message, { publicMessage })
     this.undelivered = undelivered
   }
