@@ -9,16 +9,6 @@
 import { errorCodes } from './protocol/error-codes.ts'
 import { toLine } from './text.ts'
 
-const internalText = 'internal error (see the log of the proxy)'
-const configText = 'the proxy has a wrong configuration (see the log of the proxy)'
-
-interface Failure {
-  status: number
-  rpc: number
-  /** What clients over HTTP may know about the error. Default: its message contains no details. */
-  text?: string
-}
-
 const failures = {
   // The bytes are not a valid message.
   ERR_FRAME_SYNTAX: { status: 400, rpc: errorCodes.parseError },
@@ -29,38 +19,14 @@ const failures = {
   ERR_METHOD_NOT_FOUND: { status: 404, rpc: errorCodes.methodNotFound },
 
   // The proxy cannot reach the server, or the server is gone.
-  ERR_COMMAND_NOT_FOUND: {
-    status: 502,
-    rpc: errorCodes.serverError,
-    text: 'the command of the server cannot be found'
-  },
-  ERR_SERVER_START: { status: 502, rpc: errorCodes.serverError, text: 'the server did not start' },
-  ERR_SERVER_EXITED: { status: 502, rpc: errorCodes.serverError, text: 'the server exited' },
-  ERR_CONNECTION: {
-    status: 502,
-    rpc: errorCodes.serverError,
-    text: 'the connection to the server failed'
-  },
-  ERR_HTTP_STATUS: {
-    status: 502,
-    rpc: errorCodes.serverError,
-    text: 'the server refused the request'
-  },
-  ERR_HTTP_ANSWER: {
-    status: 502,
-    rpc: errorCodes.serverError,
-    text: 'the server sent an invalid response'
-  },
-  ERR_TOKEN: {
-    status: 502,
-    rpc: errorCodes.serverError,
-    text: 'the proxy got no access token for the server'
-  },
-  ERR_TIMEOUT: {
-    status: 504,
-    rpc: errorCodes.serverError,
-    text: 'the server did not respond in time'
-  },
+  ERR_COMMAND_NOT_FOUND: { status: 502, rpc: errorCodes.serverError },
+  ERR_SERVER_START: { status: 502, rpc: errorCodes.serverError },
+  ERR_SERVER_EXITED: { status: 502, rpc: errorCodes.serverError },
+  ERR_CONNECTION: { status: 502, rpc: errorCodes.serverError },
+  ERR_HTTP_STATUS: { status: 502, rpc: errorCodes.serverError },
+  ERR_HTTP_ANSWER: { status: 502, rpc: errorCodes.serverError },
+  ERR_TOKEN: { status: 502, rpc: errorCodes.serverError },
+  ERR_TIMEOUT: { status: 504, rpc: errorCodes.serverError },
 
   // The proxy refuses the request.
   ERR_FORBIDDEN: { status: 403, rpc: errorCodes.invalidRequest },
@@ -78,15 +44,37 @@ const failures = {
   ERR_CLOSED: { status: 503, rpc: errorCodes.serverError },
 
   // The proxy itself failed.
-  ERR_INTERNAL: { status: 500, rpc: errorCodes.internalError, text: internalText },
+  ERR_INTERNAL: { status: 500, rpc: errorCodes.internalError },
 
   // The command line, a file or an address is wrong.
-  ERR_USAGE: { status: 500, rpc: errorCodes.internalError, text: configText },
-  ERR_CONFIG: { status: 500, rpc: errorCodes.internalError, text: configText },
-  ERR_LISTEN: { status: 500, rpc: errorCodes.internalError, text: configText }
-} as const satisfies Record<string, Failure>
+  ERR_USAGE: { status: 500, rpc: errorCodes.internalError },
+  ERR_CONFIG: { status: 500, rpc: errorCodes.internalError },
+  ERR_LISTEN: { status: 500, rpc: errorCodes.internalError }
+} as const
 
 export type ErrorCode = keyof typeof failures
+
+const internalText = 'internal error (see the log of the proxy)'
+const configText = 'the proxy has a wrong configuration (see the log of the proxy)'
+
+/**
+ * What clients over HTTP may know about the errors whose messages contain details. They get the
+ * messages of all other errors.
+ */
+const publicTexts: Partial<Record<ErrorCode, string>> = {
+  ERR_COMMAND_NOT_FOUND: 'the command of the server cannot be found',
+  ERR_SERVER_START: 'the server did not start',
+  ERR_SERVER_EXITED: 'the server exited',
+  ERR_CONNECTION: 'the connection to the server failed',
+  ERR_HTTP_STATUS: 'the server refused the request',
+  ERR_HTTP_ANSWER: 'the server sent an invalid response',
+  ERR_TOKEN: 'the proxy got no access token for the server',
+  ERR_TIMEOUT: 'the server did not respond in time',
+  ERR_INTERNAL: internalText,
+  ERR_USAGE: configText,
+  ERR_CONFIG: configText,
+  ERR_LISTEN: configText
+}
 
 export interface ProxyErrorOptions extends ErrorOptions {
   /** What clients over HTTP may know about the error. Default: a fixed text for most codes. */
@@ -107,8 +95,7 @@ export class ProxyError extends Error {
 
   /** What clients over HTTP may know about the error, if its message contains details. */
   get publicMessage(): string | undefined {
-    const { text }: Failure = failures[this.code]
-    return this.#publicMessage ?? text
+    return this.#publicMessage ?? publicTexts[this.code]
   }
 
   /** The HTTP status of a response with this error. */

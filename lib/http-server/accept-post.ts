@@ -40,7 +40,8 @@ export interface PostOptions {
    * Decides when the HTTP response becomes an event stream. Many transports may share one queue.
    */
   deadlines: DeadlineQueue
-  log?: Log | undefined
+  /** Gets the details of errors. Clients do not get them. */
+  log: Log
 }
 
 export class PostTransport extends Transport implements PostResponseOwner {

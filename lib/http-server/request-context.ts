@@ -11,6 +11,7 @@ import { answerTo } from '../message/response-to.ts'
 import { headerNames } from '../protocol/headers.ts'
 import { quote } from '../text.ts'
 import { clientErrorFrame } from './client-error.ts'
+import { hasLongRest } from './request/drop-rest.ts'
 import { nowhere } from './routes.ts'
 import type { Route } from './routes.ts'
 
@@ -124,8 +125,16 @@ export class RequestContext {
     }
     if (error.status === 503) headers['retry-after'] = '10'
     // The client may now send its body or may not, so the next bytes would have no clear meaning.
-    if (this.#awaitsContinue) headers.connection = 'close'
-    response.writeHead(error.status, headers).end(bytes)
+    const lingers = !this.#awaitsContinue && hasLongRest(this.request)
+    if (this.#awaitsContinue || lingers) headers.connection = 'close'
+    response.writeHead(error.status, headers)
+    if (!lingers) {
+      response.end(bytes)
+      return
+    }
+    // The client gets all of the response now. `end` would close the connection at once.
+    response.write(bytes)
+    this.request.once('close', () => response.end())
   }
 
   #errorResponse(error: ProxyError): Frame {

@@ -19,7 +19,7 @@ export interface StatelessEndpointOptions {
   mirroredParams?: MirroredParams | undefined
   keepAlive?: number | undefined
   streamAfter?: number | undefined
-  log?: Log | undefined
+  log: Log
 }
 
 export class StatelessEndpoint {

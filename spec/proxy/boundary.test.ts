@@ -115,9 +115,12 @@ t.test('a request whose reader throws fails alone on stdin', async (t) => {
 
 t.test('a frame of a child whose reader throws gets an error, or is replaced by one', async (t) => {
   const said = [request('q', 'boom'), response('r', 'boom')].map(String)
-  const source = `for (const text of ${JSON.stringify(said)}) console.log(text)
-    process.stdin.on('data', (text) => console.log(JSON.stringify(
-      {jsonrpc: '2.0', method: 'got', params: {text: String(text).replace('boom', '')}})))`
+  const source = `const said = ${JSON.stringify(said)}
+    process.stdin.on('data', (text) => {
+      for (const text of said.splice(0)) console.log(text)
+      if (String(text).includes('"q"')) console.log(JSON.stringify(
+        {jsonrpc: '2.0', method: 'got', params: {text: String(text).replace('boom', '')}}))
+    })`
   const transport = connectChild({ command: process.execPath, args: ['-e', source] })
   t.teardown(() => void transport.destroy())
   const read: Frame[] = []
@@ -125,6 +128,7 @@ t.test('a frame of a child whose reader throws gets an error, or is replaced by 
     if (isBoom(frame)) throw new TypeError('secret text')
     read.push(frame)
   })
+  transport.write(request('r', 'ask'))
   while (read.length < 2) await turn()
   const messages = read.map((frame) => frame.message())
   t.match(

@@ -27,6 +27,13 @@ export function dropRest(request: IncomingMessage): void {
     .once('close', () => clearTimeout(timer))
 }
 
+/** Whether the rest of a body may be too long to be dropped. The connection then must be closed. */
+export function hasLongRest({ complete, headers }: IncomingMessage): boolean {
+  if (complete) return false
+  if (headers['transfer-encoding'] !== undefined) return true
+  return Number(headers['content-length'] ?? 0) > maxRest
+}
+
 /** Whether a request has a body, maybe an empty one. */
 export const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || headers['content-length'] !== undefined

@@ -111,7 +111,7 @@ export class BodyReader {
         parser.feed(chunk)
         if (size <= reserved) return
         reserved = maxMessage
-        this.#reserve(context, reserved, () => {}, fail)
+        this.#reserve(context, reserved, transport, () => {}, fail)
       }
       const onEnd = (): void => {
         stop()
@@ -127,14 +127,18 @@ export class BodyReader {
       if (declared > maxMessage) return failTooLarge(declared)
       if (declared <= freeSize) return start()
       reserved = declared
-      this.#reserve(context, declared, start, fail)
+      this.#reserve(context, declared, transport, start, fail)
     })
   }
 
-  /** Reserves memory. While the body waits for the reservation, the proxy does not read it. */
+  /**
+   * Reserves memory. While the body waits for the reservation, the proxy does not read it. If the
+   * transport has no room by then, the body gives the memory back and waits for room again.
+   */
   #reserve(
     context: RequestContext,
     size: number,
+    transport: ClientTransport | undefined,
     onGranted: () => void,
     onTimeout: (error: ProxyError) => void
   ): void {
@@ -145,14 +149,24 @@ export class BodyReader {
     const timer = this.#maxWait > 0 ? setTimeout(giveUp, this.#maxWait) : undefined
     const reservation = this.#budget.reserve(size, () => {
       clearTimeout(timer)
-      onGranted()
-      context.request.resume()
+      if (transport?.hasRoom !== false) {
+        onGranted()
+        context.request.resume()
+        return
+      }
+      process.nextTick(() => {
+        context.releaseBody()
+        transport.whenRoom(() => {
+          const { destroyed } = context.request
+          if (!destroyed) this.#reserve(context, size, transport, onGranted, onTimeout)
+        })
+      })
     })
     context.releaseBody = () => {
       clearTimeout(timer)
       reservation.release()
     }
-    if (!reservation.granted) context.request.pause()
+    if (!reservation.granted || transport?.hasRoom === false) context.request.pause()
   }
 }
 
@@ -179,10 +193,17 @@ function findEnvelope(
   received.forEach(scan)
   const found = scanner.envelope()
   if (found?.kind === 'request') return found
-  request.on('data', scan).once('close', () => {
+  const onEnd = (): void => {
+    request.off('data', onData).off('close', onEnd)
     const envelope = scanner.envelope()
     if (envelope?.kind === 'response') onResponse(envelope)
-  })
+  }
+  const onData = (chunk: Buffer): void => {
+    scan(chunk)
+    if (left === 0) onEnd()
+  }
+  if (left === 0) onEnd()
+  else request.on('data', onData).once('close', onEnd)
   return undefined
 }
 

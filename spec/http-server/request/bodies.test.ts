@@ -40,9 +40,22 @@ test('a chunked body gets 413 as soon as it is over the limit, and has no end', 
   const timer = setInterval(() => socket.write(`400\r\n${' '.repeat(KiB)}\r\n`), 5)
   t.teardown(() => clearInterval(timer))
   t.match(await text.until('--max-message'), refusal)
+  t.match(text.all, /connection: close/i)
   t.ok(performance.now() - began < 500)
   await text.ended
   t.ok(performance.now() - began < 3000, 'the connection is closed soon')
+})
+
+test('a client that has sent a long body in vain does not use its connection again', async (t) => {
+  const { session } = await serveSmall(t)
+  const { client } = await session()
+  for (let count = 0; count < 2; count++) {
+    const answer = await client.post(' '.repeat(1024 * KiB))
+    t.match(answer, { status: 413, headers: { connection: 'close' } })
+    await new Promise((resolve) => setTimeout(resolve, 900))
+    const calls = Array.from({ length: 5 }, () => client.request('ping'))
+    for (const call of calls) t.match(await call, { result: {} })
+  }
 })
 
 test('a connection survives a body that is a little over the limit', async (t) => {

@@ -271,5 +271,61 @@ test('a long body over the limit is searched for its id only at its start', asyn
     request.resume()
     await once(request, 'close')
     t.equal(transport.frames.length, kind === 'response' ? 1 : 0, kind)
+
+    const second = await receiveContext(t, chunked)
+    const third = new KeepingTransport('x')
+    const refused = readerOf(90 * KiB).readFrames(second.context, third)
+    second.socket.write(chunk(`${start}${'x'.repeat(100 * KiB)}`))
+    await t.rejects(refused, { code: 'ERR_FRAME_TOO_LARGE' })
+    t.equal(third.frames.length, kind === 'response' ? 1 : 0, `chunked: ${kind}`)
   }
+})
+
+/** A transport whose room the test sets. */
+class FullTransport extends KeepingTransport {
+  room = true
+  readonly #waiting: (() => void)[] = []
+
+  override get hasRoom(): boolean {
+    return this.room
+  }
+
+  override whenRoom(callback: () => void): void {
+    if (this.room) callback()
+    else this.#waiting.push(callback)
+  }
+
+  makeRoom(): void {
+    this.room = true
+    for (const callback of this.#waiting.splice(0)) callback()
+  }
+}
+
+test('a body whose session has no more room gives its memory to the other sessions', async (t) => {
+  const reader = new BodyReader({ maxBodyMemory: 100 * KiB })
+  const holder = await receiveContext(t, sized(100 * KiB))
+  void reader.read(holder.context).catch(() => {})
+  const transport = new FullTransport('x')
+  const full = await receiveContext(t, sized(100 * KiB))
+  const reading = reader.read(full.context, transport)
+  const gone = await receiveContext(t, sized(100 * KiB))
+  const leaving = reader.read(gone.context, transport)
+  const other = await receiveContext(t, sized(100 * KiB))
+  const third = reader.read(other.context)
+  transport.room = false
+  holder.context.releaseBody()
+  await nextTurn()
+  other.socket.write(' '.repeat(100 * KiB))
+  t.equal((await third).length, 100 * KiB, 'the body of another session is read')
+  other.context.releaseBody()
+  await nextTurn()
+  t.equal(reader.reserved, 0)
+  t.ok(full.request.isPaused())
+  gone.request.socket.destroy()
+  await t.rejects(leaving, { code: 'ERR_CLOSED' })
+  transport.makeRoom()
+  full.socket.write(' '.repeat(100 * KiB))
+  t.equal((await reading).length, 100 * KiB)
+  full.context.releaseBody()
+  t.equal(reader.reserved, 0, 'a client that left has no memory')
 })
