@@ -51,6 +51,9 @@ export class NewlineParser {
   feed(chunk: Buffer): void {
     let start = 0
     for (let end; (end = chunk.indexOf(LF, start)) !== -1; start = end + 1) {
+      // A chunk can hold many thousands of blank lines, so they must cost as little as possible.
+      const isEmpty = end === start || (end === start + 1 && chunk[start] === CR)
+      if (isEmpty && this.#size === 0) continue
       this.#hold(chunk.subarray(start, end))
       this.#endLine()
     }
