@@ -42,6 +42,8 @@ t.test('of several errors the first is told', async (t) => {
 t.test('what is no error is described all the same', async (t) => {
   t.equal(describe('a string'), 'a string')
   t.equal(describe(undefined), 'undefined')
+  t.equal(describe(null), 'null')
+  t.equal(describe({ toString: 1 }), 'unknown error')
   t.equal(describe(new Error('', { cause: 404 })), 'Error: 404')
 })
 

@@ -34,7 +34,7 @@ export class HttpClient implements ExchangeOwner {
   readonly #abort = new AbortController()
 
   /** @param onFault called with an exception of a handler that nothing else has caught */
-  constructor(options: HttpClientOptions, onFault: (cause: unknown) => void = () => {}) {
+  constructor(options: HttpClientOptions, onFault: (cause: unknown) => void) {
     this.exchangeOnFault = onFault
     this.url = options.url
     this.#options = options

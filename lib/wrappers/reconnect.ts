@@ -153,8 +153,7 @@ export class ReconnectTransport extends OuterTransport {
 
   protected override failToReader(response: Frame): void {
     super.failToReader(response)
-    if (response.id === undefined) return
-    this.#clientRequests.forget(response.id)
+    this.#clientRequests.forget(response.id as Id)
     // The failed request may be in the queue without a write to the server.
     this.#queue = this.#queue.filter(({ id, kind }) => kind !== 'request' || id !== response.id)
   }

@@ -97,7 +97,7 @@ export class SharedSessions {
 
   /** Counts one session less. Returns whether a session is still subscribed. */
   removeSubscriber(uri: string): boolean {
-    const left = (this.#subscribers.get(uri) ?? 0) - 1
+    const left = (this.#subscribers.get(uri) as number) - 1
     if (left > 0) this.#subscribers.set(uri, left)
     else this.#subscribers.delete(uri)
     return left > 0

@@ -254,7 +254,7 @@ const total = 64 * 1024 * 1024
 
 test('a paused client reads no response, not even one that begins later', async (t) => {
   const { url, state } = await flood(t)
-  const client = new HttpClient({ url })
+  const client = new HttpClient({ url }, () => {})
   t.teardown(() => client.destroy())
   const ended = gate()
   let size = 0
@@ -330,7 +330,7 @@ test('a slow reader stops the server, and then gets all of a large stream', asyn
 
 test('an exchange can be aborted at each stage', async (t) => {
   const { url } = await flood(t)
-  const client = new HttpClient({ url })
+  const client = new HttpClient({ url }, () => {})
   t.teardown(() => client.destroy())
   const silent: ResponseHandler = {
     onHeaders: () => t.fail('a reply'),
@@ -356,5 +356,5 @@ test('an exchange can be aborted at each stage', async (t) => {
 })
 
 test('a client without requests can be destroyed', async () => {
-  await new HttpClient({ url: new URL('http://127.0.0.1:1') }).destroy()
+  await new HttpClient({ url: new URL('http://127.0.0.1:1') }, () => {}).destroy()
 })

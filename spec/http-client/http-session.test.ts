@@ -732,3 +732,12 @@ test('404 from a server without sessions fails only its request', async (t) => {
   t.match(await ask('call'), { error: { message: /answered 404$/ } })
   t.match(await ask('tools/list'), { result: {} })
 })
+
+test('a cancellation that names no request cancels nothing', async (t) => {
+  const { initialize, write, ask } = await overHttp(t)
+  await initialize()
+  for (const params of [undefined, { requestId: { toString: 1 } }, { requestId: 'unknown' }]) {
+    await write(notification('notifications/cancelled', params))
+  }
+  t.match(await ask('ping'), { result: {} })
+})

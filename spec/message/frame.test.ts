@@ -6,6 +6,7 @@ import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { EnvelopeError, errorFrame, refuse } from '../../lib/message/refusal.ts'
+import { notification } from '../helpers.ts'
 import { deepObject, randomFrom, randomObject } from '../interop/random-json.ts'
 
 const parse = (text: string): Frame => parseFrame(Buffer.from(text))
@@ -201,4 +202,15 @@ t.test('whoever waits for a message that cannot pass is told', async (t) => {
   t.strictSame(refuse(error, { kind: 'response', id: 3 }).onward?.message(), told)
   t.strictSame(refuse(error, { kind: 'notification' }), {})
   t.strictSame(refuse(error), {})
+})
+
+t.test('a frame is not parsed as a whole if it is too large', async (t) => {
+  const frame = notification('x', { text: 'x'.repeat(100) })
+  const { length } = frame.bytes
+  t.match(frame.message(length), { method: 'x' })
+  const message = `the proxy does not read a message of ${length} bytes (the limit is ${length - 1})`
+  t.throws(() => frame.message(length - 1), { code: 'ERR_FRAME_TOO_LARGE', message })
+  t.throws(() => notification('x', { text: 'x'.repeat(1024 * 1024) }).message(), {
+    code: 'ERR_FRAME_TOO_LARGE'
+  })
 })

@@ -7,6 +7,7 @@ import {
   encodeValue,
   findMismatch,
   isTool,
+  mirroredMembers,
   mirroredParams,
   mirrorHeaders
 } from '../../lib/protocol/mirrored-headers.ts'
@@ -278,4 +279,14 @@ t.test('headers that are missing or say something else are refused', async (t) =
     t.match(findMismatch(headers, nothing, params), /the header/)
   }
   t.match(findMismatch(standard, { jsonrpc: '2.0', method: 'tools/call' }, []), /the header/)
+})
+
+t.test('the members that the headers repeat are named with their paths', async (t) => {
+  const params = [['a', 'b'], ['a'], ['a', 'c'], ['d'], ['d', 'e']].map((path) => ({
+    header: `mcp-param-${path.join('-')}`,
+    type: 'string' as const,
+    path
+  }))
+  const { arguments: shape } = mirroredMembers(params).params as Record<string, unknown>
+  t.strictSame(JSON.parse(JSON.stringify(shape)), { a: { b: true, c: true }, d: { e: true } })
 })

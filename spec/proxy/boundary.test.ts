@@ -5,10 +5,13 @@ import { PassThrough } from 'node:stream'
 import type { Duplex } from 'node:stream'
 import t from 'tap'
 import type { Test } from 'tap'
+import type { Json, ServerExchange } from '../../fixtures/servers/http.js'
 import { ask } from '../../lib/conversation/ask-server.ts'
 import { SessionState } from '../../lib/conversation/session-state.ts'
 import { NewlineParser } from '../../lib/framing/newline.ts'
+import { GetStream } from '../../lib/http-client/get-stream.ts'
 import { HttpClient } from '../../lib/http-client/http-client.ts'
+import { Post } from '../../lib/http-client/post.ts'
 import { EventStream } from '../../lib/http-server/event-stream.ts'
 import { PostResponse } from '../../lib/http-server/post-response.ts'
 import { Frame } from '../../lib/message/frame.ts'
@@ -320,4 +323,30 @@ t.test('an exception of an event stream does not end the process', async (t) => 
   const post = peer.post(json({ id: 'a', method: 'call' })).catch((error: unknown) => error)
   await post
   t.ok(servers[0]?.destroyed, 'but the session')
+})
+
+t.test('an exception while a failed response is handled destroys the transport', async (t) => {
+  const breaks = {
+    onPost: ({ method }: Json, { res, byDefault }: ServerExchange) =>
+      method === 'tools/call' ? res.destroy() : byDefault()
+  }
+  const { transport, initialize, closed } = await overHttp(t, breaks)
+  await initialize()
+  t.intercept(Post.prototype, 'onError', {
+    value() {
+      throw new TypeError('secret text')
+    }
+  })
+  transport.write(request(1, 'tools/call'))
+  t.match(await closed, { code: 'ERR_INTERNAL' })
+
+  const old = await overSse(t)
+  await old.initialize()
+  t.intercept(GetStream.prototype, 'onError', {
+    value() {
+      throw new TypeError('secret text')
+    }
+  })
+  old.server.streams[0]?.destroy()
+  t.match(await old.closed, { code: 'ERR_INTERNAL' })
 })

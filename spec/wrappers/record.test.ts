@@ -219,3 +219,23 @@ t.test(
     t.strictSame([...log.lines], [])
   }
 )
+
+t.test('a frame that cannot be recorded passes all the same', async (t) => {
+  const log = new KeptLog()
+  const file = `${t.testdir()}/recording`
+  const recorder = await record(file, { log })
+  const { fromServer } = recorder.tap('one')
+  const frame = makeFrame({ jsonrpc: '2.0', method: 'x' })
+  t.intercept(frame, 'toString', {
+    value() {
+      throw new RangeError('too long')
+    }
+  })
+  fromServer.write(frame)
+  t.equal(await new Promise((resolve) => fromServer.once('data', resolve)), frame)
+  t.strictSame(
+    [...log.lines],
+    ['error: a frame is not recorded: internal error (see the log of the proxy): too long']
+  )
+  await recorder.close()
+})

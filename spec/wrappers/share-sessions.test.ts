@@ -390,3 +390,39 @@ t.test('a session can be destroyed while the server is initialized', async (t) =
   t.match(await initialized, { result: { protocolVersion: '2025-11-25' } })
   t.equal(gone.frames.length, 0)
 })
+
+t.test('a session has a limited number and size of subscriptions', async (t) => {
+  const { server, connect } = shareOne(t)
+  const [one, two] = [connect(), connect()] as [Client, Client]
+  for (const client of [one, two]) await initialize(client)
+  const error = { code: -32602, message: 'the session has too many subscriptions' }
+  const half = 'x'.repeat(600 * 1024)
+  const { ask } = two
+  t.match(await ask('resources/subscribe', { uri: `a${half}` }), { result: {} })
+  t.match(await ask('resources/subscribe', { uri: `b${half}` }), { error })
+  for (let n = 0; n < 10_000; n++) {
+    if (n % 100 === 0) await turn()
+    void one.send(
+      `{"jsonrpc":"2.0","id":"s${n}","method":"resources/subscribe","params":{"uri":"${n}"}}`
+    )
+  }
+  t.match(await one.ask('resources/subscribe', { uri: 'more' }), { error })
+  t.match(await two.ask('resources/subscribe', { uri: 'more' }), { result: {} })
+  const subscribed = server.received.filter(({ method }) => method === 'resources/subscribe')
+  t.equal(subscribed.length, 10_002)
+})
+
+t.test('an update or a log message without its member goes to no client', async (t) => {
+  const { server, connect } = shareOne(t)
+  const client = connect()
+  await initialize(client)
+  await client.ask('logging/setLevel', { level: 'debug' })
+  await client.ask('resources/subscribe', { uri: 'a:b' })
+  for (const method of ['notifications/message', 'notifications/resources/updated']) {
+    for (const params of ['{}', '{"level":1,"uri":{"toString":1}}']) {
+      server.say(`{"jsonrpc":"2.0","method":"${method}","params":${params}}`)
+    }
+  }
+  t.match(await client.ask('tools/list'), { result: {} })
+  t.notMatch(client.texts().join(), 'notifications/')
+})

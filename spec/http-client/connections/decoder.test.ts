@@ -297,7 +297,7 @@ test('a client that is paused after the headers gets no decoded part', async (t)
       res.end(zlib.gzipSync('x'.repeat(100_000)))
     }
   })
-  const client = new HttpClient({ url: new URL(server.url) })
+  const client = new HttpClient({ url: new URL(server.url) }, () => {})
   t.teardown(() => client.destroy())
   let size = 0
   client.send(
@@ -327,7 +327,7 @@ test('an exception of the handler fails the exchange, and nothing else', async (
     onGet: (exchange) => respond(exchange, 'gzip', zlib.gzipSync('x')),
     onDelete: (exchange) => respond(exchange, 'compress', Buffer.from('x'), 500)
   })
-  const client = new HttpClient({ url: new URL(server.url) })
+  const client = new HttpClient({ url: new URL(server.url) }, () => {})
   t.teardown(() => client.destroy())
   for (const method of ['GET', 'DELETE', 'GET'] as const) {
     const failed = new Promise<Error>((resolve) => {
