@@ -34,7 +34,10 @@ export const limits = {
   drainTimeout: 6000,
   /** How many times a minute the proxy may restart a server that exited. */
   restarts: 5,
-  /** How long a connection may take to open, and a server to send its first response, in ms. */
+  /**
+   * How long a connection may take to open, in ms. Also the longest silence of a server before its
+   * first response is complete.
+   */
   connectTimeout: 30_000,
   /**
    * How many bytes of events a session keeps for a client that lost its connection or has none yet.

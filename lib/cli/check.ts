@@ -1,5 +1,6 @@
-// Runs --check: reports each fault that can be found without a start of a server, one line each on
-// stderr. The faults of the config file are found already. This file looks for commands and files.
+// Runs --check, which starts no server. It prints each fault of the command line and the config
+// file as one line on stderr. The config file was checked before. This file checks that commands
+// and files exist.
 
 import { accessSync, constants } from 'node:fs'
 import type { ClientConfig, ServeConfig, ServerConfig } from '../config/config.ts'

@@ -10,8 +10,8 @@ import { LogWriter } from './log-writer.ts'
 import { createLog } from './log.ts'
 
 /**
- * Resolves to the exit code: 0 for success, 1 for a failure, 2 for wrong arguments or config file, or for
- * faults that --check finds.
+ * Resolves to the exit code: 0 for success, 1 for a failure, 2 for wrong arguments or config file,
+ * or for faults that --check finds.
  */
 export async function main(argv: string[]): Promise<number> {
   try {

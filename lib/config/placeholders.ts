@@ -1,10 +1,11 @@
 // Replaces the placeholders in a text of the config file by variables of the proxy's environment:
 // ${VAR} and ${VAR:-default} as Claude Code does, ${env:VAR} as VS Code and Cursor do. As in Claude
-// Code, the default counts only if the variable is not set, so an empty variable gives an empty text.
+// Code, the default counts only if the variable is not set, so an empty variable gives an empty
+// text.
 //
-// A placeholder that only an editor can replace is a fault. So is a variable that is not set: the
-// server would get the placeholder itself in place of a token. Other text with ${ stays as it is,
-// because shell scripts in `args` have it: ${file%.*}.
+// A placeholder that only an editor can replace is a fault. A variable that is not set is a fault,
+// too: the server would get the text of the placeholder instead of a token. Other text with ${
+// stays as it is, because shell scripts in `args` have it: ${file%.*}.
 
 const placeholder = /\$\{([^}]*)\}/g
 const variable = /^(?:env:)?([A-Za-z_]\w*)(?::-([^]*))?$/

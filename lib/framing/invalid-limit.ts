@@ -1,7 +1,7 @@
-// Limits the time that invalid messages take. To report an invalid message takes much longer than to
-// read it, and a peer can send half a million of them in one megabyte. So of the messages in one
-// chunk, only the first hundred invalid ones are reported one by one. Of the others, those that are
-// too short to be valid are counted, and the count is reported.
+// Limits the time that invalid messages take. The report of an invalid message takes much longer
+// than its reading, and a peer can send half a million invalid messages in one megabyte. So of the
+// messages in one chunk, only the first hundred invalid ones are reported one by one. Of the
+// others, those that are too short to be valid are counted, and the count is reported.
 
 import { ProxyError } from '../errors.ts'
 
@@ -28,7 +28,7 @@ export class InvalidLimit {
     this.#reported++
   }
 
-  /** Returns whether to skip a message. It counts the message if so. */
+  /** Returns true if the parser should skip a message. Also counts this message. */
   skips(bytes: Buffer): boolean {
     if (this.#reported < maxReports || bytes.length >= minMessage) return false
     this.#skipped++

@@ -38,7 +38,10 @@ export class UrlTransport extends OuterTransport {
   #decided = false
   /** The client sends no more frames. */
   #ended = false
-  /** The requests of the modern revision without a response. Empty when the server has decided. */
+  /**
+   * The requests of the modern revision without a response. It is used until the transport is
+   * known.
+   */
   readonly #modern = new Map<Id, Frame>()
 
   constructor(options: HttpOptions) {

@@ -13,7 +13,8 @@ export interface HttpClientOptions extends Omit<AgentOptions, 'origin'> {
   url: URL
   /**
    * The headers to send with every request (default: none). They override `User-Agent` and
-   * `Accept-Encoding`. The headers of the protocol override them. With `http:`, anybody on the network path can read them.
+   * `Accept-Encoding`. The headers of the protocol override them. With `http:`, anybody on the
+   * network path can read them.
    */
   headers?: Record<string, string> | undefined
   /** Gives the token for the header `Authorization` (default: no token). */

@@ -192,7 +192,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
     if (this.ended) return
     if (error === undefined || isUnreadable) this.#finish()
     else this.fail(error)
-    // The rest of the body has no meaning.
+    // The exchange does not use the rest of the body.
     if (!this.#received) this.#controller?.abort(new ProxyError('ERR_CLOSED', 'aborted'))
   }
 

@@ -131,7 +131,8 @@ export class ModernRequests implements HttpPart, PostOwner {
     this.#sendWindow.finish(frame)
     const isMismatch =
       response?.errorCode === errorCodes.headerMismatch && frame.method === methods.callTool
-    // A URL that takes no POST has no server of this revision, even if its body is a JSON-RPC error.
+    // A URL that takes no POST has no server of this revision, even if its body is a JSON-RPC
+    // error.
     const isRefusal = error instanceof HttpStatusError && error.received === 405
     if (isMismatch && !this.#repeated.has(frame)) this.#repeat(frame, response)
     else
@@ -151,8 +152,8 @@ export class ModernRequests implements HttpPart, PostOwner {
   }
 
   /**
-   * Lists the tools. If the headers of `call` change, sends it again. Else the client gets
-   * `refusal`.
+   * Lists the tools again, because the server refused the headers of a tool call. If the new list
+   * leads to other headers, sends the call again. Otherwise the client gets the server's refusal.
    */
   #repeat(call: Frame, refusal: Frame): void {
     const before = JSON.stringify(this.headersOf(call))

@@ -68,8 +68,8 @@ export class SendWindow {
   }
 
   /**
-   * Calls the callback that waits, if there is one. Pass `error` if its frame may not have reached
-   * the server.
+   * Calls the callback of the last frame, if the next frame still waits. Pass `error` if the last
+   * frame may not have reached the server.
    */
   release(error?: Error | null): void {
     clearTimeout(this.#timer)

@@ -63,8 +63,8 @@ export class PostTransport extends Transport implements PostResponseOwner {
   }
 
   /**
-   * Sends the client a response if its request is `subscriptions/listen`. Without this response the
-   * subscription would never end.
+   * Call this when the subscription has ended. If the request of the client is
+   * `subscriptions/listen`, this sends its response, so that the client learns of the end.
    */
   endSubscription(): void {
     if (this.#request.method !== methods.listen) return

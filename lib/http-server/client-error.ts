@@ -1,4 +1,5 @@
-// The errors that clients over HTTP get. They tell what failed, and the log gets the details.
+// Makes the errors that clients over HTTP get. Such an error says what failed. Only the log gets
+// the details, because they may contain paths, URLs or the output of a server.
 
 import { describe, describeToClients } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
@@ -8,7 +9,7 @@ import { errorFrame } from '../message/refusal.ts'
 import { answerTo } from '../message/response-to.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 
-/** Makes an error response without details. See `errorFrame`. */
+/** Makes an error response as `errorFrame` does, but without the details of the error. */
 export const clientErrorFrame = (id: Id | undefined, failure: ProxyError): Frame =>
   errorFrame(id, failure, describeToClients(failure))
 
@@ -18,7 +19,7 @@ export function withoutDetails(response: Frame, failure: ProxyError, log: Log): 
   return answerTo(response, clientErrorFrame(0, failure))
 }
 
-/** The errors whose details are in the log. One error may fail many requests. */
+/** The errors whose details were logged. An error that fails many requests is logged once. */
 const logged = new WeakSet<ProxyError>()
 
 /** Logs an error once, if a client does not get all of its text. */

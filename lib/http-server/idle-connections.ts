@@ -16,7 +16,7 @@ interface Connection {
   active: number
   /** The newest active request. Only the newest request can have a body that is not complete. */
   request: IncomingMessage | undefined
-  /** The response to that request. */
+  /** The HTTP response to the newest active request. */
   response: ServerResponse | undefined
   /** The value of `socket.bytesRead` at the last check. */
   bytesRead: number

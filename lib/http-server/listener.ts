@@ -64,8 +64,8 @@ export interface ListenerOptions
    */
   mirroredParams?: MirroredParams | undefined
   /**
-   * Returns how many servers of closed sessions still run (default: none). They count as open sessions
-   * for `maxSessions`, because a server may take some time to exit.
+   * Returns how many servers of closed sessions still run (default: none). They count as open
+   * sessions for `maxSessions`, because a server may take some time to exit.
    */
   exiting?: (() => number) | undefined
   log?: Log | undefined

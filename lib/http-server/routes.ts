@@ -26,7 +26,8 @@ export const leadsToServer = ({ kind }: Route): boolean =>
  */
 export function findRoute(pathname: string, basePath: string): Route {
   const path = pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : pathname
-  // A name may hold a slash, encoded or not: the last segment is never part of the name.
+  // The name of a server may contain a slash, encoded as %2F or not. The last segment of the path
+  // is never a part of the name.
   const match =
     /^(\/servers\/([^/]+(?:\/[^/]+)*))?\/(mcp|sse|messages|status|healthz|readyz)(\/?)$/.exec(path)
   if (match === null) return nowhere

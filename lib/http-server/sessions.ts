@@ -18,7 +18,8 @@ export class Sessions {
 
   /**
    * @param maxSessions how many sessions may be open (0: no limit)
-   * @param exiting returns how many servers of closed sessions still run. They count as open sessions
+   * @param exiting returns how many servers of closed sessions still run. They count as open
+   * sessions
    */
   constructor(maxSessions: number, exiting: () => number = () => 0) {
     this.#maxSessions = maxSessions || Infinity

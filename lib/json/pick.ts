@@ -1,5 +1,5 @@
-// Reads single members of a JSON value, without parsing the rest. Parsing the whole value would take
-// many times its size in memory.
+// Reads single members of a JSON value, without parsing the rest. Parsing the whole value would
+// take many times its size in memory.
 
 import { OPEN_BRACE, OPEN_BRACKET } from './bytes.ts'
 import { findMembers, textAt } from './find-value.ts'

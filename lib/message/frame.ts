@@ -52,11 +52,12 @@ export class Frame implements Envelope {
   }
 
   /**
-   * Parses the whole message, again at each call. The proxy calls it only for messages that it reads
-   * as a whole. Where single members are enough, `idAt` and `stringAt` are faster, and have no limit.
+   * Parses the whole message, again at each call. The proxy calls it only for messages that it
+   * reads as a whole. Where single members are enough, `idAt` and `stringAt` are faster, and have
+   * no limit.
    *
-   * @throws ProxyError `ERR_FRAME_TOO_LARGE` if the message is over `maxSize` bytes (default 1 MiB),
-   * because a parsed message can take more than forty times its bytes
+   * @throws ProxyError `ERR_FRAME_TOO_LARGE` if the message is over `maxSize` bytes (default 1
+   * MiB), because a parsed message can take more than forty times its bytes
    */
   message(maxSize = maxRead): Message {
     const { length } = this.bytes
@@ -68,8 +69,8 @@ export class Frame implements Envelope {
   }
 
   /**
-   * Parses the members in `shape`. The result of a small message may have more members. The result of
-   * a large one has only these.
+   * Parses the members in `shape`. The result of a small message may have more members. The result
+   * of a large one has only these.
    */
   members(shape: Shape): Message {
     if (this.bytes.length < maxParse) return JSON.parse(this.bytes.toString()) as Message

@@ -15,8 +15,8 @@ import { urlConnector } from './url-connector.ts'
  * Makes the upstreams of a configuration. If a command is not found, its upstream gets the state
  * `failed` and the log gets a warning. The proxy still serves the other upstreams.
  *
- * @throws ProxyError `ERR_COMMAND_NOT_FOUND` when the command of every server is missing. The message
- *   names all of them
+ * @throws ProxyError `ERR_COMMAND_NOT_FOUND` when the command of every server is missing. The
+ * message names all of them
  */
 export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upstreams> {
   const upstreams = new Map<string, Upstream>()

@@ -1,10 +1,10 @@
-// Writes frames as `LineWriter` does, but a response later than the progress notifications of its
-// request.
+// Writes frames as `LineWriter` does. But a response waits for a short time if a progress
+// notification of its request was written just before it.
 //
 // The MCP SDK for TypeScript reads all lines that have arrived before it handles the notifications
-// among them. When it reads a response, it forgets the handler of the progress notifications. So if a
-// progress notification and the response arrive together, the notification is lost. This writer holds
-// such a response back for a short time. A request without progress notifications costs nothing.
+// among them. When it reads a response, it forgets the handler of the progress notifications. So if
+// a progress notification and the response arrive together, the notification is lost. Responses to
+// requests without progress notifications never wait.
 
 import { idAt } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'

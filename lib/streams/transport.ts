@@ -61,8 +61,8 @@ export abstract class Transport extends Duplex {
   }
 
   /**
-   * Handles an exception of `send`. A `send` that goes on later, for example in a promise, calls this
-   * itself.
+   * Handles an exception of `send`. A `send` that goes on later, for example in a promise, calls
+   * this itself.
    */
   protected recover(frame: Frame, cause: unknown, callback: Callback): void {
     this.guard(() => {

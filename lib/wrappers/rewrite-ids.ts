@@ -24,7 +24,9 @@ export interface SharedCall {
   /** The progress token that the client gave the request, as JSON text. */
   token: string | undefined
   method: string
-  /** The key of the request in `port.calls`: its id, or more if a pending request has the same id. */
+  /**
+   * The key of the request in `port.calls`: its id, or more if a pending request has the same id.
+   */
   key: string
 }
 
@@ -100,8 +102,8 @@ export function replaceAt(frame: Frame, path: string[], text: string): Frame {
 }
 
 /**
- * The request id at `path` in a server's frame, or NaN if there is none. Some servers turn the number
- * into a string.
+ * The request id at `path` in a server's frame, or NaN if there is none. Some servers turn the
+ * number into a string.
  */
 export function numberAt(frame: Frame, path: string[]): number {
   const id = scalarAt(frame.bytes, path)

@@ -1,7 +1,7 @@
 // Decides what the words after --verify-ssl and --allow-origin are. argparse takes them as values,
 // even if they were meant as the command: `--verify-ssl URL` is then an error. The proxy follows
 // argparse where that gives a valid command line, and otherwise takes such words as the command.
-// Whether it is valid is known only after the last word.
+// The proxy knows only after the last word whether the command line is valid.
 
 import { isOrigin } from './values.ts'
 
@@ -18,12 +18,12 @@ export class LooseValues {
   readonly #trusts: { given: Given; word: string }[] = []
   readonly #origins: Given[] = []
 
-  /** @param word follows `--verify-ssl`, and is neither true, false nor an existing file */
+  /** @param word the word after `--verify-ssl`: not true, not false and not an existing file */
   addTrust(given: Given, word: string): void {
     this.#trusts.push({ given, word })
   }
 
-  /** @param given has all words after `--allow-origin` up to the next flag */
+  /** @param given the flag, with all words after `--allow-origin` up to the next flag */
   addOrigins(given: Given): void {
     this.#origins.push(given)
   }

@@ -2,9 +2,10 @@
 // file looks up each flag in the table and takes the words that the flag needs: none, one, two, or
 // all up to the next flag. It then passes each flag to minimist as one word: --name=value.
 //
-// The rules are those of argparse, the parser of the Python mcp-proxy. Flags may follow the command,
-// and the user may shorten the flags of the reference (`--po` for `--port`). Words that argparse
-// gives to the command reach the command. README.md in the folder above lists the differences.
+// The rules are those of argparse, the parser of the Python mcp-proxy. Flags may follow the
+// command, and the user may shorten the flags of the reference (`--po` for `--port`). Words that
+// argparse gives to the command reach the command. README.md in the folder above lists the
+// differences.
 
 import { findFlag, findShortFlag, flags, spellings } from '../flags.ts'
 import type { FlagName, Spelling } from '../flags.ts'

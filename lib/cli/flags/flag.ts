@@ -6,7 +6,7 @@
 export type Need =
   | 'url' // client mode, with the URL of a server
   | 'listener' // server mode, which listens on HTTP
-  | 'definitions' // server mode without --named-server-config, which overrides --named-server
+  | 'definitions' // server mode without a config file: with --named-server-config, --named-server has no effect
   | 'command' // the COMMAND of the default server
   | 'process' // a server that the proxy starts, default or named
   | 'remote' // a server at a URL, in client mode or in the config file
@@ -43,7 +43,7 @@ interface TwoWords {
   placeholder: string
   /** A valid use of the flag, for the error message about a missing word. */
   example: string
-  /** Stands between the name and the value if both come as one word. No name has it. */
+  /** The character between the name and the value if the user writes both as one word. */
   separator?: string
   isName?: (name: string) => boolean
   isValue?: (value: string) => boolean

@@ -14,9 +14,9 @@ export interface DecoderOwner {
   /** The URL as errors show it. */
   readonly name: string
   decoderOnData(chunk: Buffer): void
-  /** The decoder has decoded all chunks that it got. */
+  /** Called when the decoder has decoded all chunks that it got. */
   decoderOnDrain(): void
-  /** The whole body is decoded, or `error` says why it ended early. Called once. */
+  /** Called once: when the whole body is decoded, or with the error that ended it early. */
   decoderOnEnd(error?: Error): void
 }
 
@@ -33,7 +33,7 @@ const encodings = new Map<string, [create: string, options: object]>([
   ['deflate', ['createInflate', options]],
   ['raw deflate', ['createInflateRaw', options]],
   ['br', ['createBrotliDecompress', options]],
-  // Node 22.15 and later have it.
+  // Only Node 22.15 and later can decode zstd.
   ['zstd', ['createZstdDecompress', zstdOptions]]
 ])
 

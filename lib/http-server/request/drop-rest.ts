@@ -1,6 +1,6 @@
-// Ends a request whose body the proxy does not want. If the proxy closed the connection at once, the
-// client might never read the HTTP response, because it is still busy with sending. So the proxy
-// reads and drops a little more, and closes the connection a little later.
+// Ends a request whose body the proxy does not want. If the proxy closed the connection at once,
+// the client might never read the HTTP response, because it is still busy with sending. So the
+// proxy reads and drops a little more, and closes the connection a little later.
 
 import type { IncomingMessage } from 'node:http'
 
@@ -10,8 +10,8 @@ const maxRest = 64 * 1024
 const maxRestTime = 1000
 
 /**
- * Reads and drops the rest of a body, but not more than 64 KiB. If the body does not end within 1 s,
- * the connection is closed.
+ * Reads and drops the rest of a body, but not more than 64 KiB. If the body does not end within 1
+ * s, the connection is closed.
  */
 export function dropRest(request: IncomingMessage): void {
   request.resume()

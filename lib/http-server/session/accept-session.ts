@@ -5,8 +5,9 @@
 // response that carries the message.
 //
 // While the client has no connection for a message, the message goes to the `ReplayStore`. When the
-// store is full, the transport takes no more messages until the client connects again, so the server
-// has to wait. But if a connected client waits for a response, the store drops its oldest messages.
+// store is full, the transport takes no more messages until the client connects again, so the
+// server has to wait. But if a connected client waits for a response, the store drops its oldest
+// messages.
 
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { ProxyError, toProxyError } from '../../errors.ts'
@@ -56,7 +57,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   /** The POST of each event stream that is the response to a POST, until that POST is done. */
   readonly #postOf = new Map<ResumableStream, PostResponse>()
   readonly #clock: SessionClock
-  /** The POST with `initialize`. */
+  /** The POST with `initialize`, until its HTTP response has closed. */
   #initialize: PostResponse | undefined
   #initializeId: Id | undefined
   /** The message that waits until the client connects, because the store is full. */
@@ -186,9 +187,11 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   protected override send(frame: Frame, callback: Callback): void {
     const isResponse = frame.kind === 'response'
     const post = isResponse ? this.#posts.withId(frame.id as Id) : this.#postFor(frame)
-    // The response that a connected client waits for may be behind this message.
+    // If a connected client waits for a response, the server may send it after this message. So
+    // this message must not wait.
     const mayWait = !(post ?? this.#unsolicited).connected && !this.#posts.isAwaited
-    // Nobody waits for a response to no request. To read such responses would cost time without end.
+    // No client waits for a response without a request. A server may send such responses without
+    // end, so the session does not read them either.
     const isDropped = isResponse && post === undefined
     if (mayWait && (isDropped || !this.#store.hasRoomFor(frame))) this.#held = { frame, callback }
     else if (isResponse) this.#respond(frame, callback)

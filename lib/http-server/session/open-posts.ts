@@ -1,5 +1,5 @@
-// The POSTs of a session whose requests have no response yet. The table finds the POST for a message
-// of the server in constant time, because a session may have many calls in flight.
+// The POSTs of a session whose requests have no response yet. The table finds the POST for a
+// message of the server in constant time, because a session may have many calls in flight.
 
 import type { Id } from '../../protocol/json-rpc.ts'
 import { LatestSet } from '../../streams/latest-set.ts'
@@ -12,7 +12,7 @@ export class OpenPosts {
   readonly #byToken = new Map<Id, PostResponse>()
   /** The POSTs that can carry more than responses. */
   readonly #streams = new LatestSet<PostResponse>()
-  /** Those of them whose clients are connected. */
+  /** The POSTs of `#streams` whose clients are connected. */
   readonly #connected = new LatestSet<PostResponse>()
   /** All POSTs whose clients are connected. */
   readonly #awaited = new Set<PostResponse>()
@@ -71,7 +71,9 @@ export class OpenPosts {
     this.#byId.delete(id)
   }
 
-  /** Finds the POST of the request with this progress token, if the POST can carry notifications. */
+  /**
+   * Finds the POST of the request with this progress token, if the POST can carry notifications.
+   */
   withToken(token: Id): PostResponse | undefined {
     const post = this.#byToken.get(token)
     return post?.streams === true ? post : undefined

@@ -21,7 +21,7 @@ interface Event {
   written: boolean
 }
 
-/** The size of an event is at most this much larger than that of its frame, in bytes. */
+/** An event is larger than its frame by at most this many bytes. */
 const maxOverhead = 128
 
 export class ResumableStream implements EventSink {
@@ -117,7 +117,8 @@ export class ReplayStore {
   /** The kept events of all streams, except those in `#responses`. The oldest event comes first. */
   #events: Event[] = []
   /**
-   * Unwritten responses. Most of them are replaced by a smaller error. The store drops them last.
+   * Responses that no client has received. When the store was full, it replaced a large response
+   * with a small error response. The store drops these events only if all other events are gone.
    */
   readonly #responses: Event[] = []
   #size = 0
@@ -144,15 +145,17 @@ export class ReplayStore {
   }
 
   /**
-   * Whether the store can keep this frame for a client without a connection, and loses no frame that
-   * the client has not received. A store without such frames takes a frame of any size.
+   * Whether the store can keep this frame for a client without a connection, and loses no frame
+   * that the client has not received. A store without such frames takes a frame of any size.
    */
   hasRoomFor({ bytes }: Frame): boolean {
     const size = this.#unwrittenSize + bytes.length + maxOverhead
     return this.#unwrittenSize === 0 || size <= this.#maxSize
   }
 
-  /** Keeps an event. Returns whether it is over the limit alone, and is kept all the same. */
+  /**
+   * Keeps an event. Returns true if this event alone is over the limit. The store keeps it even so.
+   */
   add(event: Event): boolean {
     this.#keep(event, this.#events)
     // The newest event is kept even if it is over the limit, because a client may wait for it.
@@ -179,7 +182,7 @@ export class ReplayStore {
     })
   }
 
-  /** Drops the newest event, if it still is the newest. */
+  /** Drops an event that its client has received, unless a newer event has come. */
   forget(event: Event): void {
     if (this.#events.at(-1) !== event) return
     this.#events.pop()

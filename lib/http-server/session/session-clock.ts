@@ -6,9 +6,9 @@
 // response: the client has closed its event stream, or has not waited for the response to a POST.
 
 export interface SessionClockOptions {
-  /** In ms (0: no limit). */
+  /** A session that is not in use ends after this time, in ms (0: no limit). */
   sessionTimeout: number
-  /** In ms (0: `sessionTimeout` counts instead). */
+  /** The same time if the client has left, in ms (0: `sessionTimeout` counts instead). */
   detachedTimeout: number
   /** Called once, when the session is abandoned. */
   onAbandoned: () => void
@@ -22,7 +22,7 @@ export class SessionClock {
   #open = 0
   /** Whether the client has left an open response, and has sent nothing since. */
   #detached = false
-  /** The time of the last sign of the client, in ms of `performance.now()`. */
+  /** When the client last sent a request or had a connection, in ms of `performance.now()`. */
   #lastSign = performance.now()
   #timer: NodeJS.Timeout | undefined
   /** When the timer fires, in ms of `performance.now()`. */
