@@ -159,7 +159,7 @@ export function describeToClients(error: ProxyError): string {
 
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) {
-    // An object may have no usable `toString`.
+    // Some objects have no usable `toString`. Then `String(error)` would throw.
     return typeof error === 'object' && error !== null ? 'unknown error' : String(error)
   }
   return error.message || (error as NodeJS.ErrnoException).code || error.name

@@ -17,7 +17,7 @@ export const limits = {
    * has not waited for a response, in ms.
    */
   detachedTimeout: 5 * 60_000,
-  /** How many sessions may be open at the same time. */
+  /** How many sessions may be open at the same time, of all clients together. */
   maxSessions: 1000,
   /**
    * How long the proxy waits for the next bytes of a client on an HTTP connection, in ms. It waits

@@ -31,7 +31,7 @@ export function toLine(text: string): string {
   return `${start.replace(/\ufffd$/, '')}… (${text.length} characters)`
 }
 
-/** The longest text that `quote` shows in full, in characters. */
+/** `quote` shows at most this many characters of a text. */
 const maxQuote = 100
 
 /** Returns text from outside, such as a header, in quotes: short, and safe to show in one line. */

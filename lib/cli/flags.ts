@@ -43,7 +43,7 @@ export interface Spelling {
   name: FlagName
   /** The name under which the parser stores the value: the flag's name or its alias. */
   key: string
-  /** True for `no-` and the name. */
+  /** True for a negated flag, such as `--no-debug`. */
   negated: boolean
 }
 

@@ -39,7 +39,7 @@ export type ServerConfig = ChildConfig | UrlConfig
 /** OAuth 2.0 client credentials, which the proxy exchanges for a token at `tokenUrl`. */
 export interface OAuthConfig {
   clientId: string
-  /** Never log this secret. */
+  /** The secret of the OAuth client. Never log it. */
   clientSecret: string
   tokenUrl: URL
 }
@@ -94,7 +94,7 @@ export interface ServeConfig extends CommonConfig {
   mode: 'server'
   /** The server at `/mcp` and `/sse`. Without a default server, `named` has at least one server. */
   default?: ChildConfig
-  /** The servers at `/servers/NAME/`. */
+  /** The named servers. Clients reach them at `/servers/NAME/`. */
   named: Map<string, ServerConfig>
   /** The port to listen on (default: 0, any free port). */
   port: number

@@ -48,7 +48,7 @@ export class SessionState {
       case methods.unsubscribe:
         this.#unsubscribe(keyOf(frame))
         break
-      default: // not part of the state
+      default: // other messages do not belong to the state of a session
     }
   }
 

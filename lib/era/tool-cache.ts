@@ -69,7 +69,8 @@ export class ToolCache {
       if (this.#reading === reading) this.#book = book
     }, forget)
     port.on('close', forget).on('data', (frame: Frame) => {
-      // A response to the subscription ends it.
+      // With a response to its request, the server has ended the subscription. Without it, the
+      // proxy would miss a change of the tools.
       if (frame.id === listen.id || frame.method === methods.toolsChanged) forget()
     })
     return reading

@@ -32,7 +32,7 @@ export class JsonSequenceParser {
     while (end < chunk.length) {
       const next = skipBlank(chunk, end + 1)
       if (next < chunk.length && !opensValue(chunk[next])) {
-        // Text follows the value, so the value is not valid either.
+        // If text follows a value, the whole body is not JSON, so the value counts as invalid, too.
         this.#value.feed(chunk.subarray(start))
         this.#endValue()
         return
@@ -45,7 +45,7 @@ export class JsonSequenceParser {
     if (start < chunk.length) this.#value.feed(chunk.subarray(start))
   }
 
-  /** Call it at the end of the body. */
+  /** Call this when the body has ended. It reports bytes that are no complete value. */
   end(): void {
     this.#endValue()
   }

@@ -40,7 +40,7 @@ export class HttpTransport extends Transport {
   readonly #session: HttpSession
   readonly #modern: ModernRequests
   readonly #closeTimeout: number
-  /** Called once when both parts have settled. */
+  /** Called once, when all requests of both parts have their responses. */
   #whenSettled: (() => void) | undefined
 
   constructor(options: HttpOptions) {

@@ -52,7 +52,7 @@ export class SseTransport extends Transport implements EventsOwner, GetOwner {
   /** Set until the response to the first request has come. */
   #silence: SilenceTimer | undefined
   #endpoint: URL | undefined
-  /** The frame that waits for the endpoint. */
+  /** The frame that the transport sends as soon as it knows the URL for its POSTs. */
   #waiting: { frame: Frame; callback: Callback } | undefined
   #firstRequest: Frame | undefined
   /** Set when the server does not know the session any more. */

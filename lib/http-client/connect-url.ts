@@ -36,7 +36,7 @@ export class UrlTransport extends OuterTransport {
   #refusal: HttpStatusError | undefined
   /** True when the server has accepted a frame. Then the proxy keeps the inner transport. */
   #decided = false
-  /** The client sends no more frames. */
+  /** Whether the client has ended, so that it sends no more frames. */
   #ended = false
   /**
    * The requests of the modern revision without a response. It is used until the transport is
@@ -53,7 +53,7 @@ export class UrlTransport extends OuterTransport {
   protected override send(frame: Frame, callback: Callback): void {
     this.#writing = { frame, callback }
     this.inner?.write(frame, (error) => {
-      if (error) return // innerOnClose gets this error, too, and handles it
+      if (error) return // `innerOnClose` gets the same error and handles it
       // A modern request decides nothing before its response, because an HTTP+SSE server may answer
       // it with any status.
       if (!isModern(frame)) this.#decide()
@@ -66,7 +66,7 @@ export class UrlTransport extends OuterTransport {
   override _final(callback: Callback): void {
     this.#ended = true
     if (this.inner === undefined) callback()
-    else this.inner.end(() => callback()) // innerOnClose handles an error
+    else this.inner.end(() => callback()) // `innerOnClose` handles an error of `end`
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {

@@ -11,9 +11,9 @@ import type { HttpExchange, ResponseHandler } from './http-exchange.ts'
 
 export interface GetOwner {
   readonly client: HttpClient
-  /** A part of the stream has arrived. */
+  /** Called when a part of the stream has arrived. */
   getOnData?(): void
-  /** The server refused the stream. The proxy does not ask again. */
+  /** Called when the server has refused the stream. The proxy does not ask again. */
   getOnRefused(error: HttpStatusError): void
   /**
    * The stream ended, or an attempt failed but another may succeed. Returns whether to send the GET

@@ -46,9 +46,9 @@ export interface ExchangeOwner {
   /** The URL as errors show it, without secrets. */
   readonly name: string
   readonly paused: boolean
-  /** Dispatches the exchange, for the first time or again. */
+  /** Sends the request of the exchange, for the first time or again. */
   start(exchange: HttpExchange): Promise<void>
-  /** The exchange ended, failed or was aborted. */
+  /** Called when the exchange has ended, has failed or was aborted. */
   exchangeOnEnd(exchange: HttpExchange): void
   /** The handler threw an exception when it was told about an error. */
   exchangeOnFault(cause: unknown): void
@@ -73,7 +73,7 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
   #repeats = false
   #skipped = 0
   #status = 0
-  /** Set if the body of the response is encoded. */
+  /** The decoder of the body. Undefined if the response has no `Content-Encoding`. */
   #decoder: Decoder | undefined
   /** Whether the last byte of the response has arrived. */
   #received = false

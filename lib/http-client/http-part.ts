@@ -30,13 +30,13 @@ export interface HttpPartOwner {
   readonly maxMessage: number
   /** After this silence a response that should come soon fails, in ms (0: no limit). */
   readonly connectTimeout: number
-  /** Gives a frame to the reader of the transport. */
+  /** Gives a frame of the server to the reader of the transport. */
   pass(frame: Frame): void
-  /** The server has given a result in the modern revision, so it is an MCP server. */
+  /** Whether the server has sent a result in the modern revision, so that it is an MCP server. */
   isModern(): boolean
-  /** The client sends no more frames. */
+  /** Whether the client has ended, so that it sends no more frames. */
   clientEnded(): boolean
-  /** Called when a part may have settled. */
+  /** Called after a request has finished. The transport then checks whether all have finished. */
   partOnSettled(): void
   /** Called when the server cannot be used any more. */
   partOnFailed(error: ProxyError): void

@@ -37,7 +37,7 @@ export class ModernRequests implements HttpPart, PostOwner {
   readonly resumes = false
   readonly sessionHeaders = {}
   readonly inSession = false
-  /** The server has given a result. */
+  /** Whether the server has sent a result, so that it is an MCP server. */
   hasAnswered = false
   readonly #owner: HttpPartOwner
   readonly #tools: ToolList
@@ -159,7 +159,7 @@ export class ModernRequests implements HttpPart, PostOwner {
     const before = JSON.stringify(this.headersOf(call))
     this.#repeated.add(call)
     this.#listTools(call, new Pagination(), () => {
-      if (!this.#calls.has(call.id as Id)) return // the client has cancelled it
+      if (!this.#calls.has(call.id as Id)) return // the client has cancelled the call
       if (JSON.stringify(this.headersOf(call)) === before) this.deliver(refusal)
       else this.#post(call)
     })

@@ -28,7 +28,7 @@ export interface PostOwner extends EventsOwner {
   readonly inSession: boolean
   /** Returns the headers for the POST that carries this frame. */
   headersOf(frame: Frame): Record<string, string>
-  /** The HTTP response has begun, so the server has the frame. */
+  /** Called when the HTTP response has begun, so the server has received the frame. */
   postOnHeaders(post: Post, headers: IncomingHttpHeaders): void
   /**
    * The POST failed. `response` is the JSON-RPC error response of the server, if it sent one.
@@ -160,7 +160,7 @@ export class Post implements ResponseHandler, GetOwner {
     const { received, message } = error
     const isUnknown =
       this.#owner.inSession && (received === 404 || reportsLostSession(received, message))
-    // The server has had the frame, so it is not sent again.
+    // The server may have acted on the frame, so the frame is not sent again.
     this.#fail(isUnknown ? new SessionUnknownError(this.client.name) : error)
   }
 

@@ -52,7 +52,7 @@ export class SendWindow {
     this.#update()
   }
 
-  /** Call this when the server has the frame. */
+  /** Call this when the server has received the frame. */
   acknowledge(frame: Frame): void {
     if (this.#unacknowledged.delete(frame)) this.#bytes -= frame.bytes.length
     this.#update()

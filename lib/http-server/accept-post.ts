@@ -40,7 +40,7 @@ export interface PostOptions {
    * Decides when the HTTP response becomes an event stream. Many transports may share one queue.
    */
   deadlines: DeadlineQueue
-  /** Gets the details of errors. Clients do not get them. */
+  /** The log. It gets the details of errors, which clients do not get. */
   log: Log
 }
 
@@ -87,7 +87,7 @@ export class PostTransport extends Transport implements PostResponseOwner {
   }
 
   override _read(): void {
-    // The constructor has pushed the only frame.
+    // There is nothing to read, because the constructor has pushed the only frame.
   }
 
   protected override send(frame: Frame, callback: Callback): void {

@@ -18,7 +18,7 @@ interface Connection {
   request: IncomingMessage | undefined
   /** The HTTP response to the newest active request. */
   response: ServerResponse | undefined
-  /** The value of `socket.bytesRead` at the last check. */
+  /** How many bytes the connection had received at the last check. */
   bytesRead: number
   /**
    * The last time when the connection did not wait for its client, in ms of `performance.now()`.
@@ -46,7 +46,7 @@ export class Connections {
     if (idleTimeout > 0) this.#timer = setInterval(() => this.#closeIdle(), idleTimeout / 4).unref()
   }
 
-  /** Must be called when a request has come. */
+  /** Call this when a request has come on a connection. */
   begin(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request
     const connection = this.#used.get(socket)

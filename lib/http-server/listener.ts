@@ -221,7 +221,7 @@ export class Listener extends EventEmitter {
       onClient(client, context)
     } catch (cause) {
       const error = this.#report(`a client of ${context.server || 'the default server'}`, cause)
-      client.once('error', nothing).destroy(error) // the transport sends the error to the client
+      client.once('error', nothing).destroy(error) // the client's transport turns this error into a response
     }
   }
 

@@ -64,7 +64,7 @@ export class OriginPolicy {
     if (host !== this.#lastHost) this.#checkHost(host)
     if (origin === undefined) return checkSite(headers['sec-fetch-site'])
     if (this.#allows(origin)) return
-    // The page came from this listener, and its host name has passed `#checkHost`.
+    // The page has the same host as this listener, so the browser loaded the page from here.
     if (this.#hosts !== undefined && hostOf(origin) === host.toLowerCase()) return
     const message = `the origin ${quote(origin)} is not served (see --allow-origin)`
     throw new ProxyError('ERR_FORBIDDEN', message)

@@ -15,7 +15,7 @@ import type { Accept } from './request-context.ts'
 
 /** The transport that took the POST and owns its `PostResponse`. */
 export interface PostResponseOwner {
-  /** Gets the details of errors. Clients do not get them. */
+  /** The log. It gets the details of errors, which clients do not get. */
   readonly log: Log
   /** An HTTP response that is still undecided at its deadline becomes an event stream. */
   readonly deadlines: DeadlineQueue

@@ -95,7 +95,7 @@ export class Sessions {
     }
     closeAll()
     if (this.size === 0) return
-    const looks = setInterval(closeAll, lookInterval) // clients may disconnect
+    const looks = setInterval(closeAll, lookInterval) // clients may disconnect while they wait, so this looks again
     const timer = setTimeout(() => {
       for (const { client } of this.#byId.values()) client.destroy()
     }, timeout)

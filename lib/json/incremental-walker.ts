@@ -68,7 +68,7 @@ export class IncrementalWalker {
     const quote = closingQuote(chunk, start)
     this.#inString = quote === -1
     if (quote === -1) {
-      // An empty chunk does not end an escape.
+      // After an empty chunk an escape is still open.
       if (chunk.length > 0) this.#escaped = isEscaped(chunk, chunk.length, start)
       return chunk.length
     }

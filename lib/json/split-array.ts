@@ -15,7 +15,7 @@ export function* elementsOf(bytes: Buffer, open: number): Generator<Span> {
   do {
     span.start = span.end + 1
     const start = skipBlank(bytes, span.start)
-    if (bytes[start] === CLOSE_BRACKET) return // an empty array
+    if (bytes[start] === CLOSE_BRACKET) return // the array is empty
     span.end = skipBlank(bytes, valueEnd(bytes, start))
     yield span
   } while (bytes[span.end] === COMMA)

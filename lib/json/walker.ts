@@ -122,7 +122,7 @@ export class MemberCursor {
     const bytes = this.#bytes
     if (bytes[this.#before] === CLOSE_BRACE) return false
     const nameStart = skipBlank(bytes, this.#before + 1)
-    if (bytes[nameStart] !== QUOTE) return false // an empty object
+    if (bytes[nameStart] !== QUOTE) return false // the object is empty
     this.nameStart = nameStart
     this.nameEnd = stringEnd(bytes, nameStart)
     this.start = skipBlank(bytes, skipBlank(bytes, this.nameEnd) + 1)

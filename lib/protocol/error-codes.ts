@@ -1,7 +1,7 @@
 // The codes of JSON-RPC errors. JSON-RPC 2.0 defines some of them, and MCP the others.
 
 export const errorCodes = {
-  // JSON-RPC 2.0, section 5.1.
+  // The following codes are defined in JSON-RPC 2.0, section 5.1.
   parseError: -32700,
   invalidRequest: -32600,
   methodNotFound: -32601,
@@ -16,7 +16,7 @@ export const errorCodes = {
   /** The MCP SDKs send this code when the server does not know the session. */
   sessionUnknown: -32001,
 
-  // MCP revision 2026-07-28.
+  // The following codes are new in MCP revision 2026-07-28.
   headerMismatch: -32020,
   missingClientCapability: -32021,
   unsupportedProtocolVersion: -32022

@@ -6,7 +6,7 @@ export const headerNames = {
   protocolVersion: 'mcp-protocol-version',
   lastEventId: 'last-event-id',
 
-  // MCP revision 2026-07-28.
+  // The following headers are new in MCP revision 2026-07-28.
   method: 'mcp-method',
   name: 'mcp-name',
   /** A header name is this prefix and the name that a tool's schema gives in `x-mcp-header`. */

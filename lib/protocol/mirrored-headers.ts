@@ -74,7 +74,7 @@ interface PathEnd {
   before: PathEnd | undefined
 }
 
-/** An object or array inside a schema. */
+/** An object or array inside the schema of a tool, which may contain mirrored parameters. */
 interface Place {
   value: object
   /** The path to the value. Undefined at the root of the schema. */

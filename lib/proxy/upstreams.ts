@@ -42,7 +42,7 @@ export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upst
   }
   const lines = failures.map(([label, failure]) => `${label}: ${describe(failure)}`)
   if (failures.length === upstreams.size) {
-    // A command without a name needs no label.
+    // Without named servers there is only one server, so the error needs no label.
     if (config.named.size === 0) throw failures[0]?.[1]
     throw new ProxyError('ERR_COMMAND_NOT_FOUND', lines.join('; '))
   }

@@ -62,7 +62,7 @@ export class StdioTransport extends Transport {
     this.#input
       .on('data', this.#inputOnData)
       .on('end', this.#inputOnEnd)
-      .on('close', this.#inputOnEnd) // a destroyed stream emits no `end`
+      .on('close', this.#inputOnEnd) // a destroyed stream emits `close`, but no `end`
       .on('error', this.#streamOnError)
       .pause()
     this.#output.on('error', this.#streamOnError).on('close', this.#outputOnClose)
@@ -97,7 +97,7 @@ export class StdioTransport extends Transport {
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     this.#inputEnded = true
     this.#lines.flush()
-    // An open input would keep the process alive.
+    // The input is destroyed, because an open input would keep the process alive.
     this.#input.off('data', this.#inputOnData).destroy()
     // An output that has ended is not destroyed, because its reader may still be reading.
     if (this.#output !== process.stdout && !this.#output.writableFinished) this.#output.destroy()

@@ -111,7 +111,7 @@ export class ChildTransport extends Transport {
   }
 
   override _construct(callback: Callback): void {
-    if (this.destroyed) return callback() // no child was started, so nothing is freed
+    if (this.destroyed) return callback() // no child was started, so there is nothing to free
     let child: PipedChild
     try {
       child = this.#start()

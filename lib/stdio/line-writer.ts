@@ -93,7 +93,7 @@ export class LineWriter {
   }
 
   readonly #outputOnTaken = (error?: Error | null): void => {
-    if (error) return // the owner of the stream gets this error too
+    if (error) return // the transport that owns the stream handles this error
     this.#writing = []
     this.#send()
     if (this.#writing.length > 0 || this.#gathered.length > 0) return

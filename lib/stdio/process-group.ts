@@ -151,6 +151,6 @@ function kill(target: number, signal: NodeJS.Signals): void {
   try {
     process.kill(target, signal)
   } catch {
-    // The process has exited.
+    // The process has exited, so there is no process to signal.
   }
 }

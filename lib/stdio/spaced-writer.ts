@@ -30,7 +30,7 @@ interface Call {
 
 export class SpacedWriter extends LineWriter {
   readonly #calls = new Map<Id, Call>()
-  /** The same calls, by their progress tokens. */
+  /** The calls in `#calls`, by their progress tokens. */
   readonly #tokens = new Map<Id, Call>()
   readonly #held = new Set<Frame>()
   readonly #queue = new DeadlineQueue(gap)

@@ -180,7 +180,7 @@ export class ReconnectTransport extends OuterTransport {
       this.push(null)
       return
     }
-    if (this.#expired !== undefined) return // _final ends the transport
+    if (this.#expired !== undefined) return // in this case `_final` ends the transport
     const undelivered = cause instanceof ServerGoneError ? cause.undelivered : []
     // This drops the client's responses, because they answer requests of the closed server.
     this.#queue = [...undelivered, ...this.#queue].filter(({ kind }) => kind !== 'response')

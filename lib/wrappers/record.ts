@@ -97,7 +97,7 @@ class FileRecorder implements Recorder {
     this.#closed = true
     const output = this.#output
     if (output === undefined) return
-    await finished(output.end()).catch(() => {}) // reported by `#stop`
+    await finished(output.end()).catch(() => {}) // `#stop` reports the error
     this.#output = undefined
   }
 

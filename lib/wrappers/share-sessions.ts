@@ -114,7 +114,7 @@ export class SharedSessions {
   }
 }
 
-/** A session may have this many subscriptions. */
+/** The largest number of subscriptions of one session. */
 const maxSubscriptions = 10_000
 /** The largest total length of a session's subscriptions, in characters. */
 const maxUris = 1024 * 1024
@@ -248,7 +248,7 @@ class SessionPort extends OuterTransport {
 
   #setLevel(frame: Frame, callback: Callback): void {
     const level = logLevels.indexOf(stringAt(frame.bytes, paths.level) ?? '')
-    if (level === -1) return this.#send(frame, callback) // the server will refuse it
+    if (level === -1) return this.#send(frame, callback) // the server refuses an unknown level
     this.level = level
     const text = JSON.stringify(logLevels[this.#all.level])
     const bytes = splice(frame.bytes, [{ path: paths.level, text }])
@@ -256,7 +256,7 @@ class SessionPort extends OuterTransport {
   }
 }
 
-/** The requests that a session handles. */
+/** The requests that a session of a shared server handles itself, or changes. */
 const ownMethods = new Set<string | undefined>([
   methods.initialize,
   methods.ping,

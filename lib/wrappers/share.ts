@@ -217,7 +217,7 @@ export class SharedServer implements PortOwner {
 
   #onResponse(frame: Frame): void {
     const call = this.#calls.end(Number(frame.id))
-    if (call === undefined) return // the client cancelled the request or closed its port
+    if (call === undefined) return // the client has cancelled the request or has disconnected
     let response: Frame
     try {
       response = restoreResponse(frame, call)

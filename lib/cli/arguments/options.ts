@@ -8,7 +8,7 @@ import { usage } from './usage.ts'
 import type { Words } from './words.ts'
 
 export class Options {
-  /** The first word that is no flag; '' if there is none. */
+  /** The first word that belongs to no flag; '' if there is none. */
   readonly command: string
   readonly args: string[]
   /** The value of each flag in the table. A flag that is not given has its default. */

@@ -126,7 +126,7 @@ async function serveConfig(
   }
 }
 
-/** @param process whether a server is a process */
+/** @param process whether at least one server is a process that the proxy starts */
 function serverLimits(options: Options, values: FlagValues, process: boolean): Limits {
   const limits = membersOf({ ...limitFlags, ...serverLimitFlags }, values)
   const ownProcess = process && !values.shared && !values.stateless

@@ -45,7 +45,7 @@ export const port: Kind<number> = {
 
 const bytes: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
 
-/** A size. The value is in bytes. */
+/** The kind of value for a size, such as 64m. It is read as bytes. */
 export const size: Kind<number> = {
   placeholder: 'SIZE',
   read(flag, text) {
@@ -62,7 +62,7 @@ const milliseconds: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_6
 /** The longest delay of a Node timer, in ms. With a longer delay, the timer fires after 1 ms. */
 const longestTime = 2 ** 31 - 1
 
-/** A time. The value is in ms. */
+/** The kind of value for a time, such as 30s. It is read as ms. */
 export const time: Kind<number> = {
   placeholder: 'T',
   read(flag, text) {

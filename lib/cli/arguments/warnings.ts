@@ -10,13 +10,13 @@ import { isOrigin } from './values.ts'
 /** What the command line asks for. A flag may need some of it to have an effect. */
 export interface Situation {
   mode: 'client' | 'server'
-  /** The command line has a COMMAND, the default server. */
+  /** Whether the command line has a COMMAND, which starts the default server. */
   command: boolean
-  /** At least one server is a process that the proxy starts. */
+  /** Whether at least one server is a process that the proxy starts. */
   process: boolean
-  /** At least one server is at a URL. */
+  /** Whether at least one server is at a URL. */
   remote: boolean
-  /** The named servers come from a config file. */
+  /** Whether the named servers come from a config file. */
   file: boolean
 }
 

@@ -4,12 +4,12 @@
  * What a flag needs to have an effect. If it is missing, a warning says that the flag is ignored.
  */
 export type Need =
-  | 'url' // client mode, with the URL of a server
-  | 'listener' // server mode, which listens on HTTP
+  | 'url' // client mode: the command line has the URL of a server
+  | 'listener' // server mode: the proxy listens on HTTP
   | 'definitions' // server mode without a config file: with --named-server-config, --named-server has no effect
-  | 'command' // the COMMAND of the default server
-  | 'process' // a server that the proxy starts, default or named
-  | 'remote' // a server at a URL, in client mode or in the config file
+  | 'command' // the command line has the COMMAND of the default server
+  | 'process' // at least one server is a process that the proxy starts
+  | 'remote' // at least one server is at a URL
 
 /** A kind of value, such as a size or a URL: how to read its text and how to print it. */
 export interface Kind<Value> {
@@ -52,17 +52,17 @@ interface TwoWords {
 /** `shape` says which words belong to the flag. Users may repeat all flags except `act`. */
 export type Flag = Description &
   (
-    | { shape: 'act' } // --help: the parser reads no word after the flag
-    | { shape: 'switch'; negatable?: true } // --debug, and --no-debug if negatable
-    // --verify-ssl, --verify-ssl VALUE, --no-verify-ssl
+    | { shape: 'act' } // such as --help: the proxy ignores all words after it
+    | { shape: 'switch'; negatable?: true } // such as --debug. A `negatable` one also has --no-debug
+    // Such as --verify-ssl, which may have a value or not, and --no-verify-ssl.
     | { shape: 'verify'; kind: AnyKind; negatable: true; default: unknown }
-    // --port N or --port=N: the last one counts. `alias` is an old name of the flag.
+    // Such as --port N or --port=N. If it is repeated, the last value counts. `alias` is an old name.
     | { shape: 'value'; kind: AnyKind; alias?: string; default?: unknown }
-    // --expose-header NAME: each use adds a value, or several values with the separator between
+    // Such as --expose-header NAME. Each use adds a value, or several with `separator` between them.
     | { shape: 'list'; kind: AnyKind; default?: readonly string[]; separator?: string }
-    // --allow-origin ORIGIN ORIGIN: each word up to the next flag adds a value
+    // Such as --allow-origin ORIGIN ORIGIN. Each word up to the next flag adds a value.
     | { shape: 'origins'; kind: AnyKind }
-    | TwoWords // --env KEY VALUE: each use adds a pair
+    | TwoWords // such as --env KEY VALUE: each use adds one pair
   )
 
 export type Flags = Record<string, Flag>

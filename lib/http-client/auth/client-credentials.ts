@@ -19,7 +19,7 @@ import type { TokenSource } from './token-source.ts'
 export interface ClientCredentialsOptions {
   /** The id under which the proxy is registered at the authorization server. */
   clientId: string
-  /** The secret of that id. No error and no log shows it. */
+  /** The secret that belongs to `clientId`. No error and no log shows it. */
   clientSecret: string
   /**
    * The token endpoint. The proxy sends the secret to it. With `http:`, anybody on the network path

@@ -11,7 +11,7 @@ import type { Transform } from 'node:stream'
 import { ProxyError } from '../../errors.ts'
 
 export interface DecoderOwner {
-  /** The URL as errors show it. */
+  /** The name of the server in errors: its URL without secrets. */
   readonly name: string
   decoderOnData(chunk: Buffer): void
   /** Called when the decoder has decoded all chunks that it got. */
@@ -109,7 +109,7 @@ export class Decoder {
     this.#streams?.at(-1)?.resume()
   }
 
-  /** Stops. After this, no method of the owner is called. */
+  /** Stops the decoding. After this, no method of the owner is called. */
   destroy(): void {
     this.#done = true
     for (const stream of this.#streams ?? []) stream.destroy()

@@ -6,7 +6,7 @@
 export const freeSize = 64 * 1024
 
 export interface Reservation {
-  /** Whether the body may be read. */
+  /** Whether the memory is reserved, so that the proxy may read the body. */
   readonly granted: boolean
   /** Gives the memory back, or stops waiting for it. Only the first call has an effect. */
   release(): void

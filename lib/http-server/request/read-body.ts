@@ -217,7 +217,11 @@ function failResponse(
   if (onward !== undefined) transport?.receive(onward)
 }
 
-/** @throws ProxyError `ERR_REQUEST` for a batch */
+/**
+ * Refuses a batch.
+ *
+ * @throws ProxyError `ERR_REQUEST`
+ */
 export function refuseBatch({ batch }: Body): void {
   if (!batch) return
   const message = `only a session of the revision ${batchVersion} takes batches`

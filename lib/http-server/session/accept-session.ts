@@ -229,7 +229,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     }
     if (frame.id === this.#initializeId) this.#onInitialized(frame)
     post.send(frame, callback)
-    // If `send` throws, the post stays for the error response.
+    // This comes last. If `send` throws, the error response still finds the POST of the request.
     this.#posts.forget(frame.id as Id)
   }
 

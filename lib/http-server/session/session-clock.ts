@@ -25,7 +25,7 @@ export class SessionClock {
   /** When the client last sent a request or had a connection, in ms of `performance.now()`. */
   #lastSign = performance.now()
   #timer: NodeJS.Timeout | undefined
-  /** When the timer fires, in ms of `performance.now()`. */
+  /** The time at which `#timer` fires, in ms of `performance.now()`. */
   #timerAt = Infinity
   #stopped = false
 
