@@ -13,8 +13,8 @@ export const limits = {
   /** After this time without a request or a connection of its client, a session ends, in ms. */
   sessionTimeout: 30 * 60_000,
   /**
-   * After this time without its client a session ends if the client has closed its event stream, or
-   * has not waited for a response, in ms.
+   * If a client has left, its session ends after this time, in ms. A client has left if it closed its
+   * event stream, or if it disconnected before it received a response.
    */
   detachedTimeout: 5 * 60_000,
   /** How many sessions may be open at the same time, of all clients together. */

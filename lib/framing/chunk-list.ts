@@ -21,7 +21,7 @@ export class ChunkList {
 
   add(chunk: Buffer): void {
     const { length } = chunk
-    // The first chunk is often the only one. Without a copy, `take` can return it.
+    // The first chunk is often the only one. It is not copied, so that `join` can return it as it is.
     if (length >= smallChunk || this.#size === 0) {
       this.#endBlock()
       this.#chunks.push(chunk)

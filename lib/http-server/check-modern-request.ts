@@ -35,6 +35,9 @@ export function isModern(headers: IncomingHttpHeaders, { frames, batch }: Body):
   return namesModern(headers)
 }
 
+/** The members to read from a request that repeats no parameters in its headers. */
+const withoutParams = mirroredMembers([])
+
 /**
  * Checks a request's `_meta`, and compares its headers with its body.
  *
@@ -46,10 +49,12 @@ export async function checkModern(
   frame: Frame,
   mirroredParams: (tool: string) => MirroredParam[] | Promise<MirroredParam[]>
 ): Promise<void> {
-  checkMeta(frame.members(mirroredMembers([])))
+  const message = frame.members(withoutParams)
+  checkMeta(message)
   const tool = frame.method === methods.callTool ? stringAt(frame.bytes, paths.toolName) : undefined
   const params = tool === undefined ? [] : await mirroredParams(tool)
-  const mismatch = findMismatch(headers, frame.members(mirroredMembers(params)), params)
+  const mirrored = params.length === 0 ? message : frame.members(mirroredMembers(params))
+  const mismatch = findMismatch(headers, mirrored, params)
   if (mismatch !== undefined) throw new ProxyError('ERR_HEADER_MISMATCH', mismatch)
   // All modern clients share one server, and an `initialize` from one client would make it legacy
   // for all.

@@ -13,7 +13,7 @@ import type { Id } from '../protocol/json-rpc.ts'
 export const clientErrorFrame = (id: Id | undefined, failure: ProxyError): Frame =>
   errorFrame(id, failure, describeToClients(failure))
 
-/** Returns an error response without its details, and logs them. */
+/** Logs the details of an error response, and returns the response without the details. */
 export function withoutDetails(response: Frame, failure: ProxyError, log: Log): Frame {
   logDetails(failure, log)
   return answerTo(response, clientErrorFrame(0, failure))

@@ -75,7 +75,8 @@ export class BodyReader {
   /**
    * Resolves to the whole body. Its reservation ends with `context.releaseBody()`.
    *
-   * @param transport gets an error response if the body is a response over the limit
+   * @param transport the session's transport. If the client POSTs a JSON-RPC response over the
+   * limit, the transport gets an error response in its place
    * @throws RefusedError `ERR_FRAME_TOO_LARGE`
    * @throws ProxyError `ERR_BODIES_FULL` if the body waits too long for its reservation
    * @throws ProxyError `ERR_CLOSED` if the connection closes before the end of the body
