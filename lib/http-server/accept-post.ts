@@ -50,6 +50,7 @@ export class PostTransport extends Transport implements PostResponseOwner {
   readonly #statusOf: (response: Frame) => number
   readonly #post: PostResponse
   readonly #request: Frame
+  #whenServed: (() => void) | undefined
 
   constructor({ response, body, accept, ...options }: PostOptions) {
     super({ log: options.log })
@@ -60,6 +61,16 @@ export class PostTransport extends Transport implements PostResponseOwner {
     this.#post = new PostResponse(this, response, body.frames, body.batch, accept)
     response.once('close', () => this.destroy())
     this.push(this.#request)
+  }
+
+  /**
+   * Resolves when the server has sent its first message for this client, or when this has closed.
+   */
+  served(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenServed = resolve
+      this.once('close', resolve)
+    })
   }
 
   /**
@@ -91,6 +102,7 @@ export class PostTransport extends Transport implements PostResponseOwner {
   }
 
   protected override send(frame: Frame, callback: Callback): void {
+    this.#whenServed?.()
     const belongs = frame.kind === 'response' ? this.#isResponse(frame) : this.#takes(frame)
     if (belongs) this.#post.send(frame, callback)
     else callback()

@@ -52,6 +52,11 @@ export class RequestContext {
     this.#query = mark === -1 ? undefined : target.slice(mark + 1)
   }
 
+  /** Whether memory is reserved for the body. */
+  get hasReservation(): boolean {
+    return this.releaseBody !== nothing
+  }
+
   /** The name of the server in the path. `''` is the default server. */
   get server(): string {
     return this.route.server

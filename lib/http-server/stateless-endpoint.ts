@@ -63,6 +63,10 @@ export class StatelessEndpoint {
     const number = this.#clients.add(client)
     client.once('close', () => this.#clientOnClose(number))
     onClient(client, { server, kind, session: `post-${number}` })
+    // Each POST has its own transport, so a server that reads nothing would not slow the client
+    // down. The memory for a large body stays reserved until the server has shown that it has the
+    // request.
+    if (context.hasReservation) await client.served()
   }
 
   /**

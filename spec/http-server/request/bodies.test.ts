@@ -179,3 +179,21 @@ test('unfinished bodies do not take more memory than the budget', async (t) => {
   for (const { socket } of connections) socket.write(' ')
   for (const { text } of connections) await until(() => text.all.startsWith('HTTP/1.1 400'))
 })
+
+test('a large body without a session keeps its memory until the server has sent a message', async (t) => {
+  const { client, servers } = await serve(t, { stateless: true, maxBodyMemory: 200 * KiB })
+  const padding = 'x'.repeat(150 * KiB)
+  const call = (id: number) => client().post(json({ id, method: 'slow', params: { padding } }))
+  const [one, two] = [call(1), call(2)]
+  await until(() => servers.length === 1)
+  await servers[0]?.got('slow')
+  t.equal((await client().post(json({ id: 3, method: 'ping' }))).status, 200, 'a small body passes')
+  t.equal(servers.length, 2, 'but no other large one')
+  const first = servers[0]?.received[0] as { id: number }
+  await servers[0]?.respond(first)
+  await until(() => servers.length === 3)
+  const second = await servers[2]?.got('slow')
+  t.equal(second?.id, 3 - first.id)
+  await servers[2]?.respond(second)
+  for (const { status } of await Promise.all([one, two])) t.equal(status, 200)
+})
