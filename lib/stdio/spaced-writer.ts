@@ -16,7 +16,7 @@ import { DeadlineQueue } from '../streams/deadline-queue.ts'
 import { LineWriter } from './line-writer.ts'
 
 /** How long a response is held back after a progress notification, in ms. */
-const gap = 30
+const gap = 100
 /** If the held responses have more bytes together, the caller of `write` has to wait. */
 const maxHeld = 64 * 1024
 
