@@ -22,7 +22,6 @@ import { logDetails } from './client-error.ts'
 import { dropRest, hasBody } from './request/drop-rest.ts'
 import { Connections } from './idle-connections.ts'
 import { refuseBroken } from './request/refuse-broken.ts'
-import { SafeResponse } from './request/safe-response.ts'
 import { OriginPolicy } from './origin-policy.ts'
 import type { OriginPolicyOptions } from './origin-policy.ts'
 import { BodyReader } from './request/read-body.ts'
@@ -80,7 +79,7 @@ interface Tls {
 const defaultHost = '127.0.0.1'
 
 /** The listener itself refuses a request without `Host`, because Node would not set our headers. */
-const httpOptions = { requireHostHeader: false, ServerResponse: SafeResponse }
+const httpOptions = { requireHostHeader: false }
 
 /**
  * Listens for clients over Streamable HTTP and HTTP+SSE.
