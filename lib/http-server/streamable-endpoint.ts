@@ -94,6 +94,7 @@ export class StreamableEndpoint {
     const id = sessions.createId()
     const session = new SessionTransport({ ...this.#options, id })
     sessions.add(session, server)
+    session.noteRequest(response)
     session.post(response, body, accept)
     onClient(session, { server, session: id, kind: 'session' })
   }

@@ -86,7 +86,10 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
    */
   noteRequest(response: ServerResponse): void {
     this.#clock.open()
-    response.once('close', () => this.#clock.close(!response.writableFinished))
+    response.once('close', () => {
+      // A client that sends nothing after `initialize` counts as one that has left.
+      this.#clock.close(!response.writableFinished || this.#initialize !== undefined)
+    })
   }
 
   /**
@@ -109,10 +112,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     if (requests.length > 0) {
       const post = new PostResponse(this, response, requests, batch, accept)
       this.#posts.add(post)
-      this.#clock.open()
       if (this.version === undefined && this.#initializeId === undefined) this.#initialize = post
-    } else {
-      this.#clock.note()
     }
     this.#release()
     for (const frame of frames) {
@@ -176,8 +176,6 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
 
   postOnClose(post: PostResponse, complete: boolean): void {
     this.#posts.update(post)
-    // A client that sends nothing after `initialize` counts as one that has left.
-    this.#clock.close(!complete || post === this.#initialize)
     // The client has not received the id of the session, so it can never use the session.
     if (post !== this.#initialize) return
     this.#initialize = undefined
