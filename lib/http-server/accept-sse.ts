@@ -13,6 +13,7 @@ import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { withoutDetails } from './client-error.ts'
 import { ClientTransport } from './client-transport.ts'
 import { EventStream } from './event-stream.ts'
+import { writeHead } from './write-head.ts'
 
 export interface SseOptions {
   id: string
@@ -49,7 +50,7 @@ export class SseConnection extends ClientTransport {
     }
     this.receive(frame)
     this.#pending.sent(frame)
-    this.whenRoom(() => response.writeHead(202, { 'content-type': 'text/plain' }).end('Accepted'))
+    this.whenRoom(() => writeHead(response, 202, { 'content-type': 'text/plain' }).end('Accepted'))
   }
 
   override close(): void {

@@ -5,6 +5,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { encodeEvent } from '../framing/sse.ts'
 import type { Frame } from '../message/frame.ts'
+import { writeHead } from './write-head.ts'
 
 /** Sends frames to a client as events. */
 export interface EventSink {
@@ -34,7 +35,7 @@ export class EventStream implements EventSink {
    */
   constructor(response: ServerResponse, keepAlive: number, headers: OutgoingHttpHeaders = {}) {
     this.#response = response
-    response.writeHead(200, {
+    writeHead(response, 200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-cache, no-transform',
       // Without this header, nginx delays events until its buffer is full.

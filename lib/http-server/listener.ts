@@ -33,6 +33,7 @@ import { SseEndpoint } from './sse-endpoint.ts'
 import { StatusEndpoint } from './status-endpoint.ts'
 import type { ServerStates } from './status-endpoint.ts'
 import { StreamableEndpoint } from './streamable-endpoint.ts'
+import { writeHead } from './write-head.ts'
 
 export type { ServerState } from './status-endpoint.ts'
 
@@ -262,7 +263,7 @@ export class Listener extends EventEmitter {
     const route = this.#routeOf(context.pathname)
     context.route = route
     if (request.method === 'OPTIONS') {
-      response.writeHead(204, this.#originPolicy.preflight(request.headers)).end()
+      writeHead(response, 204, this.#originPolicy.preflight(request.headers)).end()
       return undefined
     }
     if (!leadsToServer(route)) {

@@ -70,9 +70,8 @@ export class OriginPolicy {
     throw new ProxyError('ERR_FORBIDDEN', message)
   }
 
-  /** Sets the CORS headers of a response, and forbids browsers to guess its content type. */
+  /** Sets the CORS headers of a response. */
   setHeaders(asked: IncomingHttpHeaders, response: ServerResponse): void {
-    response.setHeader(noSniff[0], noSniff[1])
     if (this.#origins.size === 0) return
     for (const [name, value] of Object.entries(this.headers(asked))) {
       response.setHeader(name, value as string)
@@ -112,9 +111,6 @@ export class OriginPolicy {
     return this.#origins.has('*') || this.#origins.has(origin.toLowerCase())
   }
 }
-
-/** This header forbids browsers to run or show a response as something that it is not. */
-export const noSniff = ['X-Content-Type-Options', 'nosniff'] as const
 
 /** `none` means that the user opened the URL. Programs other than browsers send no such header. */
 const ownSites: readonly unknown[] = [undefined, 'none', 'same-origin']

@@ -8,10 +8,12 @@ import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import type { DeadlineQueue, PendingItem } from '../streams/deadline-queue.ts'
+import { Link } from '../streams/latest-set.ts'
 import { withoutDetails } from './client-error.ts'
 import { whenWritable } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
 import type { Accept } from './request-context.ts'
+import { writeHead } from './write-head.ts'
 
 /** The transport that took the POST and owns its `PostResponse`. */
 export interface PostResponseOwner {
@@ -40,7 +42,7 @@ export interface PostResponseOwner {
   fault(cause: unknown): void
 }
 
-export class PostResponse implements PendingItem {
+export class PostResponse extends Link implements PendingItem {
   /**
    * The ids of the requests in the POST. There is at least one. The requests themselves are not
    * kept, because they may be large, and a response may take hours.
@@ -69,10 +71,11 @@ export class PostResponse implements PendingItem {
     batch: boolean,
     accept: Accept
   ) {
+    super()
     this.#owner = owner
     this.#http = response
-    this.ids = requests.map(({ id }) => id as Id)
-    this.tokens = requests.flatMap(({ progressToken }) => progressToken ?? noTokens)
+    this.ids = requests.map(idOf)
+    this.tokens = requests.some(hasToken) ? requests.filter(hasToken).map(tokenOf) : noTokens
     this.#batch = batch
     this.#accept = accept
     this.#pendingRequests = requests.length
@@ -154,7 +157,7 @@ export class PostResponse implements PendingItem {
     const { status, headers } = this.#owner.headFor(first)
     const { failure } = first
     const body = this.#batch ? joinArray(this.#waiting) : first.bytes
-    this.#http.writeHead(failure?.code === 'ERR_INTERNAL' ? failure.status : status, {
+    writeHead(this.#http, failure?.code === 'ERR_INTERNAL' ? failure.status : status, {
       'content-type': 'application/json',
       'content-length': body.length,
       ...headers
@@ -178,6 +181,10 @@ export class PostResponse implements PendingItem {
 }
 
 const noTokens: Id[] = []
+
+const idOf = ({ id }: Frame): Id => id as Id
+const hasToken = ({ progressToken }: Frame): boolean => progressToken !== undefined
+const tokenOf = ({ progressToken }: Frame): Id => progressToken as Id
 
 /**
  * Up to this size, in bytes, the body is copied behind the headers, because the copy is faster than

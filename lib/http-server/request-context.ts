@@ -14,6 +14,7 @@ import { clientErrorFrame } from './client-error.ts'
 import { hasLongRest } from './request/drop-rest.ts'
 import { nowhere } from './routes.ts'
 import type { Route } from './routes.ts'
+import { writeHead } from './write-head.ts'
 
 /** The content types that the client accepts in an HTTP response: JSON and event streams. */
 export interface Accept {
@@ -132,7 +133,7 @@ export class RequestContext {
     // The client may now send its body or may not, so the next bytes would have no clear meaning.
     const lingers = !this.#awaitsContinue && hasLongRest(this.request)
     if (this.#awaitsContinue || lingers) headers.connection = 'close'
-    response.writeHead(error.status, headers)
+    writeHead(response, error.status, headers)
     if (!lingers) {
       response.end(bytes)
       return

@@ -12,6 +12,7 @@ import { checkModern, modernStatus } from './check-modern-request.ts'
 import type { MirroredParams, OnClient } from './client-context.ts'
 import { refuseBatch } from './request/read-body.ts'
 import type { RequestContext } from './request-context.ts'
+import { writeHead } from './write-head.ts'
 
 export interface StatelessEndpointOptions {
   onClient: OnClient
@@ -42,7 +43,7 @@ export class StatelessEndpoint {
     // A notification or a response belongs to an earlier POST. The endpoint cannot find the server
     // of that POST, so the message is dropped.
     if (frame?.kind !== 'request') {
-      response.writeHead(202).end()
+      writeHead(response, 202).end()
       return
     }
     if (kind === 'modern') {

@@ -3,6 +3,7 @@
 import type { ServerResponse } from 'node:http'
 import type { RequestContext } from './request-context.ts'
 import type { Sessions } from './sessions.ts'
+import { writeHead } from './write-head.ts'
 
 /** `failed` means that the last attempt to start the server failed. */
 export type ServerState = 'configured' | 'failed'
@@ -47,7 +48,7 @@ export class StatusEndpoint {
 
 function sendJson(response: ServerResponse, status: number, value: unknown): void {
   const body = `${JSON.stringify(value)}\n`
-  response.writeHead(status, {
+  writeHead(response, status, {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body)
   })

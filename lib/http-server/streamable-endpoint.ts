@@ -19,6 +19,7 @@ import type { RequestContext } from './request-context.ts'
 import type { Sessions } from './sessions.ts'
 import { StatelessEndpoint } from './stateless-endpoint.ts'
 import type { StatelessEndpointOptions } from './stateless-endpoint.ts'
+import { writeHead } from './write-head.ts'
 
 /** The limits in these options apply to each session. */
 export interface StreamableEndpointOptions extends StatelessEndpointOptions, LimitOptions {
@@ -47,7 +48,7 @@ export class StreamableEndpoint {
     const session = this.#session(context)
     if (method === 'DELETE') {
       session.destroy()
-      context.response.writeHead(204).end()
+      writeHead(context.response, 204).end()
       return undefined
     }
     if (!context.accept.events) throw notAcceptable('text/event-stream')
@@ -65,13 +66,12 @@ export class StreamableEndpoint {
     const { headers } = context.request
     const { accept } = context
     if (!accept.json && !accept.events) throw notAcceptable('application/json, text/event-stream')
-    const { stateless = false, bodies } = this.#options
+    const { stateless = false } = this.#options
     // A stateless listener and the modern revision have no sessions, so they ignore the session
     // header.
     const inSession = context.sessionId !== undefined && !stateless && !namesModern(headers)
     const session = inSession ? this.#session(context) : undefined
-    session?.noteRequest(context.response)
-    const body = await bodies.readFrames(context, session, session?.version === batchVersion)
+    const body = await this.#read(context, session)
     if (isModern(headers, body)) return this.#stateless.serve(context, body, 'modern')
     if (stateless) return this.#stateless.serve(context, body, 'stateless')
     const initialize = body.frames.find(isInitialize)
@@ -86,6 +86,16 @@ export class StreamableEndpoint {
     session.post(context.response, body, accept)
   }
 
+  async #read(context: RequestContext, session: SessionTransport | undefined): Promise<Body> {
+    session?.bodyOnBegin()
+    try {
+      const { bodies } = this.#options
+      return await bodies.readFrames(context, session, session?.version === batchVersion)
+    } finally {
+      session?.bodyOnEnd(context.response.destroyed)
+    }
+  }
+
   #open(context: RequestContext, body: Body, initialize: Frame): void {
     const fault = checkInitialize(initialize.message())
     if (fault !== undefined) throw new ProxyError('ERR_PARAMS', `${methods.initialize}: ${fault}`)
@@ -94,7 +104,6 @@ export class StreamableEndpoint {
     const id = sessions.createId()
     const session = new SessionTransport({ ...this.#options, id })
     sessions.add(session, server)
-    session.noteRequest(response)
     session.post(response, body, accept)
     onClient(session, { server, session: id, kind: 'session' })
   }

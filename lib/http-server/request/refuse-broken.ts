@@ -3,7 +3,7 @@
 
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import { noSniff } from '../origin-policy.ts'
+import { noSniff } from '../write-head.ts'
 
 /** The statuses of Node's errors. All other errors get 400. */
 const statuses = new Map<string | undefined, number>([

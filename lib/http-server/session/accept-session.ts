@@ -37,6 +37,7 @@ import { ReplayStore } from './replay-store.ts'
 import type { ResumableStream } from './replay-store.ts'
 import { SessionClock } from './session-clock.ts'
 import type { Accept } from '../request-context.ts'
+import { writeHead } from '../write-head.ts'
 
 export interface SessionOptions extends LimitOptions {
   /** The session's id, in visible ASCII. Whoever guesses it can take over the session. */
@@ -81,15 +82,18 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     this.once('finish', () => this.destroy())
   }
 
-  /**
-   * Notes a POST of the client before its body is read. A client is present while it sends a body.
-   */
-  noteRequest(response: ServerResponse): void {
+  /** Call this before the body of a POST is read. A client is present while it sends a body. */
+  bodyOnBegin(): void {
     this.#clock.open()
-    response.once('close', () => {
-      // A client that sends nothing after `initialize` counts as one that has left.
-      this.#clock.close(!response.writableFinished || this.#initialize !== undefined)
-    })
+  }
+
+  /**
+   * Must be called after `bodyOnBegin`, when the body has been read.
+   *
+   * @param left whether the client has disconnected in the middle of the body
+   */
+  bodyOnEnd(left: boolean): void {
+    this.#clock.close(left)
   }
 
   /**
@@ -112,6 +116,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     if (requests.length > 0) {
       const post = new PostResponse(this, response, requests, batch, accept)
       this.#posts.add(post)
+      this.#clock.open()
       if (this.version === undefined && this.#initializeId === undefined) this.#initialize = post
     }
     this.#release()
@@ -120,7 +125,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
       this.receive(frame)
       if (frame.method === methods.cancelled) this.#cancel(frame)
     }
-    if (requests.length === 0) this.whenRoom(() => response.writeHead(202).end())
+    if (requests.length === 0) this.whenRoom(() => writeHead(response, 202).end())
   }
 
   /**
@@ -175,6 +180,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   }
 
   postOnClose(post: PostResponse, complete: boolean): void {
+    // A client that sends nothing after `initialize` counts as one that has left.
+    this.#clock.close(!complete || this.#initialize !== undefined)
     this.#posts.update(post)
     // The client has not received the id of the session, so it can never use the session.
     if (post !== this.#initialize) return

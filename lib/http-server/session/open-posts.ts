@@ -10,12 +10,12 @@ export class OpenPosts {
   readonly #byId = new Map<Id, PostResponse>()
   /** The POST of each request that has a progress token, by the token. */
   readonly #byToken = new Map<Id, PostResponse>()
-  /** The POSTs that can carry more than responses. */
-  readonly #streams = new LatestSet<PostResponse>()
-  /** The POSTs of `#streams` whose clients are connected. */
+  /** The POSTs with a connected client that can carry more than responses. */
   readonly #connected = new LatestSet<PostResponse>()
-  /** All POSTs whose clients are connected. */
-  readonly #awaited = new Set<PostResponse>()
+  /** The other POSTs with a connected client. */
+  readonly #jsonOnly = new LatestSet<PostResponse>()
+  /** The POSTs whose client has lost its connection, and may resume. */
+  readonly #lost = new LatestSet<PostResponse>()
 
   /** How many requests have no response yet. */
   get size(): number {
@@ -29,25 +29,21 @@ export class OpenPosts {
 
   /** Whether a connected client waits for a response. */
   get isAwaited(): boolean {
-    return this.#awaited.size > 0
+    return this.#connected.size + this.#jsonOnly.size > 0
   }
 
   add(post: PostResponse): void {
     for (const id of post.ids) this.#byId.set(id, post)
     for (const token of post.tokens) this.#byToken.set(token, post)
-    if (post.streams) this.#streams.add(post)
     this.update(post)
   }
 
   /** Call this when the client of a POST has connected again, or has disconnected. */
   update(post: PostResponse): void {
-    if (post.connected && !post.ended) {
-      this.#awaited.add(post)
-      if (post.streams) this.#connected.add(post)
-    } else {
-      this.#awaited.delete(post)
-      this.#connected.delete(post)
-    }
+    const isConnected = post.connected && !post.ended
+    if (isConnected) (post.streams ? this.#connected : this.#jsonOnly).add(post)
+    else if (post.streams && !post.ended) this.#lost.add(post)
+    else post.set?.delete(post)
   }
 
   /** Removes a POST whose requests all have their responses, or can get none any more. */
@@ -56,9 +52,7 @@ export class OpenPosts {
     for (const token of post.tokens) {
       if (this.#byToken.get(token) === post) this.#byToken.delete(token)
     }
-    this.#streams.delete(post)
-    this.#connected.delete(post)
-    this.#awaited.delete(post)
+    post.set?.delete(post)
   }
 
   /** Finds the POST of the request with this id. */
@@ -85,10 +79,10 @@ export class OpenPosts {
   }
 
   /**
-   * The latest POST whose client is connected. If there is none, the latest POST that a client may
-   * resume.
+   * The latest POST whose client is connected. If there is none, the POST that lost its client
+   * last. A client may resume such a POST.
    */
   get latest(): PostResponse | undefined {
-    return this.#connected.latest ?? this.#streams.latest
+    return this.#connected.latest ?? this.#lost.latest
   }
 }

@@ -3,6 +3,7 @@
 import { test } from 'tap'
 import { OpenPosts } from '../../../lib/http-server/session/open-posts.ts'
 import type { PostResponse } from '../../../lib/http-server/post-response.ts'
+import { Link } from '../../../lib/streams/latest-set.ts'
 import { json, serve } from '../helpers.ts'
 
 /** What `OpenPosts` reads of a `PostResponse`. */
@@ -14,17 +15,19 @@ interface FakePost {
   ended: boolean
 }
 
+class FakeLink extends Link {}
+
 function fake(id: number, options: Partial<FakePost> & { token?: number | string } = {}) {
   const { token, ...rest } = options
   const tokens = token === undefined ? [] : [token]
-  const post: FakePost = {
+  const post: FakePost = Object.assign(new FakeLink(), {
     ids: [id],
     tokens,
     streams: true,
     connected: true,
     ended: false,
     ...rest
-  }
+  })
   return { post, real: post as unknown as PostResponse }
 }
 
@@ -43,7 +46,7 @@ test('a message goes to the only connected POST, or else to the latest', async (
   t.equal(posts.only, one.real)
   one.post.connected = false
   posts.update(one.real)
-  t.equal(posts.latest, three.real, 'a POST that the client may resume')
+  t.equal(posts.latest, one.real, 'the POST that lost its client last')
   t.notOk(posts.isAwaited)
   two.post.connected = true
   posts.update(two.real)
