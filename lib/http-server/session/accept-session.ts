@@ -252,7 +252,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   // goes to the connected POST if there is exactly one. Otherwise the message goes to the GET
   // stream. If the GET stream is not connected, the message goes to the latest connected POST,
   // because all calls may wait for the response to the message. If no POST is connected either, the
-  // message goes to the latest POST that the client may resume.
+  // message goes to the POST that lost its client last.
   #postFor({ kind, progressToken }: Frame): PostResponse | undefined {
     if (progressToken !== undefined && kind === 'notification') {
       return this.#posts.withToken(progressToken)
