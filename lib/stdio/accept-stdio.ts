@@ -48,6 +48,10 @@ export class StdioTransport extends Transport {
   readonly #lines: SpacedWriter
   readonly #parser: NewlineParser
   #inputEnded = false
+  /** Whether the reader of this transport has room for a frame. */
+  #isWanted = false
+  /** Whether the output has room for another error response. */
+  #hasRoom = true
 
   constructor(options: StdioOptions) {
     super({ log: options.log })
@@ -77,7 +81,8 @@ export class StdioTransport extends Transport {
   }
 
   override _read(): void {
-    this.#input.resume()
+    this.#isWanted = true
+    this.#flow()
   }
 
   protected override send(frame: Frame, callback: Callback): void {
@@ -131,7 +136,9 @@ export class StdioTransport extends Transport {
 
   readonly #onFrame = (frame: Frame): void => {
     this.#lines.received(frame)
-    if (!this.push(frame)) this.#input.pause()
+    if (this.push(frame)) return
+    this.#isWanted = false
+    this.#input.pause()
   }
 
   #onInvalid(error: ProxyError, envelope?: Envelope): void {
@@ -140,5 +147,18 @@ export class StdioTransport extends Transport {
     if (onward !== undefined) return this.#onFrame(onward)
     if (envelope?.kind === 'notification') return
     this.#lines.write(back ?? errorFrame(undefined, error))
+    // A client that sends invalid messages and does not read must not fill the memory.
+    this.#hasRoom = false
+    this.#lines.whenRoom(this.#linesOnRoom)
+    if (!this.#hasRoom) this.#input.pause()
+  }
+
+  readonly #linesOnRoom = (): void => {
+    this.#hasRoom = true
+    this.#flow()
+  }
+
+  #flow(): void {
+    if (this.#isWanted && this.#hasRoom) this.#input.resume()
   }
 }

@@ -21,8 +21,8 @@ export class LineWriter {
   /** The frames of the write that the stream has not taken yet. */
   #writing: Frame[] = []
   #scheduled = false
-  /** The callback of the frame that filled the batch. It is called when there is room again. */
-  #whenRoom: Callback | undefined
+  /** Called when there is room again: the callbacks of the frames that came when it was full. */
+  #whenRoom: Callback[] = []
   #whenEmpty: (() => void) | undefined
 
   /** @param output the stream. The caller must listen for its errors */
@@ -49,13 +49,17 @@ export class LineWriter {
   write(frame: Frame, callback?: Callback, alone = false): void {
     this.#gathered.push(frame)
     this.#size += frame.bytes.length
-    if (this.#size < batchSize) callback?.()
-    // A frame without a callback must not replace the callback of an earlier frame.
-    else if (callback !== undefined) this.#whenRoom = callback
+    if (callback !== undefined) this.whenRoom(callback)
     if (this.#scheduled || this.#writing.length > 0) return
     if (alone) return this.#send()
     this.#scheduled = true
     setImmediate(this.#onTurn)
+  }
+
+  /** Calls back when there is room for another frame. */
+  whenRoom(callback: Callback): void {
+    if (this.#size < batchSize) callback()
+    else this.#whenRoom.push(callback)
   }
 
   /** Calls back when the stream has taken all frames. */
@@ -103,8 +107,7 @@ export class LineWriter {
   }
 
   #releaseWriter(error?: Error): void {
-    const callback = this.#whenRoom
-    this.#whenRoom = undefined
-    callback?.(error)
+    if (this.#whenRoom.length === 0) return
+    for (const callback of this.#whenRoom.splice(0)) callback(error)
   }
 }

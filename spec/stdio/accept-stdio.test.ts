@@ -148,6 +148,24 @@ t.test('an invalid message gets an error response, and is logged', async (t) => 
   t.match(log.lines[0], /^warn: the client sent an invalid message: the message is not JSON/)
 })
 
+t.test('a client that sends invalid messages and does not read has to wait', async (t) => {
+  const input = new PassThrough()
+  const output = new PassThrough()
+  const { frames } = watch(acceptStdio({ input, output }))
+  let size = 0
+  output.on('newListener', () => t.fail('somebody reads the output'))
+  while (input.write('x\n'.repeat(1000))) {
+    size += 2000
+    await turn()
+    if (size > 1_000_000) return t.fail('it never waited')
+  }
+  t.equal(frames.length, 0)
+  output.removeAllListeners('newListener').resume()
+  input.write(line(notification('valid')))
+  await frames.until(({ method }) => method === 'valid')
+  input.end()
+})
+
 t.test('a message over the limit becomes an error for the side that waits for it', async (t) => {
   const { transport, input, written, frames } = accept({ maxMessage: 200 })
   const params = { text: 'x'.repeat(200) }
@@ -187,8 +205,7 @@ t.test(
     for (let i = 0; i < 20; i++) await turn()
     t.ok(transport.writableLength > 0, 'the writer waits')
     input.end('nonsense\n')
-    await once(transport, 'end')
-    transport.end(response(5))
+    transport.once('end', () => transport.end(response(5)))
     while (!transport.closed) {
       take?.()
       await turn()
