@@ -21,6 +21,7 @@ t.test('these are the names, and no others', async (t) => {
     'join',
     'limits',
     'listen',
+    'login',
     'makeFrame',
     'parseBody',
     'parseFrame',

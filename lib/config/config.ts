@@ -38,11 +38,24 @@ export type ServerConfig = ChildConfig | UrlConfig
 
 /** OAuth 2.0 client credentials, which the proxy exchanges for a token at `tokenUrl`. */
 export interface OAuthConfig {
+  kind: 'oauth'
   clientId: string
   /** The secret of the OAuth client. Never log it. */
   clientSecret: string
   tokenUrl: URL
 }
+
+/** A user name and a password. */
+export interface LoginConfig {
+  kind: 'login'
+  username: string
+  /** The password. Never log it. */
+  password: string
+  /** Whether to prove the password by Digest. If not, each request has it in the header (Basic). */
+  digest: boolean
+}
+
+export type CredentialsConfig = OAuthConfig | LoginConfig
 
 /** The settings of both modes. */
 export interface CommonConfig {
@@ -85,7 +98,7 @@ export type ClientLimits = Pick<
 export interface ClientConfig extends CommonConfig {
   mode: 'client'
   server: UrlConfig
-  oauth?: OAuthConfig
+  credentials?: CredentialsConfig
   limits: ClientLimits
 }
 

@@ -3,7 +3,7 @@
 
 import type { Dispatcher } from 'undici'
 import { userAgent } from '../version.ts'
-import type { TokenSource } from './auth/token-source.ts'
+import type { Credentials } from './auth/credentials.ts'
 import { createAgent } from './connections/agent.ts'
 import type { AgentOptions } from './connections/agent.ts'
 import { HttpExchange } from './http-exchange.ts'
@@ -17,8 +17,8 @@ export interface HttpClientOptions extends Omit<AgentOptions, 'origin'> {
    * network path can read them.
    */
   headers?: Record<string, string> | undefined
-  /** Gives the token for the header `Authorization` (default: no token). */
-  tokens?: TokenSource | undefined
+  /** Gives the header `Authorization` of each request (default: only that of `headers`). */
+  credentials?: Credentials | undefined
 }
 
 export class HttpClient implements ExchangeOwner {
@@ -87,14 +87,14 @@ export class HttpClient implements ExchangeOwner {
     try {
       const agent = await (this.#agent ??= createAgent({ ...this.#options, origin: this.url }))
       const headers = { ...this.#headers, ...exchange.request.headers }
-      const { tokens } = this.#options
-      let refuseToken: (() => void) | undefined
-      if (tokens !== undefined) {
-        const token = await tokens.token(this.#abort.signal)
-        headers.authorization = `Bearer ${token}`
-        refuseToken = () => tokens.refused(token)
+      const { credentials } = this.#options
+      if (credentials !== undefined) {
+        const { request, url } = exchange
+        const subject = { method: request.method, url }
+        const authorization = await credentials.authorize(subject, this.#abort.signal)
+        if (authorization !== undefined) headers.authorization = authorization
       }
-      if (!exchange.ended) exchange.dispatch(agent, headers, refuseToken)
+      if (!exchange.ended) exchange.dispatch(agent, headers, credentials)
     } catch (error) {
       exchange.fail(error)
     }

@@ -2,12 +2,13 @@
 // can be paused.
 //
 // The exchange sends its request again after a redirect within the origin, and once after the
-// server refused the token. It skips the first response and asks its client to dispatch the
+// server refused the credentials. It skips the first response and asks its client to dispatch the
 // exchange again.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { describe, ProxyError } from '../errors.ts'
+import type { Credentials } from './auth/credentials.ts'
 import { createDecoder } from './connections/decoder.ts'
 import type { Decoder, DecoderOwner } from './connections/decoder.ts'
 import { isRedirect, maxRedirects, mayFollow, redirectError, redirectTarget } from './redirects.ts'
@@ -61,11 +62,12 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
   ended = false
   readonly #owner: ExchangeOwner
   readonly #handler: ResponseHandler
-  /** Tells the token source that the server refused the token. Undefined if no token was sent. */
-  #refuseToken: (() => void) | undefined
+  #credentials: Credentials | undefined
+  /** The header that the credentials gave for this request. */
+  #authorization: string | undefined
   #controller: Dispatcher.DispatchController | undefined
   #redirects = 0
-  #refusedToken = false
+  #refused = false
   /**
    * True while the exchange skips a response. At the end of that response it sends the request
    * again.
@@ -86,8 +88,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
     this.url = request.url ?? owner.url
   }
 
-  dispatch(agent: Dispatcher, headers: Record<string, string>, refuseToken?: () => void): void {
-    this.#refuseToken = refuseToken
+  dispatch(agent: Dispatcher, headers: Record<string, string>, credentials?: Credentials): void {
+    this.#credentials = credentials
+    this.#authorization = headers.authorization
     const { origin, pathname, search } = this.url
     const { method, body = null, timeout: headersTimeout = null } = this.request
     agent.dispatch({ origin, path: pathname + search, method, headers, body, headersTimeout }, this)
@@ -134,10 +137,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
     this.#status = status
     this.#decoder = createDecoder(headers, this)
     if (this.#owner.paused) this.pause()
-    if (status === 401 && this.#refuseToken !== undefined && !this.#refusedToken) {
-      this.#refuseToken()
-      this.#refusedToken = true
-      this.#repeats = true
+    if (status === 401 && this.#credentials !== undefined && !this.#refused) {
+      this.#refused = true
+      this.#repeats = this.#credentials.refused(this.#authorization, headers)
     } else if (isRedirect(status, headers)) {
       this.#redirect(status, headers.location as string)
     }

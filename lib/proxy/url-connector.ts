@@ -2,8 +2,8 @@
 
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { ClientConfig, OAuthConfig, ServeConfig, UrlConfig } from '../config/config.ts'
-import type { TokenSource } from '../http-client/auth/token-source.ts'
+import type { ClientConfig, CredentialsConfig, ServeConfig, UrlConfig } from '../config/config.ts'
+import type { Credentials } from '../http-client/auth/credentials.ts'
 import type { AgentOptions } from '../http-client/connections/agent.ts'
 import type { HttpOptions } from '../http-client/http-options.ts'
 import type { Log } from '../log.ts'
@@ -16,10 +16,10 @@ export async function urlConnector(
 ): Promise<() => Duplex> {
   const { limits, verify, ca, cert, key } = config
   const secure = { verify, ca, cert, key, connectTimeout: limits.connectTimeout }
-  const oauth = config.mode === 'client' ? config.oauth : undefined
-  const tokens = oauth && (await tokenSource(oauth, secure))
+  const given = config.mode === 'client' ? config.credentials : undefined
+  const credentials = given && (await makeCredentials(given, secure))
   const { url, headers } = server
-  const options: HttpOptions = { ...limits, ...secure, url, headers, tokens, log }
+  const options: HttpOptions = { ...limits, ...secure, url, headers, credentials, log }
   switch (server.transport) {
     case 'sse': {
       const { connectSse } = await import('../http-client/connect-sse.ts')
@@ -36,12 +36,16 @@ export async function urlConnector(
   }
 }
 
-async function tokenSource(
-  oauth: OAuthConfig,
+async function makeCredentials(
+  config: CredentialsConfig,
   options: Omit<AgentOptions, 'origin'>
-): Promise<TokenSource> {
+): Promise<Credentials> {
+  if (config.kind === 'login') {
+    const { login } = await import('../http-client/auth/login.ts')
+    return login(config)
+  }
   const { clientCredentials } = await import('../http-client/auth/client-credentials.ts')
   const { createAgent } = await import('../http-client/connections/agent.ts')
-  const dispatcher = (): Promise<Dispatcher> => createAgent({ ...options, origin: oauth.tokenUrl })
-  return clientCredentials({ ...oauth, dispatcher, timeout: options.connectTimeout })
+  const dispatcher = (): Promise<Dispatcher> => createAgent({ ...options, origin: config.tokenUrl })
+  return clientCredentials({ ...config, dispatcher, timeout: options.connectTimeout })
 }

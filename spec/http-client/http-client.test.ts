@@ -6,7 +6,7 @@ import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import type { Json, ServerExchange } from '../../fixtures/servers/http.js'
 import { ProxyError } from '../../lib/errors.ts'
-import type { TokenSource } from '../../lib/http-client/auth/token-source.ts'
+import type { Credentials } from '../../lib/http-client/auth/credentials.ts'
 import { HttpClient } from '../../lib/http-client/http-client.ts'
 import type { ResponseHandler } from '../../lib/http-client/http-exchange.ts'
 import { version } from '../../lib/version.ts'
@@ -64,28 +64,29 @@ test('informational responses are skipped', async (t) => {
 })
 
 /** Gives token-1, and after each refusal the next. */
-class Tokens implements TokenSource {
-  readonly refusals: string[] = []
+class Tokens implements Credentials {
+  readonly refusals: (string | undefined)[] = []
 
-  token(): Promise<string> {
-    return Promise.resolve(`token-${this.refusals.length + 1}`)
+  authorize(): Promise<string> {
+    return Promise.resolve(`Bearer token-${this.refusals.length + 1}`)
   }
 
-  refused(token: string): void {
-    this.refusals.push(token)
+  refused(authorization: string | undefined): boolean {
+    this.refusals.push(authorization)
+    return true
   }
 }
 
 test('after 401 the request is repeated with a new token', async (t) => {
-  const tokens = new Tokens()
+  const credentials = new Tokens()
   const headers = { Authorization: 'Basic of-the-caller' }
-  const { server, initialize, ask } = await overHttp(t, {}, { tokens, headers })
+  const { server, initialize, ask } = await overHttp(t, {}, { credentials, headers })
   await initialize()
   server.script.onPost = (_message, { req, status, byDefault }) =>
     req.headers.authorization === 'Bearer token-1' ? status(401, 'expired') : byDefault()
   t.match(await ask('tools/list'), { result: {} })
   t.match(await ask('tools/list'), { result: {} })
-  t.strictSame(tokens.refusals, ['token-1'])
+  t.strictSame(credentials.refusals, ['Bearer token-1'])
   t.strictSame(
     sent(server, 'POST').map(({ headers }) => headers.authorization),
     [1, 1, 1, 2, 2].map((n) => `Bearer token-${n}`)
@@ -93,16 +94,16 @@ test('after 401 the request is repeated with a new token', async (t) => {
 })
 
 test('a second 401 fails the request', async (t) => {
-  const tokens = new Tokens()
-  const { server, initialize, ask } = await overHttp(t, {}, { tokens })
+  const credentials = new Tokens()
+  const { server, initialize, ask } = await overHttp(t, {}, { credentials })
   await initialize()
   server.script.onPost = (_message, { status }) => status(401, 'who are you?')
   const { error } = await ask('tools/list')
   t.equal(error?.message, `${server.url} answered 401: who are you?`)
-  t.strictSame(tokens.refusals, ['token-1'])
+  t.strictSame(credentials.refusals, ['Bearer token-1'])
 })
 
-test('without a token source 401 fails the request', async (t) => {
+test('without credentials 401 fails the request', async (t) => {
   const headers = { Authorization: 'Bearer secret' }
   const { server, transport, closed } = await overHttp(
     t,
@@ -117,8 +118,8 @@ test('without a token source 401 fails the request', async (t) => {
 
 test('a request fails with the reason when there is no token', async (t) => {
   const reason = new ProxyError('ERR_TOKEN', 'no token for you')
-  const tokens = { token: () => Promise.reject(reason), refused() {} }
-  const { server, transport, closed } = await overHttp(t, {}, { tokens })
+  const credentials = { authorize: () => Promise.reject(reason), refused: () => false }
+  const { server, transport, closed } = await overHttp(t, {}, { credentials })
   transport.write(opening())
   t.equal(await closed, reason)
   t.strictSame([...server.requests], [])
@@ -126,15 +127,15 @@ test('a request fails with the reason when there is no token', async (t) => {
 
 test('destroy ends the wait for a token', async (t) => {
   const asked = gate()
-  const tokens: TokenSource = {
-    token: (signal) =>
+  const credentials: Credentials = {
+    authorize: (_request, signal) =>
       new Promise((_resolve, reject) => {
         signal?.addEventListener('abort', () => reject(signal.reason as Error))
         asked.open()
       }),
-    refused() {}
+    refused: () => false
   }
-  const { server, transport, closed } = await overHttp(t, {}, { tokens })
+  const { server, transport, closed } = await overHttp(t, {}, { credentials })
   transport.write(opening())
   await asked.opened
   transport.destroy()
@@ -204,7 +205,10 @@ test('no error shows a secret of the URL, the headers or the token', async (t) =
         {
           url,
           headers: { 'x-api-key': secret },
-          tokens: { token: () => Promise.resolve(secret), refused() {} },
+          credentials: {
+            authorize: () => Promise.resolve(`Bearer ${secret}`),
+            refused: () => true
+          },
           connectTimeout: 200
         }
       )

@@ -143,9 +143,9 @@ async function serveTokens(t: Test): Promise<{ tokenUrl: URL; asked: string[] }>
 test('a token is fetched for every transport, and fetched again when it is refused', async (t) => {
   for (const transport of ['auto', 'streamablehttp', 'sse'] as const) {
     const { tokenUrl, asked } = await serveTokens(t)
-    const oauth = { clientId: 'id', clientSecret: 'secret', tokenUrl }
+    const credentials = { kind: 'oauth' as const, clientId: 'id', clientSecret: 'secret', tokenUrl }
     const path = transport === 'sse' ? 'sseUrl' : 'url'
-    const { initialize, ask, server } = await connect(t, transport, { oauth }, path)
+    const { initialize, ask, server } = await connect(t, transport, { credentials }, path)
     await initialize()
     t.strictSame(asked, [`Basic ${Buffer.from('id:secret').toString('base64')}`], transport)
     for (const { headers } of server.received) t.equal(headers.authorization, 'Bearer token-1')
@@ -159,9 +159,24 @@ test('a token is fetched for every transport, and fetched again when it is refus
   }
 })
 
+test('a login authenticates every request', async (t) => {
+  const credentials = { kind: 'login' as const, username: 'me', password: 'p', digest: false }
+  for (const transport of ['auto', 'streamablehttp', 'sse'] as const) {
+    const path = transport === 'sse' ? 'sseUrl' : 'url'
+    const { initialize, server } = await connect(t, transport, { credentials }, path)
+    await initialize()
+    for (const { headers } of server.received) t.equal(headers.authorization, 'Basic bWU6cA==')
+  }
+})
+
 test('a token that cannot be fetched is an error without the secret in it', async (t) => {
-  const oauth = { clientId: 'id', clientSecret: 'xyzzy', tokenUrl: new URL('http://127.0.0.1:1/') }
-  const { initialize, closed } = await connect(t, 'auto', { oauth })
+  const credentials = {
+    kind: 'oauth' as const,
+    clientId: 'id',
+    clientSecret: 'xyzzy',
+    tokenUrl: new URL('http://127.0.0.1:1/')
+  }
+  const { initialize, closed } = await connect(t, 'auto', { credentials })
   await t.rejects(initialize(), { code: 'ERR_TOKEN' })
   const text = describe(await closed)
   t.match(text, '127.0.0.1:1')
@@ -177,8 +192,8 @@ test('a silent token endpoint fails after `connectTimeout`', async (t) => {
   })
   const { port } = server.address() as AddressInfo
   const tokenUrl = new URL(`http://127.0.0.1:${port}/token`)
-  const oauth = { clientId: 'id', clientSecret: 'secret', tokenUrl }
+  const credentials = { kind: 'oauth' as const, clientId: 'id', clientSecret: 'secret', tokenUrl }
   const short = { ...limits, connectTimeout: 100 }
-  const { initialize } = await connect(t, 'auto', { oauth, limits: short })
+  const { initialize } = await connect(t, 'auto', { credentials, limits: short })
   await t.rejects(initialize(), { code: 'ERR_TOKEN' })
 })

@@ -38,9 +38,8 @@ export const differences: Difference[] = [
     accepted: (message) => message.split(' ').some(isOwn)
   },
   {
-    title: '`--username`, `--password`, `--digest`',
-    refused: (message) => /^unknown flag --(?:u|us|user|pass|d)\w*:/.test(message),
-    accepted: (message) => /^.*ambiguous option: .*(?:--digest|--password)/.test(message)
+    title: 'a login that is not complete',
+    refused: (message) => message.startsWith('a login needs ')
   },
   {
     title: 'a mistake and `--help`',

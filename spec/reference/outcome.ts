@@ -22,11 +22,12 @@ export async function fromOurs(argv: string[]): Promise<Outcome> {
     if (config.mode === 'help' || config.mode === 'version') return { mode: 'act' }
     const { logLevel, verify } = config
     if (config.mode === 'client') {
-      const { server, oauth } = config
+      const { server, credentials } = config
       const headers = lowerCase(Object.entries(server.headers))
       const { transport, url } = server
-      const id = oauth?.clientId
-      return { mode: 'client', url: url.href, headers, transport, id, verify, logLevel }
+      const id = credentials?.kind === 'oauth' ? credentials.clientId : undefined
+      const user = credentials?.kind === 'login' ? credentials.username : undefined
+      return { mode: 'client', url: url.href, headers, transport, id, user, verify, logLevel }
     }
     const { default: own, named, port, host, stateless, allowOrigins, exposeHeaders } = config
     const first = own ?? [...named.values()][0]
@@ -66,6 +67,7 @@ export function fromReference(answer: Answer): Outcome {
       headers: lowerCase(all.headers as Pairs),
       transport: all.transport,
       id: id && secret && url ? id : undefined,
+      user: all.username && !(id && secret && url) ? all.username : undefined,
       verify: verify ?? true,
       logLevel
     }

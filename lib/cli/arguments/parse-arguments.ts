@@ -18,7 +18,7 @@ import type {
   ClientConfig,
   CommonConfig,
   Config,
-  OAuthConfig,
+  CredentialsConfig,
   ServeConfig
 } from '../../config/config.ts'
 import { ProxyError } from '../../errors.ts'
@@ -62,11 +62,11 @@ function clientConfig(options: Options, url: URL, token: Pair[]): ClientConfig {
   const { names, warnings } = ignoredFlags(options, { mode: 'client', ...situation })
   const values = options.without(names)
   if (options.args.length > 0) warnings.push('ignored with a URL: the words after it')
-  const oauth = readOAuth(values)
+  const credentials = readCredentials(values)
   return {
     mode: 'client',
     server: toUrlConfig(url, [...values.headers, ...token], values.transport),
-    ...(oauth && { oauth }),
+    ...(credentials && { credentials }),
     ...commonConfig(values),
     limits: membersOf(limitFlags, values),
     warnings,
@@ -158,17 +158,25 @@ function checkTogether(values: FlagValues): void {
     if (values[cert] && !values[key]) throw usage(`--${cert} needs --${key} too`)
     if (values[key] && !values[cert]) throw usage(`--${key} needs --${cert} too`)
   }
-  const missing = credentials.filter((name) => !values[name])
-  if (missing.length === 0 || missing.length === credentials.length) return
+  const { username, password, digest } = values
+  if ((username === undefined) !== (password === undefined) || (digest && !username)) {
+    throw usage('a login needs --username and --password')
+  }
+  const missing = oauthFlags.filter((name) => !values[name])
+  if (missing.length === 0 || missing.length === oauthFlags.length) return
   const names = missing.map((name) => `--${name}`).join(' and ')
   throw usage(`client credentials need ${names} too`)
 }
 
-const credentials = ['client-id', 'client-secret', 'token-url'] as const
+const oauthFlags = ['client-id', 'client-secret', 'token-url'] as const
 
-function readOAuth(values: FlagValues): OAuthConfig | undefined {
+function readCredentials(values: FlagValues): CredentialsConfig | undefined {
   const { 'client-id': clientId, 'client-secret': clientSecret, 'token-url': tokenUrl } = values
-  return clientId && clientSecret && tokenUrl ? { clientId, clientSecret, tokenUrl } : undefined
+  if (clientId && clientSecret && tokenUrl)
+    return { kind: 'oauth', clientId, clientSecret, tokenUrl }
+  const { username, password, digest } = values
+  if (username === undefined || password === undefined) return undefined
+  return { kind: 'login', username, password, digest }
 }
 
 /**

@@ -46,6 +46,26 @@ export const clientFlags = {
     needs: 'url',
     reference: true,
     help: 'the URL that gives a token for `--client-id` and `--client-secret`'
+  },
+  username: {
+    shape: 'value',
+    kind: textOf('NAME'),
+    needs: 'url',
+    reference: true,
+    help: 'the user name for Basic authentication, or for Digest with `--digest`; needs `--password`'
+  },
+  password: {
+    shape: 'value',
+    kind: textOf('PASSWORD'),
+    needs: 'url',
+    reference: true,
+    help: 'the password of `--username`; other users of the machine may see it in the list of processes'
+  },
+  digest: {
+    shape: 'switch',
+    needs: 'url',
+    reference: true,
+    help: 'use Digest authentication, which does not send the password'
   }
 } as const satisfies Flags
 

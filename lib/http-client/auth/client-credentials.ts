@@ -14,7 +14,7 @@ import { limits } from '../../limits.ts'
 import { userAgent } from '../../version.ts'
 import { SharedToken } from './shared-token.ts'
 import type { TokenFetcher } from './shared-token.ts'
-import type { TokenSource } from './token-source.ts'
+import type { Credentials } from './credentials.ts'
 
 export interface ClientCredentialsOptions {
   /** The id under which the proxy is registered at the authorization server. */
@@ -44,7 +44,7 @@ export interface ClientCredentialsOptions {
   now?: (() => number) | undefined
 }
 
-export function clientCredentials(options: ClientCredentialsOptions): TokenSource {
+export function clientCredentials(options: ClientCredentialsOptions): Credentials {
   return new SharedToken(new TokenEndpoint(options), options.now ?? (() => performance.now()))
 }
 

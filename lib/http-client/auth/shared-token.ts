@@ -2,7 +2,7 @@
 // another one if the token expires soon or the server has refused it. Callers that wait at the same
 // time share one token request.
 
-import type { TokenSource } from './token-source.ts'
+import type { Credentials } from './credentials.ts'
 
 /**
  * Fetches tokens. To stop a request, call `controller.abort(reason)`: the request then fails with
@@ -24,7 +24,7 @@ interface Fetching {
   abort(): void
 }
 
-export class SharedToken implements TokenSource {
+export class SharedToken implements Credentials {
   readonly #fetcher: TokenFetcher
   readonly #now: () => number
   #held: { token: string; until: number } | undefined
@@ -35,7 +35,20 @@ export class SharedToken implements TokenSource {
     this.#now = now
   }
 
-  async token(signal?: AbortSignal): Promise<string> {
+  /**
+   * Returns the header with a token that has not expired. Callers that wait at the same time share
+   * one token request. If no caller waits any more, the token request stops.
+   */
+  async authorize(_request: unknown, signal?: AbortSignal): Promise<string> {
+    return `Bearer ${await this.#token(signal)}`
+  }
+
+  refused(authorization: string | undefined): boolean {
+    if (`Bearer ${this.#held?.token}` === authorization) this.#held = undefined
+    return true
+  }
+
+  async #token(signal?: AbortSignal): Promise<string> {
     signal?.throwIfAborted()
     if (this.#held !== undefined && this.#now() < this.#held.until) return this.#held.token
     const fetching = (this.#fetching ??= this.#start())
@@ -48,10 +61,6 @@ export class SharedToken implements TokenSource {
         fetching.abort()
       }
     }
-  }
-
-  refused(token: string): void {
-    if (this.#held?.token === token) this.#held = undefined
   }
 
   #start(): Fetching {

@@ -50,7 +50,7 @@ t.test('the examples of client mode work as written', async (t) => {
   })
   const id = ['--client-id', 'CLIENT_ID', '--client-secret', 'CLIENT_SECRET']
   t.match(await client([...id, '--token-url', 'https://auth.example.com/token', sse]), {
-    oauth: {
+    credentials: {
       clientId: 'CLIENT_ID',
       clientSecret: 'CLIENT_SECRET',
       tokenUrl: { href: 'https://auth.example.com/token' }
@@ -137,10 +137,24 @@ t.test('client credentials need all three flags', async (t) => {
   const message = 'client credentials need --client-id and --token-url too'
   await mistake(t, [sse, '--client-secret', 'hidden'], message)
   const rest = [sse, '--client-id', 'a', '--client-secret', '-b', '--token-url']
-  t.match(await client([...rest, 'https://a/']), { oauth: { clientSecret: '-b' } })
+  t.match(await client([...rest, 'https://a/']), {
+    credentials: { kind: 'oauth', clientSecret: '-b' }
+  })
   await mistake(t, [...rest, 'hidden'], /^--token-url needs a URL/)
   const empty = [sse, '--client-id=', '--client-secret', '', '--token-url=']
-  t.equal((await client(empty)).oauth, undefined)
+  t.equal((await client(empty)).credentials, undefined)
+})
+
+t.test('a login needs a user name and a password', async (t) => {
+  const given = [sse, '--username', 'me', '--password', '-p']
+  const credentials = { kind: 'login', username: 'me', password: '-p', digest: false }
+  t.match(await client(given), { credentials })
+  t.match(await client([...given, '--digest']), { credentials: { ...credentials, digest: true } })
+  t.match(await client([...given.slice(0, -1), '']), { credentials: { password: '' } })
+  const message = 'a login needs --username and --password'
+  await mistake(t, [sse, '--username', 'me'], message)
+  await mistake(t, [sse, '--password', 'hidden'], message)
+  await mistake(t, [sse, '--digest'], message)
 })
 
 t.test('--cert and --key need each other', async (t) => {

@@ -109,7 +109,7 @@ t.test('only the flags of the reference can be shortened', async (t) => {
     server: { headers: { A: 'b' } },
     verify: false
   })
-  t.match(await server(['x', '--sse-p=1', '--pass', '--named-server-c']).catch(String), /needs/)
+  t.match(await server(['x', '--sse-p=1', '--pass-e', '--named-server-c']).catch(String), /needs/)
   await mistake(t, ['x', '--base', '/a'], /^unknown flag --base/)
   await mistake(t, ['--named', 'a', 'b'], 'unknown flag --named: did you mean --named-server?')
 })

@@ -9,7 +9,7 @@ import type { Test } from 'tap'
 import { describe, ProxyError } from '../../../lib/errors.ts'
 import { clientCredentials } from '../../../lib/http-client/auth/client-credentials.ts'
 import type { ClientCredentialsOptions } from '../../../lib/http-client/auth/client-credentials.ts'
-import type { TokenSource } from '../../../lib/http-client/auth/token-source.ts'
+import type { Credentials } from '../../../lib/http-client/auth/credentials.ts'
 import { createAgent } from '../../../lib/http-client/connections/agent.ts'
 import { version } from '../../../lib/version.ts'
 
@@ -23,10 +23,13 @@ interface Asked {
 
 type Answer = (asked: Asked, response: http.ServerResponse, count: number) => void
 
+/** The request that asks for the credentials. */
+const request = { method: 'POST', url: new URL('http://127.0.0.1/mcp') }
+
 interface Endpoint {
   url: URL
   asked: Asked[]
-  source(options?: Partial<ClientCredentialsOptions>): TokenSource
+  source(options?: Partial<ClientCredentialsOptions>): Credentials
 }
 
 /** A token endpoint on a port of its own. */
@@ -101,13 +104,13 @@ test('nothing is loaded before the first token', async (t) => {
   const tokens = source()
   t.notOk(isLoaded())
   t.equal(asked.length, 0)
-  await tokens.token()
+  await tokens.authorize(request)
   t.ok(isLoaded())
 })
 
 test('the token request is the one of RFC 6749', async (t) => {
   const { source, asked } = await serve(t, numbered)
-  t.equal(await source().token(), 'token 1')
+  t.equal(await source().authorize(request), 'Bearer token 1')
   t.match(asked, [
     {
       path: '/token?a=b',
@@ -125,7 +128,7 @@ test('the token request is the one of RFC 6749', async (t) => {
 
 test('id and secret are encoded as in a form, which leaves a UUID unchanged', async (t) => {
   const { source, asked } = await serve(t, numbered)
-  await source({ clientId: 'a-b_c.d', clientSecret: 'x:y +/=é' }).token()
+  await source({ clientId: 'a-b_c.d', clientSecret: 'x:y +/=é' }).authorize(request)
   t.equal(asked[0]?.basic, 'a-b_c.d:x%3Ay+%2B%2F%3D%C3%A9')
 })
 
@@ -133,9 +136,13 @@ test('all callers share one token and one request', async (t) => {
   const { source, asked } = await serve(t, numbered)
   const tokens = source()
   const { signal } = new AbortController()
-  const three = await Promise.all([tokens.token(), tokens.token(signal), tokens.token()])
-  t.strictSame(three, ['token 1', 'token 1', 'token 1'])
-  t.equal(await tokens.token(), 'token 1')
+  const three = await Promise.all([
+    tokens.authorize(request),
+    tokens.authorize(request, signal),
+    tokens.authorize(request)
+  ])
+  t.strictSame(three, ['Bearer token 1', 'Bearer token 1', 'Bearer token 1'])
+  t.equal(await tokens.authorize(request), 'Bearer token 1')
   t.equal(asked.length, 1)
 })
 
@@ -143,13 +150,13 @@ test('a token is replaced half a minute before it expires', async (t) => {
   const { source } = await serve(t, numbered)
   let now = 1e12
   const tokens = source({ now: () => now })
-  t.equal(await tokens.token(), 'token 1')
+  t.equal(await tokens.authorize(request), 'Bearer token 1')
   now += 3_569_999
-  t.equal(await tokens.token(), 'token 1')
+  t.equal(await tokens.authorize(request), 'Bearer token 1')
   now += 1
-  t.equal(await tokens.token(), 'token 2')
+  t.equal(await tokens.authorize(request), 'Bearer token 2')
   now += 3_569_999
-  t.equal(await tokens.token(), 'token 2')
+  t.equal(await tokens.authorize(request), 'Bearer token 2')
 })
 
 test('a short-lived token is used for nine tenths of its life', async (t) => {
@@ -158,11 +165,11 @@ test('a short-lived token is used for nine tenths of its life', async (t) => {
   })
   let now = 0
   const tokens = source({ now: () => now })
-  t.equal(await tokens.token(), 'token 1')
+  t.equal(await tokens.authorize(request), 'Bearer token 1')
   now = 8999
-  t.equal(await tokens.token(), 'token 1')
+  t.equal(await tokens.authorize(request), 'Bearer token 1')
   now = 9000
-  t.equal(await tokens.token(), 'token 2')
+  t.equal(await tokens.authorize(request), 'Bearer token 2')
 })
 
 test('a token of unknown lifetime is used until the server refuses it', async (t) => {
@@ -171,22 +178,30 @@ test('a token of unknown lifetime is used until the server refuses it', async (t
   })
   let now = 0
   const tokens = source({ now: () => now })
-  await tokens.token()
+  await tokens.authorize(request)
   now = 1e15
-  t.equal(await tokens.token(), 'token 1')
+  t.equal(await tokens.authorize(request), 'Bearer token 1')
 })
 
 test('a refused token is replaced once, for all callers', async (t) => {
   const { source, asked } = await serve(t, numbered)
   const tokens = source()
-  const ask = async (): Promise<string> => {
-    const first = await tokens.token()
-    tokens.refused(first)
-    return tokens.token()
+  const ask = async (): Promise<string | undefined> => {
+    const first = await tokens.authorize(request)
+    tokens.refused(first, {})
+    return tokens.authorize(request)
   }
-  t.strictSame(await Promise.all([ask(), ask(), ask()]), ['token 2', 'token 2', 'token 2'])
-  tokens.refused('token 1')
-  t.equal(await tokens.token(), 'token 2', 'a late refusal of the old token changes nothing')
+  t.strictSame(await Promise.all([ask(), ask(), ask()]), [
+    'Bearer token 2',
+    'Bearer token 2',
+    'Bearer token 2'
+  ])
+  tokens.refused('Bearer token 1', {})
+  t.equal(
+    await tokens.authorize(request),
+    'Bearer token 2',
+    'a late refusal of the old token changes nothing'
+  )
   t.equal(asked.length, 2)
 })
 
@@ -203,7 +218,7 @@ test('an endpoint that refuses the header gets the credentials in the body, then
       else numbered(request, response, count)
     })
     const tokens = source()
-    t.equal(await tokens.token(), 'token 2')
+    t.equal(await tokens.authorize(request), 'Bearer token 2')
     const grant_type = 'client_credentials'
     t.strictSame(
       asked.map(({ basic, body }) => ({ basic, body })),
@@ -212,8 +227,8 @@ test('an endpoint that refuses the header gets the credentials in the body, then
         { basic: undefined, body: { grant_type, client_id: 'client-1', client_secret: 's3cret' } }
       ]
     )
-    tokens.refused('token 2')
-    t.equal(await tokens.token(), 'token 3')
+    tokens.refused('Bearer token 2', {})
+    t.equal(await tokens.authorize(request), 'Bearer token 3')
     t.equal(asked[2]?.basic, undefined)
   }
 })
@@ -264,7 +279,7 @@ test('the error shows the reason that the endpoint gave', async (t) => {
   ]
   for (const [answer, expected] of cases) {
     const { source, url } = await serve(t, answer)
-    const text = await failure(t, source().token())
+    const text = await failure(t, source().authorize(request))
     t.match(text, expected)
     t.ok(text.startsWith(`no access token from ${url.host}: `))
   }
@@ -272,7 +287,7 @@ test('the error shows the reason that the endpoint gave', async (t) => {
 
 test('an empty secret hides nothing of the message', async (t) => {
   const { source, url } = await serve(t, (_asked, response) => response.writeHead(500).end())
-  const text = await failure(t, source({ clientSecret: '' }).token())
+  const text = await failure(t, source({ clientSecret: '' }).authorize(request))
   t.equal(text, `no access token from ${url.host}: it answered 500`)
 })
 
@@ -281,7 +296,7 @@ test('the error of an unreachable endpoint has the reason', async (t) => {
   const refusing = { HTTP_PROXY: 'http://ann:s3cret@127.0.0.1:1' }
   const dispatcher = await createAgent({ origin: url, env: refusing })
   t.teardown(() => dispatcher.destroy())
-  const text = await failure(t, source({ dispatcher }).token())
+  const text = await failure(t, source({ dispatcher }).authorize(request))
   t.match(
     text,
     /: it cannot be reached: cannot reach the proxy 127\.0\.0\.1:1 \(HTTP_PROXY\): conn/
@@ -295,10 +310,10 @@ test('after an error the next caller tries again', async (t) => {
   })
   const tokens = source()
   await Promise.all([
-    t.rejects(tokens.token(), { code: 'ERR_TOKEN' }),
-    t.rejects(tokens.token(), { code: 'ERR_TOKEN' })
+    t.rejects(tokens.authorize(request), { code: 'ERR_TOKEN' }),
+    t.rejects(tokens.authorize(request), { code: 'ERR_TOKEN' })
   ])
-  t.equal(await tokens.token(), 'token 2')
+  t.equal(await tokens.authorize(request), 'Bearer token 2')
 })
 
 test('the dispatcher is created once, for the first token', async (t) => {
@@ -313,21 +328,21 @@ test('the dispatcher is created once, for the first token', async (t) => {
     }
   })
   t.equal(made, 0)
-  await t.rejects(tokens.token(), { code: 'ERR_CONFIG', message: 'no such file' })
-  tokens.refused(await tokens.token())
-  await tokens.token()
+  await t.rejects(tokens.authorize(request), { code: 'ERR_CONFIG', message: 'no such file' })
+  tokens.refused(await tokens.authorize(request), {})
+  await tokens.authorize(request)
   t.equal(made, 2)
 })
 
 test('a token request fails when the endpoint is silent', async (t) => {
   const { source } = await serve(t, () => {})
-  const text = await failure(t, source({ timeout: 50 }).token())
+  const text = await failure(t, source({ timeout: 50 }).authorize(request))
   t.match(text, /: no response within 0\.05 s$/)
 })
 
 test('a token request fails when the response does not end in time', async (t) => {
   const { source } = await serve(t, (_asked, response) => response.write('{"access_token":'))
-  const text = await failure(t, source({ timeout: 50 }).token())
+  const text = await failure(t, source({ timeout: 50 }).authorize(request))
   t.match(text, /: no response within 0\.05 s$/)
 })
 
@@ -335,7 +350,7 @@ test('a timeout of 0 means no limit', async (t) => {
   const { source } = await serve(t, (asked, response, count) => {
     setTimeout(numbered, 50, asked, response, count)
   })
-  t.equal(await source({ timeout: 0 }).token(), 'token 1')
+  t.equal(await source({ timeout: 0 }).authorize(request), 'Bearer token 1')
 })
 
 test('a caller that stops waiting does not affect the others', async (t) => {
@@ -346,11 +361,11 @@ test('a caller that stops waiting does not affect the others', async (t) => {
   })
   const impatient = new AbortController()
   const tokens = source()
-  const first = tokens.token(impatient.signal)
-  const second = tokens.token()
+  const first = tokens.authorize(request, impatient.signal)
+  const second = tokens.authorize(request)
   await t.rejects(first, { message: 'enough' })
   go()
-  t.equal(await second, 'token 1')
+  t.equal(await second, 'Bearer token 1')
   t.equal(asked.length, 1)
 })
 
@@ -363,11 +378,15 @@ test('the request ends when all callers have stopped waiting, and the next calle
   })
   const impatient = new AbortController()
   const tokens = source()
-  const first = tokens.token(impatient.signal)
-  const second = tokens.token(impatient.signal)
+  const first = tokens.authorize(request, impatient.signal)
+  const second = tokens.authorize(request, impatient.signal)
   await t.rejects(first, { message: 'enough' })
   await t.rejects(second, { message: 'enough' })
-  t.equal(await tokens.token(), 'token 2')
+  t.equal(await tokens.authorize(request), 'Bearer token 2')
   await Promise.all(closed)
-  await t.rejects(tokens.token(impatient.signal), { message: 'enough' }, 'a signal aborted before')
+  await t.rejects(
+    tokens.authorize(request, impatient.signal),
+    { message: 'enough' },
+    'a signal aborted before'
+  )
 })
