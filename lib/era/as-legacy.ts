@@ -124,10 +124,12 @@ class AsLegacyTransport extends OuterTransport implements CallOwner, Subscriptio
   }
 
   protected override send(frame: Frame, callback: Callback): void {
+    // The server has closed, so the client has read the end.
+    if (this.inner === undefined) return callback()
     if (frame.kind === 'request') this.#onRequest(frame)
     else if (frame.kind === 'response') this.#onAnswer(frame)
     else this.#onNotification(frame)
-    if (this.inner?.writableNeedDrain === true) this.inner.once('drain', () => callback())
+    if (this.inner.writableNeedDrain) this.inner.once('drain', () => callback())
     else callback()
   }
 
@@ -204,7 +206,6 @@ class AsLegacyTransport extends OuterTransport implements CallOwner, Subscriptio
       const error = new ProxyError('ERR_REQUEST', `a request with the id ${text} is in flight`)
       return this.pass(answerTo(frame, errorFrame(0, error)))
     }
-    if (this.inner === undefined) return this.pass(answerTo(frame, errorFrame(0, closed())))
     this.#calls.set(text, new Call(this, frame))
   }
 
@@ -298,7 +299,7 @@ const emptyResponse = makeFrame({ jsonrpc: jsonRpcVersion, id: 0, result: {} })
 /** The server info of a server that does not tell its name. Legacy revisions demand one. */
 const unnamed = JSON.stringify({ name: 'unknown', version: 'unknown' })
 
-const closed = (cause?: Error): ProxyError =>
+const closed = (cause: Error | undefined): ProxyError =>
   new ProxyError('ERR_CLOSED', 'the server has closed', { cause })
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -14,7 +14,8 @@ function edit(text: string, path: string[], change: ObjectEdit): string {
 t.test('members are removed and added, and all other bytes stay', async (t) => {
   const text = '{ "a" : 1.0 , "b":{"c":[1, 2],"d":9007199254740993},"e":"\\u00e9" }'
   t.equal(edit(text, [], { remove: ['b'] }), '{"a" : 1.0,"e":"\\u00e9"}')
-  t.equal(edit(text, ['b'], { remove: ['c'], add: ['"x":0'] }).slice(18, 47), '{"d":9007199254740993,"x":0}')
+  const nested = edit(text, ['b'], { remove: ['c'], add: ['"x":0'] })
+  t.equal(nested, '{ "a" : 1.0 , "b":{"d":9007199254740993,"x":0},"e":"\\u00e9" }')
   t.equal(edit(text, [], { remove: ['a', 'b', 'e'] }), '{}')
   t.equal(edit(text, [], { remove: ['none'], add: [Buffer.from('"y":"é"')] }).slice(-8), '"y":"é"}')
 })

@@ -3,7 +3,7 @@
 // goes to the server again with the answers.
 
 import { randomUUID } from 'node:crypto'
-import { describe, ProxyError } from '../../errors.ts'
+import { describe, ProxyError, toProxyError } from '../../errors.ts'
 import { editObject } from '../../json/edit-object.ts'
 import { findValue, stringAt, valueText } from '../../json/find-value.ts'
 import type { Span } from '../../json/find-value.ts'
@@ -91,8 +91,8 @@ export class Call implements Waiting {
     try {
       this.#ask(response)
     } catch (error) {
-      if (!(error instanceof ProxyError)) throw error
-      this.fail(error)
+      this.#owner.log.debug(`the server's questions are not asked: ${describe(error)}`)
+      this.fail(toProxyError(error as Error, 'the call has ended'))
     }
   }
 

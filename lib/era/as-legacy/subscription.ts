@@ -68,6 +68,8 @@ export class Subscription {
   #failures = 0
   #timer: NodeJS.Timeout | undefined
   #stopped = false
+  /** Set when the server has no subscriptions. */
+  #refusal: ProxyError | undefined
 
   constructor(owner: SubscriptionOwner) {
     this.#owner = owner
@@ -81,6 +83,8 @@ export class Subscription {
 
   /** Subscribes to a resource. Calls back when the server has agreed, or has not. */
   add(uri: string, done: Done): void {
+    if (this.#refusal !== undefined) return done(this.#refusal)
+    if (uri === '') return done(new ProxyError('ERR_PARAMS', 'the request names no resource'))
     if (this.#uris.has(uri) && !this.#isPending(uri)) return done()
     if (!this.#uris.has(uri)) {
       if (this.#uris.size === maxUris || this.#length + uri.length > maxLength) {
@@ -135,7 +139,7 @@ export class Subscription {
   }
 
   #change(): void {
-    if (this.#stopped) return
+    if (this.#stopped || this.#refusal !== undefined) return
     if (this.#next !== undefined || this.#timer !== undefined) this.#isOutdated = true
     else this.#open()
   }
@@ -197,7 +201,11 @@ export class Subscription {
       this.#forget(uri)
       for (const done of waiting) done(error)
     }
-    if (errorCode === errorCodes.methodNotFound || this.#next !== undefined) return
+    if (errorCode === errorCodes.methodNotFound) {
+      this.#refusal = error
+      for (const done of this.#takeWaiting()) done(error)
+    }
+    if (this.#refusal !== undefined || this.#next !== undefined) return
     const pause = Math.min(firstPause * 2 ** this.#failures++, longestPause)
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined

@@ -39,6 +39,16 @@ test('a server that does not tell its name gets one', async (t) => {
   })
 })
 
+test('capabilities in a wrong form mean that there are none', async (t) => {
+  for (const capabilities of ['1', '{"tools":1}']) {
+    const { client, server } = overText(t, () => `{"capabilities":${capabilities}}`)
+    await client.ask('initialize', { ...initializeParams, capabilities: 1, clientInfo: 1 })
+    await client.send({ method: 'notifications/initialized' })
+    t.equal(server.received.length, 1)
+    t.match(server.received[0]?.toString(), '"name":"mcp-proxy"')
+  }
+})
+
 test('an error of server/discover is the error of initialize', async (t) => {
   const server = new TextServer()
   const client = new LegacyClient(asLegacy(server))
@@ -78,7 +88,9 @@ test('each request tells what the client said in initialize, and the log level',
     [`${prefix}clientInfo`]: { name: 'c', version: '2', title: 'C' },
     [`${prefix}clientCapabilities`]: everything
   })
-  t.match(await client.request('logging/setLevel', { level: 'loud' }), { error: { code: -32602 } })
+  for (const params of [{ level: 'loud' }, {}]) {
+    t.match(await client.request('logging/setLevel', params), { error: { code: -32602 } })
+  }
   t.strictSame((await client.request('logging/setLevel', { level: 'info' })).result, {})
   t.match(await client.call('meta'), `"${prefix}logLevel":"info"`)
   t.match(await client.call('meta', {}, { _meta: 1 }), `"${prefix}logLevel":"info"`)
@@ -247,6 +259,7 @@ test('a cancellation reaches the server, and the request gets no response', asyn
   void client.request('tools/call', { name: 'wait' }, 'slow')
   await client.notify('notifications/cancelled', { requestId: 'slow' })
   await client.notify('notifications/cancelled', { requestId: 'unknown' })
+  await client.notify('notifications/cancelled')
   t.equal(await client.call('cancelled'), '1')
   t.notOk(client.messages.find(({ id }) => id === 'slow'))
 })
@@ -259,7 +272,9 @@ test('when the server closes, requests get an error, and the transport fails', a
   const text = overText(t)
   text.server.push(null)
   await once(text.client.port, 'end')
-  t.match((await text.client.ask('x')).error, { message: 'the server has closed' })
+  await text.client.send({ id: 1, method: 'x' })
+  text.client.port.end()
+  t.equal(await text.client.closed, undefined)
 })
 
 test('when the client ends, the responses to its requests still come', async (t) => {
