@@ -29,5 +29,7 @@ export const methods = {
   logMessage: 'notifications/message',
   resourceUpdated: 'notifications/resources/updated',
   toolsChanged: 'notifications/tools/list_changed',
+  promptsChanged: 'notifications/prompts/list_changed',
+  resourcesChanged: 'notifications/resources/list_changed',
   taskStatus: 'notifications/tasks/status'
 } as const

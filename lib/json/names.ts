@@ -1,0 +1,56 @@
+// Compares the names of members with a short list of names, in the way of a parser that ignores the
+// case of names. Go's parser is one. Such parsers also accept some letters that are not ASCII: the
+// long s (U+017F) for `s`, and the sign of the unit Kelvin (U+212A) for `k`.
+
+import { BACKSLASH } from './bytes.ts'
+
+export class Names {
+  readonly list: readonly string[]
+  /** The bytes of each name, with bit 0x20 set. In this form, the cases of a letter are equal. */
+  readonly #bytes: Buffer[]
+  readonly #folded: string[]
+  readonly #shortest: number
+  /** The size of the longest JSON text of a name, in bytes. Each character may be an escape. */
+  readonly #longest: number
+
+  constructor(...list: string[]) {
+    this.list = list
+    this.#bytes = list.map((name) => Buffer.from(name).map((byte) => byte | CASE) as Buffer)
+    this.#folded = list.map(fold)
+    const lengths = list.map(({ length }) => length)
+    this.#shortest = Math.min(...lengths)
+    this.#longest = 6 * Math.max(...lengths)
+  }
+
+  /**
+   * Returns the index of the name that a parser may read in the JSON string between `start` and
+   * `end`, with its quotes. Returns -1 if there is no such name.
+   */
+  indexOf(bytes: Buffer, start: number, end: number): number {
+    const size = end - start - 2
+    if (size < this.#shortest || size > this.#longest) return -1
+    for (let at = start + 1; at < end - 1; at++) {
+      const byte = bytes[at] as number
+      if (byte > 0x7f || byte === BACKSLASH) {
+        return this.#folded.indexOf(fold(JSON.parse(bytes.toString('utf8', start, end)) as string))
+      }
+    }
+    return this.#bytes.findIndex((name) => name.length === size && isFolded(bytes, start + 1, name))
+  }
+}
+
+/** The bit in which the two cases of an ASCII letter differ. */
+const CASE = 0x20
+
+function isFolded(bytes: Buffer, start: number, name: Buffer): boolean {
+  for (let at = 0; at < name.length; at++) {
+    if (((bytes[start + at] as number) | CASE) !== name[at]) return false
+  }
+  return true
+}
+
+/**
+ * Returns a text that is equal for texts that differ only in case. Upper case comes first, because
+ * the long s and the dotless i have only an upper case in ASCII. The dot over a lower case İ goes.
+ */
+const fold = (text: string): string => text.toUpperCase().toLowerCase().replaceAll('\u0307', '')
