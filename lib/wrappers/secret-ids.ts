@@ -17,14 +17,11 @@ let used = pool.length
 
 /** Returns a random id for the request of a client. */
 export function secretId(): number {
-  for (;;) {
-    if (used === pool.length) {
-      randomFillSync(pool)
-      used = 0
-    }
-    const id = (pool[used++] as number) % endOfIds
-    if (id >= firstSecret) return id
+  if (used === pool.length) {
+    randomFillSync(pool)
+    used = 0
   }
+  return firstSecret + ((pool[used++] as number) % (endOfIds - firstSecret))
 }
 
 /** Returns the id after `last` for a request of the proxy itself. The first id is 1. */

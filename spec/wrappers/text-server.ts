@@ -2,7 +2,7 @@
 // that each side gets.
 //
 // A shared server gets random ids. So that a test can name them, this server counts the requests: it
-// shows the first as request 1, and takes 1 as the id of that request, and so on.
+// shows the first request of a client as request 1, and takes 1 as its id, and so on.
 
 import { Duplex } from 'node:stream'
 import { Inbox } from '../../fixtures/clients/raw.js'
@@ -57,8 +57,8 @@ export class TextServer extends Duplex {
   override _read(): void {}
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    const isCounted = frame.kind === 'request' && typeof frame.id === 'number'
-    if (isCounted) this.ids.push(frame.id as Id)
+    // The smaller ids are those of the proxy's own requests.
+    if (frame.kind === 'request' && Number(frame.id) >= 2 ** 20) this.ids.push(frame.id as Id)
     const shown = translate(frame, (id) => this.ids.indexOf(id) + 1 || undefined)
     this.received.push(shown)
     this.onFrame?.(shown)
