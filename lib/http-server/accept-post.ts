@@ -177,9 +177,12 @@ export class NotificationTransport extends Transport {
     callback()
   }
 
+  // A server that fails may end first. `setImmediate` waits for its error.
   override _final(callback: Callback): void {
-    if (!this.#response.headersSent) this.#response.writeHead(202).end()
-    callback()
+    setImmediate(() => {
+      if (!this.#response.headersSent) this.#response.writeHead(202).end()
+      callback()
+    })
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {

@@ -1,8 +1,10 @@
 // Compares the names of members with a short list of names, in the way of a parser that ignores the
 // case of names. Go's parser is one. Such parsers also accept some letters that are not ASCII: the
-// long s (U+017F) for `s`, and the sign of the unit Kelvin (U+212A) for `k`.
+// long s (U+017F) for `s`, and the sign of the unit Kelvin (U+212A) for `k`. For some parsers in C a
+// name ends at U+0000.
 
 import { BACKSLASH } from './bytes.ts'
+import { isEscaped } from './walker.ts'
 
 export class Names {
   readonly list: readonly string[]
@@ -28,14 +30,20 @@ export class Names {
    */
   indexOf(bytes: Buffer, start: number, end: number): number {
     const size = end - start - 2
-    if (size < this.#shortest || size > this.#longest) return -1
-    for (let at = start + 1; at < end - 1; at++) {
+    if (size < this.#shortest) return -1
+    const last = Math.min(end - 1, start + 1 + this.#longest)
+    for (let at = start + 1; at < last; at++) {
       const byte = bytes[at] as number
-      if (byte > 0x7f || byte === BACKSLASH) {
-        return this.#folded.indexOf(fold(JSON.parse(bytes.toString('utf8', start, end)) as string))
-      }
+      if (byte > 0x7f || byte === BACKSLASH) return this.#indexOfDecoded(bytes, start, end)
     }
     return this.#bytes.findIndex((name) => name.length === size && isFolded(bytes, start + 1, name))
+  }
+
+  #indexOfDecoded(bytes: Buffer, start: number, end: number): number {
+    const nul = findNul(bytes, start + 1, Math.min(end, start + 1 + this.#longest))
+    if (nul === -1 && end - start - 2 > this.#longest) return -1
+    const text = bytes.toString('utf8', start + 1, nul === -1 ? end - 1 : nul)
+    return this.#folded.indexOf(fold(JSON.parse(`"${text}"`) as string))
   }
 }
 
@@ -48,6 +56,16 @@ function isFolded(bytes: Buffer, start: number, name: Buffer): boolean {
   }
   return true
 }
+
+/** Returns the index of the first `\u0000` in a string, or -1. `start` is inside the string. */
+function findNul(bytes: Buffer, start: number, end: number): number {
+  const part = bytes.subarray(start, end)
+  let at = part.indexOf(NUL)
+  while (at !== -1 && isEscaped(part, at, 0)) at = part.indexOf(NUL, at + 1)
+  return at === -1 ? -1 : start + at
+}
+
+const NUL = '\\u0000'
 
 /**
  * Returns a text that is equal for texts that differ only in case. Upper case comes first, because

@@ -14,6 +14,7 @@ t.test('a name is found in every case, and with escapes', async (t) => {
   const found: [index: number, texts: string[]][] = [
     [0, ['"id"', '"ID"', '"Id"', '"\\u0069d"', '"\\u0049\\u0044"', '"\\u0131d"', '"ıd"', '"İd"']],
     [1, ['"task"', '"taSK"', '"taſk"', '"ta\\u017fk"', '"tas\u212a"', '"TAS\\u212A"']],
+    [0, ['"id\\u0000"', '"iD\\u0000\\u0000x"', `"\\u0069D\\u0000${'x'.repeat(1000)}"`]],
     [2, ['"_meta"', '"_META"', '"\\u005fmeta"']]
   ]
   for (const [index, texts] of found) for (const text of texts) t.equal(indexOf(text), index, text)
@@ -31,6 +32,9 @@ t.test('other names are not found', async (t) => {
     '"\\"id"',
     '"\\u0069\\u0064s"'
   ]) {
+    t.equal(indexOf(text), -1, text)
+  }
+  for (const text of ['"id\\\\u0000"', '"\\u0000id"', `"id\\\\u0000${'x'.repeat(1000)}"`]) {
     t.equal(indexOf(text), -1, text)
   }
   t.equal(indexOf(`"${'\\u0069'.repeat(1000)}"`), -1)
