@@ -36,7 +36,11 @@ export class Names {
       const byte = bytes[at] as number
       if (byte > 0x7f || byte === BACKSLASH) return this.#indexOfDecoded(bytes, start, end)
     }
-    return this.#bytes.findIndex((name) => name.length === size && isFolded(bytes, start + 1, name))
+    for (let index = 0; index < this.#bytes.length; index++) {
+      const name = this.#bytes[index] as Buffer
+      if (name.length === size && isFolded(bytes, start + 1, name)) return index
+    }
+    return -1
   }
 
   #indexOfDecoded(bytes: Buffer, start: number, end: number): number {
