@@ -78,8 +78,9 @@ export class SharedCalls {
     // A client should not use an id twice. If it does, both requests get their responses.
     if (port.calls.has(key)) call.key = `${key} ${id}`
     port.calls.set(call.key, id)
-    if (isModern && logLevel !== undefined) this.withLogs.add(call)
+    // A subscription gets no log messages (2026-07-28, Logging).
     if (call.subscription !== undefined) this.listens.add(call)
+    else if (isModern && logLevel !== undefined) this.withLogs.add(call)
     const text = String(id)
     if (token === undefined) return frame.withBytes(spliceAt(bytes, [{ ...own, text }]), id)
     const changes = [

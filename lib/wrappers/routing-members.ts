@@ -130,27 +130,22 @@ export class RoutingMembers {
 
   /** Whether a value is a string or a number. Refuses the message for other values but null. */
   #isId(name: string, start: number): boolean {
-    const first = this.#bytes[start]
+    const first = this.#bytes[start] as number
+    if (!notIds.has(first)) return true
     if (first === LETTER_N) return false
-    if (
-      first !== OPEN_BRACE &&
-      first !== OPEN_BRACKET &&
-      first !== LETTER_T &&
-      first !== LETTER_F
-    ) {
-      return true
-    }
     this.fault ??= `"${name}" must be a string or a number`
     return false
   }
 
   #refuse(name: string): void {
     if (name === 'id') this.#hasClearId = false
-    this.fault ??= `"${name}" must be there once, and in this case, because the server has several clients`
+    const why = 'because several clients share the server'
+    this.fault ??= `"${name}" must come only once and in this spelling, ${why}`
   }
 }
 
-// The first bytes of `null`, `true` and `false`.
+/** The first byte of `null`. */
 const LETTER_N = 0x6e
-const LETTER_T = 0x74
-const LETTER_F = 0x66
+
+/** The first bytes of all values that are no strings and no numbers: also of `true` and `false`. */
+const notIds = new Set([OPEN_BRACE, OPEN_BRACKET, LETTER_N, 0x74, 0x66])

@@ -70,8 +70,9 @@ export class SharedSessions {
   /**
    * Makes the transport to the server for one client.
    *
-   * @param isSession false for a client that sends one request and has no session. Such a client
-   * gets only the notifications that belong to its request
+   * @param isSession false for a client that sends one request or notification and has no session.
+   * Such a client gets no notifications of the server while other requests are in flight, except
+   * those that belong to its request
    */
   port(isSession = true): Duplex {
     const session = new SessionPort(this, this.#server, isSession, this.#log)

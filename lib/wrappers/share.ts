@@ -191,7 +191,7 @@ export class SharedServer implements PortOwner {
   #rewrite(port: SharedPort, frame: Frame): Frame | undefined {
     const members = new RoutingMembers(frame)
     if (members.fault !== undefined) {
-      this.#log.warn(`refused a ${frame.kind} of a client: ${members.fault}`)
+      this.#log.debug(`refused a ${frame.kind} of a client: ${members.fault}`)
       port.deliver(members.refusal(frame))
       return undefined
     }

@@ -142,12 +142,15 @@ t.test('the only request in flight gets what names no request', async (t) => {
 
 t.test('a log message goes to the only request that asks for log messages', async (t) => {
   const { server, connect } = shareOne(t)
-  const [one, two] = [connect(), connect()]
-  await one.send({ id: 1, method: 'x', params: { _meta: { ..._meta, [logKey]: 'debug' } } })
+  const [one, two, three] = [connect(), connect(), connect()]
+  const params = { _meta: { ..._meta, [logKey]: 'debug' } }
+  await one.send({ id: 1, method: 'x', params })
+  await three.send({ id: 1, method: 'subscriptions/listen', params })
   await two.send({ id: 1, method: 'x', params: { _meta } })
   server.say({ method: message, params: { level: 'info', data: 1 } })
   t.equal((await textsOf(one)).length, 1)
   t.equal((await textsOf(two)).length, 0)
+  t.equal((await textsOf(three)).length, 0, 'and to no subscription')
 })
 
 t.test('without sessions, the only request gets list changes too', async (t) => {

@@ -356,6 +356,7 @@ t.test('the server gets an unsubscribe when the last client ends its subscriptio
   await two.closed
   await server.got('resources/unsubscribe')
   t.strictSame(unsubscribed(), ['only:two'], 'a client that disconnects ends its subscriptions')
+  t.equal((await server.got('resources/unsubscribe')).id, 1, 'the proxy itself uses small integers')
 
   three.port.end()
   await three.closed
