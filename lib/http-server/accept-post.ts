@@ -1,10 +1,11 @@
-// The transport to a client without a session. A `PostTransport` lives for one POST with one
+// The transports to a client without a session. A `PostTransport` lives for one POST with one
 // JSON-RPC request. Its readable side yields the request. Its writable side sends the server's
-// notifications and the response to the client, and the transport then ends. If the client closes
-// the connection, the transport is destroyed.
+// notifications and the response to the client, and the transport then ends. A
+// `NotificationTransport` lives for one POST with one notification, until the server has taken the
+// notification. If the client closes the connection, the transport is destroyed.
 
 import type { ServerResponse } from 'node:http'
-import { toProxyError } from '../errors.ts'
+import { ProxyError, toProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
 import type { Replacement } from '../json/splice.ts'
 import { limits } from '../limits.ts'
@@ -24,6 +25,7 @@ import type { EventSink } from './event-stream.ts'
 import { PostResponse } from './post-response.ts'
 import type { PostResponseOwner } from './post-response.ts'
 import type { Accept } from './request-context.ts'
+import { writeHead } from './write-head.ts'
 
 export interface PostOptions {
   response: ServerResponse
@@ -139,5 +141,55 @@ export class PostTransport extends Transport implements PostResponseOwner {
   #respond(response: Frame, others: Replacement[] = []): void {
     if (this.#post.ended) return
     this.#post.send(answerTo(this.#request, response, others))
+  }
+}
+
+export interface NotificationOptions {
+  response: ServerResponse
+  frame: Frame
+  /** Sends an error to the client as the HTTP response. */
+  sendError: (error: ProxyError) => void
+  log: Log
+}
+
+export class NotificationTransport extends Transport {
+  readonly #response: ServerResponse
+  readonly #sendError: (error: ProxyError) => void
+
+  constructor({ response, frame, sendError, log }: NotificationOptions) {
+    super({ log })
+    this.#response = response
+    this.#sendError = sendError
+    response.once('close', () => this.destroy())
+    this.push(frame)
+    this.push(null)
+  }
+
+  override _read(): void {
+    // There is nothing to read, because the constructor has pushed the only frame.
+  }
+
+  // An error response without an id is about the notification. All other frames are not.
+  protected override send({ kind, id, failure }: Frame, callback: Callback): void {
+    if (kind === 'response' && id === undefined) {
+      const message = 'the server has refused the notification'
+      this.#sendError(failure ?? new ProxyError('ERR_REQUEST', message))
+    }
+    callback()
+  }
+
+  // A server that fails may end first. `setImmediate` waits for its error.
+  override _final(callback: Callback): void {
+    setImmediate(() => {
+      if (!this.#response.headersSent) writeHead(this.#response, 202).end()
+      callback()
+    })
+  }
+
+  override _destroy(error: Error | null, callback: DestroyCallback): void {
+    if (!this.#response.headersSent) {
+      this.#sendError(toProxyError(error, 'the server ended before it took the notification'))
+    }
+    callback(error)
   }
 }

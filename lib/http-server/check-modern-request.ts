@@ -64,6 +64,18 @@ export async function checkModern(
 }
 
 /**
+ * Checks a notification. It needs no headers, because the revision defines none for notifications.
+ *
+ * @throws ProxyError `ERR_REQUEST` for a cancellation, because another client may have a request with
+ * the same id
+ */
+export function checkModernNotification({ method }: Frame): void {
+  if (method !== methods.cancelled) return
+  const message = 'to cancel a request, close the connection of its POST'
+  throw new ProxyError('ERR_REQUEST', message)
+}
+
+/**
  * Checks that `_meta` has the keys that the modern revision requires (2026-07-28, Base Protocol).
  *
  * @throws ProxyError `ERR_PARAMS` if a key is missing

@@ -20,9 +20,10 @@ export interface ClientContext {
  * How the client uses the server.
  *
  * - `session`: the client opens a session with `initialize`.
- * - `stateless`: the transport carries one request of a legacy revision, which need not be
- *   `initialize`. So the server must be initialized before this request comes.
- * - `modern`: the transport carries one request of the modern revision, which has no `initialize`.
+ * - `stateless`: the transport carries one request or notification of a legacy revision, which need not
+ *   be `initialize`. So the server must be initialized before this message comes.
+ * - `modern`: the transport carries one request or notification of the modern revision, which has no
+ *   `initialize`.
  */
 export type ClientKind = 'session' | 'stateless' | 'modern'
 

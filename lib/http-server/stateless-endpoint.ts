@@ -2,13 +2,17 @@
 // the modern revision, which has no sessions, always come here. The POSTs of the legacy revisions
 // come here if the listener has the option `stateless`.
 
+import { ProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
 import { limits } from '../limits.ts'
 import type { Log } from '../log.ts'
+import type { Frame } from '../message/frame.ts'
+import { methods } from '../protocol/methods.ts'
 import { DeadlineQueue } from '../streams/deadline-queue.ts'
 import { Slots } from '../streams/slots.ts'
-import { PostTransport } from './accept-post.ts'
-import { checkModern, modernStatus } from './check-modern-request.ts'
+import { NotificationTransport, PostTransport } from './accept-post.ts'
+import { checkModern, checkModernNotification, modernStatus } from './check-modern-request.ts'
+import { logDetails } from './client-error.ts'
 import type { MirroredParams, OnClient } from './client-context.ts'
 import { refuseBatch } from './request/read-body.ts'
 import type { RequestContext } from './request-context.ts'
@@ -26,7 +30,7 @@ export interface StatelessEndpointOptions {
 export class StatelessEndpoint {
   readonly #options: StatelessEndpointOptions
   readonly #deadlines: DeadlineQueue
-  readonly #clients = new Slots<PostTransport>()
+  readonly #clients = new Slots<PostTransport | NotificationTransport>()
   #whenEmpty: (() => void) | undefined
 
   constructor(options: StatelessEndpointOptions) {
@@ -36,14 +40,15 @@ export class StatelessEndpoint {
 
   /** Takes a POST whose body has been read. */
   async serve(context: RequestContext, body: Body, kind: 'modern' | 'stateless'): Promise<void> {
-    const { keepAlive, log, mirroredParams, onClient } = this.#options
+    const { keepAlive, log, mirroredParams } = this.#options
     const { request, response, accept, server } = context
-    const [frame] = body.frames
+    const frame = body.frames[0] as Frame
     refuseBatch(body)
-    // A notification or a response belongs to an earlier POST. The endpoint cannot find the server
-    // of that POST, so the message is dropped.
-    if (frame?.kind !== 'request') {
-      writeHead(response, 202).end()
+    if (frame.kind === 'response') {
+      throw new ProxyError('ERR_REQUEST', 'without a session, a client gets no requests to answer')
+    }
+    if (frame.kind === 'notification') {
+      this.#notify(context, frame, kind)
       return
     }
     if (kind === 'modern') {
@@ -61,13 +66,38 @@ export class StatelessEndpoint {
       log,
       statusOf: kind === 'modern' ? modernStatus : undefined
     })
-    const number = this.#clients.add(client)
-    client.once('close', () => this.#clientOnClose(number))
-    onClient(client, { server, kind, session: `post-${number}` })
+    this.#open(client, context, kind)
     // Each POST has its own transport, so a server that reads nothing would not slow the client
     // down. The memory for a large body stays reserved until the server has shown that it has the
     // request.
     if (context.hasReservation) await client.served()
+  }
+
+  #notify(context: RequestContext, frame: Frame, kind: 'modern' | 'stateless'): void {
+    const { response } = context
+    if (kind === 'modern') checkModernNotification(frame)
+    // The server of a stateless client is initialized already, and the modern revision has no
+    // `initialized`.
+    if (frame.method === methods.initialized) {
+      writeHead(response, 202).end()
+      return
+    }
+    const sendError = (error: ProxyError): void => {
+      logDetails(error, this.#options.log)
+      context.sendError(error)
+    }
+    const client = new NotificationTransport({ response, frame, sendError, log: this.#options.log })
+    this.#open(client, context, kind)
+  }
+
+  #open(
+    client: PostTransport | NotificationTransport,
+    { server }: RequestContext,
+    kind: 'modern' | 'stateless'
+  ): void {
+    const number = this.#clients.add(client)
+    client.once('close', () => this.#clientOnClose(number))
+    this.#options.onClient(client, { server, kind, session: `post-${number}` })
   }
 
   /**
@@ -84,7 +114,9 @@ export class StatelessEndpoint {
     const timer = setTimeout(() => {
       for (const client of this.#clients.all) client.destroy()
     }, timeout)
-    for (const client of this.#clients.all) client.endSubscription()
+    for (const client of this.#clients.all) {
+      if (client instanceof PostTransport) client.endSubscription()
+    }
     await new Promise<void>((resolve) => (this.#whenEmpty = resolve))
     clearTimeout(timer)
   }

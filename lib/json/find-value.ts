@@ -108,7 +108,7 @@ function findMember(bytes: Buffer, open: number, name: string): Span | undefined
 /**
  * Returns whether the JSON string between `start` and `end`, with its quotes, has the value `text`.
  */
-function isString(bytes: Buffer, start: number, end: number, text: string): boolean {
+export function isString(bytes: Buffer, start: number, end: number, text: string): boolean {
   // A text of n characters takes at least n bytes between the quotes. With escapes such as \u0061
   // it takes up to 6 n bytes.
   const size = end - start - 2

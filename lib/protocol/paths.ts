@@ -4,6 +4,8 @@
 import { metaKeys } from './meta-keys.ts'
 
 export const paths = {
+  params: ['params'],
+  meta: ['params', '_meta'],
   /** The id of a request or a response. */
   id: ['id'],
   /** The progress token in a request. Its progress notifications carry the same token. */

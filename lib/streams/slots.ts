@@ -1,4 +1,5 @@
-// A table of items that come and go often. Each item gets a number that no item had before.
+// A table of items that come and go often. Each item gets a number that no item had before. The
+// numbers count from 1, or the caller chooses them.
 //
 // A Map could do this too. But with many additions and deletions a Map builds new hash tables again
 // and again. The old hash tables keep their items in memory until a full garbage collection. This
@@ -16,16 +17,25 @@ export class Slots<Item> {
   #items: Place<Item>[] = places(firstSize)
   #size = 0
   #last = 0
+  readonly #next: () => number
+
+  /**
+   * @param next gives a number for the next item. If the place of that number is not free, the
+   * table asks again. Default: it counts from 1
+   */
+  constructor(next?: () => number) {
+    this.#next = next ?? ((): number => ++this.#last)
+  }
 
   get size(): number {
     return this.#size
   }
 
-  /** Adds an item and returns its number. The first number is 1. Each new number is larger. */
+  /** Adds an item and returns its number. */
   add(item: Item): number {
     if (this.#size * 2 > this.#items.length) this.#grow()
-    let number = ++this.#last
-    while (this.#items[this.#place(number)] !== undefined) number = ++this.#last
+    let number = this.#next()
+    while (this.#items[this.#place(number)] !== undefined) number = this.#next()
     this.#items[this.#place(number)] = { number, item }
     this.#size++
     return number

@@ -8,6 +8,8 @@ import { paths } from '../protocol/paths.ts'
 
 export class Broadcast {
   readonly frame: Frame
+  /** The subscription that the update of a resource counts for. Set when a session asks for it. */
+  subscription: string | undefined
   #level: string | undefined
   #uri: string | undefined
 

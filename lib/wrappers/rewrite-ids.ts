@@ -1,11 +1,11 @@
 // Keeps the requests in flight at a shared server, and replaces their ids and progress tokens.
 //
 // Each client chooses its ids and tokens, so two clients may choose equal ones. In each request,
-// the proxy replaces the id and the token with a number that no other request has. When the server
-// sends this number back, the proxy puts in the client's id or token, exactly as the client wrote
-// it.
+// the proxy replaces the id and the token with a random number that no other request has. When the
+// server sends this number back, the proxy puts in the client's id or token, exactly as the client
+// wrote it.
 
-import { findValue, scalarAt, textAt, valueText } from '../json/find-value.ts'
+import { scalarAt, textAt } from '../json/find-value.ts'
 import type { Span } from '../json/find-value.ts'
 import { splice, spliceAt } from '../json/splice.ts'
 import type { Replacement } from '../json/splice.ts'
@@ -14,7 +14,10 @@ import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
 import { Slots } from '../streams/slots.ts'
+import type { RoutingMembers } from './routing-members.ts'
+import { secretId } from './secret-ids.ts'
 import type { SharedPort } from './shared-port.ts'
+import { Subscription } from './subscription.ts'
 
 /** A request that has no response yet. */
 export interface SharedCall {
@@ -24,6 +27,10 @@ export interface SharedCall {
   /** The progress token that the client gave the request, as JSON text. */
   token: string | undefined
   method: string
+  /** Whether the request is of the modern revision. */
+  isModern: boolean
+  /** What the request subscribes to, if it is `subscriptions/listen`. */
+  subscription: Subscription | undefined
   /**
    * The key of the request in `port.calls`: its id, or more if a pending request has the same id.
    */
@@ -32,7 +39,7 @@ export interface SharedCall {
 
 export class SharedCalls {
   /** The requests in flight. The key of a request is the id that the server got. */
-  readonly #calls = new Slots<SharedCall>()
+  readonly #calls = new Slots<SharedCall>(secretId)
 
   get(id: number): SharedCall | undefined {
     return this.#calls.get(id)
@@ -41,21 +48,39 @@ export class SharedCalls {
   /** The requests in flight that ask for log messages. */
   readonly withLogs = new Set<SharedCall>()
 
+  /** The subscriptions in flight. */
+  readonly listens = new Set<SharedCall>()
+
+  /** The only request in flight that is no subscription. Undefined if there are more, or none. */
+  get only(): SharedCall | undefined {
+    if (this.#calls.size - this.listens.size !== 1) return undefined
+    return this.#calls.all.find(({ subscription }) => subscription === undefined)
+  }
+
   /** Adds a request from a port. Returns the request with the new id and token, for the server. */
-  add(port: SharedPort, frame: Frame): Frame {
-    const { bytes, method = '', progressToken, protocolVersion } = frame
-    const own = findValue(bytes, paths.id) as Span
-    const token = progressToken === undefined ? undefined : findValue(bytes, paths.requestToken)
+  add(port: SharedPort, frame: Frame, members: RoutingMembers): Frame {
+    const { bytes, method = '', protocolVersion } = frame
+    const { token, logLevel, notifications } = members
+    const own = members.id as Span
     // Only modern requests name a version. A legacy client sets the log level for all its requests.
-    const wantsLogs =
-      protocolVersion !== undefined && findValue(bytes, paths.requestLogLevel) !== undefined
+    const isModern = protocolVersion !== undefined
     const key = textAt(bytes, own)
-    const call = { port, id: key, token: token && textAt(bytes, token), method, key }
+    const call: SharedCall = {
+      port,
+      id: key,
+      token: token && textAt(bytes, token),
+      method,
+      isModern,
+      subscription: method === methods.listen ? new Subscription(bytes, notifications) : undefined,
+      key
+    }
     const id = this.#calls.add(call)
     // A client should not use an id twice. If it does, both requests get their responses.
     if (port.calls.has(key)) call.key = `${key} ${id}`
     port.calls.set(call.key, id)
-    if (wantsLogs) this.withLogs.add(call)
+    // A subscription gets no log messages (2026-07-28, Logging).
+    if (call.subscription !== undefined) this.listens.add(call)
+    else if (isModern && logLevel !== undefined) this.withLogs.add(call)
     const text = String(id)
     if (token === undefined) return frame.withBytes(spliceAt(bytes, [{ ...own, text }]), id)
     const changes = [
@@ -69,11 +94,11 @@ export class SharedCalls {
    * Removes the request that a port cancels. Returns the cancellation with the id that the server
    * knows, or undefined if the port has no such request.
    */
-  cancel(port: SharedPort, frame: Frame): Frame | undefined {
-    const id = port.calls.get(valueText(frame.bytes, paths.cancelledId) ?? '')
+  cancel(port: SharedPort, frame: Frame, { cancelledId: span }: RoutingMembers): Frame | undefined {
+    const id = span && port.calls.get(textAt(frame.bytes, span))
     if (id === undefined) return undefined
     this.end(id)
-    return replaceAt(frame, paths.cancelledId, String(id))
+    return frame.withBytes(spliceAt(frame.bytes, [{ ...(span as Span), text: String(id) }]))
   }
 
   /** Removes a request and returns it. Returns undefined if no request has this id. */
@@ -82,6 +107,7 @@ export class SharedCalls {
     if (call === undefined) return undefined
     call.port.calls.delete(call.key)
     this.withLogs.delete(call)
+    this.listens.delete(call)
     return call
   }
 }

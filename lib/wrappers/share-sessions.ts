@@ -4,18 +4,23 @@
 // requests that a client must answer. A session answers `initialize`, `ping` and other requests
 // that concern only its own client. The server logs at the lowest level that any client set, and
 // has the subscriptions of all clients. Each session passes only what its own client asked for.
+//
+// A server may report an update of a part of the resource that a client is subscribed to. The
+// notification does not say for which subscription it is. So of all subscriptions that may be the
+// reason, it counts for the one to the closest resource: another client's subscription to `file:///`
+// does not hear it.
 
 import type { Duplex } from 'node:stream'
 import { proxyHandshake, sendInOrder } from '../conversation/ask-server.ts'
 import { uriOf } from '../conversation/session-state.ts'
 import { ProxyError } from '../errors.ts'
-import { stringAt } from '../json/find-value.ts'
+import { stringAt, valueText } from '../json/find-value.ts'
 import { splice } from '../json/splice.ts'
 import { limits } from '../limits.ts'
 import type { Log } from '../log.ts'
 import { Frame, makeFrame } from '../message/frame.ts'
 import { errorFrame } from '../message/refusal.ts'
-import { answerTo } from '../message/response-to.ts'
+import { answerTo, idText } from '../message/response-to.ts'
 import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { logLevels } from '../protocol/log-levels.ts'
 import { methods } from '../protocol/methods.ts'
@@ -25,6 +30,7 @@ import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
 import { OuterTransport } from '../streams/outer-transport.ts'
 import type { Broadcast } from './broadcast.ts'
+import { RoutingMembers } from './routing-members.ts'
 import { share } from './share.ts'
 import type { SharedServer, ShareOptions } from './share.ts'
 
@@ -64,8 +70,9 @@ export class SharedSessions {
   /**
    * Makes the transport to the server for one client.
    *
-   * @param isSession false for a client that sends one request and has no session. Such a client
-   * gets only the notifications that belong to its request
+   * @param isSession false for a client that sends one request or notification and has no session.
+   * Such a client gets no notifications of the server while other requests are in flight, except
+   * those that belong to its request
    */
   port(isSession = true): Duplex {
     const session = new SessionPort(this, this.#server, isSession, this.#log)
@@ -108,6 +115,21 @@ export class SharedSessions {
     return this.#subscribers.has(uri)
   }
 
+  /** Returns the subscription that an update counts for, or an empty text if there is none. */
+  subscriptionFor(update: Broadcast): string {
+    update.subscription ??= this.#closest(update.uri)
+    return update.subscription
+  }
+
+  #closest(uri: string): string {
+    if (this.#subscribers.has(uri)) return uri
+    let closest = ''
+    for (const root of this.#subscribers.keys()) {
+      if (root.length > closest.length && isWithin(uri, root)) closest = root
+    }
+    return closest
+  }
+
   /** The lowest log level that any session set, as an index of `logLevels`. */
   get level(): number {
     return Math.min(...[...this.#sessions].map((session) => session.level))
@@ -122,8 +144,13 @@ const maxUris = 1024 * 1024
 const emptyResponse = makeFrame({ jsonrpc: jsonRpcVersion, id: 0, result: {} })
 
 class SessionPort extends OuterTransport {
-  /** The resources that the client is subscribed to. */
-  readonly #uris = new Set<string>()
+  /**
+   * The resources that the client is subscribed to. The value tells whether the server has
+   * confirmed the subscription. Before that, the client gets no updates.
+   */
+  readonly #uris = new Map<string, boolean>()
+  /** The requests to subscribe that have no response yet: the id as JSON text, and the resource. */
+  readonly #asked = new Map<string, string>()
   /** The total length of `#uris`, in characters. */
   #urisLength = 0
   /** The log level that the client set. Before it sets a level, the client gets no log messages. */
@@ -135,17 +162,22 @@ class SessionPort extends OuterTransport {
     super({ log })
     this.#all = all
     this.#server = server
-    this.attach(server.port((broadcast) => isSession && this.#wants(broadcast)))
+    this.attach(server.port(isSession ? (broadcast) => this.#wants(broadcast) : undefined))
   }
 
   protected override send(frame: Frame, callback: Callback): void {
+    if (ownMethods.has(frame.method)) {
+      const members = new RoutingMembers(frame)
+      if (members.fault !== undefined) {
+        this.pass(members.refusal(frame))
+        return callback()
+      }
+    }
     // The server must not get an `initialize` of a client. A notification gets no response.
     if (frame.kind === 'notification' && ownMethods.has(frame.method)) return callback()
     switch (frame.method) {
       case methods.initialize:
         return this.#initialize(frame, callback)
-      case methods.initialized:
-        return callback()
       case methods.ping:
         return this.#answer(frame, callback)
       case methods.setLevel:
@@ -158,6 +190,10 @@ class SessionPort extends OuterTransport {
         if (isNeeded) return this.#answer(frame, callback)
         return this.#send(frame, callback)
       }
+      case methods.cancelled:
+        if (this.#asked.size > 0)
+          this.#asked.delete(valueText(frame.bytes, paths.cancelledId) ?? '')
+        return this.#send(frame, callback)
       default:
         this.#send(frame, callback)
     }
@@ -169,13 +205,14 @@ class SessionPort extends OuterTransport {
 
   // This ends the subscriptions of this session that no other session has.
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    for (const uri of this.#uris) {
+    for (const uri of this.#uris.keys()) {
       if (!this.#forget(uri)) this.#server.sendRequest(methods.unsubscribe, { uri })
     }
     super._destroy(error, callback)
   }
 
   protected override innerOnFrame(frame: Frame): void {
+    if (frame.kind === 'response' && this.#asked.size > 0) this.#subscribed(frame)
     this.pass(frame)
   }
 
@@ -191,8 +228,7 @@ class SessionPort extends OuterTransport {
       case methods.logMessage:
         return logLevels.indexOf(broadcast.level) >= this.level
       case methods.resourceUpdated:
-        for (const uri of this.#uris) if (isWithin(broadcast.uri, uri)) return true
-        return false
+        return this.#uris.get(this.#all.subscriptionFor(broadcast)) === true
       // This message does not say which client owns the task. Clients poll and do not need it.
       case methods.taskStatus:
         return false
@@ -204,15 +240,33 @@ class SessionPort extends OuterTransport {
   #subscribe(frame: Frame, callback: Callback): void {
     const uri = uriOf(frame)
     // The server refuses an empty or absent URI. So the session does not keep it.
-    if (uri === '' || this.#uris.has(uri)) return this.#send(frame, callback)
-    if (this.#uris.size === maxSubscriptions || this.#urisLength + uri.length > maxUris) {
+    if (uri === '' || this.#uris.get(uri) === true) return this.#send(frame, callback)
+    if (!this.#uris.has(uri) && !this.#keep(uri)) {
       const error = new ProxyError('ERR_PARAMS', 'the session has too many subscriptions')
       return this.#answer(frame, callback, errorFrame(0, error))
     }
-    this.#uris.add(uri)
+    this.#asked.set(idText(frame), uri)
+    this.#send(frame, callback)
+  }
+
+  /** Adds a subscription. Returns false if the session has too many. */
+  #keep(uri: string): boolean {
+    if (this.#uris.size === maxSubscriptions || this.#urisLength + uri.length > maxUris)
+      return false
+    this.#uris.set(uri, false)
     this.#urisLength += uri.length
     this.#all.addSubscriber(uri)
-    this.#send(frame, callback)
+    return true
+  }
+
+  /** Notes whether the server has taken a subscription. */
+  #subscribed(response: Frame): void {
+    const id = idText(response)
+    const uri = this.#asked.get(id)
+    this.#asked.delete(id)
+    if (uri === undefined || this.#uris.get(uri) !== false) return
+    if (response.errorCode === undefined) this.#uris.set(uri, true)
+    else this.#forget(uri)
   }
 
   /** Removes a subscription. Returns whether another session still needs it. */
@@ -259,6 +313,7 @@ class SessionPort extends OuterTransport {
 /** The requests that a session of a shared server handles itself, or changes. */
 const ownMethods = new Set<string | undefined>([
   methods.initialize,
+  methods.initialized,
   methods.ping,
   methods.setLevel,
   methods.subscribe,

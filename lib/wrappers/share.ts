@@ -1,7 +1,8 @@
 // One server for many clients. Each client gets a port. A port is a transport to the server that
 // hides the other clients. Each response, progress notification and message of a subscription goes
-// only to the port that sent the request (see `rewrite-ids.ts`). A notification that belongs to no
-// request goes to each port that wants it.
+// only to the port that sent the request (see `rewrite-ids.ts`). A message of a client that the
+// server may read in another way than the proxy is refused (see `routing-members.ts`). A
+// notification that belongs to no request goes to each port that wants it.
 
 import type { Duplex } from 'node:stream'
 import { describe, internalError, ProxyError } from '../errors.ts'
@@ -21,8 +22,11 @@ import { Slots } from '../streams/slots.ts'
 import { Broadcast } from './broadcast.ts'
 import { cancellation } from './cancellation.ts'
 import { numberAt, replaceAt, restoreResponse, SharedCalls } from './rewrite-ids.ts'
+import { RoutingMembers } from './routing-members.ts'
+import { nextOwnId } from './secret-ids.ts'
 import { SharedPort } from './shared-port.ts'
 import type { PortOwner } from './shared-port.ts'
+import { tagged } from './subscription.ts'
 
 export interface ShareOptions {
   /** Called with each new server before a port uses it, to initialize it. Default: nothing. */
@@ -58,7 +62,7 @@ export class SharedServer implements PortOwner {
   #starting: Promise<Duplex> | undefined
   /** The server. It is set from the end of `prepare` until the server has closed. */
   #ready: Duplex | undefined
-  #lastId = 0
+  #lastOwnId = 0
   #draining = false
 
   /** Don't call this. Call `share`. */
@@ -76,9 +80,9 @@ export class SharedServer implements PortOwner {
    * does not read.
    *
    * @param wants tells whether the client gets a notification that belongs to no request. Default:
-   * the client gets no such notification
+   * the client gets one while its own request is the only one in flight
    */
-  port(wants: (broadcast: Broadcast) => boolean = () => false): Duplex {
+  port(wants?: (broadcast: Broadcast) => boolean): Duplex {
     const port = new SharedPort(this, this.#maxQueue, wants, this.#log)
     port.number = this.#ports.add(port)
     return port
@@ -110,7 +114,7 @@ export class SharedServer implements PortOwner {
 
   /** Sends the proxy's own request and drops the response. Does nothing if no server is ready. */
   sendRequest(method: string, params: Record<string, unknown>): void {
-    const id = `proxy-${++this.#lastId}`
+    const id = (this.#lastOwnId = nextOwnId(this.#lastOwnId))
     this.#ready?.write(makeFrame({ jsonrpc: jsonRpcVersion, id, method, params }))
   }
 
@@ -185,10 +189,16 @@ export class SharedServer implements PortOwner {
 
   /** Returns a port's frame with the server's ids, or undefined if the server must not get it. */
   #rewrite(port: SharedPort, frame: Frame): Frame | undefined {
-    if (frame.kind === 'request') return this.#calls.add(port, frame)
+    const members = new RoutingMembers(frame)
+    if (members.fault !== undefined) {
+      this.#log.debug(`refused a ${frame.kind} of a client: ${members.fault}`)
+      port.deliver(members.refusal(frame))
+      return undefined
+    }
+    if (frame.kind === 'request') return this.#calls.add(port, frame, members)
     // #serverOnFrame answers all requests of the server, so a response from a client is dropped.
     if (frame.kind === 'response') return undefined
-    return frame.method === methods.cancelled ? this.#calls.cancel(port, frame) : frame
+    return frame.method === methods.cancelled ? this.#calls.cancel(port, frame, members) : frame
   }
 
   /** An exception fails only this frame. Other clients still need the server. */
@@ -261,11 +271,27 @@ export class SharedServer implements PortOwner {
   }
 
   /** Delivers a notification without a request to `reader` and to each port that wants it. */
-  #broadcast(frame: Frame, reader?: SharedPort): void {
+  #broadcast(frame: Frame, reader = this.#onlyPort(frame.method)): void {
     const broadcast = new Broadcast(frame)
-    for (const port of this.#ports.all) {
-      if (port === reader || port.wants(broadcast)) port.deliver(frame)
+    // A modern server should send the notification once for each subscription, with its tag.
+    for (const { subscription, port, id } of this.#calls.listens) {
+      if (subscription?.wants(broadcast) === true) port.deliver(tagged(frame, id))
     }
+    for (const port of this.#ports.all) {
+      if (port === reader || port.wants?.(broadcast) === true) port.deliver(frame)
+    }
+  }
+
+  // Returns the port of the only request in flight, for a notification without a request. A client
+  // without a session has no other stream for it. But a modern client gets changes only by a
+  // subscription. The last two methods belong to an earlier request.
+  #onlyPort(method: string | undefined): SharedPort | undefined {
+    const { only } = this.#calls
+    if (only === undefined || only.port.wants !== undefined) return undefined
+    if (only.isModern && listChanges.has(method)) return undefined
+    return method === methods.resourceUpdated || method === methods.taskStatus
+      ? undefined
+      : only.port
   }
 
   // Returns the port that gets a log message. A log message does not name its request. If only one
@@ -285,3 +311,9 @@ function failureOf(server: Duplex): ProxyError {
   if (cause instanceof ProxyError) return cause
   return new ProxyError('ERR_CLOSED', 'the server has closed', { cause })
 }
+
+const listChanges = new Set<string | undefined>([
+  methods.toolsChanged,
+  methods.promptsChanged,
+  methods.resourcesChanged
+])

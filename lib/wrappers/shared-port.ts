@@ -29,7 +29,11 @@ export class SharedPort extends Transport {
    * request is its id as the client wrote it.
    */
   readonly calls = new Map<string, number>()
-  readonly wants: (broadcast: Broadcast) => boolean
+  /**
+   * Tells whether the client gets a notification that belongs to no request. Undefined for a client
+   * without a session. Such a client gets the notification if its request is the only one in flight.
+   */
+  readonly wants: ((broadcast: Broadcast) => boolean) | undefined
   readonly #owner: PortOwner
   readonly #maxQueue: number
   readonly #queue = new Queue<Frame>()
@@ -42,7 +46,7 @@ export class SharedPort extends Transport {
   constructor(
     owner: PortOwner,
     maxQueue: number,
-    wants: (broadcast: Broadcast) => boolean,
+    wants?: (broadcast: Broadcast) => boolean,
     log?: Log
   ) {
     super({ log })

@@ -41,6 +41,32 @@ t.test('20 sessions that use the same ids get 200 responses, each its own', asyn
   t.equal(pids.size, 1)
 })
 
+t.test('a message that another parser may read in another way gets an error', async (t) => {
+  const proxy = await startProxy(t, '--shared', ...misbehaving)
+  const [one, other] = (await openSessions(t, proxy, 2)) as [HttpClient, HttpClient]
+  const slow = other.request('test/sleep', { ms: 300, _meta: { progressToken: 'p' } }, { id: 1 })
+  const request = '"jsonrpc":"2.0","method":"test/echo"'
+  const cancel = '"jsonrpc":"2.0","method":"notifications/cancelled"'
+  const refused: [text: string, status: number, id: unknown][] = [
+    [`{"id":5,"ID":1,${request}}`, 200, null],
+    [`{"id":1,"\\u0069d":5,${request}}`, 200, null],
+    [`{"id":5,${request},"METHOD":"test/state"}`, 200, 5],
+    [`{"id":5,${request},"params":{"_meta":{"progressToken":["p"]}}}`, 200, 5],
+    [`{${cancel},"params":{"requestId":7,"RequestId":1}}`, 400, null],
+    [`{${cancel},"params":{"requestId":["1"]}}`, 400, null]
+  ]
+  for (const [text, status, id] of refused) {
+    const response = parsed(await one.post(text))
+    t.match(response, { status, message: { id, error: { code: -32600 } } }, text)
+  }
+  const stream = await sseClient(proxy.sse())
+  t.teardown(() => stream.close())
+  await stream.initialize()
+  await stream.post(`{"id":5,"Id":6,${request}}`)
+  t.match(await stream.messages.until(({ error }) => error), { id: null, error: { code: -32600 } })
+  t.ok((await slow).result)
+})
+
 t.test('progress goes to the session of its request, before the response', async (t) => {
   const proxy = await startProxy(t, '--shared', ...misbehaving)
   const sessions = await openSessions(t, proxy, 5)

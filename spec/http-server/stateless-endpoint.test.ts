@@ -43,11 +43,9 @@ t.test('without sessions each legacy request gets a separate transport too', asy
   )
 
   const error = { code: -32601, message: 'no' }
-  const message = json({ id: 1, error })
-  for (const body of [json({ method: 'notifications/initialized' }), message]) {
-    t.match(await client().post(body), { status: 202, text: '' })
-  }
-  t.equal(servers.length, 2, 'notifications and responses go to no server')
+  const refused = parsed(await client().post(json({ id: 1, error })))
+  t.match(refused, { status: 400, message: { id: null, error: { code: -32600 } } })
+  t.equal(servers.length, 2, 'a response goes to no server')
   t.equal((await client().post(`[${json({ id: 1, method: 'ping' })}]`)).status, 400)
   for (const method of ['GET', 'DELETE']) {
     const response = await client().open(method)
@@ -59,14 +57,85 @@ t.test('without sessions each legacy request gets a separate transport too', asy
   t.equal(contexts.at(-1)?.kind, 'modern')
 })
 
-t.test('a notification of the modern revision gets 202 and goes to no server', async (t) => {
+t.test('a notification goes to a server, and gets 202 when the server has taken it', async (t) => {
+  for (const options of [{}, { stateless: true }]) {
+    const { servers, client, contexts, ended } = await serve(t, options, () => {
+      const server = new FakeServer()
+      server.stop()
+      return server
+    })
+    const method = 'notifications/custom'
+    const body = json({ method, params: { n: 1 } })
+    const posting = client().post(body, options.stateless ? {} : headersOf(method))
+    const server = (await servers.until(() => true)) as FakeServer
+    t.match(await server.got(method), { method, params: { n: 1 } })
+    let isDone = false
+    void posting.then(() => (isDone = true))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    t.notOk(isDone)
+    server.goOn()
+    t.match(await posting, { status: 202, text: '' })
+    t.equal(contexts[0]?.kind, options.stateless ? 'stateless' : 'modern')
+    await ended.until(() => true)
+    t.ok(server.destroyed)
+  }
+})
+
+t.test('a notification that no server takes gets an error', async (t) => {
+  const failures: [answer: (server: FakeServer) => void, status: number, message: string][] = [
+    [(server) => void server.say({ id: 1, result: {} }), 202, ''],
+    [(server) => void server.notify('notifications/x'), 202, ''],
+    [
+      (server) => void server.say({ error: { code: -32600, message: 'no' } }),
+      400,
+      'the server has refused the notification'
+    ],
+    [(server) => server.destroy(new ProxyError('ERR_LEGACY_SERVER', 'not here')), 400, 'not here'],
+    [(server) => server.destroy(), 503, 'the server ended before it took the notification']
+  ]
+  let answer: (server: FakeServer) => void
+  const { client } = await serve(
+    t,
+    { stateless: true },
+    () => new FakeServer((_, server) => answer(server))
+  )
+  for (const failure of failures) {
+    const [, status, message] = failure
+    answer = failure[0]
+    const response = await client().post(json({ method: 'notifications/custom' }))
+    t.equal(response.status, status)
+    if (status === 202) t.equal(response.text, '')
+    else t.match(parsed(response).message, { id: null, error: { message } })
+  }
+})
+
+t.test('a modern server gets no cancellation and no `initialized` in a POST', async (t) => {
   const { servers, client } = await serve(t)
-  const body = json({ method: 'notifications/cancelled', params: { requestId: 1 } })
-  t.match(await client().post(body, headersOf('notifications/cancelled')), {
-    status: 202,
-    text: ''
-  })
+  const statuses = { 'notifications/cancelled': 400, 'notifications/initialized': 202 }
+  for (const [method, status] of Object.entries(statuses)) {
+    const body = json({ method, params: { requestId: 1 } })
+    t.equal((await client().post(body, headersOf(method))).status, status)
+  }
   t.equal(servers.length, 0)
+})
+
+t.test('a client that disconnects before the server takes its notification ends it', async (t) => {
+  const { servers, client, listener } = await serve(t, { stateless: true }, () => {
+    const server = new FakeServer()
+    server.stop()
+    return server
+  })
+  const one = client()
+  one.post(json({ method: 'notifications/custom' })).catch(() => {})
+  const server = (await servers.until(() => true)) as FakeServer
+  await server.got('notifications/custom')
+  const closed = new Promise((resolve) => server.once('close', resolve))
+  one.close()
+  await closed
+  const late = client().post(json({ method: 'notifications/custom' }))
+  await servers.until(() => servers.length === 2)
+  void listener.close(20)
+  t.match(await late, { status: 503 }, 'and so does the end of the proxy')
 })
 
 t.test('every response to a legacy request has the status 200', async (t) => {

@@ -254,30 +254,90 @@ t.test('an unknown level goes to the server to refuse, and changes nothing', asy
   t.equal(frame?.message().params?.level, 'error')
 })
 
-t.test(
-  'an update goes to the clients that are subscribed to the resource or to its parent',
-  async (t) => {
-    const { server, connect } = shareOne(t)
-    const uris = ['f:/a', 'f:/a/', 'f:/a/b', 'f:/ab', 'x:y']
-    const clients = uris.map((uri) => ({ uri, ...connect() }))
-    for (const { uri, ask } of clients) await ask('resources/subscribe', { uri })
-    for (const uri of ['f:/a', 'f:/a/b', 'f:/a/b?q', 'f:/ab']) {
-      server.say({ method: 'notifications/resources/updated', params: { uri } })
-    }
-    server.say({ method: 'notifications/last' })
-    const heard: Record<string, unknown[]> = {}
-    for (const { uri, frames } of clients) {
-      await frames.until(({ method }) => method === 'notifications/last')
-      const updates = frames.filter(({ method }) => method === 'notifications/resources/updated')
-      heard[uri] = updates.map((frame) => frame.message().params?.uri)
-    }
-    t.strictSame(heard, {
-      'f:/a': ['f:/a', 'f:/a/b', 'f:/a/b?q'],
-      'f:/a/': ['f:/a/b', 'f:/a/b?q'],
-      'f:/a/b': ['f:/a/b', 'f:/a/b?q'],
+/** Subscribes a client to each resource. Returns the updates that each of them gets. */
+async function hear(
+  { server, connect }: ReturnType<typeof shareOne>,
+  uris: string[],
+  updates: string[]
+): Promise<Record<string, unknown[]>> {
+  const clients = uris.map((uri) => ({ uri, ...connect() }))
+  for (const { uri, ask } of clients) await ask('resources/subscribe', { uri }).catch(() => {})
+  for (const uri of updates)
+    server.say({ method: 'notifications/resources/updated', params: { uri } })
+  server.say({ method: 'notifications/last' })
+  const heard: Record<string, unknown[]> = {}
+  for (const { uri, frames } of clients) {
+    await frames.until(({ method }) => method === 'notifications/last')
+    const updated = frames.filter(({ method }) => method === 'notifications/resources/updated')
+    heard[uri] = updated.map((frame) => frame.message().params?.uri)
+  }
+  return heard
+}
+
+t.test('an update goes to the clients that are subscribed to the closest resource', async (t) => {
+  t.strictSame(
+    await hear(
+      shareOne(t),
+      ['f:///', 'f:/', 'f:/a', 'f:/a/', 'f:/a/b', 'f:/ab', 'x:y'],
+      ['f:/a', 'f:/a/c', 'f:/a?q', 'f:/a/b', 'f:/a/b#c', 'f:/ab', 'f:///d', 'f:/e', 'z:z']
+    ),
+    {
+      'f:///': ['f:///d'],
+      'f:/': ['f:/e'],
+      'f:/a': ['f:/a', 'f:/a?q'],
+      'f:/a/': ['f:/a/c'],
+      'f:/a/b': ['f:/a/b', 'f:/a/b#c'],
       'f:/ab': ['f:/ab'],
       'x:y': []
+    }
+  )
+})
+
+t.test(
+  'a client hears nothing of a resource before the server takes its subscription',
+  async (t) => {
+    const shared = shareOne(t)
+    const { server, connect } = shared
+    const answer = server.onFrame
+    let refused: unknown
+    server.onFrame = (frame) => {
+      const uri = frame.message().params?.uri
+      if (frame.method !== 'resources/subscribe' || uri === 'a:a') answer?.(frame)
+      else if (uri === 'a:b')
+        server.say({ id: (refused = frame.id), error: { code: -32602, message: 'no' } })
+    }
+    const open = connect()
+    await initialize(open)
+    await open.send({ id: 's', method: 'resources/subscribe', params: { uri: 'a:c' } })
+    t.strictSame(await hear(shared, ['a:a', 'a:b'], ['a:a', 'a:b', 'a:c']), {
+      'a:a': ['a:a'],
+      'a:b': []
     })
+    t.ok(refused)
+    t.notMatch(open.texts().join(), 'resources/updated')
+    await open.send({ method: 'notifications/cancelled', params: { requestId: 't' } })
+    server.say({
+      id: server.received.find(({ method }) => method === 'resources/subscribe')?.id,
+      result: {}
+    })
+    await open.answer('s')
+    await open.send({ id: 'u', method: 'resources/subscribe', params: { uri: 'a:d' } })
+    await open.send({ id: 'v', method: 'resources/subscribe', params: { uri: 'a:d' } })
+    await open.send({ method: 'notifications/cancelled', params: { requestId: 'u' } })
+    await open.send({ id: 'w', method: 'resources/unsubscribe', params: { uri: 'a:d' } })
+    const last = server.received.filter(({ method }) => method === 'resources/subscribe').at(-1)
+    server.say({ id: last?.id, result: {} })
+    await open.answer('v')
+    for (const uri of ['a:c', 'a:d']) {
+      server.say({ method: 'notifications/resources/updated', params: { uri } })
+    }
+    server.say({ method: 'notifications/end' })
+    await open.frames.until(({ method }) => method === 'notifications/end')
+    const updates = open.frames.filter(({ method }) => method === 'notifications/resources/updated')
+    t.strictSame(
+      updates.map((frame) => frame.message().params?.uri),
+      ['a:c']
+    )
   }
 )
 
@@ -296,6 +356,7 @@ t.test('the server gets an unsubscribe when the last client ends its subscriptio
   await two.closed
   await server.got('resources/unsubscribe')
   t.strictSame(unsubscribed(), ['only:two'], 'a client that disconnects ends its subscriptions')
+  t.equal((await server.got('resources/unsubscribe')).id, 1, 'the proxy itself uses small integers')
 
   three.port.end()
   await three.closed

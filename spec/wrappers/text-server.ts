@@ -1,10 +1,17 @@
 // A server in memory that takes and sends messages as texts: tests of a shared server compare the bytes
 // that each side gets.
+//
+// A shared server gets random ids. So that a test can name them, this server counts the requests: it
+// shows the first request of a client as request 1, and takes 1 as its id, and so on.
 
 import { Duplex } from 'node:stream'
 import { Inbox } from '../../fixtures/clients/raw.js'
+import { scalarAt } from '../../lib/json/find-value.ts'
+import { splice } from '../../lib/json/splice.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
+import type { Id } from '../../lib/protocol/json-rpc.ts'
+import { paths } from '../../lib/protocol/paths.ts'
 import { watch } from '../helpers.ts'
 import type { Watched } from '../helpers.ts'
 
@@ -18,13 +25,16 @@ export class TextServer extends Duplex {
   /** The callback of the write that `stop` holds back. */
   #held: Callback | undefined
   #isSlow = false
+  /** The real id of each request that came. */
+  readonly ids: Id[] = []
 
   constructor() {
     super({ objectMode: true })
   }
 
   say(message: string | object): void {
-    this.push(frameOf(message))
+    const frame = frameOf(message)
+    this.push(translate(frame, (number) => this.ids[number - 1]))
   }
 
   /** Resolves to the `count`th message with this method. */
@@ -47,8 +57,11 @@ export class TextServer extends Duplex {
   override _read(): void {}
 
   override _write(frame: Frame, _encoding: BufferEncoding, callback: Callback): void {
-    this.received.push(frame)
-    this.onFrame?.(frame)
+    // The smaller ids are those of the proxy's own requests.
+    if (frame.kind === 'request' && Number(frame.id) >= 2 ** 20) this.ids.push(frame.id as Id)
+    const shown = translate(frame, (id) => this.ids.indexOf(id) + 1 || undefined)
+    this.received.push(shown)
+    this.onFrame?.(shown)
     if (this.#isSlow) this.#held = callback
     else callback()
   }
@@ -57,6 +70,19 @@ export class TextServer extends Duplex {
     this.push(null)
     callback()
   }
+}
+
+/** Replaces the ids of requests in a message, also those that are written as strings. */
+function translate(frame: Frame, idFor: (id: number) => Id | undefined): Frame {
+  const { id, requestToken, progressToken, cancelledId, subscription, endedSubscription } = paths
+  const places = [id, requestToken, progressToken, cancelledId, subscription, endedSubscription]
+  const replacements = places.flatMap((path) => {
+    const value = scalarAt(frame.bytes, path)
+    const other = value === null ? undefined : idFor(Number(value))
+    if (other === undefined) return []
+    return { path, text: JSON.stringify(typeof value === 'string' ? String(other) : other) }
+  })
+  return replacements.length === 0 ? frame : parseFrame(splice(frame.bytes, replacements))
 }
 
 /** Makes a frame from the text of a message, or from a message without `jsonrpc`. */

@@ -63,6 +63,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   #initializeId: Id | undefined
   /** The message that waits until the client connects, because the store is full. */
   #held: { frame: Frame; callback: Callback } | undefined
+  /** The HTTP response to the notification that goes to the server right now. */
+  #notifying: ServerResponse | undefined
   #closing = false
 
   constructor(options: SessionOptions) {
@@ -120,12 +122,15 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
       if (this.version === undefined && this.#initializeId === undefined) this.#initialize = post
     }
     this.#release()
+    if (requests.length === 0) this.#notifying = response
     for (const frame of frames) {
       if (frame.method === methods.initialize) this.#initializeId = frame.id
       this.receive(frame)
       if (frame.method === methods.cancelled) this.#cancel(frame)
     }
-    if (requests.length === 0) this.whenRoom(() => writeHead(response, 202).end())
+    if (requests.length > 0) return
+    this.#notifying = undefined
+    if (!response.headersSent) this.whenRoom(() => writeHead(response, 202).end())
   }
 
   /**
@@ -191,6 +196,10 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
 
   protected override send(frame: Frame, callback: Callback): void {
     const isResponse = frame.kind === 'response'
+    if (isResponse && frame.id === undefined && this.#notifying !== undefined) {
+      this.#refuseNotification(this.#notifying, frame, callback)
+      return
+    }
     const post = isResponse ? this.#posts.withId(frame.id as Id) : this.#postFor(frame)
     // If a connected client waits for a response, the server may send it after this message. So
     // this message must not wait.
@@ -236,6 +245,14 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     post.send(frame, callback)
     // This comes last. If `send` throws, the error response still finds the POST of the request.
     this.#posts.forget(frame.id as Id)
+  }
+
+  // A shared server has refused the notification before it comes to the server's process.
+  #refuseNotification(response: ServerResponse, { bytes }: Frame, callback: Callback): void {
+    this.#notifying = undefined
+    const headers = { 'content-type': 'application/json', 'content-length': bytes.length }
+    writeHead(response, 400, headers).end(bytes)
+    callback()
   }
 
   #onInitialized(frame: Frame): void {

@@ -1,8 +1,8 @@
 // The session's transport: which message goes to which HTTP response, and how the session ends.
 
 import { test } from 'tap'
-import type { ClientStream } from '../../../fixtures/clients/raw.js'
-import { json, serve } from '../helpers.ts'
+import type { ClientStream, HttpClient } from '../../../fixtures/clients/raw.js'
+import { FakeServer, json, respondAsUsual, serve } from '../helpers.ts'
 
 const call = (id: number | string, progressToken?: number): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken } } })
@@ -170,6 +170,31 @@ test('the POST of a cancelled call ends, and a late response is dropped', async 
     'nor does one without an id'
   )
   t.match(await client.request('ping'), { result: {} })
+})
+
+test('a notification that is refused at once gets 400, and a later error gets none', async (t) => {
+  const { client: connect } = await serve(t, {}, () => {
+    return new FakeServer((message, server) => {
+      respondAsUsual(message, server)
+      const say = (): void => void server.say({ error: { code: -32600, message: 'not so' } })
+      if (message.method === 'notifications/now') say()
+      if (message.method === 'notifications/later') setImmediate(say)
+      if (message.method === 'notifications/twice') [1, 2].forEach(say)
+    })
+  })
+  const client = connect()
+  await client.initialize()
+  const post = (method: string): ReturnType<HttpClient['post']> => client.post(json({ method }))
+  for (const method of ['notifications/now', 'notifications/twice']) {
+    const { status, text } = await post(method)
+    t.equal(status, 400)
+    t.match(JSON.parse(text), { error: { code: -32600, message: 'not so' } })
+  }
+  t.match(await post('notifications/later'), { status: 202, text: '' })
+  t.match(JSON.parse((await client.post(json({ id: 1, method: 'ping' }))).text), {
+    id: 1,
+    result: {}
+  })
 })
 
 test('a broken connection does not cancel the call', async (t) => {
