@@ -10,8 +10,9 @@ import { ClientRequests } from '../message/client-requests.ts'
 import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import { errorFrame } from '../message/refusal.ts'
+import { answerTo } from '../message/response-to.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
-import { withoutDetails } from './client-error.ts'
+import { clientErrorFrame, withoutDetails } from './client-error.ts'
 import { ClientTransport } from './client-transport.ts'
 import { EventStream } from './event-stream.ts'
 import { writeHead } from './write-head.ts'
@@ -55,6 +56,12 @@ export class SseConnection extends ClientTransport {
     this.#pending.sent(sent)
     this.receive(sent)
     this.whenRoom(() => writeHead(response, 202, { 'content-type': 'text/plain' }).end('Accepted'))
+  }
+
+  /** Sends the error response to a request that the server does not get. */
+  refuse(request: Frame, error: ProxyError): void {
+    if (request.kind !== 'request') return
+    this.#stream.send(answerTo(request, clientErrorFrame(0, error)))
   }
 
   override close(): void {
