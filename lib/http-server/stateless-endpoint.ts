@@ -10,7 +10,6 @@ import { Slots } from '../streams/slots.ts'
 import { PostTransport } from './accept-post.ts'
 import { checkModern, modernStatus } from './check-modern-request.ts'
 import type { MirroredParams, OnClient } from './client-context.ts'
-import { faultOfInitialize } from './request/check-initialize.ts'
 import { refuseBatch } from './request/read-body.ts'
 import type { RequestContext } from './request-context.ts'
 import { writeHead } from './write-head.ts'
@@ -47,8 +46,6 @@ export class StatelessEndpoint {
       writeHead(response, 202).end()
       return
     }
-    const fault = kind === 'stateless' ? faultOfInitialize(frame) : undefined
-    if (fault !== undefined) throw fault
     if (kind === 'modern') {
       await checkModern(request.headers, frame, (tool) => mirroredParams?.(server, tool) ?? [])
       // The client may have disconnected during the check. A new transport would then miss the

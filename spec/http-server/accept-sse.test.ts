@@ -180,7 +180,7 @@ test('a cancelled call gets no response, not even the next call with its id', as
   await client.notify('notifications/cancelled', { requestId: 5 })
   await client.post(body)
   await server.received.until(() => server.received.length === 3)
-  const next = server.received[2] as Json
+  const next = server.received[2]
   await server.notify('notifications/progress', { progressToken: 5, progress: 'late' })
   await server.say({ id: 5, result: 'late' })
   await server.say({ id: 5, result: 'twice' })

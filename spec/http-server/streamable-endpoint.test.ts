@@ -57,9 +57,6 @@ test('an invalid initialize opens no session', async (t) => {
   t.strictSame(await refusal(client().post(json({ method: 'initialize' }))), [400, -32602])
   t.equal(listener.sessions, 0)
   t.strictSame(contexts, [])
-  const { client: stateless, contexts: none } = await serve(t, { stateless: true })
-  t.strictSame(await refusal(stateless().post(json(invalid))), [400, -32602], 'without sessions')
-  t.strictSame(none, [])
 })
 
 test('every request but initialize needs a session', async (t) => {

@@ -185,7 +185,7 @@ test('a cancelled call gets no response, and a late one is dropped', async (t) =
   t.match(await server.got('notifications/cancelled'), { params: { requestId: 1 } })
   const second = client.openPost(call(1, 7))
   await server.received.until(() => callsAt(server).length === 2)
-  const next = callsAt(server)[1] as Json
+  const next = callsAt(server)[1]
   t.not(next.id, 1, 'the server may still respond to the first call')
   await server.notify('notifications/progress', { progressToken: 7, progress: 'late' })
   await server.respond(request, { late: true })
@@ -281,7 +281,7 @@ test('after a broken connection, the next call with the id gets its own response
   await sleep(50)
   const second = client.post(call(5, 5))
   await server.received.until(() => callsAt(server).length === 2)
-  const next = callsAt(server)[1] as Json
+  const next = callsAt(server)[1]
   t.not(next.id, 5)
   await server.say({ id: 5, result: 'late' })
   await server.respond(next, { late: false })
