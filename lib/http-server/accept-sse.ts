@@ -6,7 +6,7 @@ import type { ServerResponse } from 'node:http'
 import { ProxyError, toProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Log } from '../log.ts'
-import { ClientRequests } from '../message/client-requests.ts'
+import { ClientRequests, describeDropped } from '../message/client-requests.ts'
 import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import { errorFrame } from '../message/refusal.ts'
@@ -71,7 +71,7 @@ export class SseConnection extends ClientTransport {
 
   protected override send(frame: Frame, callback: Callback): void {
     if (this.#pending.isStray(frame) || this.#requests.isLate(frame)) {
-      this.log.debug(`dropped a ${frame.kind} to no pending request (id ${frame.id})`)
+      this.log.debug(describeDropped(frame))
       this.#requests.settled(frame)
       this.#stream.whenTaken(() => callback())
       return

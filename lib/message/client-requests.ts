@@ -176,3 +176,9 @@ function replace(frame: Frame, path: string[], { id, text }: Original): Frame {
 }
 
 const isLong = (id: Id): boolean => typeof id === 'string' && id.length > maxLength
+
+/** Says for the log what was dropped: a frame of the server that no client waits for. */
+export const describeDropped = ({ kind, id }: Frame): string =>
+  kind === 'response'
+    ? `dropped a response to no pending request (id ${id})`
+    : 'dropped the progress of a cancelled request'

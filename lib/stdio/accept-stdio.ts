@@ -7,7 +7,7 @@ import { describe } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
 import { NewlineParser } from '../framing/newline.ts'
 import type { Log } from '../log.ts'
-import { ClientRequests } from '../message/client-requests.ts'
+import { ClientRequests, describeDropped } from '../message/client-requests.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame, refuse } from '../message/refusal.ts'
@@ -89,7 +89,7 @@ export class StdioTransport extends Transport {
 
   protected override send(frame: Frame, callback: Callback): void {
     if (this.#requests.isLate(frame)) {
-      this.log.debug(`dropped a ${frame.kind} to a cancelled request (id ${frame.id})`)
+      this.log.debug(describeDropped(frame))
       callback()
     } else {
       this.#lines.write(this.#requests.restored(frame), callback)

@@ -465,6 +465,6 @@ t.test(
       { id: 1, result: 'c' },
       { id: 1, result: 'b' }
     ])
-    t.match(log.lines[0], /dropped a response to a cancelled request \(id 1\)/)
+    t.match(log.lines[0], /dropped a response to no pending request \(id 1\)/)
   }
 )

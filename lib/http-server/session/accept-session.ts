@@ -17,7 +17,7 @@ import { stringAt } from '../../json/find-value.ts'
 import { withDefaults } from '../../limits.ts'
 import type { LimitOptions, Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
-import { ClientRequests } from '../../message/client-requests.ts'
+import { ClientRequests, describeDropped } from '../../message/client-requests.ts'
 import { idAt } from '../../message/frame.ts'
 import type { Frame } from '../../message/frame.ts'
 import { errorFrame } from '../../message/refusal.ts'
@@ -243,7 +243,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
 
   // The client has cancelled the request, or has closed the connection and cannot resume.
   #drop(frame: Frame, callback?: () => void): void {
-    this.log.debug(`dropped a ${frame.kind} to no pending request (id ${frame.id})`)
+    this.log.debug(describeDropped(frame))
     this.#requests.settled(frame)
     callback?.()
   }
