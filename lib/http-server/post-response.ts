@@ -158,7 +158,7 @@ export class PostResponse extends Link implements PendingItem {
     if (this.#ended || --this.#pendingRequests > 0) return
     if (this.#stream === undefined) {
       if (this.#waiting.length > 0) this.#sendJson()
-      else this.#http.writeHead(202).end()
+      else writeHead(this.#http, 202).end()
     }
     this.#end()
   }

@@ -136,7 +136,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     if (this.#store.hasAll(lastEventId)) {
       // The stream of a cancelled call ends without a response. This status tells the client not to
       // resume the stream again.
-      response.writeHead(204).end()
+      writeHead(response, 204).end()
       return
     }
     const found = this.#store.find(lastEventId)

@@ -28,6 +28,13 @@ test('the version header of a request in a session may name any legacy revision'
   t.equal((await client.delete({ 'mcp-protocol-version': 'x' })).status, 400)
 })
 
+test('an unknown version matters more than an unknown session', async (t) => {
+  const { client } = await serve(t)
+  const headers = { 'mcp-protocol-version': '1999-01-01', 'mcp-session-id': 'unknown' }
+  const { status, text } = await client().post(ping, headers)
+  t.match([status, JSON.parse(text)], [400, { id: 1, error: { message: /^MCP-Protocol-Version/ } }])
+})
+
 test('the error for an unknown version names the header, the version and those that are known', async (t) => {
   const known = '2024-11-05, 2025-03-26, 2025-06-18, 2025-11-25, 2026-07-28'
   const errorFor = (version: string): object => ({
