@@ -11,6 +11,7 @@ import { PostTransport } from './accept-post.ts'
 import { checkModern, modernStatus } from './check-modern-request.ts'
 import type { MirroredParams, OnClient } from './client-context.ts'
 import { refuseBatch } from './request/read-body.ts'
+import type { BodyReader } from './request/read-body.ts'
 import type { RequestContext } from './request-context.ts'
 import { writeHead } from './write-head.ts'
 
@@ -20,6 +21,7 @@ export interface StatelessEndpointOptions {
   mirroredParams?: MirroredParams | undefined
   keepAlive?: number | undefined
   streamAfter?: number | undefined
+  bodies: BodyReader
   log: Log
 }
 
@@ -36,7 +38,7 @@ export class StatelessEndpoint {
 
   /** Takes a POST whose body has been read. */
   async serve(context: RequestContext, body: Body, kind: 'modern' | 'stateless'): Promise<void> {
-    const { keepAlive, log, mirroredParams, onClient } = this.#options
+    const { bodies, keepAlive, log, mirroredParams, onClient } = this.#options
     const { request, response, accept, server } = context
     const [frame] = body.frames
     refuseBatch(body)
@@ -55,6 +57,7 @@ export class StatelessEndpoint {
     const client = new PostTransport({
       response,
       body,
+      waiting: context.hasReservation ? undefined : bodies.waiting,
       accept,
       keepAlive,
       deadlines: this.#deadlines,

@@ -20,7 +20,6 @@ import { quote } from '../text.ts'
 import { SessionTransport } from './session/accept-session.ts'
 import { isModern } from './check-modern-request.ts'
 import { faultOfInitialize, isInitialize } from './request/check-initialize.ts'
-import type { BodyReader } from './request/read-body.ts'
 import type { RequestContext } from './request-context.ts'
 import type { Sessions } from './sessions.ts'
 import { StatelessEndpoint } from './stateless-endpoint.ts'
@@ -30,7 +29,6 @@ import { writeHead } from './write-head.ts'
 /** The limits in these options apply to each session. */
 export interface StreamableEndpointOptions extends StatelessEndpointOptions, LimitOptions {
   sessions: Sessions
-  bodies: BodyReader
   /** Serves each POST as a new client, without sessions. */
   stateless?: boolean | undefined
   log: Log
