@@ -40,7 +40,6 @@ const failures = {
   ERR_CLIENT_SLOW: { status: 503, rpc: errorCodes.serverError },
   ERR_BODIES_FULL: { status: 503, rpc: errorCodes.serverError },
   ERR_SESSIONS_FULL: { status: 503, rpc: errorCodes.serverError },
-  ERR_CANCELLED: { status: 200, rpc: errorCodes.serverError },
   ERR_CLOSED: { status: 503, rpc: errorCodes.serverError },
 
   // The proxy itself failed.

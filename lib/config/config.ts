@@ -123,8 +123,11 @@ export interface ServeConfig extends CommonConfig {
   exposeHeaders: string[]
   /** The `Host` headers to accept, lower-case and without port (default: depends on `host`). */
   allowHosts: string[]
-  /** The start of every path, for example '/tools', without a slash at the end (default: ''). */
-  basePath: string
+  /**
+   * The path at which clients reach the proxy, without a slash at the end: '/tools', or '' for the
+   * root (default: unknown).
+   */
+  basePath?: string | undefined
   /** The paths of the PEM files for HTTPS (default: none, the proxy serves plain HTTP). */
   tls?: { cert: string; key: string }
   /** How many processes of each server to start before a session needs them (default: 0). */

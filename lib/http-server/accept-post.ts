@@ -24,6 +24,7 @@ import { EventStream } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
 import { PostResponse } from './post-response.ts'
 import type { PostResponseOwner } from './post-response.ts'
+import type { WaitingBodies } from './request/body-budget.ts'
 import type { Accept } from './request-context.ts'
 import { writeHead } from './write-head.ts'
 
@@ -42,6 +43,8 @@ export interface PostOptions {
    * Decides when the HTTP response becomes an event stream. Many transports may share one queue.
    */
   deadlines: DeadlineQueue
+  /** Counts the body until the server has shown that it has the request (default: not counted). */
+  waiting?: WaitingBodies | undefined
   /** The log. It gets the details of errors, which clients do not get. */
   log: Log
 }
@@ -52,11 +55,16 @@ export class PostTransport extends Transport implements PostResponseOwner {
   readonly #statusOf: (response: Frame) => number
   readonly #post: PostResponse
   readonly #request: Frame
+  readonly #waiting: WaitingBodies | undefined
+  /** The size that `#waiting` counts for this transport. */
+  #waitingSize: number
   #whenServed: (() => void) | undefined
 
   constructor({ response, body, accept, ...options }: PostOptions) {
     super({ log: options.log })
     this.#request = body.frames[0] as Frame
+    this.#waiting = options.waiting
+    this.#waitingSize = options.waiting?.add(this.#request.bytes.length) ?? 0
     this.deadlines = options.deadlines
     this.#keepAlive = options.keepAlive ?? limits.keepAlive
     this.#statusOf = options.statusOf ?? (() => 200)
@@ -104,7 +112,7 @@ export class PostTransport extends Transport implements PostResponseOwner {
   }
 
   protected override send(frame: Frame, callback: Callback): void {
-    this.#whenServed?.()
+    this.#onServed()
     const belongs = frame.kind === 'response' ? this.#isResponse(frame) : this.#takes(frame)
     if (belongs) this.#post.send(frame, callback)
     else callback()
@@ -119,8 +127,16 @@ export class PostTransport extends Transport implements PostResponseOwner {
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
+    this.#onServed()
     this.#fail(error)
     callback(error)
+  }
+
+  #onServed(): void {
+    this.#whenServed?.()
+    if (this.#waitingSize === 0) return
+    this.#waiting?.remove(this.#waitingSize)
+    this.#waitingSize = 0
   }
 
   // Returns false for a request of the server, so the request is dropped. The client would send its

@@ -6,11 +6,13 @@ import type { ServerResponse } from 'node:http'
 import { ProxyError, toProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Log } from '../log.ts'
+import { ClientRequests, describeDropped } from '../message/client-requests.ts'
 import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import { errorFrame } from '../message/refusal.ts'
+import { answerTo } from '../message/response-to.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
-import { withoutDetails } from './client-error.ts'
+import { clientErrorFrame, withoutDetails } from './client-error.ts'
 import { ClientTransport } from './client-transport.ts'
 import { EventStream } from './event-stream.ts'
 import { writeHead } from './write-head.ts'
@@ -28,6 +30,8 @@ export interface SseOptions {
 
 export class SseConnection extends ClientTransport {
   readonly #stream: EventStream
+  readonly #requests = new ClientRequests()
+  /** The requests in flight, by the ids that the server got. */
   readonly #pending = new PendingRequests()
   #closing = false
 
@@ -48,9 +52,16 @@ export class SseConnection extends ClientTransport {
     if (this.#closing && frame.kind === 'request') {
       throw new ProxyError('ERR_CLOSED', 'the session is about to end')
     }
-    this.receive(frame)
-    this.#pending.sent(frame)
+    const sent = this.#requests.toServer(frame)
+    this.#pending.sent(sent)
+    this.receive(sent)
     this.whenRoom(() => writeHead(response, 202, { 'content-type': 'text/plain' }).end('Accepted'))
+  }
+
+  /** Sends the error response to a request that the server does not get. */
+  refuse(request: Frame, error: ProxyError): void {
+    if (request.kind !== 'request') return
+    this.#stream.send(answerTo(request, clientErrorFrame(0, error)))
   }
 
   override close(): void {
@@ -59,7 +70,14 @@ export class SseConnection extends ClientTransport {
   }
 
   protected override send(frame: Frame, callback: Callback): void {
+    if (this.#pending.isStray(frame) || this.#requests.isLate(frame)) {
+      this.log.debug(describeDropped(frame))
+      this.#requests.settled(frame)
+      this.#stream.whenTaken(() => callback())
+      return
+    }
     this.#send(frame, () => callback())
+    this.#requests.settled(frame)
     this.#pending.answered(frame)
   }
 
@@ -75,8 +93,9 @@ export class SseConnection extends ClientTransport {
   }
 
   #send(frame: Frame, callback?: () => void): void {
-    const { failure } = frame
-    const sent = failure === undefined ? frame : withoutDetails(frame, failure, this.log)
+    const restored = this.#requests.restored(frame)
+    const { failure } = restored
+    const sent = failure === undefined ? restored : withoutDetails(restored, failure, this.log)
     this.#stream.send(sent, callback)
   }
 

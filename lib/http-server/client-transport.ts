@@ -65,7 +65,7 @@ export abstract class ClientTransport extends Transport {
 
   override _read(): void {
     this.#full = false
-    if (this.hasRoom) this.releaseWaiting()
+    this.#releaseNext()
   }
 
   // Node calls `_read` while the buffer has frames. So this method finds out when it is empty.
@@ -73,9 +73,17 @@ export abstract class ClientTransport extends Transport {
     const frame: unknown = super.read(size)
     if (this.#bufferedSize > 0 && this.readableLength === 0) {
       this.#bufferedSize = 0
-      if (this.hasRoom) this.releaseWaiting()
+      this.#releaseNext()
     }
     return frame
+  }
+
+  // Calls the waiting callbacks one by one, as long as there is room. A POST whose callback was
+  // called takes its room a little later.
+  readonly #releaseNext = (): void => {
+    if (this.#waiting.length === 0 || !this.hasRoom) return
+    this.#waiting.shift()?.()
+    setImmediate(this.#releaseNext)
   }
 
   /**

@@ -1,5 +1,6 @@
 // The connections to the listener. The proxy closes a connection that has waited too long for its
-// client, either for the next request or for the rest of a body that the proxy is reading.
+// client, either for the next request or for the rest of a body that the proxy is reading. A body may
+// also not come too slowly: it has ten times the idle timeout, and a second more for each 16 KiB.
 //
 // One timer checks all connections from time to time. Node's `keepAliveTimeout` is off, because
 // Node sets and clears a timer for each request, and this takes 5 % of the time of a small call.
@@ -24,7 +25,20 @@ interface Connection {
    * The last time when the connection did not wait for its client, in ms of `performance.now()`.
    */
   since: number
+  /** The request of the last check. The next two members belong to it. */
+  checked: IncomingMessage | undefined
+  /** How long the proxy has waited for the body, in ms. */
+  waited: number
+  /** How many bytes the connection had received at the first check. */
+  firstBytes: number
 }
+
+/** How many times in each idle timeout the proxy checks all connections. */
+const checks = 4
+/** For a body that comes slowly, the time without regard to its size, in idle timeouts. */
+const slowTimeouts = 10
+/** The slowest rate of a body after that time, in bytes per ms. */
+const minRate = (16 * 1024) / 1000
 
 export class Connections {
   /** All connections. Node's own list lacks those whose TLS handshake is not complete. */
@@ -43,7 +57,8 @@ export class Connections {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
     })
-    if (idleTimeout > 0) this.#timer = setInterval(() => this.#closeIdle(), idleTimeout / 4).unref()
+    if (idleTimeout > 0)
+      this.#timer = setInterval(() => this.#closeIdle(), idleTimeout / checks).unref()
   }
 
   /** Call this when a request has come on a connection. */
@@ -56,7 +71,8 @@ export class Connections {
       connection.response = response
       return
     }
-    this.#used.set(socket, { active: 1, request, response, bytesRead: 0, since: 0 })
+    const unchecked = { checked: undefined, waited: 0, firstBytes: 0 }
+    this.#used.set(socket, { active: 1, request, response, bytesRead: 0, since: 0, ...unchecked })
     socket.once('close', () => this.#used.delete(socket))
   }
 
@@ -66,7 +82,7 @@ export class Connections {
     if (connection === undefined) return
     connection.active--
     if (connection.active > 0) return
-    connection.request = undefined
+    connection.request = connection.checked = undefined
     connection.response = undefined
     connection.since = performance.now()
   }
@@ -88,13 +104,28 @@ export class Connections {
     for (const [socket, connection] of this.#used) {
       const { request, bytesRead } = connection
       connection.bytesRead = socket.bytesRead
-      if (request !== undefined && (!isReading(request) || bytesRead !== socket.bytesRead)) {
+      if (request !== undefined && this.#isSlow(connection, request)) {
+        request.destroy(new ProxyError('ERR_CLOSED', 'the body came too slowly'))
+      } else if (request !== undefined && (!isReading(request) || bytesRead !== socket.bytesRead)) {
         connection.since = now
       } else if (now - connection.since >= this.#idleTimeout) {
         if (request === undefined) socket.destroy()
         else request.destroy(new ProxyError('ERR_CLOSED', 'the rest of the body did not come'))
       }
     }
+  }
+
+  #isSlow(connection: Connection, request: IncomingMessage): boolean {
+    const { bytesRead } = connection
+    if (request !== connection.checked) {
+      connection.checked = request
+      connection.waited = 0
+      connection.firstBytes = bytesRead
+    } else if (isReading(request)) {
+      connection.waited += this.#idleTimeout / checks
+    }
+    const received = bytesRead - connection.firstBytes
+    return connection.waited > slowTimeouts * this.#idleTimeout + received / minRate
   }
 }
 

@@ -52,7 +52,10 @@ export interface ListenerOptions
    * Serves Streamable HTTP without sessions, so each POST counts as a new client (default false).
    */
   stateless?: boolean | undefined
-  /** The prefix that a reverse proxy puts before our paths, such as `/tools` (default: none). */
+  /**
+   * The path at which clients reach the proxy: `/` or the prefix of a reverse proxy, such as `/tools`
+   * (default: unknown). If it is known, the endpoint of HTTP+SSE is an absolute path.
+   */
   basePath?: string | undefined
   /** The certificate and the key for HTTPS, in PEM format (default: the listener serves HTTP). */
   tls?: Tls | undefined
@@ -122,7 +125,7 @@ export class Listener extends EventEmitter {
   readonly #http: Server
   readonly #log: Log
   readonly #originPolicy: OriginPolicy
-  readonly #basePath: string
+  readonly #basePath: string | undefined
   readonly #servers: Set<string>
   readonly #sessions: Sessions
   readonly #status: StatusEndpoint
@@ -151,7 +154,7 @@ export class Listener extends EventEmitter {
     this.#http = http
     this.#log = log
     this.#originPolicy = new OriginPolicy({ ...options, host, address })
-    this.#basePath = options.basePath ?? ''
+    this.#basePath = options.basePath?.replace(/\/$/, '')
     this.#servers = new Set(options.servers ?? [''])
     this.#sessions = new Sessions(options.maxSessions ?? limits.maxSessions, options.exiting)
     const shared = {
@@ -184,7 +187,7 @@ export class Listener extends EventEmitter {
 
   /** Returns the URLs of a server. The name `''` means the default server. */
   urlsOf(server: string): { mcp: string; sse: string } {
-    const base = new URL(pathOf(server, this.#basePath), this.url).href
+    const base = new URL(pathOf(server, this.#basePath ?? ''), this.url).href
     return { mcp: `${base}mcp`, sse: `${base}sse` }
   }
 
@@ -282,7 +285,9 @@ export class Listener extends EventEmitter {
   #routeOf(pathname: string): Route {
     if (pathname === this.#lastPath) return this.#lastRoute
     const route = findRoute(pathname, this.#basePath)
-    if (route === nowhere || (leadsToServer(route) && !this.#servers.has(route.server))) {
+    // A session of HTTP+SSE is found by its id at any path for its POSTs.
+    const isUnknown = route.kind !== 'messages' && !this.#servers.has(route.server)
+    if (route === nowhere || (leadsToServer(route) && isUnknown)) {
       throw new ProxyError('ERR_NOT_FOUND', `there is nothing at ${quote(pathname)}`)
     }
     this.#lastPath = pathname

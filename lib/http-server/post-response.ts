@@ -48,7 +48,7 @@ export class PostResponse extends Link implements PendingItem {
    * kept, because they may be large, and a response may take hours.
    */
   readonly ids: readonly Id[]
-  /** The progress tokens of the requests. */
+  /** The progress tokens of the requests that have one. */
   readonly tokens: readonly Id[]
   readonly #owner: PostResponseOwner
   readonly #http: ServerResponse
@@ -88,6 +88,11 @@ export class PostResponse extends Link implements PendingItem {
 
   get ended(): boolean {
     return this.#ended
+  }
+
+  /** Whether no request waits for its response any more. */
+  get settled(): boolean {
+    return this.#pendingRequests === 0
   }
 
   /** The event stream that the HTTP response has become. Undefined as long as it is none. */
@@ -142,6 +147,19 @@ export class PostResponse extends Link implements PendingItem {
       return
     }
     if (this.#stream === undefined) this.#sendJson(callback)
+    this.#end()
+  }
+
+  /**
+   * Call this when the client has cancelled one of the requests, so this request gets no response.
+   * If no request is left, the HTTP response ends: it is an event stream, or has the status 202.
+   */
+  cancel(): void {
+    if (this.#ended || --this.#pendingRequests > 0) return
+    if (this.#stream === undefined) {
+      if (this.#waiting.length > 0) this.#sendJson()
+      else writeHead(this.#http, 202).end()
+    }
     this.#end()
   }
 

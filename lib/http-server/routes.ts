@@ -6,13 +6,15 @@ export interface Route {
   /** The name of the server. `''` is the default server, or means that the path names no server. */
   server: string
   /**
-   * For `sse` only: the URL for the client's POSTs. It is relative to the URL of the GET, or begins
-   * with the base path if there is one.
+   * For `sse` only: the URL for the client's POSTs. It is an absolute path if the base path is
+   * known. Otherwise it is relative to the URL of the GET.
    */
   endpoint: string
 }
 
 export const nowhere: Route = { kind: 'nowhere', server: '', endpoint: '' }
+
+const anyMessages: Route = { kind: 'messages', server: '', endpoint: '' }
 
 /** Whether a route leads to a server. The other routes are about the proxy itself. */
 export const leadsToServer = ({ kind }: Route): boolean =>
@@ -21,16 +23,19 @@ export const leadsToServer = ({ kind }: Route): boolean =>
 /**
  * Finds the route of a path. A slash at the end of the path is ignored, so no redirect is needed.
  *
- * @param basePath the prefix that a reverse proxy puts before our paths. Some reverse proxies
- * remove the prefix before they forward a request. So a path is found with and without the prefix.
+ * @param basePath the prefix that a reverse proxy puts before our paths (`''`: none). Some reverse
+ * proxies remove the prefix before they forward a request. So a path is found with and without the
+ * prefix.
  */
-export function findRoute(pathname: string, basePath: string): Route {
-  const path = pathname.startsWith(`${basePath}/`) ? pathname.slice(basePath.length) : pathname
+export function findRoute(pathname: string, basePath?: string): Route {
+  const isUnder = basePath !== undefined && pathname.startsWith(`${basePath}/`)
+  const path = isUnder ? pathname.slice(basePath.length) : pathname
   // The name of a server may contain a slash, encoded as %2F or not. The last segment of the path
   // is never a part of the name.
   const match =
     /^(\/servers\/([^/]+(?:\/[^/]+)*))?\/(mcp|sse|messages|status|healthz|readyz)(\/?)$/.exec(path)
-  if (match === null) return nowhere
+  // The query names the session, and the client may have resolved the endpoint in another way.
+  if (match === null) return /\/messages\/?$/.test(path) ? anyMessages : nowhere
   const [, prefix = '', name, word, slash] = match
   const kind = word as Route['kind']
   const server = decode(name ?? '')
@@ -38,10 +43,9 @@ export function findRoute(pathname: string, basePath: string): Route {
   const route = { kind, server, endpoint: '' }
   if (name !== undefined && !leadsToServer(route)) return nowhere
   if (kind !== 'sse') return route
-  // A relative URL is correct under any prefix. But some clients resolve it against the host only,
-  // so the URL begins with the base path if there is one.
+  // A relative URL is correct under any prefix. But some clients resolve it against the host only.
   const relative = slash === '' ? 'messages/' : '../messages/'
-  const endpoint = basePath === '' ? relative : `${basePath}${prefix}/messages/`
+  const endpoint = basePath === undefined ? relative : `${basePath}${prefix}/messages/`
   return { ...route, endpoint }
 }
 

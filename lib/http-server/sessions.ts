@@ -73,12 +73,13 @@ export class Sessions {
   }
 
   /**
-   * Finds a connection of HTTP+SSE.
+   * Finds a connection of HTTP+SSE. The path of a POST may name another server, because clients
+   * resolve the endpoint in different ways. The id cannot be guessed, so the id alone counts.
    *
-   * @throws ProxyError `ERR_SESSION_UNKNOWN` if the id is unknown, or belongs to another server
+   * @throws ProxyError `ERR_SESSION_UNKNOWN` if the id is unknown
    */
-  connection(id: string, server: string): SseConnection {
-    const client = this.#find(id, server)
+  connection(id: string): SseConnection {
+    const client = this.#find(id)
     if (client instanceof SseConnection) return client
     throw unknown()
   }
@@ -104,9 +105,10 @@ export class Sessions {
     clearTimeout(timer)
   }
 
-  #find(id: string, server: string): ClientTransport | undefined {
+  #find(id: string, server?: string): ClientTransport | undefined {
     const entry = this.#byId.get(id)
-    return entry?.server === server && !entry.client.destroyed ? entry.client : undefined
+    if (entry === undefined || entry.client.destroyed) return undefined
+    return server === undefined || entry.server === server ? entry.client : undefined
   }
 }
 

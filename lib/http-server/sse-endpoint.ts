@@ -5,6 +5,7 @@ import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { SseConnection } from './accept-sse.ts'
 import type { OnClient } from './client-context.ts'
+import { faultOfInitialize } from './request/check-initialize.ts'
 import type { BodyReader } from './request/read-body.ts'
 import { sessionParam } from './request-context.ts'
 import type { RequestContext } from './request-context.ts'
@@ -42,9 +43,15 @@ export class SseEndpoint {
     context.allowMethods('POST')
     context.requireJson()
     const { sessions, bodies } = this.#options
-    const { response, sessionId = '', server } = context
-    const body = await bodies.readFrames(context, sessions.connection(sessionId, server))
+    const { response, sessionId = '' } = context
+    const body = await bodies.readFrames(context, sessions.connection(sessionId))
     // The event stream may have closed while the body came. In this case, `connection` throws.
-    sessions.connection(sessionId, server).post(response, body.frames[0] as Frame)
+    const client = sessions.connection(sessionId)
+    const frame = body.frames[0] as Frame
+    const fault = faultOfInitialize(frame)
+    if (fault === undefined) return client.post(response, frame)
+    // Some clients ignore the response to the POST and wait for the event.
+    client.refuse(frame, fault)
+    throw fault
   }
 }

@@ -15,6 +15,7 @@ import { checkModern, checkModernNotification, modernStatus } from './check-mode
 import { logDetails } from './client-error.ts'
 import type { MirroredParams, OnClient } from './client-context.ts'
 import { refuseBatch } from './request/read-body.ts'
+import type { BodyReader } from './request/read-body.ts'
 import type { RequestContext } from './request-context.ts'
 import { writeHead } from './write-head.ts'
 
@@ -24,6 +25,7 @@ export interface StatelessEndpointOptions {
   mirroredParams?: MirroredParams | undefined
   keepAlive?: number | undefined
   streamAfter?: number | undefined
+  bodies: BodyReader
   log: Log
 }
 
@@ -40,7 +42,7 @@ export class StatelessEndpoint {
 
   /** Takes a POST whose body has been read. */
   async serve(context: RequestContext, body: Body, kind: 'modern' | 'stateless'): Promise<void> {
-    const { keepAlive, log, mirroredParams } = this.#options
+    const { bodies, keepAlive, log, mirroredParams } = this.#options
     const { request, response, accept, server } = context
     const frame = body.frames[0] as Frame
     refuseBatch(body)
@@ -60,6 +62,7 @@ export class StatelessEndpoint {
     const client = new PostTransport({
       response,
       body,
+      waiting: context.hasReservation ? undefined : bodies.waiting,
       accept,
       keepAlive,
       deadlines: this.#deadlines,

@@ -7,14 +7,19 @@ import type { Body } from '../framing/body.ts'
 import type { LimitOptions } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
-import { checkInitialize } from '../message/schemas.ts'
-import { headerNames, sessionIdHeader } from '../protocol/headers.ts'
-import { methods } from '../protocol/methods.ts'
-import { batchVersion, isLegacyVersion } from '../protocol/revisions.ts'
+import { headerNames, protocolVersionHeader, sessionIdHeader } from '../protocol/headers.ts'
+import {
+  batchVersion,
+  isKnownVersion,
+  isLegacyVersion,
+  isModernVersion,
+  legacyVersions,
+  modernVersion
+} from '../protocol/revisions.ts'
 import { quote } from '../text.ts'
 import { SessionTransport } from './session/accept-session.ts'
-import { isModern, namesModern } from './check-modern-request.ts'
-import type { BodyReader } from './request/read-body.ts'
+import { isModern } from './check-modern-request.ts'
+import { faultOfInitialize, isInitialize } from './request/check-initialize.ts'
 import type { RequestContext } from './request-context.ts'
 import type { Sessions } from './sessions.ts'
 import { StatelessEndpoint } from './stateless-endpoint.ts'
@@ -24,7 +29,6 @@ import { writeHead } from './write-head.ts'
 /** The limits in these options apply to each session. */
 export interface StreamableEndpointOptions extends StatelessEndpointOptions, LimitOptions {
   sessions: Sessions
-  bodies: BodyReader
   /** Serves each POST as a new client, without sessions. */
   stateless?: boolean | undefined
   log: Log
@@ -42,7 +46,8 @@ export class StreamableEndpoint {
   /** Serves an HTTP request. Returns a promise for a POST, because its body must be read first. */
   serve(context: RequestContext): Promise<void> | undefined {
     const { method } = context.request
-    if (this.#options.stateless === true) context.allowMethods('POST')
+    const isModern = versionIn(context) === modernVersion
+    if (this.#options.stateless === true || isModern) context.allowMethods('POST')
     else context.allowMethods('POST', 'GET', 'DELETE')
     if (method === 'POST') return this.#post(context)
     const session = this.#session(context)
@@ -67,12 +72,13 @@ export class StreamableEndpoint {
     const { accept } = context
     if (!accept.json && !accept.events) throw notAcceptable('application/json, text/event-stream')
     const { stateless = false } = this.#options
-    // A stateless listener and the modern revision have no sessions, so they ignore the session
-    // header.
-    const inSession = context.sessionId !== undefined && !stateless && !namesModern(headers)
-    const session = inSession ? this.#session(context) : undefined
+    const session = this.#sessionOfPost(context)
     const body = await this.#read(context, session)
-    if (isModern(headers, body)) return this.#stateless.serve(context, body, 'modern')
+    if (session === undefined) refuseUnknownVersion(versionIn(context), body)
+    // In a session the header names a version that the session may use.
+    if (isModern(session === undefined ? headers : {}, body)) {
+      return this.#stateless.serve(context, body, 'modern')
+    }
     if (stateless) return this.#stateless.serve(context, body, 'stateless')
     const initialize = body.frames.find(isInitialize)
     if (session === undefined) {
@@ -97,8 +103,8 @@ export class StreamableEndpoint {
   }
 
   #open(context: RequestContext, body: Body, initialize: Frame): void {
-    const fault = checkInitialize(initialize.message())
-    if (fault !== undefined) throw new ProxyError('ERR_PARAMS', `${methods.initialize}: ${fault}`)
+    const fault = faultOfInitialize(initialize)
+    if (fault !== undefined) throw fault
     const { sessions, onClient } = this.#options
     const { response, accept, server } = context
     const id = sessions.createId()
@@ -108,21 +114,50 @@ export class StreamableEndpoint {
     onClient(session, { server, session: id, kind: 'session' })
   }
 
+  // A stateless listener and the modern revision have no sessions, so they ignore the session header.
+  // So does a POST with an unknown version, unless the session has agreed on this version.
+  #sessionOfPost(context: RequestContext): SessionTransport | undefined {
+    const { sessionId, server } = context
+    const { stateless = false, sessions } = this.#options
+    const version = versionIn(context)
+    if (sessionId === undefined || stateless || version === modernVersion) return undefined
+    if (version === undefined || isLegacyVersion(version)) return this.#session(context)
+    const session = sessions.has(sessionId) ? sessions.session(sessionId, server) : undefined
+    return session?.version === version ? session : undefined
+  }
+
   #session(context: RequestContext): SessionTransport {
     const { sessionId, server } = context
-    if (sessionId === undefined) throw badRequest(unnamed)
+    const version = versionIn(context)
+    const isKnown = version === undefined || isKnownVersion(version)
+    if (sessionId === undefined) throw isKnown ? badRequest(unnamed) : unsupported(version)
     const session = this.#options.sessions.session(sessionId, server)
-    const version = context.header(headerNames.protocolVersion)
-    if (version !== undefined && version !== session.version && !isLegacyVersion(version)) {
-      throw badRequest(`the protocol version ${quote(version)} is not supported in a session`)
-    }
+    if (!isKnown && version !== session.version) throw unsupported(version)
     return session
   }
 }
 
 const unnamed = `name your session in ${sessionIdHeader}`
 
-const isInitialize = ({ method }: Frame): boolean => method === methods.initialize
+const versionIn = (context: RequestContext): string | undefined =>
+  context.header(headerNames.protocolVersion)
+
+/**
+ * Refuses a POST whose header names an unknown version. But if the body names an unknown version, the
+ * server gets the request, because only the server knows which versions it supports.
+ *
+ * @throws ProxyError `ERR_REQUEST`
+ */
+function refuseUnknownVersion(version: string | undefined, { frames }: Body): void {
+  if (version === undefined || isKnownVersion(version)) return
+  if (!isModernVersion(frames[0]?.protocolVersion)) throw unsupported(version)
+}
+
+function unsupported(version: string): ProxyError {
+  const supported = [...legacyVersions, modernVersion].join(', ')
+  const message = `${protocolVersionHeader} ${quote(version)} is not supported`
+  return badRequest(`${message}; supported are ${supported}`)
+}
 
 const badRequest = (message: string): ProxyError => new ProxyError('ERR_REQUEST', message)
 

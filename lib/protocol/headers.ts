@@ -15,3 +15,6 @@ export const headerNames = {
 
 /** The name of the session header with capital letters, for error messages and CORS headers. */
 export const sessionIdHeader = 'Mcp-Session-Id'
+
+/** The name of the version header with capital letters, for error messages. */
+export const protocolVersionHeader = 'MCP-Protocol-Version'

@@ -24,6 +24,10 @@ export function isModernVersion(version: string | undefined): version is string 
   return version !== undefined && !isLegacyVersion(version)
 }
 
+/** Whether `version` is a revision that this package knows. */
+export const isKnownVersion = (version: string): boolean =>
+  version === modernVersion || isLegacyVersion(version)
+
 export function isLegacyVersion(version: string): version is LegacyVersion {
   return (legacyVersions as readonly string[]).includes(version)
 }

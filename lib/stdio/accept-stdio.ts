@@ -7,6 +7,7 @@ import { describe } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
 import { NewlineParser } from '../framing/newline.ts'
 import type { Log } from '../log.ts'
+import { ClientRequests, describeDropped } from '../message/client-requests.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame, refuse } from '../message/refusal.ts'
@@ -47,6 +48,7 @@ export class StdioTransport extends Transport {
   readonly #output: Writable
   readonly #lines: SpacedWriter
   readonly #parser: NewlineParser
+  readonly #requests = new ClientRequests()
   #inputEnded = false
   /** Whether the reader of this transport has room for a frame. */
   #isWanted = false
@@ -86,7 +88,13 @@ export class StdioTransport extends Transport {
   }
 
   protected override send(frame: Frame, callback: Callback): void {
-    this.#lines.write(frame, callback)
+    if (this.#requests.isLate(frame)) {
+      this.log.debug(describeDropped(frame))
+      callback()
+    } else {
+      this.#lines.write(this.#requests.restored(frame), callback)
+    }
+    this.#requests.settled(frame)
     // The output may have been destroyed before this transport listened for `close`.
     if (this.#output.destroyed) this.destroy()
   }
@@ -136,7 +144,7 @@ export class StdioTransport extends Transport {
 
   readonly #onFrame = (frame: Frame): void => {
     this.#lines.received(frame)
-    if (this.push(frame)) return
+    if (this.push(this.#requests.toServer(frame))) return
     this.#isWanted = false
     this.#input.pause()
   }

@@ -303,3 +303,17 @@ t.test('with --base-path, paths work with and without it', async (t) => {
   t.match(await sse.initialize(), { result: {} })
   sse.close()
 })
+
+t.test('the endpoint event is relative, or absolute with --base-path /', async (t) => {
+  const shell = openShell(t)
+  for (const [flags, endpoint] of [
+    ['', /^messages\/\?/],
+    ['--base-path /', /^\/messages\/\?/]
+  ] as const) {
+    const { url } = await shell.serve(`mcp-proxy --port 0 ${flags} ${demo}`)
+    const sse = await sseClient(`${url}sse`)
+    t.match(sse.connection.events[0], { event: 'endpoint', data: endpoint })
+    t.match(await sse.initialize(), { result: {} })
+    sse.close()
+  }
+})

@@ -1,6 +1,7 @@
 // The transport to a client of HTTP+SSE.
 
 import { test } from 'tap'
+import type { Json } from '../../fixtures/clients/raw.js'
 import { ProxyError } from '../../lib/errors.ts'
 import { SseConnection } from '../../lib/http-server/accept-sse.ts'
 import type { Frame } from '../../lib/message/frame.ts'
@@ -148,6 +149,46 @@ test('a closing connection does not wait for a cancelled call', async (t) => {
   }
   connection.close()
   t.ok(connection.destroyed)
+})
+
+test('calls in flight with one id get their own responses, and the server sees two ids', async (t) => {
+  const { sse } = await serve(t)
+  const { client, server } = await sse()
+  const body = json({ id: 5, method: 'x', params: { _meta: { progressToken: 5 } } })
+  await client.post(body)
+  await client.post(body)
+  await server.received.until(() => server.received.length === 2)
+  const [one, two] = server.received as unknown as [Json, Json]
+  t.equal(one.id, 5)
+  t.not(two.id, 5)
+  const { progressToken } = two.params._meta
+  await server.notify('notifications/progress', { progressToken, progress: 2 })
+  await server.respond(two, { n: 2 })
+  await server.respond(one, { n: 1 })
+  await client.messages.until(({ result }) => result?.n === 1)
+  t.match(
+    [...client.messages],
+    [{ params: { progressToken: 5 } }, { id: 5, result: { n: 2 } }, { id: 5, result: { n: 1 } }]
+  )
+})
+
+test('a cancelled call gets no response, not even the next call with its id', async (t) => {
+  const { sse } = await serve(t)
+  const { client, server } = await sse()
+  const body = json({ id: 5, method: 'x', params: { _meta: { progressToken: 5 } } })
+  await client.post(body)
+  await client.notify('notifications/cancelled', { requestId: 5 })
+  await client.post(body)
+  await server.received.until(() => server.received.length === 3)
+  const next = server.received[2]
+  await server.notify('notifications/progress', { progressToken: 5, progress: 'late' })
+  await server.say({ id: 5, result: 'late' })
+  await server.say({ id: 5, result: 'twice' })
+  await server.respond(next)
+  await server.say({ id: 'unknown', result: {} })
+  await server.notify('end')
+  await client.messages.until(({ method }) => method === 'end')
+  t.match([...client.messages], [{ id: 5, result: {} }, { method: 'end' }])
 })
 
 test('a connection can be destroyed twice, and has room then', async (t) => {

@@ -96,6 +96,30 @@ test('a client that sends nothing of its body for the idle timeout is cut off', 
   t.match(await client.request('ping'), { result: {} }, 'the session goes on')
 })
 
+test('a body that comes too slowly is cut off, although each byte puts the idle timeout off', async (t) => {
+  const log = new KeptLog()
+  const { listener, session } = await serve(t, { idleTimeout: 100, log })
+  const { client } = await session()
+  const drip = (size: number): number => {
+    const { socket, text } = rawConnection(t, listener)
+    socket.write(headOf(1024 * 1024, client.sessionId))
+    const timer = setInterval(() => socket.write(' '.repeat(size)), 20)
+    void text.ended.then(() => clearInterval(timer))
+    t.teardown(() => clearInterval(timer))
+    return connections.push({ socket, text })
+  }
+  const connections: ReturnType<typeof rawConnection>[] = []
+  drip(1)
+  drip(2 * 16 * 1024 * 0.02)
+  const [slow, fast] = connections as [(typeof connections)[0], (typeof connections)[0]]
+  const start = performance.now()
+  await slow.text.ended
+  t.ok(performance.now() - start >= 1000)
+  t.ok(await log.lines.until((line) => line.includes('the body came too slowly')))
+  await delay(500)
+  t.notOk(fast.socket.destroyed)
+})
+
 test('a POST that waits for room in its session is not cut off, however long it waits', async (t) => {
   const { listener, session } = await serve(t, { idleTimeout: 400 })
   const { client, server } = await session()

@@ -18,7 +18,7 @@ test('a path leads to the same with and without a slash at the end', async (t) =
   ]
   for (const [path, { kind, server = '' }] of cases) {
     const route = { kind, server, endpoint: '' }
-    t.strictSame(findRoute(path, ''), route, path)
+    t.strictSame(findRoute(path), route, path)
     t.strictSame(findRoute(`${path}/`, ''), route, `${path}/`)
     t.strictSame(findRoute(path, '/base'), route, `${path}, with the base path stripped`)
     t.strictSame(findRoute(`/base${path}`, '/base'), route, `/base${path}`)
@@ -45,18 +45,27 @@ test('other paths lead nowhere', async (t) => {
   t.equal(findRoute('/basement/mcp', '/base'), nowhere)
 })
 
+test('any path that ends with /messages/ takes POSTs, because the query names the session', async (t) => {
+  for (const path of ['/x/messages/', '/servers//messages', '/x/y/messages', '/base/messages/']) {
+    t.match(findRoute(path), { kind: 'messages', server: '' }, path)
+  }
+  t.equal(findRoute('/x/messagesx'), nowhere)
+})
+
 test('the endpoint of an event stream is /messages/ beside it', async (t) => {
   // The path that the client uses, the path that reaches us, our base path, and the path for POSTs.
-  const cases: [string, string, string, string][] = [
-    ['/sse', '/sse', '', '/messages/'],
-    ['/sse/', '/sse/', '', '/messages/'],
-    ['/servers/a%20b/sse', '/servers/a%20b/sse', '', '/servers/a%20b/messages/'],
-    ['/servers/a%20b/sse/', '/servers/a%20b/sse/', '', '/servers/a%20b/messages/'],
-    ['/servers/a/b/sse', '/servers/a/b/sse', '', '/servers/a/b/messages/'],
-    ['/servers/a%2Fb/sse/', '/servers/a%2Fb/sse/', '', '/servers/a%2Fb/messages/'],
+  const cases: [string, string, string | undefined, string][] = [
+    ['/sse', '/sse', undefined, '/messages/'],
+    ['/sse/', '/sse/', undefined, '/messages/'],
+    ['/servers/a%20b/sse', '/servers/a%20b/sse', undefined, '/servers/a%20b/messages/'],
+    ['/servers/a%20b/sse/', '/servers/a%20b/sse/', undefined, '/servers/a%20b/messages/'],
+    ['/servers/a/b/sse', '/servers/a/b/sse', undefined, '/servers/a/b/messages/'],
+    ['/servers/a%2Fb/sse/', '/servers/a%2Fb/sse/', undefined, '/servers/a%2Fb/messages/'],
     ['/x/servers/a/b/sse', '/servers/a/b/sse', '/x', '/x/servers/a/b/messages/'],
-    ['/x/sse', '/sse', '', '/x/messages/'],
-    ['/x/y/servers/f/sse/', '/servers/f/sse/', '', '/x/y/servers/f/messages/'],
+    ['/x/sse', '/sse', undefined, '/x/messages/'],
+    ['/x/y/servers/f/sse/', '/servers/f/sse/', undefined, '/x/y/servers/f/messages/'],
+    ['/sse/', '/sse/', '', '/messages/'],
+    ['/servers/f/sse', '/servers/f/sse', '', '/servers/f/messages/'],
     ['/x/sse', '/sse', '/x', '/x/messages/'],
     ['/x/sse/', '/x/sse/', '/x', '/x/messages/'],
     ['/x/servers/f/sse', '/servers/f/sse', '/x', '/x/servers/f/messages/'],

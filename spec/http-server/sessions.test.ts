@@ -29,13 +29,12 @@ test('a session is found by its id, its server and its transport', async (t) => 
   sessions.add(one, 'server')
   sessions.add(two, '')
   t.equal(sessions.session('one', 'server'), one)
-  t.equal(sessions.connection('two', ''), two)
+  t.equal(sessions.connection('two'), two)
   t.ok(sessions.has('one'))
   const code = 'ERR_SESSION_UNKNOWN'
   t.throws(() => sessions.session('one', ''), { code }, 'at another server')
-  t.throws(() => sessions.connection('two', 'server'), { code }, 'at another server')
   t.throws(() => sessions.session('two', ''), { code }, 'over another transport')
-  t.throws(() => sessions.connection('one', 'server'), { code }, 'over another transport')
+  t.throws(() => sessions.connection('one'), { code }, 'over another transport')
   t.throws(() => sessions.session('three', ''), { code })
 })
 

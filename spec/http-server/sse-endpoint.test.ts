@@ -6,23 +6,66 @@ import { json, rawConnection, serve, until } from './helpers.ts'
 
 const ping = json({ id: 1, method: 'ping' })
 
-test('the endpoint is beside the stream, under every prefix', async (t) => {
-  const cases: [string, string, string][] = [
-    ['', 'sse', '/messages/'],
-    ['', 'sse/', '/messages/'],
-    ['', 'servers/two%20words/sse', '/servers/two%20words/messages/'],
-    ['', 'servers/two%20words/sse/', '/servers/two%20words/messages/'],
-    ['/base', 'sse', '/base/messages/'],
-    ['/base', 'base/servers/two%20words/sse/', '/base/servers/two%20words/messages/']
-  ]
-  for (const [basePath, path, expected] of cases) {
+test('the endpoint is beside the stream, as an absolute path if the base path is known', async (t) => {
+  const named = 'servers/two%20words'
+  const cases: [basePath: string | undefined, path: string, endpoint: string, pathname: string][] =
+    [
+      [undefined, 'sse', 'messages/', '/messages/'],
+      [undefined, 'sse/', '../messages/', '/messages/'],
+      [undefined, `${named}/sse`, 'messages/', `/${named}/messages/`],
+      [undefined, `${named}/sse/`, '../messages/', `/${named}/messages/`],
+      ['', 'sse', '/messages/', '/messages/'],
+      ['/', `${named}/sse/`, `/${named}/messages/`, `/${named}/messages/`],
+      ['/base', 'sse', '/base/messages/', '/base/messages/'],
+      ['/base', `base/${named}/sse/`, `/base/${named}/messages/`, `/base/${named}/messages/`]
+    ]
+  for (const [basePath, path, endpoint, expected] of cases) {
     const { sse, contexts } = await serve(t, { basePath, servers: ['', 'two words'] })
     const { client } = await sse(path)
     const { pathname, searchParams } = new URL(client.endpoint)
+    t.ok(client.connection.events[0]?.data?.startsWith(`${endpoint}?`), endpoint)
     t.equal(pathname, expected, `${path}, base path "${basePath}"`)
     t.match(contexts, [{ session: searchParams.get('session_id') }])
     t.match(await client.request('ping'), { result: {} })
   }
+})
+
+test('a session is found by its id at any path that ends with /messages/', async (t) => {
+  const { sse } = await serve(t, { servers: ['', 'one', 'two'] })
+  const { client } = await sse('servers/one/sse')
+  const { endpoint } = client
+  for (const path of ['/', '/servers/one/', '/servers/two/', '/servers/unknown/', '/tools/x/']) {
+    client.endpoint = endpoint.replace('/servers/one/', path)
+    t.match(await client.request('ping'), { result: {} }, client.endpoint)
+    client.endpoint = client.endpoint.replace('messages/', 'messages')
+    t.match(await client.request('ping'), { result: {} }, client.endpoint)
+  }
+  client.endpoint = endpoint.replace(/\w$/, 'x')
+  t.equal((await client.post(ping)).status, 404)
+})
+
+test('an incomplete initialize gets its error on the POST and on the stream', async (t) => {
+  const { sse } = await serve(t)
+  const { client, server } = await sse()
+  const error = { code: -32602, message: /^initialize: / }
+  for (const params of [undefined, {}, { protocolVersion: 1 }]) {
+    const id = 9007199254740993n
+    const body = json({ id: 'ID', method: 'initialize', params }).replace('"ID"', `${id}`)
+    const { status, text } = await client.post(body)
+    t.equal(status, 400)
+    t.match(JSON.parse(text), { error })
+    t.match(text, `"id":${id}`)
+    t.match(await client.messages.until(() => true), { error })
+    t.match(client.connection.events.at(-1)?.data, `"id":${id}`)
+  }
+  const { status } = await client.post(json({ method: 'initialize' }))
+  t.equal(status, 400, 'a notification has no response')
+  t.equal(client.messages.length, 3)
+  t.match(await client.request('ping'), { result: {} })
+  t.strictSame(
+    server.received.map(({ method }) => method as unknown),
+    ['ping']
+  )
 })
 
 test('the headers of the stream tell reverse proxies to forward each event', async (t) => {
@@ -50,7 +93,7 @@ test('each connection is a separate session', async (t) => {
 })
 
 test('each kind of refusal has its status', async (t) => {
-  const { sse, client } = await serve(t, { maxMessage: 100, servers: ['', 'other'] })
+  const { sse, client } = await serve(t, { maxMessage: 100 })
   const { client: old } = await sse()
   const post = async (body: string, headers = {}): Promise<[number, number]> => {
     const { status, text } = await old.post(body, headers)
@@ -62,11 +105,7 @@ test('each kind of refusal has its status', async (t) => {
   t.strictSame(await post(ping.padEnd(101)), [413, -32600])
   t.strictSame(await post(ping, { 'content-type': 'text/plain' }), [415, -32600])
   const { endpoint } = old
-  for (const unknown of [
-    endpoint.replace(/\w$/, 'x'),
-    endpoint.replace(/\?.*/, ''),
-    endpoint.replace('/messages', '/servers/other/messages')
-  ]) {
+  for (const unknown of [endpoint.replace(/\w$/, 'x'), endpoint.replace(/\?.*/, '')]) {
     old.endpoint = unknown
     t.strictSame(await post(ping), [404, -32001], unknown)
   }

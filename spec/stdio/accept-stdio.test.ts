@@ -439,3 +439,32 @@ t.test(
     t.equal(await errors, '')
   }
 )
+
+t.test(
+  'each call in flight has a unique id at the server, and a late response is dropped',
+  async (t) => {
+    const log = new KeptLog()
+    const { transport, input, written, frames } = accept({ log })
+    const cancelled = notification('notifications/cancelled', { requestId: 1 })
+    for (const frame of [request(1, 'm'), request(1, 'm'), cancelled, request(1, 'm')])
+      input.write(line(frame))
+    input.end()
+    await once(transport, 'end')
+    const [first, second, , third] = frames.map(({ id }) => id)
+    t.equal(first, 1)
+    t.equal(new Set([first, second, third]).size, 3)
+    for (const [id, result] of [
+      [third, 'c'],
+      [first, 'a'],
+      [second, 'b']
+    ] as const) {
+      transport.write(response(id as number, result))
+    }
+    transport.end()
+    t.match(await written, [
+      { id: 1, result: 'c' },
+      { id: 1, result: 'b' }
+    ])
+    t.match(log.lines[0], /dropped a response to no pending request \(id 1\)/)
+  }
+)

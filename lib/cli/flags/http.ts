@@ -61,11 +61,10 @@ export const httpFlags = {
   'base-path': {
     shape: 'value',
     kind: basePath,
-    default: '',
-    defaultText: '/',
+    defaultText: 'unknown',
     sets: 'basePath',
     needs: 'listener',
-    help: 'the path at which a reverse proxy serves the proxy; the `endpoint` event of `/sse` then begins with it'
+    help: 'the path at which clients reach the proxy, such as `/tools` or `/`; the `endpoint` event of `/sse` is then an absolute path'
   },
   'tls-cert': {
     shape: 'value',

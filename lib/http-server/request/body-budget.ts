@@ -2,6 +2,12 @@
 // If the budget is used up, the next body waits, and the proxy does not read its connection. The
 // bodies get their memory in the order in which they came.
 
+//
+// Small bodies need no reservation. But many of them may wait for servers that read nothing, so
+// `WaitingBodies` limits their total.
+
+import { ProxyError } from '../../errors.ts'
+
 /** A body up to this size, in bytes, needs no reservation. It never waits for a large body. */
 export const freeSize = 64 * 1024
 
@@ -68,4 +74,36 @@ interface Waiting {
   readonly size: number
   readonly onGranted: () => void
   state: 'waiting' | 'granted' | 'released'
+}
+
+/** What a request takes in memory besides its body, in bytes. */
+const overhead = 4 * 1024
+
+/** The small bodies that wait until their servers take them. */
+export class WaitingBodies {
+  readonly #max: number
+  #used = 0
+
+  /** @param max the largest size of all waiting bodies together, in bytes (0: no limit) */
+  constructor(max: number) {
+    this.#max = max || Infinity
+  }
+
+  /**
+   * Counts a body. Returns the size to give to `remove`.
+   *
+   * @throws ProxyError `ERR_BODIES_FULL` if too many bodies wait already
+   */
+  add(bodySize: number): number {
+    const size = bodySize + overhead
+    if (this.#used > 0 && this.#used + size > this.#max) {
+      throw new ProxyError('ERR_BODIES_FULL', 'too many requests wait (see --max-body-memory)')
+    }
+    this.#used += size
+    return size
+  }
+
+  remove(size: number): void {
+    this.#used -= size
+  }
 }

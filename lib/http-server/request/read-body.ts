@@ -4,7 +4,7 @@
 //   listener reads only a little more of it (see drop-rest.ts).
 // - All bodies together have a budget (see body-budget.ts). A body with a Content-Length reserves
 //   that size. A chunked body does not tell its size, so it reserves the largest size as soon as it
-//   is larger than `freeSize`.
+//   is larger than `freeSize`. Small bodies that wait for their servers have the same limit again.
 // - A body that stops coming ends with its connection (see idle-connections.ts).
 //
 // A client that sends `Expect: 100-continue` waits for the status 100 before it sends the body. The
@@ -21,12 +21,14 @@ import { EnvelopeScanner } from '../../message/envelope-scanner.ts'
 import type { Envelope } from '../../message/envelope.ts'
 import { refuse, RefusedError } from '../../message/refusal.ts'
 import { batchVersion } from '../../protocol/revisions.ts'
-import { BodyBudget, freeSize } from './body-budget.ts'
+import { BodyBudget, freeSize, WaitingBodies } from './body-budget.ts'
 import type { ClientTransport } from '../client-transport.ts'
 import type { RequestContext } from '../request-context.ts'
 
 /** Reads the bodies of all POSTs to one listener. */
 export class BodyReader {
+  /** The small bodies that wait for their servers. */
+  readonly waiting: WaitingBodies
   readonly #maxMessage: number
   readonly #budget: BodyBudget
   readonly #maxWait: number
@@ -34,6 +36,7 @@ export class BodyReader {
   constructor({ maxMessage, maxBodyMemory, idleTimeout }: LimitOptions) {
     this.#maxMessage = largestMessage(maxMessage)
     this.#budget = new BodyBudget(maxBodyMemory ?? limits.maxBodyMemory)
+    this.waiting = new WaitingBodies(maxBodyMemory ?? limits.maxBodyMemory)
     this.#maxWait = idleTimeout ?? limits.idleTimeout
   }
 
@@ -51,16 +54,15 @@ export class BodyReader {
    *
    * @param transport the session's transport, if the POST belongs to a session
    * @param batches whether the body may be a batch
-   * @throws ProxyError the errors of `read` and `parseBody`
+   * @throws ProxyError `ERR_BODIES_FULL` if too many bodies wait, and the errors of `read` and
+   * `parseBody`
    */
   async readFrames(
     context: RequestContext,
     transport?: ClientTransport,
     batches = false
   ): Promise<Body> {
-    if (transport?.hasRoom === false) {
-      await new Promise<void>((resolve) => transport.whenRoom(resolve))
-    }
+    if (transport?.hasRoom === false) await this.#waitForRoom(context, transport)
     try {
       const body = parseBody(await this.read(context, transport), { batches })
       const [first] = body.frames
@@ -70,6 +72,14 @@ export class BodyReader {
       if (error instanceof RefusedError) failResponse(error, error.envelope, transport)
       throw error
     }
+  }
+
+  // While the body waits, Node keeps up to `freeSize` bytes of it.
+  async #waitForRoom({ request }: RequestContext, transport: ClientTransport): Promise<void> {
+    const declared = Number(request.headers['content-length'] ?? freeSize)
+    const size = this.waiting.add(Math.min(declared, freeSize))
+    await new Promise<void>((resolve) => transport.whenRoom(resolve))
+    this.waiting.remove(size)
   }
 
   /**

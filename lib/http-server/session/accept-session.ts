@@ -17,6 +17,7 @@ import { stringAt } from '../../json/find-value.ts'
 import { withDefaults } from '../../limits.ts'
 import type { LimitOptions, Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
+import { ClientRequests, describeDropped } from '../../message/client-requests.ts'
 import { idAt } from '../../message/frame.ts'
 import type { Frame } from '../../message/frame.ts'
 import { errorFrame } from '../../message/refusal.ts'
@@ -54,6 +55,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   readonly #store: ReplayStore
   /** The event stream of the client's GET. It carries the messages that belong to no POST. */
   readonly #unsolicited: ResumableStream
+  /** The requests in flight. Their POSTs in `#posts` have the ids and tokens that the server got. */
+  readonly #requests = new ClientRequests()
   readonly #posts = new OpenPosts()
   /** The POST of each event stream that is the response to a POST, until that POST is done. */
   readonly #postOf = new Map<ResumableStream, PostResponse>()
@@ -102,19 +105,14 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
    * Takes a POST of the client. A POST without a request gets the status 202, as soon as the
    * transport has room for the next POST.
    *
-   * @throws ProxyError `ERR_REQUEST` if a pending request has the same id
    * @throws ProxyError `ERR_CLOSED` for a request after `close()`
    */
   post(response: ServerResponse, { frames, batch }: Body, accept: Accept): void {
-    const requests = frames.every(isRequest) ? frames : frames.filter(isRequest)
-    if (this.#closing && requests.length > 0) {
+    if (this.#closing && frames.some(isRequest)) {
       throw new ProxyError('ERR_CLOSED', 'the session is about to end')
     }
-    const duplicate = requests.find(({ id }) => this.#posts.withId(id as Id)) ?? findTwin(requests)
-    if (duplicate !== undefined) {
-      const id = JSON.stringify(duplicate.id)
-      throw new ProxyError('ERR_REQUEST', `a request with the id ${id} is in flight`)
-    }
+    const sent = frames.map((frame) => this.#requests.toServer(frame))
+    const requests = sent.every(isRequest) ? sent : sent.filter(isRequest)
     if (requests.length > 0) {
       const post = new PostResponse(this, response, requests, batch, accept)
       this.#posts.add(post)
@@ -123,7 +121,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     }
     this.#release()
     if (requests.length === 0) this.#notifying = response
-    for (const frame of frames) {
+    for (const frame of sent) {
       if (frame.method === methods.initialize) this.#initializeId = frame.id
       this.receive(frame)
       if (frame.method === methods.cancelled) this.#cancel(frame)
@@ -140,6 +138,12 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
    * @throws ProxyError `ERR_REQUEST` if the session does not keep the stream to resume
    */
   get(response: ServerResponse, lastEventId = ''): void {
+    if (this.#store.hasAll(lastEventId)) {
+      // The stream of a cancelled call ends without a response. This status tells the client not to
+      // resume the stream again.
+      writeHead(response, 204).end()
+      return
+    }
     const found = this.#store.find(lastEventId)
     if (found === undefined && lastEventId !== '') {
       const message = `the stream of the event in ${headerNames.lastEventId} is not kept`
@@ -179,6 +183,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   }
 
   postOnEnd(post: PostResponse): void {
+    if (!post.settled) for (const id of post.ids) this.#requests.abandon(id)
     this.#posts.delete(post)
     if (post.stream !== undefined) this.#postOf.delete(post.stream as ResumableStream)
     if (this.#closing) this.close()
@@ -204,12 +209,13 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     // If a connected client waits for a response, the server may send it after this message. So
     // this message must not wait.
     const mayWait = !(post ?? this.#unsolicited).connected && !this.#posts.isAwaited
-    // No client waits for a response without a request. A server may send such responses without
-    // end, so the session does not read them either.
-    const isDropped = isResponse && post === undefined
+    // No client waits for a response without a request, or for the progress of a cancelled one. A
+    // server may send such messages without end, so the session does not read them either.
+    const isDropped = (isResponse && post === undefined) || this.#requests.isLate(frame)
     if (mayWait && (isDropped || !this.#store.hasRoomFor(frame))) this.#held = { frame, callback }
     else if (isResponse) this.#respond(frame, callback)
-    else (post ?? this.#unsolicited).send(frame, callback)
+    else if (isDropped) this.#drop(frame, callback)
+    else (post ?? this.#unsolicited).send(this.#requests.restored(frame), callback)
   }
 
   override _final(callback: Callback): void {
@@ -236,15 +242,19 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
 
   #respond(frame: Frame, callback?: () => void): void {
     const post = this.#posts.withId(frame.id as Id)
-    if (post === undefined) {
-      // The client has cancelled the request, or has closed the connection and cannot resume.
-      this.log.debug(`dropped a response to no pending request (id ${frame.id})`)
-      return callback?.()
-    }
+    if (post === undefined) return this.#drop(frame, callback)
     if (frame.id === this.#initializeId) this.#onInitialized(frame)
-    post.send(frame, callback)
+    post.send(this.#requests.restored(frame), callback)
     // This comes last. If `send` throws, the error response still finds the POST of the request.
     this.#posts.forget(frame.id as Id)
+    this.#requests.settled(frame)
+  }
+
+  // The client has cancelled the request, or has closed the connection and cannot resume.
+  #drop(frame: Frame, callback?: () => void): void {
+    this.log.debug(describeDropped(frame))
+    this.#requests.settled(frame)
+    callback?.()
   }
 
   // A shared server has refused the notification before it comes to the server's process.
@@ -277,12 +287,14 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     return this.#posts.only ?? (this.#unsolicited.connected ? undefined : this.#posts.latest)
   }
 
-  // Sends an error response to a cancelled request. The server may send none, and without a
-  // response the POST would stay open. The client ignores the response.
+  // A cancelled request gets no response (2025-11-25, Cancellation), so its POST may end.
+  // `initialize` cannot be cancelled.
   #cancel(frame: Frame): void {
     const id = idAt(frame, paths.cancelledId)
-    if (id === undefined || this.#posts.withId(id) === undefined) return
-    this.#respond(errorFrame(id, new ProxyError('ERR_CANCELLED', 'the call was cancelled')))
+    const post = id === undefined ? undefined : this.#posts.withId(id)
+    if (id === undefined || post === undefined || id === this.#initializeId) return
+    this.#posts.forget(id)
+    post.cancel()
   }
 
   #connect(response: ServerResponse): EventStream {
@@ -303,10 +315,3 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
 }
 
 const isRequest = ({ kind }: Frame): boolean => kind === 'request'
-
-/** Returns the first request that has the same id as an earlier request in the list. */
-function findTwin(requests: Frame[]): Frame | undefined {
-  if (requests.length === 1) return undefined
-  const ids = new Set<Id | undefined>()
-  return requests.find(({ id }) => ids.size === ids.add(id).size)
-}

@@ -21,6 +21,9 @@ interface Event {
   written: boolean
 }
 
+/** How many streams that ended without an event a store remembers. */
+const maxEmpty = 1000
+
 /** An event is larger than its frame by at most this many bytes. */
 const maxOverhead = 128
 
@@ -79,6 +82,12 @@ export class ResumableStream implements EventSink {
   end(): void {
     this.#ended = true
     this.#connection?.end()
+    if (this.events.size === 0) this.#store.forgetStream(this)
+  }
+
+  /** Whether no event follows the event with this number. */
+  endsAt(number: number): boolean {
+    return this.#ended && number >= this.#last
   }
 
   /**
@@ -125,6 +134,8 @@ export class ReplayStore {
   /** The size of the events that were not written to a connection, in bytes. */
   #unwrittenSize = 0
   #nextStream = 0
+  /** The numbers of the latest streams that ended without an event, oldest first. */
+  readonly #empty = new Set<number>()
 
   constructor(options: StoreOptions) {
     this.#options = options
@@ -139,9 +150,23 @@ export class ReplayStore {
 
   /** Finds the stream and the number of the event that the header `Last-Event-ID` names. */
   find(lastEventId: string): { stream: ResumableStream; number: number } | undefined {
-    const [, streamNumber, number] = /^(\d+)-(\d+)$/.exec(lastEventId) ?? []
-    const stream = this.#streams.get(Number(streamNumber))
-    return stream && { stream, number: Number(number) }
+    const [streamNumber, number] = parse(lastEventId)
+    const stream = this.#streams.get(streamNumber)
+    return stream && { stream, number }
+  }
+
+  /** Whether the client has all events of the stream that the header names, and no event follows. */
+  hasAll(lastEventId: string): boolean {
+    const [streamNumber, number] = parse(lastEventId)
+    return this.#empty.has(streamNumber) || this.#streams.get(streamNumber)?.endsAt(number) === true
+  }
+
+  /** Call this when a stream has ended without an event. */
+  forgetStream({ number }: ResumableStream): void {
+    this.#streams.delete(number)
+    this.#empty.add(number)
+    const [oldest] = this.#empty
+    if (this.#empty.size > maxEmpty) this.#empty.delete(oldest as number)
   }
 
   /**
@@ -225,4 +250,10 @@ export class ReplayStore {
     const isSmaller = errorBytes.length < bytes.length
     this.#keep(isSmaller ? { ...event, bytes: errorBytes } : event, this.#responses)
   }
+}
+
+/** Reads the id of an event: the numbers of its stream and of the event. */
+function parse(id: string): [stream: number, event: number] {
+  const [, stream, event] = /^(\d+)-(\d+)$/.exec(id) ?? []
+  return [Number(stream), Number(event)]
 }

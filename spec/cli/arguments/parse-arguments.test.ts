@@ -28,7 +28,6 @@ t.test('a command alone is server mode with the defaults', async (t) => {
     allowOrigins: [],
     exposeHeaders: ['Mcp-Session-Id'],
     allowHosts: [],
-    basePath: '',
     prewarm: 0,
     logLevel: 'INFO',
     limits: { ...limits, maxSessions: 100 },

@@ -3,7 +3,7 @@
 import { test } from 'tap'
 import type { Test } from 'tap'
 import type { ListenerOptions } from '../../../lib/http-server/listener.ts'
-import { farEnds, initialize, json, rawConnection, serve, until } from '../helpers.ts'
+import { FakeServer, farEnds, initialize, json, rawConnection, serve, until } from '../helpers.ts'
 import type { Served } from '../helpers.ts'
 
 const KiB = 1024
@@ -196,4 +196,40 @@ test('a large body without a session keeps its memory until the server has sent 
   t.equal(second?.id, 3 - first.id)
   await servers[2]?.respond(second)
   for (const { status } of await Promise.all([one, two])) t.equal(status, 200)
+})
+
+test('small bodies that wait for a server that reads nothing are limited, too', async (t) => {
+  const { session } = await serve(t, { maxBodyMemory: 200 * KiB })
+  const { client, server } = await session()
+  server.stop()
+  const statuses: number[] = []
+  const posts = Array.from({ length: 100 }, async (_, id) => {
+    const { status } = await client.post(json({ id, method: 'ping' }))
+    statuses.push(status)
+  })
+  const refused = (): number => statuses.filter((status) => status === 503).length
+  await until(() => refused() >= 10)
+  server.goOn()
+  await Promise.all(posts)
+  t.ok(refused() < 50, `${refused()} were refused`)
+  t.equal(statuses.filter((status) => status === 200).length, 100 - refused(), 'the others waited')
+  t.match(await client.request('ping'), { result: {} })
+})
+
+test('without sessions, small bodies count until the server has sent a message', async (t) => {
+  const options = { stateless: true, maxBodyMemory: 100 * KiB }
+  const { client, servers } = await serve(t, options, () => new FakeServer(() => {}))
+  const raw = client()
+  const calls = Array.from({ length: 30 }, (_, id) => raw.post(json({ id, method: 'slow' })))
+  const refused = (await Promise.all(calls.slice(-5))).map(({ status }) => status)
+  t.strictSame(refused, [503, 503, 503, 503, 503])
+  for (const server of servers) {
+    await server.got('slow')
+    await server.notify('notifications/message', {})
+  }
+  const next = raw.post(json({ id: 'next', method: 'slow' }))
+  const known = servers.length
+  await until(() => servers.length > known)
+  for (const server of servers) await server.say({ id: server.received[0]?.id, result: {} })
+  t.equal((await next).status, 200)
 })

@@ -1,7 +1,7 @@
 // The memory for bodies: which body may be read, which one waits, and in which order.
 
 import { test } from 'tap'
-import { BodyBudget } from '../../../lib/http-server/request/body-budget.ts'
+import { BodyBudget, WaitingBodies } from '../../../lib/http-server/request/body-budget.ts'
 
 function watch(max: number) {
   const budget = new BodyBudget(max)
@@ -68,4 +68,18 @@ test('the time for each of many waiting bodies does not grow', async (t) => {
   for (const reservation of all.reverse()) reservation.release()
   t.equal(budget.used, 0)
   t.ok(performance.now() - began < 1000)
+})
+
+test('waiting bodies are counted with what their requests take, and are refused over the limit', async (t) => {
+  const overhead = 4 * 1024
+  const waiting = new WaitingBodies(2 * overhead + 100)
+  t.equal(waiting.add(60), overhead + 60)
+  const size = waiting.add(40)
+  t.throws(() => waiting.add(0), { code: 'ERR_BODIES_FULL', status: 503 })
+  waiting.remove(size)
+  t.throws(() => waiting.add(41), { code: 'ERR_BODIES_FULL' })
+  waiting.add(40)
+  t.equal(new WaitingBodies(1).add(10), overhead + 10, 'a single body may always wait')
+  const unlimited = new WaitingBodies(0)
+  for (let count = 0; count < 1000; count++) unlimited.add(1e9)
 })

@@ -4,7 +4,15 @@ import { test } from 'tap'
 import { ProxyError } from '../../../lib/errors.ts'
 import { SessionTransport } from '../../../lib/http-server/session/accept-session.ts'
 import { parseFrame } from '../../../lib/message/parse-frame.ts'
-import { countTimers, FakeServer, json, receiveRequest, serve, until } from '../helpers.ts'
+import {
+  countTimers,
+  FakeServer,
+  json,
+  receiveRequest,
+  respondAsUsual,
+  serve,
+  until
+} from '../helpers.ts'
 
 const call = (id: number | string, progressToken?: number): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken } } })
@@ -222,4 +230,18 @@ test('a session can be destroyed twice, and takes and drops what comes after', a
   )
   t.ok(await text.until(' 202 '))
   t.equal(countTimers(), before)
+})
+
+test('a client cannot cancel initialize', async (t) => {
+  const { client, servers } = await serve(t, { streamAfter: 20 }, () => new FakeServer(() => {}))
+  const starting = client()
+  const opening = await starting.openPost(initialize)
+  const id = opening.headers['mcp-session-id']
+  starting.sessionId = typeof id === 'string' ? id : undefined
+  await starting.notify('notifications/cancelled', { requestId: 1 })
+  const [server] = servers as unknown as [FakeServer]
+  await server.got('notifications/cancelled')
+  respondAsUsual(await server.got('initialize'), server)
+  await opening.closed
+  t.match(opening.events.at(-1)?.message, { id: 1, result: {} })
 })

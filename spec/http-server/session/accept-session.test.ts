@@ -1,11 +1,14 @@
 // The session's transport: which message goes to which HTTP response, and how the session ends.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
-import type { ClientStream, HttpClient } from '../../../fixtures/clients/raw.js'
+import type { ClientStream, HttpClient, Json } from '../../../fixtures/clients/raw.js'
 import { FakeServer, json, respondAsUsual, serve } from '../helpers.ts'
 
 const call = (id: number | string, progressToken?: number): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken } } })
+const callsAt = ({ received }: FakeServer): Json[] =>
+  received.filter(({ method }) => method === 'tools/call')
 const note = (text: string): [string, object] => ['notifications/message', { text }]
 
 /** The messages of a stream: the texts of notifications, and the ids of requests and responses. */
@@ -125,43 +128,75 @@ test('a silent server makes the response to a POST an event stream after a while
   t.strictSame(cameOn(stream), [1])
 })
 
-test('a request id that is in flight cannot be used again', async (t) => {
-  const { session } = await serve(t)
-  const { client, server } = await session('2025-03-26')
-  const first = client.post(call('x'))
-  await server.got('tools/call')
-  t.match(await client.post(call('x')), { status: 400, text: /\\"x\\" is in flight/ })
-  t.match(await client.post(`[${call('y')},${call('x')}]`), { status: 400 })
-  t.match(await client.post(`[${call('y')},${call('y')}]`), { status: 400 }, 'twice in a batch')
-  const second = client.post(call(1))
-  await server.got('tools/call', 1)
-  const third = client.post(call('1'))
-  await server.got('tools/call', '1')
-  t.strictSame(
-    server.received.flatMap(({ method, id }) => (method === 'tools/call' ? [id] : [])),
-    ['x', 1, '1'],
-    'numbers and strings are different ids'
-  )
-  for (const id of ['1', 1, 'x']) await server.say({ id, result: typeof id })
-  t.match(JSON.parse((await third).text), { id: '1', result: 'string' })
-  t.match(JSON.parse((await second).text), { id: 1, result: 'number' })
-  t.equal((await first).status, 200)
-  const again = client.post(call('x'))
-  await server.received.until(() => server.received.filter(({ id }) => id === 'x').length === 2)
-  await server.say({ id: 'x', result: {} })
-  t.equal((await again).status, 200, 'it can be used again after the response')
-})
-
-test('the POST of a cancelled call ends, and a late response is dropped', async (t) => {
+test('calls in flight with one id and one token get their own progress and responses', async (t) => {
   const { session } = await serve(t)
   const { client, server } = await session()
-  const first = client.post(call(1))
+  const posts = [client.openPost(call('x', 7)), client.openPost(call('x', 7))]
+  await server.received.until(() => callsAt(server).length === 2)
+  const [one, two] = callsAt(server) as [Json, Json]
+  t.match(one, { id: 'x', params: { _meta: { progressToken: 7 } } }, 'the first one is unchanged')
+  t.not(two.id, 'x')
+  t.not(two.params._meta.progressToken, 7)
+  for (const [n, { params }] of [one, two].entries()) {
+    const { progressToken } = params._meta
+    await server.notify('notifications/progress', { progressToken, progress: n })
+  }
+  await server.respond(two, { n: 1 })
+  await server.respond(one, { n: 0 })
+  const streams = (await Promise.all(posts)).sort(
+    (a, b) => a.events[0]?.message?.params.progress - b.events[0]?.message?.params.progress
+  )
+  for (const [n, stream] of streams.entries()) {
+    await stream.closed
+    const messages = stream.events.flatMap(({ message }) => message ?? [])
+    t.match(messages, [{ params: { progressToken: 7, progress: n } }, { id: 'x', result: { n } }])
+  }
+  const again = client.post(call('x'))
+  await server.received.until(() => callsAt(server).length === 3)
+  t.equal(callsAt(server)[2]?.id, 'x', 'an id that is free stays as it is')
+  await server.say({ id: 'x', result: {} })
+  t.match(JSON.parse((await again).text), { id: 'x' })
+})
+
+test('a number and a string are different ids, and a batch may use an id twice', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session('2025-03-26')
+  const batch = client.post(`[${call(1)},${call('1')},${call(1)}]`)
+  await server.received.until(() => callsAt(server).length === 3)
+  const ids = callsAt(server).map(({ id }) => id as unknown)
+  t.strictSame(ids.slice(0, 2), [1, '1'])
+  for (const [n, id] of ids.entries()) await server.say({ id, result: n })
+  t.match(JSON.parse((await batch).text), [
+    { id: 1, result: 0 },
+    { id: '1', result: 1 },
+    { id: 1, result: 2 }
+  ])
+})
+
+test('a cancelled call gets no response, and a late one is dropped', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const first = client.post(call(1, 7))
   const request = await server.got('tools/call')
   const cancelled = await client.notify('notifications/cancelled', { requestId: 1 })
   t.equal(cancelled.status, 202)
-  t.match(JSON.parse((await first).text), { id: 1, error: { message: 'the call was cancelled' } })
+  t.match(await first, { status: 202, text: '' })
   t.match(await server.got('notifications/cancelled'), { params: { requestId: 1 } })
-  await server.respond(request)
+  const second = client.openPost(call(1, 7))
+  await server.received.until(() => callsAt(server).length === 2)
+  const next = callsAt(server)[1]
+  t.not(next.id, 1, 'the server may still respond to the first call')
+  await server.notify('notifications/progress', { progressToken: 7, progress: 'late' })
+  await server.respond(request, { late: true })
+  const { progressToken } = next.params._meta
+  await server.notify('notifications/progress', { progressToken, progress: 'own' })
+  await server.respond(next, { late: false })
+  const stream = await second
+  await stream.closed
+  t.match(
+    stream.events.flatMap(({ message }) => message ?? []),
+    [{ params: { progressToken: 7, progress: 'own' } }, { id: 1, result: { late: false } }]
+  )
   const again = await client.notify('notifications/cancelled', { requestId: 1 })
   t.equal(again.status, 202, 'a second cancellation does nothing')
   t.equal(
@@ -195,6 +230,86 @@ test('a notification that is refused at once gets 400, and a later error gets no
     id: 1,
     result: {}
   })
+})
+
+test('of the calls with one id, a cancellation ends the oldest', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session()
+  const posts = [client.post(call(1))]
+  await server.got('tools/call')
+  posts.push(client.post(call(1)))
+  await server.received.until(() => callsAt(server).length === 2)
+  const [, { id }] = callsAt(server) as [Json, Json]
+  await client.notify('notifications/cancelled', { requestId: 1 })
+  t.match(await posts[0], { status: 202, text: '' })
+  await client.notify('notifications/cancelled', { requestId: 1 })
+  t.match(await posts[1], { status: 202, text: '' })
+  t.strictSame(
+    server.received.flatMap(({ params }) => params?.requestId ?? []),
+    [1, id]
+  )
+})
+
+test('the stream of a cancelled call ends, and cannot be resumed', async (t) => {
+  const { session } = await serve(t, { streamAfter: 20 })
+  const { client, server } = await session()
+  const silent = await client.openPost(call(1))
+  const loud = await client.openPost(call(2, 2))
+  await silent.events.until(({ id }) => id)
+  await server.notify('notifications/progress', { progressToken: 2, progress: 1 })
+  await loud.events.until(({ message }) => message !== undefined)
+  for (const [n, stream] of [silent, loud].entries()) {
+    await client.notify('notifications/cancelled', { requestId: n + 1 })
+    await stream.closed
+    t.equal(stream.events.filter(({ message }) => message?.id !== undefined).length, 0)
+    const lastEventId = stream.events.at(-1)?.id ?? ''
+    const resumed = await client.open('GET', undefined, { 'last-event-id': lastEventId })
+    t.equal(resumed.resume().statusCode, 204)
+  }
+})
+
+test('a cancelled call of a batch has no response in it', async (t) => {
+  const { session } = await serve(t)
+  const { client, server } = await session('2025-03-26')
+  const calls = `${call(1)},${call(2)}`
+  for (const [respondedFirst, expected] of [
+    [true, [2]],
+    [false, [2]]
+  ] as const) {
+    const batch = client.post(`[${calls}]`)
+    await server.got('tools/call', 2)
+    if (respondedFirst) await server.say({ id: 2, result: {} })
+    await client.notify('notifications/cancelled', { requestId: 1 })
+    if (!respondedFirst) await server.say({ id: callsAt(server).at(-1)?.id, result: {} })
+    const responses = JSON.parse((await batch).text) as Json[]
+    t.strictSame(
+      responses.map(({ id }) => id as unknown),
+      expected
+    )
+  }
+})
+
+test('after a broken connection, the next call with the id gets its own response', async (t) => {
+  const { session, listener } = await serve(t)
+  const { client, server } = await session()
+  const abort = new AbortController()
+  const first = fetch(new URL('mcp', listener.url), {
+    method: 'POST',
+    body: call(5, 5),
+    signal: abort.signal,
+    headers: { 'content-type': 'application/json', 'mcp-session-id': client.sessionId ?? '' }
+  })
+  await server.got('tools/call')
+  abort.abort()
+  await t.rejects(first)
+  await sleep(50)
+  const second = client.post(call(5, 5))
+  await server.received.until(() => callsAt(server).length === 2)
+  const next = callsAt(server)[1]
+  t.not(next.id, 5)
+  await server.say({ id: 5, result: 'late' })
+  await server.respond(next, { late: false })
+  t.match(JSON.parse((await second).text), { id: 5, result: { late: false } })
 })
 
 test('a broken connection does not cancel the call', async (t) => {

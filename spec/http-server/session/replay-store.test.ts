@@ -253,3 +253,20 @@ test('the store has room while nothing is lost that no client has received', asy
   resumable.attach(stream)
   t.ok(store.hasRoomFor(large), 'the client has received what it keeps')
 })
+
+test('the client has all of a stream that ended, also if it ended without an event', async (t) => {
+  const { store } = createStore()
+  const stream = store.createStream()
+  stream.send(notification('a'))
+  t.notOk(store.hasAll(stream.idOf(1)), 'it goes on')
+  stream.end()
+  t.notOk(store.hasAll(stream.idOf(0)))
+  t.ok(store.hasAll(stream.idOf(1)))
+  t.notOk(store.hasAll('x'))
+  const empty = Array.from({ length: 1001 }, () => store.createStream())
+  for (const each of empty) each.end()
+  const [oldest, next] = empty as [ResumableStream, ResumableStream]
+  t.ok(store.hasAll(next.lastId))
+  t.equal(store.find(next.lastId), undefined, 'it takes no memory')
+  t.notOk(store.hasAll(oldest.lastId), 'the newest 1000 are known')
+})

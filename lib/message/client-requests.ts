@@ -1,0 +1,184 @@
+// Keeps the requests of one client in flight, and gives each of them an id that is unique at the
+// server.
+//
+// A client may use an id again while a request with this id is in flight, for example if it pools
+// sessions. It may also use the id of a request that it has cancelled, and the server may still
+// respond to the cancelled request. In these cases the second request gets a new id on its way to
+// the server, and its response gets the client's id back, as the client wrote it. The same holds
+// for progress tokens. All other requests stay as they are.
+
+import { findValue, textAt } from '../json/find-value.ts'
+import type { Span } from '../json/find-value.ts'
+import { splice, spliceAt } from '../json/splice.ts'
+import type { Change } from '../json/splice.ts'
+import type { Id } from '../protocol/json-rpc.ts'
+import { methods } from '../protocol/methods.ts'
+import { paths } from '../protocol/paths.ts'
+import { idAt } from './frame.ts'
+import type { Frame } from './frame.ts'
+
+/** The id or progress token of a client, with its JSON text. */
+interface Original {
+  id: Id
+  text: string
+}
+
+/** New ids are the integers above this one. Some servers take only 32 bits. */
+const firstId = 1_000_000_000
+/** How many abandoned requests are kept. The server of an older one sends no response any more. */
+const maxAbandoned = 1000
+/** A longer id or token of an abandoned request is not kept, so that hostile ids take no memory. */
+const maxLength = 256
+
+export class ClientRequests {
+  /** The progress token of each request in flight, by its id. The server got this token and id. */
+  readonly #pending = new Map<Id, Id | undefined>()
+  /** The progress tokens of the requests in flight, as the server got them. */
+  readonly #tokens = new Set<Id>()
+  /** The client's ids of requests in flight that have a new id, by the new id. */
+  readonly #originalIds = new Map<Id, Original>()
+  /** The client's tokens of requests in flight that have a new token, by the new token. */
+  readonly #originalTokens = new Map<Id, Original>()
+  /** The new ids of the requests in flight that have the same id at the client, by that id. */
+  readonly #newIds = new Map<Id, Set<Id>>()
+  /** The same as `#pending`, for requests to which the client wants no response any more. */
+  readonly #abandoned = new Map<Id, Id | undefined>()
+  readonly #abandonedTokens = new Set<Id>()
+  #lastId = firstId
+
+  /**
+   * Takes a frame of the client. A request is then in flight. A cancelled request is abandoned.
+   * Returns the frame for the server.
+   */
+  toServer(frame: Frame): Frame {
+    if (frame.kind === 'request') return this.#add(frame)
+    return frame.method === methods.cancelled ? this.#cancel(frame) : frame
+  }
+
+  /** Whether a frame of the server belongs to an abandoned request. */
+  isLate({ kind, id, progressToken }: Frame): boolean {
+    if (this.#abandoned.size === 0) return false
+    if (kind === 'response') return this.#abandoned.has(id as Id)
+    return kind === 'notification' && this.#abandonedTokens.has(progressToken as Id)
+  }
+
+  /** Returns a response or a progress notification with the id or token of the client. */
+  restored(frame: Frame): Frame {
+    const { kind, id, progressToken } = frame
+    if (kind === 'response') {
+      const original = this.#originalIds.get(id as Id)
+      return original === undefined ? frame : replace(frame, paths.id, original)
+    }
+    if (kind === 'request' || progressToken === undefined) return frame
+    const original = this.#originalTokens.get(progressToken)
+    return original === undefined ? frame : replace(frame, paths.progressToken, original)
+  }
+
+  /** Call this for each frame of the server. A response settles its request. */
+  settled({ kind, id }: Frame): void {
+    if (kind === 'response' && id !== undefined) this.#settle(id)
+  }
+
+  #settle(id: Id): void {
+    const token = this.#pending.get(id) ?? this.#abandoned.get(id)
+    if (this.#abandoned.delete(id)) {
+      this.#abandonedTokens.delete(token as Id)
+    } else if (this.#pending.delete(id)) {
+      this.#tokens.delete(token as Id)
+      this.#originalTokens.delete(token as Id)
+      this.#forgetOriginal(id)
+    }
+  }
+
+  /**
+   * Call this when the client has cancelled a request, or can get no response any more. The server
+   * knows the request by this id.
+   */
+  abandon(id: Id): void {
+    if (!this.#pending.has(id)) return
+    const token = this.#pending.get(id)
+    this.#settle(id)
+    if (isLong(id)) return
+    this.#abandoned.set(id, token)
+    if (token !== undefined && !isLong(token)) this.#abandonedTokens.add(token)
+    const [oldest] = this.#abandoned.keys()
+    if (this.#abandoned.size > maxAbandoned) this.#settle(oldest as Id)
+  }
+
+  #add(request: Frame): Frame {
+    const { id, progressToken } = request as { id: Id; progressToken: Id | undefined }
+    const hasNewId = this.#isUsed(id)
+    const hasNewToken = progressToken !== undefined && this.#isToken(progressToken)
+    const sent = hasNewId || hasNewToken ? this.#renew(request, hasNewId, hasNewToken) : request
+    this.#pending.set(sent.id as Id, sent.progressToken)
+    if (sent.progressToken !== undefined) this.#tokens.add(sent.progressToken)
+    return sent
+  }
+
+  #renew(request: Frame, hasNewId: boolean, hasNewToken: boolean): Frame {
+    const { bytes, id, progressToken } = request
+    do this.#lastId++
+    while (this.#isUsed(this.#lastId) || this.#isToken(this.#lastId))
+    const fresh = this.#lastId
+    const changes: Change[] = []
+    const change = (path: string[], own: Id): Original => {
+      const span = findValue(bytes, path) as Span
+      changes.push({ ...span, text: String(fresh) })
+      return { id: own, text: textAt(bytes, span) }
+    }
+    if (hasNewId) {
+      this.#originalIds.set(fresh, change(paths.id, id as Id))
+      const newIds = this.#newIds.get(id as Id) ?? new Set()
+      this.#newIds.set(id as Id, newIds.add(fresh))
+    }
+    if (hasNewToken) {
+      this.#originalTokens.set(fresh, change(paths.requestToken, progressToken as Id))
+    }
+    return request.withBytes(
+      spliceAt(bytes, changes),
+      hasNewId ? fresh : id,
+      hasNewToken ? fresh : progressToken
+    )
+  }
+
+  /** If several requests in flight have the client's id, this cancels the oldest of them. */
+  #cancel(frame: Frame): Frame {
+    const own = idAt(frame, paths.cancelledId)
+    if (own === undefined) return frame
+    const isSame = this.#pending.has(own) && !this.#originalIds.has(own)
+    const [renewed] = this.#newIds.get(own) ?? []
+    const id = isSame ? own : renewed
+    if (id === undefined) return frame
+    this.abandon(id)
+    return isSame ? frame : replace(frame, paths.cancelledId, { id, text: String(id) })
+  }
+
+  #forgetOriginal(id: Id): void {
+    const original = this.#originalIds.get(id)
+    if (original === undefined) return
+    this.#originalIds.delete(id)
+    const newIds = this.#newIds.get(original.id)
+    newIds?.delete(id)
+    if (newIds?.size === 0) this.#newIds.delete(original.id)
+  }
+
+  #isUsed = (id: Id): boolean => this.#pending.has(id) || this.#abandoned.has(id)
+
+  #isToken = (token: Id): boolean => this.#tokens.has(token) || this.#abandonedTokens.has(token)
+}
+
+function replace(frame: Frame, path: string[], { id, text }: Original): Frame {
+  const bytes = splice(frame.bytes, [{ path, text }])
+  if (path === paths.id) return frame.withBytes(bytes, id)
+  return path === paths.progressToken
+    ? frame.withBytes(bytes, undefined, id)
+    : frame.withBytes(bytes)
+}
+
+const isLong = (id: Id): boolean => typeof id === 'string' && id.length > maxLength
+
+/** Says for the log what was dropped: a frame of the server that no client waits for. */
+export const describeDropped = ({ kind, id }: Frame): string =>
+  kind === 'response'
+    ? `dropped a response to no pending request (id ${id})`
+    : 'dropped the progress of a cancelled request'
