@@ -29,12 +29,12 @@ export class SseEndpoint {
   connect(context: RequestContext): void {
     context.allowMethods('GET')
     const { sessions, keepAlive, log, onClient } = this.#options
-    const { response, route, server } = context
+    const { response, route, server, principal } = context
     const id = sessions.createId()
     const endpoint = `${route.endpoint}?${sessionParam}=${id}`
     const client = new SseConnection({ id, response, endpoint, keepAlive, log })
-    sessions.add(client, server)
-    onClient(client, { server, session: id, kind: 'session' })
+    sessions.add(client, server, principal)
+    onClient(client, { server, session: id, kind: 'session', principal })
   }
 
   /** Takes a POST of a client whose event stream is open. */
@@ -42,9 +42,10 @@ export class SseEndpoint {
     context.allowMethods('POST')
     context.requireJson()
     const { sessions, bodies } = this.#options
-    const { response, sessionId = '', server } = context
-    const body = await bodies.readFrames(context, sessions.connection(sessionId, server))
+    const { response, sessionId = '', server, principal } = context
+    const connection = sessions.connection(sessionId, server, principal)
+    const body = await bodies.readFrames(context, connection)
     // The event stream may have closed while the body came. In this case, `connection` throws.
-    sessions.connection(sessionId, server).post(response, body.frames[0] as Frame)
+    sessions.connection(sessionId, server, principal).post(response, body.frames[0] as Frame)
   }
 }

@@ -36,7 +36,7 @@ export class StatelessEndpoint {
   /** Takes a POST whose body has been read. */
   async serve(context: RequestContext, body: Body, kind: 'modern' | 'stateless'): Promise<void> {
     const { keepAlive, log, mirroredParams, onClient } = this.#options
-    const { request, response, accept, server } = context
+    const { request, response, accept, server, principal } = context
     const [frame] = body.frames
     refuseBatch(body)
     // A notification or a response belongs to an earlier POST. The endpoint cannot find the server
@@ -62,7 +62,7 @@ export class StatelessEndpoint {
     })
     const number = this.#clients.add(client)
     client.once('close', () => this.#clientOnClose(number))
-    onClient(client, { server, kind, session: `post-${number}` })
+    onClient(client, { server, kind, session: `post-${number}`, principal })
     // Each POST has its own transport, so a server that reads nothing would not slow the client
     // down. The memory for a large body stays reserved until the server has shown that it has the
     // request.

@@ -90,19 +90,19 @@ export class StreamableEndpoint {
     const fault = checkInitialize(initialize.message())
     if (fault !== undefined) throw new ProxyError('ERR_PARAMS', `${methods.initialize}: ${fault}`)
     const { sessions, onClient } = this.#options
-    const { response, accept, server } = context
+    const { response, accept, server, principal } = context
     const id = sessions.createId()
     const session = new SessionTransport({ ...this.#options, id })
-    sessions.add(session, server)
+    sessions.add(session, server, principal)
     session.noteRequest(response)
     session.post(response, body, accept)
-    onClient(session, { server, session: id, kind: 'session' })
+    onClient(session, { server, session: id, kind: 'session', principal })
   }
 
   #session(context: RequestContext): SessionTransport {
-    const { sessionId, server } = context
+    const { sessionId, server, principal } = context
     if (sessionId === undefined) throw badRequest(unnamed)
-    const session = this.#options.sessions.session(sessionId, server)
+    const session = this.#options.sessions.session(sessionId, server, principal)
     const version = context.header(headerNames.protocolVersion)
     if (version !== undefined && version !== session.version && !isLegacyVersion(version)) {
       throw badRequest(`the protocol version ${quote(version)} is not supported in a session`)

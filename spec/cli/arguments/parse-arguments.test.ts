@@ -29,6 +29,7 @@ t.test('a command alone is server mode with the defaults', async (t) => {
     exposeHeaders: ['Mcp-Session-Id'],
     allowHosts: [],
     basePath: '',
+    requireAuth: false,
     prewarm: 0,
     logLevel: 'INFO',
     limits: { ...limits, maxSessions: 100 },
