@@ -29,6 +29,7 @@ const failures = {
   ERR_TIMEOUT: { status: 504, rpc: errorCodes.serverError },
 
   // The proxy refuses the request.
+  ERR_UNAUTHORIZED: { status: 401, rpc: errorCodes.invalidRequest },
   ERR_FORBIDDEN: { status: 403, rpc: errorCodes.invalidRequest },
   ERR_NOT_FOUND: { status: 404, rpc: errorCodes.invalidRequest },
   ERR_METHOD_NOT_ALLOWED: { status: 405, rpc: errorCodes.invalidRequest },

@@ -47,4 +47,6 @@ export type { ShareSessionsOptions, SharedSessions } from './wrappers/share-sess
 
 export { listen } from './http-server/listener.ts'
 export type { Listener, ListenerOptions, ServerState } from './http-server/listener.ts'
+export { tokenAuth } from './http-server/auth/token-auth.ts'
+export type { Auth, TokenAuthOptions } from './http-server/auth/token-auth.ts'
 export type { ClientContext, ClientKind, OnClient } from './http-server/client-context.ts'

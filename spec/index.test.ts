@@ -30,6 +30,7 @@ t.test('these are the names, and no others', async (t) => {
     'reconnect',
     'record',
     'share',
-    'shareSessions'
+    'shareSessions',
+    'tokenAuth'
   ])
 })

@@ -6,6 +6,8 @@ import { accessSync, constants } from 'node:fs'
 import type { ClientConfig, ServeConfig, ServerConfig } from '../config/config.ts'
 import { isFile } from '../config/checks.ts'
 import { describe } from '../errors.ts'
+import { exposureOf } from '../http-server/auth/exposure.ts'
+import { readTokenFile } from '../http-server/auth/token-auth.ts'
 import { findCommand } from '../stdio/find-command.ts'
 
 /** Returns the faults, one line each. */
@@ -19,7 +21,12 @@ export function findFaults(config: ClientConfig | ServeConfig): string[] {
   ]
   const faults = [...(check?.faults ?? [])]
   if (config.mode === 'server') {
-    const { tls, named, default: own } = config
+    const { tls, named, default: own, auth, host, allowOrigins, requireAuth } = config
+    const warning = exposureOf(host, allowOrigins)
+    if (requireAuth && auth === undefined && warning !== undefined) {
+      faults.push(`--require-auth: ${warning}`)
+    }
+    if (auth?.file !== undefined) faults.push(...faultsOfTokens(auth.file))
     files.push(['--tls-cert', tls?.cert], ['--tls-key', tls?.key])
     if (own !== undefined) faults.push(...faultsOf('default', own))
     for (const [name, server] of named) faults.push(...faultsOf(name, server))
@@ -38,6 +45,15 @@ function faultsOf(name: string, server: ServerConfig): string[] {
     return []
   } catch (error) {
     return [`${name}: ${describe(error)}`]
+  }
+}
+
+function faultsOfTokens(file: string): string[] {
+  try {
+    if (readTokenFile(file).length > 0) return []
+    return [`--auth-token-file: ${file} has no token`]
+  } catch (error) {
+    return [`--auth-token-file: ${describe(error)}`]
   }
 }
 

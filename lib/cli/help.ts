@@ -70,6 +70,8 @@ value of a limit, 0 means no limit.
 
 const environment = `Environment:
   API_ACCESS_TOKEN           client mode: sends Authorization: Bearer TOKEN
+  MCP_PROXY_AUTH_TOKEN       server mode: a token that lets clients in, beside
+                             those of --auth-token-file
   SSE_URL                    the URL, if neither URL nor COMMAND is given
   HTTP_PROXY, HTTPS_PROXY, NO_PROXY
                              the HTTP proxy on the way to a URL

@@ -6,6 +6,9 @@ import type { Duplex } from 'node:stream'
 import type { ServeConfig } from '../config/config.ts'
 import { describe, isAbort, ProxyError } from '../errors.ts'
 import type { ClientContext } from '../http-server/client-context.ts'
+import { exposureOf } from '../http-server/auth/exposure.ts'
+import { tokenAuth } from '../http-server/auth/token-auth.ts'
+import type { Auth } from '../http-server/auth/token-auth.ts'
 import { listen } from '../http-server/listener.ts'
 import type { Listener } from '../http-server/listener.ts'
 import type { Log } from '../log.ts'
@@ -25,6 +28,7 @@ const longestTimeout = 2 ** 31 - 1
 /** Serves clients until a signal stops the process. Resolves when all servers have exited. */
 export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   const { limits } = config
+  const auth = openAuth(config, log)
   const recorder = await openRecorder(config.record, log)
   let listener: Listener | undefined
   let stop!: () => void
@@ -82,6 +86,7 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
         ...config,
         ...limits,
         tls: readTls(config),
+        auth,
         servers: upstreams.all.map(([name]) => name),
         serverStates: () => upstreams.states,
         exiting: () => exiting,
@@ -90,7 +95,7 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
       },
       onClient
     )
-    announce(listener, upstreams, log)
+    announce(listener, upstreams, auth !== undefined, log)
     await stopped
     upstreams.drain()
     listener.once('drained', () => {
@@ -102,6 +107,24 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
     await recorder?.close()
     release()
   }
+}
+
+/**
+ * Returns the authorization of clients. Without it, the function warns if callers from outside this
+ * machine can use the servers.
+ *
+ * @throws ProxyError `ERR_USAGE` in place of the warning if the configuration requires a token
+ */
+function openAuth(
+  { auth, host, allowOrigins, requireAuth }: ServeConfig,
+  log: Log
+): Auth | undefined {
+  if (auth !== undefined) return tokenAuth({ ...auth, log })
+  const warning = exposureOf(host, allowOrigins)
+  if (warning === undefined) return undefined
+  if (requireAuth) throw new ProxyError('ERR_USAGE', `--require-auth: ${warning}`)
+  log.warn(warning)
+  return undefined
 }
 
 /** Resolves when `promise` resolves, and after `time` ms at the latest (0: no limit). */
@@ -130,7 +153,7 @@ function readPem(flag: string, file: string): Buffer {
  * Logs the URLs of all servers. For the first server that can start, it also logs a client
  * configuration and a curl command.
  */
-function announce(listener: Listener, upstreams: Upstreams, log: Log): void {
+function announce(listener: Listener, upstreams: Upstreams, needsToken: boolean, log: Log): void {
   log.info('Serving MCP servers over Streamable HTTP and HTTP+SSE:')
   for (const [name, { label, state }] of upstreams.all) {
     const { mcp, sse } = listener.urlsOf(name)
@@ -141,12 +164,13 @@ function announce(listener: Listener, upstreams: Upstreams, log: Log): void {
   const usable = upstreams.all.find(([, { state }]) => state !== 'failed') as [string, Upstream]
   const [name] = usable
   const url = listener.urlsOf(name).mcp
-  const mcpServers = { [name || 'default']: { type: 'http', url } }
+  const headers = { Authorization: 'Bearer TOKEN' }
+  const mcpServers = { [name || 'default']: { type: 'http', url, ...(needsToken && { headers }) } }
   log.info(`client config: ${JSON.stringify({ mcpServers })}`)
-  log.info(`try it: ${curlLine(url)}`)
+  log.info(`try it: ${curlLine(url, needsToken)}`)
 }
 
-function curlLine(url: string): string {
+function curlLine(url: string, needsToken: boolean): string {
   const params = {
     protocolVersion: latestLegacy,
     capabilities: {},
@@ -158,5 +182,6 @@ function curlLine(url: string): string {
     method: methods.initialize,
     params
   })
-  return `curl ${url} -H 'Content-Type: application/json' -d '${message}'`
+  const token = needsToken ? " -H 'Authorization: Bearer TOKEN'" : ''
+  return `curl ${url}${token} -H 'Content-Type: application/json' -d '${message}'`
 }

@@ -130,6 +130,18 @@ export interface ServeConfig extends CommonConfig {
   basePath?: string | undefined
   /** The paths of the PEM files for HTTPS (default: none, the proxy serves plain HTTP). */
   tls?: { cert: string; key: string }
+  /** The tokens of clients (default: none, clients need no token). At least one member is set. */
+  auth?: {
+    /** The path of a file with tokens. */
+    file?: string
+    /** One more token. Never log it. */
+    token?: string
+  }
+  /**
+   * If true, the proxy does not start when callers from outside this machine could use the servers
+   * without a token (default: false).
+   */
+  requireAuth: boolean
   /** How many processes of each server to start before a session needs them (default: 0). */
   prewarm: number
   limits: Limits

@@ -14,6 +14,8 @@ export interface ClientContext {
   /** The id of the client. It is unique among the clients of this listener. */
   session: string
   kind: ClientKind
+  /** The principal of the client's token. `undefined` if the listener asks for no token. */
+  principal?: string | undefined
 }
 
 /**

@@ -18,6 +18,8 @@ import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import { quote } from '../text.ts'
 import type { ClientContext, MirroredParams, OnClient } from './client-context.ts'
+import { authorize } from './auth/authorize.ts'
+import type { Auth } from './auth/token-auth.ts'
 import { logDetails } from './client-error.ts'
 import { dropRest, hasBody } from './request/drop-rest.ts'
 import { Connections } from './idle-connections.ts'
@@ -26,7 +28,7 @@ import { OriginPolicy } from './origin-policy.ts'
 import type { OriginPolicyOptions } from './origin-policy.ts'
 import { BodyReader } from './request/read-body.ts'
 import { RequestContext } from './request-context.ts'
-import { findRoute, leadsToServer, nowhere, pathOf } from './routes.ts'
+import { findRoute, isOpen, leadsToServer, nowhere, pathOf } from './routes.ts'
 import type { Route } from './routes.ts'
 import { Sessions } from './sessions.ts'
 import { SseEndpoint } from './sse-endpoint.ts'
@@ -41,7 +43,7 @@ export interface ListenerOptions
   extends Omit<OriginPolicyOptions, 'host' | 'address'>, LimitOptions {
   /**
    * The name or address to listen on (default 127.0.0.1). If the address is not a loopback address,
-   * everyone who can reach it can use the servers, unless a reverse proxy asks for a password.
+   * everyone who can reach it can use the servers, unless `auth` or a reverse proxy asks for a token.
    */
   host?: string | undefined
   /** The port to listen on (default 0: the system chooses a free port). */
@@ -57,6 +59,11 @@ export interface ListenerOptions
    * (default: unknown). If it is known, the endpoint of HTTP+SSE is an absolute path.
    */
   basePath?: string | undefined
+  /**
+   * Finds the principal of a token (default: clients need no token). Then each request needs a valid
+   * token, and a session belongs to the principal that opened it.
+   */
+  auth?: Auth | undefined
   /** The certificate and the key for HTTPS, in PEM format (default: the listener serves HTTP). */
   tls?: Tls | undefined
   /** Returns the state of each server for `/status` and `/readyz` (default: no servers). */
@@ -125,6 +132,7 @@ export class Listener extends EventEmitter {
   readonly #http: Server
   readonly #log: Log
   readonly #originPolicy: OriginPolicy
+  readonly #auth: Auth | undefined
   readonly #basePath: string | undefined
   readonly #servers: Set<string>
   readonly #sessions: Sessions
@@ -154,6 +162,7 @@ export class Listener extends EventEmitter {
     this.#http = http
     this.#log = log
     this.#originPolicy = new OriginPolicy({ ...options, host, address })
+    this.#auth = options.auth
     this.#basePath = options.basePath?.replace(/\/$/, '')
     this.#servers = new Set(options.servers ?? [''])
     this.#sessions = new Sessions(options.maxSessions ?? limits.maxSessions, options.exiting)
@@ -265,9 +274,16 @@ export class Listener extends EventEmitter {
     const { request, response } = context
     const route = this.#routeOf(context.pathname)
     context.route = route
-    if (request.method === 'OPTIONS') {
+    if (request.method === 'OPTIONS' && route !== nowhere) {
       writeHead(response, 204, this.#originPolicy.preflight(request.headers)).end()
       return undefined
+    }
+    // A client without a token does not learn which paths exist.
+    if (this.#auth !== undefined && !isOpen(route)) {
+      context.principal = authorize(this.#auth, request, response)
+    }
+    if (route === nowhere) {
+      throw new ProxyError('ERR_NOT_FOUND', `there is nothing at ${quote(context.pathname)}`)
     }
     if (!leadsToServer(route)) {
       this.#status.serve(context, this.#closing)
@@ -282,14 +298,13 @@ export class Listener extends EventEmitter {
     return undefined
   }
 
+  /** Returns `nowhere` if there is nothing at the path. */
   #routeOf(pathname: string): Route {
     if (pathname === this.#lastPath) return this.#lastRoute
     const route = findRoute(pathname, this.#basePath)
     // A session of HTTP+SSE is found by its id at any path for its POSTs.
     const isUnknown = route.kind !== 'messages' && !this.#servers.has(route.server)
-    if (route === nowhere || (leadsToServer(route) && isUnknown)) {
-      throw new ProxyError('ERR_NOT_FOUND', `there is nothing at ${quote(pathname)}`)
-    }
+    if (leadsToServer(route) && isUnknown) return nowhere
     this.#lastPath = pathname
     this.#lastRoute = route
     return route

@@ -31,7 +31,7 @@ export class RequestContext {
   readonly pathname: string
   /** The route of the path. It is `nowhere` until the listener has found the route. */
   route: Route = nowhere
-  /** The user who sends the request. Without authorization, it is `undefined`. */
+  /** The principal of the request's token. Without authorization, it is `undefined`. */
   principal: string | undefined
   /** The JSON-RPC request, if the body is a single request. An error response repeats its id. */
   rpcRequest: Frame | undefined

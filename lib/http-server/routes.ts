@@ -20,6 +20,9 @@ const anyMessages: Route = { kind: 'messages', server: '', endpoint: '' }
 export const leadsToServer = ({ kind }: Route): boolean =>
   kind === 'mcp' || kind === 'sse' || kind === 'messages'
 
+/** Whether a route never needs a token, because tools for monitoring have none. */
+export const isOpen = ({ kind }: Route): boolean => kind === 'healthz' || kind === 'readyz'
+
 /**
  * Finds the route of a path. A slash at the end of the path is ignored, so no redirect is needed.
  *

@@ -10,10 +10,17 @@ import type { ClientTransport } from './client-transport.ts'
 /** The time between two checks of `drain` whether clients are still connected, in ms. */
 const lookInterval = 100
 
+interface Entry {
+  client: ClientTransport
+  server: string
+  /** The principal that opened the session. Without authorization, it is `undefined`. */
+  principal: string | undefined
+}
+
 export class Sessions {
   readonly #maxSessions: number
   readonly #exiting: () => number
-  readonly #byId = new Map<string, { client: ClientTransport; server: string }>()
+  readonly #byId = new Map<string, Entry>()
   readonly #whenEmpty: (() => void)[] = []
 
   /**
@@ -53,8 +60,8 @@ export class Sessions {
   }
 
   /** Adds a session to the table. The session is removed when it closes. */
-  add(client: ClientTransport, server: string): void {
-    this.#byId.set(client.id, { client, server })
+  add(client: ClientTransport, server: string, principal?: string): void {
+    this.#byId.set(client.id, { client, server, principal })
     client.once('close', () => {
       this.#byId.delete(client.id)
       if (this.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve()
@@ -64,10 +71,11 @@ export class Sessions {
   /**
    * Finds a session of Streamable HTTP.
    *
-   * @throws ProxyError `ERR_SESSION_UNKNOWN` if the id is unknown, or belongs to another server
+   * @throws ProxyError `ERR_SESSION_UNKNOWN` if the id is unknown, or belongs to another server or
+   * principal
    */
-  session(id: string, server: string): SessionTransport {
-    const client = this.#find(id, server)
+  session(id: string, server: string, principal?: string): SessionTransport {
+    const client = this.#find(id, principal, server)
     if (client instanceof SessionTransport) return client
     throw unknown()
   }
@@ -76,10 +84,10 @@ export class Sessions {
    * Finds a connection of HTTP+SSE. The path of a POST may name another server, because clients
    * resolve the endpoint in different ways. The id cannot be guessed, so the id alone counts.
    *
-   * @throws ProxyError `ERR_SESSION_UNKNOWN` if the id is unknown
+   * @throws ProxyError `ERR_SESSION_UNKNOWN` if the id is unknown, or belongs to another principal
    */
-  connection(id: string): SseConnection {
-    const client = this.#find(id)
+  connection(id: string, principal?: string): SseConnection {
+    const client = this.#find(id, principal)
     if (client instanceof SseConnection) return client
     throw unknown()
   }
@@ -105,9 +113,11 @@ export class Sessions {
     clearTimeout(timer)
   }
 
-  #find(id: string, server?: string): ClientTransport | undefined {
+  #find(id: string, principal?: string, server?: string): ClientTransport | undefined {
     const entry = this.#byId.get(id)
-    if (entry === undefined || entry.client.destroyed) return undefined
+    if (entry === undefined || entry.client.destroyed || entry.principal !== principal) {
+      return undefined
+    }
     return server === undefined || entry.server === server ? entry.client : undefined
   }
 }

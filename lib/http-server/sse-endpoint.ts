@@ -30,12 +30,12 @@ export class SseEndpoint {
   connect(context: RequestContext): void {
     context.allowMethods('GET')
     const { sessions, keepAlive, log, onClient } = this.#options
-    const { response, route, server } = context
+    const { response, route, server, principal } = context
     const id = sessions.createId()
     const endpoint = `${route.endpoint}?${sessionParam}=${id}`
     const client = new SseConnection({ id, response, endpoint, keepAlive, log })
-    sessions.add(client, server)
-    onClient(client, { server, session: id, kind: 'session' })
+    sessions.add(client, server, principal)
+    onClient(client, { server, session: id, kind: 'session', principal })
   }
 
   /** Takes a POST of a client whose event stream is open. */
@@ -43,10 +43,10 @@ export class SseEndpoint {
     context.allowMethods('POST')
     context.requireJson()
     const { sessions, bodies } = this.#options
-    const { response, sessionId = '' } = context
-    const body = await bodies.readFrames(context, sessions.connection(sessionId))
+    const { response, sessionId = '', principal } = context
+    const body = await bodies.readFrames(context, sessions.connection(sessionId, principal))
     // The event stream may have closed while the body came. In this case, `connection` throws.
-    const client = sessions.connection(sessionId)
+    const client = sessions.connection(sessionId, principal)
     const frame = body.frames[0] as Frame
     const fault = faultOfInitialize(frame)
     if (fault === undefined) return client.post(response, frame)

@@ -95,12 +95,12 @@ export class StatelessEndpoint {
 
   #open(
     client: PostTransport | NotificationTransport,
-    { server }: RequestContext,
+    { server, principal }: RequestContext,
     kind: 'modern' | 'stateless'
   ): void {
     const number = this.#clients.add(client)
     client.once('close', () => this.#clientOnClose(number))
-    this.#options.onClient(client, { server, kind, session: `post-${number}` })
+    this.#options.onClient(client, { server, kind, session: `post-${number}`, principal })
   }
 
   /**

@@ -106,32 +106,34 @@ export class StreamableEndpoint {
     const fault = faultOfInitialize(initialize)
     if (fault !== undefined) throw fault
     const { sessions, onClient } = this.#options
-    const { response, accept, server } = context
+    const { response, accept, server, principal } = context
     const id = sessions.createId()
     const session = new SessionTransport({ ...this.#options, id })
-    sessions.add(session, server)
+    sessions.add(session, server, principal)
     session.post(response, body, accept)
-    onClient(session, { server, session: id, kind: 'session' })
+    onClient(session, { server, session: id, kind: 'session', principal })
   }
 
   // A stateless listener and the modern revision have no sessions, so they ignore the session header.
   // So does a POST with an unknown version, unless the session has agreed on this version.
   #sessionOfPost(context: RequestContext): SessionTransport | undefined {
-    const { sessionId, server } = context
+    const { sessionId, server, principal } = context
     const { stateless = false, sessions } = this.#options
     const version = versionIn(context)
     if (sessionId === undefined || stateless || version === modernVersion) return undefined
     if (version === undefined || isLegacyVersion(version)) return this.#session(context)
-    const session = sessions.has(sessionId) ? sessions.session(sessionId, server) : undefined
+    const session = sessions.has(sessionId)
+      ? sessions.session(sessionId, server, principal)
+      : undefined
     return session?.version === version ? session : undefined
   }
 
   #session(context: RequestContext): SessionTransport {
-    const { sessionId, server } = context
+    const { sessionId, server, principal } = context
     const version = versionIn(context)
     const isKnown = version === undefined || isKnownVersion(version)
     if (sessionId === undefined) throw isKnown ? badRequest(unnamed) : unsupported(version)
-    const session = this.#options.sessions.session(sessionId, server)
+    const session = this.#options.sessions.session(sessionId, server, principal)
     if (!isKnown && version !== session.version) throw unsupported(version)
     return session
   }

@@ -59,3 +59,20 @@ t.test('files that cannot be read and commands that are not found are faults', a
     '--tls-cert: cannot read c'
   ])
 })
+
+t.test('the file of tokens is read, and required tokens are missed', async (t) => {
+  const directory = t.testdir({ good: 'a:b', none: '#', wrong: 'hidden' })
+  const faults = async (...argv: string[]): Promise<string[]> =>
+    findFaults(await server([process.execPath, ...argv]))
+  t.strictSame(await faults('--auth-token-file', `${directory}/good`, '--require-auth'), [])
+  t.strictSame(await faults('--auth-token-file', `${directory}/none`), [
+    `--auth-token-file: ${directory}/none has no token`
+  ])
+  t.strictSame(await faults('--auth-token-file', `${directory}/wrong`), [
+    `--auth-token-file: ${directory}/wrong: line 1: write name:token or name:sha256:HEX`
+  ])
+  t.strictSame(await faults('--require-auth'), [])
+  t.match(await faults('--require-auth', '--host', '0.0.0.0'), [
+    /^--require-auth: everyone who reaches 0\.0\.0\.0 can use the servers without a token/
+  ])
+})

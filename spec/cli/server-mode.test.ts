@@ -266,3 +266,31 @@ t.test('with --close-timeout 0 it waits for servers without a limit', async (t) 
   stop()
   t.equal(await command.code, 0)
 })
+
+t.test('without tokens, it warns about callers that can use the servers', async (t) => {
+  const words = ['--allow-origin', '*', '--', ...misbehaving.split(' ')]
+  const command = run(t, words)
+  await served(command)
+  t.match(command.log[0], /^\[W .*\] every web page can use .* add --auth-token-file FILE$/)
+  stop()
+  t.equal(await command.code, 0)
+  const refused = run(t, ['--require-auth', ...words])
+  t.equal(await refused.code, 2)
+  t.match(refused.log[0], /^mcp-proxy: --require-auth: every web page can use the servers/)
+})
+
+t.test('with a token, it lets in only clients that have it', async (t) => {
+  const command = run(t, `--allow-origin * -- ${misbehaving}`, {
+    MCP_PROXY_AUTH_TOKEN: ' secret\n'
+  })
+  const url = await served(command)
+  const config = await command.log.until((line) => line.includes('client config: '))
+  t.match(config, /"headers":\{"Authorization":"Bearer TOKEN"\}/)
+  t.match(await command.log.until((line) => line.includes('try it: ')), /Bearer TOKEN/)
+  t.notOk(command.log.some((line) => line.startsWith('[W')))
+  const status = async (token: string): Promise<number> =>
+    (await fetch(`${url}status`, { headers: { authorization: `Bearer ${token}` } })).status
+  t.strictSame([await status('secret'), await status('other')], [200, 401])
+  stop()
+  t.equal(await command.code, 0)
+})

@@ -30,6 +30,7 @@ async function open(
     port: 0,
     host: '127.0.0.1',
     stateless: false,
+    requireAuth: false,
     shared: false,
     allowOrigins: [],
     exposeHeaders: [],

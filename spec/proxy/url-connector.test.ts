@@ -110,6 +110,7 @@ test('server mode reaches servers by URL as well', async (t) => {
     port: 0,
     host: '127.0.0.1',
     stateless: false,
+    requireAuth: false,
     shared: false,
     allowOrigins: [],
     exposeHeaders: [],

@@ -21,7 +21,7 @@ export const httpFlags = {
     alias: 'sse-host',
     needs: 'listener',
     reference: true,
-    help: 'the name or address to listen on; on any other than loopback, the whole network can use the servers'
+    help: 'the name or address to listen on; on any other than loopback, the whole network can use the servers: add `--auth-token-file`'
   },
   stateless: {
     shape: 'switch',
@@ -65,6 +65,19 @@ export const httpFlags = {
     sets: 'basePath',
     needs: 'listener',
     help: 'the path at which clients reach the proxy, such as `/tools` or `/`; the `endpoint` event of `/sse` is then an absolute path'
+  },
+  'auth-token-file': {
+    shape: 'value',
+    kind: file,
+    defaultText: 'clients need no token',
+    needs: 'listener',
+    help: 'let in only clients with a token of this file (`Authorization: Bearer TOKEN`); each line is `name:token` or `name:sha256:HEX`, and a session belongs to the name that opened it; the file is read again when it changes'
+  },
+  'require-auth': {
+    shape: 'switch',
+    sets: 'requireAuth',
+    needs: 'listener',
+    help: 'refuse to start if clients need no token and `--host` is not loopback or `--allow-origin` is `*`; otherwise this is only a warning'
   },
   'tls-cert': {
     shape: 'value',

@@ -28,6 +28,7 @@ t.test('a command alone is server mode with the defaults', async (t) => {
     allowOrigins: [],
     exposeHeaders: ['Mcp-Session-Id'],
     allowHosts: [],
+    requireAuth: false,
     prewarm: 0,
     logLevel: 'INFO',
     limits: { ...limits, maxSessions: 100 },
@@ -202,4 +203,24 @@ t.test('the limit of sessions is lower if each session has its own process', asy
   for (const [argv, maxSessions] of limits) {
     t.match(await server(argv), { limits: { maxSessions } }, argv.join(' '))
   }
+})
+
+t.test('a file and MCP_PROXY_AUTH_TOKEN set the tokens of clients', async (t) => {
+  const token = { MCP_PROXY_AUTH_TOKEN: ' token\n' }
+  const { auth } = await server(['x', '--auth-token-file', 'f'], token)
+  t.strictSame(auth, { file: 'f', token: 'token' })
+  t.strictSame((await server(['x'], token)).auth, { token: 'token' })
+  t.strictSame((await server(['x', '--auth-token-file', 'f'])).auth, { file: 'f' })
+  t.equal((await server(['x'], { MCP_PROXY_AUTH_TOKEN: '' })).auth, undefined)
+  await mistake(t, ['x'], /^MCP_PROXY_AUTH_TOKEN: the value has a character that is not allowed$/, {
+    MCP_PROXY_AUTH_TOKEN: 'two words'
+  })
+})
+
+t.test('servers do not get MCP_PROXY_AUTH_TOKEN, unless the command line gives it', async (t) => {
+  const env = { MCP_PROXY_AUTH_TOKEN: 'hidden', OTHER: 'other' }
+  const all = await server(['x', '--pass-environment'], env)
+  t.strictSame(all.default?.env, { OTHER: 'other' })
+  const given = await server(['x', '-e', 'MCP_PROXY_AUTH_TOKEN', 'given'], env)
+  t.equal(given.default?.env.MCP_PROXY_AUTH_TOKEN, 'given')
 })

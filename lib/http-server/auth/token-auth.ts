@@ -1,0 +1,117 @@
+// Authorization by fixed tokens, from a file and from the configuration. The file is read again when
+// it has changed, so an operator can replace a token while the proxy runs. A request looks for a
+// change if no request has looked in the last 250 ms, so no timer is needed.
+
+import { readFileSync, statSync } from 'node:fs'
+import { describe, ProxyError } from '../../errors.ts'
+import { silent } from '../../log.ts'
+import type { Log } from '../../log.ts'
+import { findPrincipal, parseTokens, toEntry } from './tokens.ts'
+import type { TokenEntry } from './tokens.ts'
+
+/** Decides which clients may come in. */
+export interface Auth {
+  /** Returns the principal of a token, or `undefined` if the token is not valid. */
+  principalOf(token: string): string | undefined
+}
+
+export interface TokenAuthOptions {
+  /**
+   * The path of a file with a token in each line: `name:token` or `name:sha256:HEX` (default: none).
+   * `#` begins a comment line. The name is the principal.
+   */
+  file?: string | undefined
+  /** One more token (default: none). Its principal is `default`. */
+  token?: string | undefined
+  /** Receives what happens when the file has changed (default: silent). */
+  log?: Log | undefined
+}
+
+/** The principal of a token without a name. */
+const defaultPrincipal = 'default'
+
+/** The shortest time between two looks at the file, in ms. */
+const lookInterval = 250
+
+/**
+ * Makes the authorization for the option `auth` of `listen`.
+ *
+ * @throws ProxyError `ERR_CONFIG` if the file cannot be read, has a wrong line, or has no token
+ */
+export function tokenAuth({ file, token, log = silent }: TokenAuthOptions): Auth {
+  const own = token === undefined ? [] : [toEntry(defaultPrincipal, token)]
+  if (file === undefined) return { principalOf: (token) => findPrincipal(own, token) }
+  const tokens = new TokenFile(file, log)
+  return {
+    principalOf: (token) => findPrincipal([...own, ...tokens.entries()], token)
+  }
+}
+
+class TokenFile {
+  readonly #file: string
+  readonly #log: Log
+  #entries: TokenEntry[]
+  /** Changes with the file. */
+  #version: string
+  #lastLook = performance.now()
+
+  constructor(file: string, log: Log) {
+    this.#file = file
+    this.#log = log
+    this.#version = versionOf(file)
+    this.#entries = readTokenFile(file)
+    if (this.#entries.length === 0) throw new ProxyError('ERR_CONFIG', `${file} has no token`)
+  }
+
+  entries(): TokenEntry[] {
+    const now = performance.now()
+    if (now - this.#lastLook >= lookInterval) {
+      this.#lastLook = now
+      const version = versionOf(this.#file)
+      if (version !== this.#version) this.#readAgain(version)
+    }
+    return this.#entries
+  }
+
+  // A file that an operator is about to write may be wrong for a moment. A request must not fail then.
+  #readAgain(version: string): void {
+    this.#version = version
+    try {
+      this.#entries = readTokenFile(this.#file)
+    } catch (error) {
+      this.#log.error(`the tokens did not change: ${describe(error)}`)
+      return
+    }
+    const count = this.#entries.length
+    if (count === 0) this.#log.warn(`${this.#file} has no token any more`)
+    else this.#log.info(`${this.#file} has changed: ${count} ${count === 1 ? 'token' : 'tokens'}`)
+  }
+}
+
+/**
+ * Reads the tokens of a file.
+ *
+ * @throws ProxyError `ERR_CONFIG`
+ */
+export function readTokenFile(file: string): TokenEntry[] {
+  let text
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new ProxyError('ERR_CONFIG', `cannot read ${file}`, { cause })
+  }
+  try {
+    return parseTokens(text)
+  } catch (cause) {
+    throw new ProxyError('ERR_CONFIG', file, { cause })
+  }
+}
+
+/** A pipe always has the same version, because a pipe can be read only once. */
+function versionOf(file: string): string {
+  const stats = statSync(file, { throwIfNoEntry: false })
+  if (stats === undefined) return 'missing'
+  if (!stats.isFile()) return 'not a file'
+  const { ino, size, mtimeMs, ctimeMs } = stats
+  return [ino, size, mtimeMs, ctimeMs].join(' ')
+}

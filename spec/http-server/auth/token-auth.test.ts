@@ -1,0 +1,92 @@
+// Authorization by tokens of a file, which may change.
+
+import { execFileSync } from 'node:child_process'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'tap'
+import type { Test } from 'tap'
+import { tokenAuth } from '../../../lib/http-server/auth/token-auth.ts'
+import { KeptLog } from '../../helpers.ts'
+
+/** A file of tokens, and a function that replaces it and waits for the next look at it. */
+function tokenFile(t: Test, text: string): { file: string; replace(text?: string): Promise<void> } {
+  const file = `${t.testdir({ tokens: text })}/tokens`
+  const replace = async (text?: string): Promise<void> => {
+    if (text === undefined) rmSync(file)
+    else {
+      writeFileSync(`${file}.new`, text)
+      renameSync(`${file}.new`, file)
+    }
+    await sleep(300)
+  }
+  return { file, replace }
+}
+
+test('a token without a file has the principal "default"', async (t) => {
+  const auth = tokenAuth({ token: 'secret' })
+  t.equal(auth.principalOf('secret'), 'default')
+  t.equal(auth.principalOf('other'), undefined)
+})
+
+test('the file is read again when it has changed', async (t) => {
+  const { file, replace } = tokenFile(t, 'alice:one\n')
+  const log = new KeptLog()
+  const auth = tokenAuth({ file, token: 'own', log })
+  const principals = (): unknown[] => ['one', 'two', 'own'].map((token) => auth.principalOf(token))
+  t.strictSame(principals(), ['alice', undefined, 'default'])
+  await replace('alice:two\n')
+  t.strictSame(principals(), [undefined, 'alice', 'default'])
+  await replace('alice:two\nbob:one\n')
+  t.strictSame(principals(), ['bob', 'alice', 'default'])
+  await replace('# none\n')
+  t.strictSame(principals(), [undefined, undefined, 'default'])
+  t.strictSame(
+    [...log.lines],
+    [
+      `info: ${file} has changed: 1 token`,
+      `info: ${file} has changed: 2 tokens`,
+      `warn: ${file} has no token any more`
+    ]
+  )
+})
+
+test('a file that becomes wrong or is removed changes nothing', async (t) => {
+  const { file, replace } = tokenFile(t, 'alice:one\n')
+  const log = new KeptLog()
+  const auth = tokenAuth({ file, log })
+  await replace('alice:two\nhidden\n')
+  t.strictSame([auth.principalOf('one'), auth.principalOf('two')], ['alice', undefined])
+  await replace()
+  t.equal(auth.principalOf('one'), 'alice')
+  await sleep(300)
+  t.equal(auth.principalOf('one'), 'alice')
+  t.match(
+    [...log.lines],
+    [
+      `error: the tokens did not change: ${file}: line 2: write name:token`,
+      `error: the tokens did not change: cannot read ${file}: ENOENT`
+    ]
+  )
+  t.equal(log.lines.length, 2, 'each fault is logged once')
+  await replace('alice:two\n')
+  t.equal(auth.principalOf('two'), 'alice')
+})
+
+test('the file must be readable, correct and not empty at the start', async (t) => {
+  const { file, replace } = tokenFile(t, 'hidden')
+  const code = 'ERR_CONFIG'
+  t.throws(() => tokenAuth({ file: `${file}x` }), { code, message: `cannot read ${file}x` })
+  t.throws(() => tokenAuth({ file }), { code, message: file })
+  await replace('# nothing\n')
+  t.throws(() => tokenAuth({ file }), { code, message: `${file} has no token` })
+  t.throws(() => tokenAuth({ token: 'two words' }), { code })
+})
+
+test('a pipe is read once', { skip: process.platform === 'win32' }, async (t) => {
+  const file = `${t.testdir({})}/pipe`
+  execFileSync('mkfifo', [file])
+  execFileSync('sh', ['-c', 'echo alice:one > "$0" &', file], { stdio: 'ignore' })
+  const auth = tokenAuth({ file })
+  await sleep(300)
+  t.equal(auth.principalOf('one'), 'alice')
+})
