@@ -56,7 +56,14 @@ export function peersIn(build: string): { all: Peer[]; built: Peer[] } {
       name: 'java',
       title: '[Java SDK](https://github.com/modelcontextprotocol/java-sdk)',
       version: versionIn('java/pom.xml', /<mcp\.version>(.*)<\/mcp\.version>/),
-      command: ['java', '-XX:TieredStopAtLevel=1', '-cp', join(build, 'java/*'), 'Polyglot'],
+      command: [
+        'java',
+        '-XX:TieredStopAtLevel=1',
+        '-XX:+UseSerialGC',
+        '-cp',
+        join(build, 'java/*'),
+        'Polyglot'
+      ],
       modern: false
     },
     {

@@ -1,26 +1,30 @@
 // Why a step of a conversation may fail. A failure without a reason here fails the check.
 
-import type { Peer } from './peers.ts'
-import type { Way } from './ways.ts'
+import type { Failure, Way } from './ways.ts'
 
 export interface Reason {
-  /** For the list under the table. */
+  /** For the list under the tables. */
   text: string
-  covers(failure: Failure): boolean
+  covers(about: About): boolean
 }
 
-export interface Failure {
-  peer: Peer
+/** A failure, and where it was. */
+interface About extends Failure {
+  /** The name of the SDK whose client it was. */
+  client: string
   way: Way
-  step: string
-  error: string
 }
 
 const questions = ['sampling', 'elicitation', 'roots']
 
-const sharing = ['`--shared`', '`--stateless`']
+const isShared = ({ title }: Way): boolean => ['`--shared`', '`--stateless`'].includes(title)
 
 const isSse = ({ title }: Way): boolean => title.includes('/sse')
+
+/** Server mode in the modern era: a server on stdio has one connection for all clients. */
+const isModernStdio = ({ era, title }: Way): boolean => era === 'modern' && title !== 'client mode'
+
+const isLate = (error: string): boolean => /timeout|no notification/i.test(error)
 
 export const noModern = 'The SDK does not speak 2026-07-28.'
 
@@ -31,7 +35,7 @@ export const reasons: Reason[] = [
       'without these capabilities and refuses its requests: “a shared server cannot send requests ' +
       'to its clients”.',
     covers: ({ way, step, error }) =>
-      sharing.includes(way.title) &&
+      isShared(way) &&
       questions.includes(step) &&
       /shared server|capabilit|does not support|method not found/i.test(error)
   },
@@ -41,47 +45,46 @@ export const reasons: Reason[] = [
   },
   {
     text: 'The SDK has no client for HTTP+SSE.',
-    covers: ({ peer, way, error }) =>
-      isSse(way) && peer.title.includes('Rust') && /no client|nothing printed/.test(error)
+    covers: ({ client, way, error }) =>
+      isSse(way) && client === 'rust' && /no client|nothing printed/.test(error)
   },
   {
     text: 'The SDK’s client for HTTP+SSE does not answer requests of the server.',
-    covers: ({ peer, way, step, error }) =>
-      isSse(way) && peer.title.includes('mcp-go') && questions.includes(step) && error === 'timeout'
+    covers: ({ client, way, step, error }) =>
+      isSse(way) && client === 'mcp-go' && questions.includes(step) && error === 'timeout'
   },
   {
     text:
       'The SDK’s client resolves the path of the messages against the host, so it loses ' +
       '`/servers/NAME`: “there is nothing at "/messages/"”.',
-    covers: ({ peer, way, error }) =>
-      way.title === 'named `/sse`' &&
-      peer.title.includes('Java') &&
-      error.includes('there is nothing at')
+    covers: ({ client, way, error }) =>
+      way.title === 'named `/sse`' && client === 'java' && error.includes('there is nothing at')
   },
   {
-    text: 'The SDK’s server does not know `subscriptions/listen`: “Method not found”.',
-    covers: ({ peer, way, step, error }) =>
+    text: 'The server of FastMCP does not know `subscriptions/listen`: “Method not found”.',
+    covers: ({ server, way, step, error }) =>
       way.era === 'modern' &&
       step === 'changes' &&
-      peer.title.includes('FastMCP') &&
-      error.includes('Method not found')
+      server === 'fastmcp' &&
+      /method not found|no notification/i.test(error)
   },
   {
     text:
-      'The SDK’s server keeps one subscription for each connection. On stdio all clients of the ' +
-      'proxy share the connection, and the proxy subscribes too.',
-    covers: ({ peer, way, step, error }) =>
-      way.title === '2026-07-28, `/mcp`' &&
-      step === 'changes' &&
-      peer.title.includes('Go SDK') &&
-      error === 'no notification'
+      'On stdio, the server of the Go SDK knows one subscription, and all clients of the proxy ' +
+      'share the connection. The proxy subscribes too.',
+    covers: ({ server, way, step, error }) =>
+      isModernStdio(way) && step === 'changes' && server === 'go' && isLate(error)
   },
   {
-    text: 'On stdio, the SDK’s server sends changes without the id of the subscription.',
-    covers: ({ peer, way, step, error }) =>
-      way.title === '2026-07-28, `/mcp`' &&
-      step === 'changes' &&
-      peer.title.includes('mcp-go') &&
-      error === 'no notification'
+    text: 'On stdio, the server of mcp-go sends changes without the id of the subscription.',
+    covers: ({ server, way, step, error }) =>
+      isModernStdio(way) && step === 'changes' && server === 'mcp-go' && isLate(error)
+  },
+  {
+    text:
+      'The client of the Go SDK does not take the server’s question for roots, which has no ' +
+      '`params`: “unexpected end of JSON input”.',
+    covers: ({ client, step, error }) =>
+      client === 'go' && step === 'roots' && error.includes('unexpected end of JSON input')
   }
 ]

@@ -10,7 +10,7 @@ import type { Peer } from './peers.ts'
 import { noModern, reasons } from './reasons.ts'
 import { readme, render, rowsOf, tableIn, withTable } from './table.ts'
 import type { Cell, Row } from './table.ts'
-import { others, steps, ways } from './ways.ts'
+import { otherTitle, steps, waysOf } from './ways.ts'
 import type { Way } from './ways.ts'
 
 const [build = '', ...words] = process.argv.slice(2)
@@ -22,7 +22,7 @@ const chosen = built.filter(
   ({ title }) => names.length === 0 || names.some((name) => title.includes(name))
 )
 const complete = built.length === all.length
-const columns = [...ways, others(built)]
+const columns = waysOf(built)
 const titleOf = ({ title, version }: Peer): string => `${title} ${version}`
 const before = tableIn(readFileSync(readme, 'utf8'))
 const old = new Map(rowsOf(before).map((row) => [row.title, row]))
@@ -35,23 +35,29 @@ async function cellOf(peer: Peer, way: Way, again = false): Promise<Cell> {
   if (way.era === 'modern' && !peer.modern) return { text: '—', reasons: [noModern] }
   const failures = await way
     .converse(peer)
-    .catch((error: unknown) => new Map(steps.map((step) => [step, String(error)])))
+    .catch((error: unknown) =>
+      steps.map((step) => ({ step, error: String(error), server: peer.name }))
+    )
   const texts = new Set<string>()
-  for (const [step, error] of failures) {
-    const reason = reasons.find(({ covers }) => covers({ peer, way, step, error }))
+  for (const { step, error, server } of failures) {
+    const about = { client: peer.name, server, way, step, error }
+    const reason = reasons.find(({ covers }) => covers(about))
     if (reason !== undefined) {
       texts.add(reason.text)
       continue
     }
-    console.log(`${titleOf(peer)}, ${way.title}: ${step}: ${error}${again ? '' : ' (tried again)'}`)
+    const where = `${titleOf(peer)}, ${way.era} ${way.title}, server of ${server}`
+    console.log(`${where}: ${step}: ${error}${again ? '' : ' (tried again)'}`)
     if (!again) return cellOf(peer, way, true)
     unexplained++
     texts.add('unknown')
   }
   for (const text of texts) usedReasons.add(text)
-  const failed = [...failures.keys()]
+  const failed = failures.map(({ step, server }) =>
+    server === peer.name ? step : `${step} with ${server}`
+  )
   const worked = failed.length === 0 ? 'all' : `all but ${failed.join(', ')}`
-  return { text: failures.has('connect') ? '—' : worked, reasons: [...texts] }
+  return { text: failed.includes('connect') ? '—' : worked, reasons: [...texts] }
 }
 
 async function rowOf(peer: Peer): Promise<Row> {
@@ -59,7 +65,7 @@ async function rowOf(peer: Peer): Promise<Row> {
   const row: Row = { title, cells: [] }
   for (const [i, way] of columns.entries()) {
     // Without all servers, the column of the others would not be complete.
-    const kept = way.title === 'other servers' && !complete ? old.get(title)?.cells[i] : undefined
+    const kept = way.title === otherTitle && !complete ? old.get(title)?.cells[i] : undefined
     row.cells.push(kept ?? (await cellOf(peer, way)))
   }
   console.log(`${title}: ${row.cells.map(({ text }) => text).join(' | ')}`)
@@ -80,10 +86,7 @@ const kept = (peer: Peer): Row[] => {
   const row = rows.get(titleOf(peer)) ?? old.get(titleOf(peer))
   return row === undefined ? [] : [row]
 }
-const table = await render(
-  columns.map(({ title }) => title),
-  all.flatMap(kept)
-)
+const table = await render(columns, all.flatMap(kept))
 
 if (chosen.length === all.length) {
   for (const { text } of reasons) {

@@ -1,14 +1,16 @@
-// The table of results in README.md, between its two markers: one row for each SDK, one column for each
-// way, and a numbered list of the reasons for what did not work.
+// The results in README.md, between its two markers: a table for each era, with a row for each SDK and a
+// column for each way, and a numbered list of the reasons for what did not work.
 
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { format, resolveConfig } from 'prettier'
+import type { Way } from './ways.ts'
 
 export const readme = fileURLToPath(new URL('../../README.md', import.meta.url))
 
 const begin = '<!-- polyglot:begin -->'
 const end = '<!-- polyglot:end -->'
+
+const headings = { legacy: 'opened with `initialize`', modern: '2026-07-28' }
 
 export interface Cell {
   /** What worked. */
@@ -21,20 +23,22 @@ export interface Row {
   cells: Cell[]
 }
 
-export async function render(columns: string[], rows: Row[]): Promise<string> {
+export async function render(ways: Way[], rows: Row[]): Promise<string> {
   const notes = [...new Set(rows.flatMap(({ cells }) => cells.flatMap(({ reasons }) => reasons)))]
-  const numbers = (cell: Cell): string =>
-    cell.reasons.map((reason) => ` (${notes.indexOf(reason) + 1})`).join('')
+  const numbers = ({ reasons }: Cell): string =>
+    reasons.map((reason) => ` (${notes.indexOf(reason) + 1})`).join('')
   const line = (cells: string[]): string => `| ${cells.join(' | ')} |`
-  const text = [
-    line(['', ...columns]),
-    line(['', ...columns].map(() => '---')),
-    ...rows.map(({ title, cells }) =>
-      line([title, ...cells.map((cell) => cell.text + numbers(cell))])
-    ),
-    '',
-    ...notes.map((note, i) => `${i + 1}. ${note}`)
-  ].join('\n')
+  const tables = Object.entries(headings).map(([era, heading]) => {
+    const columns = [...ways.keys()].filter((i) => ways[i]?.era === era)
+    const head = [heading, ...columns.map((i) => ways[i]?.title ?? '')]
+    const body = rows.map(({ title, cells }) => {
+      const found = columns.map((i) => cells[i] as Cell)
+      return line([title, ...found.map((cell) => cell.text + numbers(cell))])
+    })
+    return [line(head), line(head.map(() => '---')), ...body, ''].join('\n')
+  })
+  const list = notes.map((note, i) => `${i + 1}. ${note}`).join('\n')
+  const text = [...tables, list].join('\n')
   return format(text, { ...(await resolveConfig(readme)), parser: 'markdown' })
 }
 
@@ -55,24 +59,17 @@ function range(text: string): [number, number] {
   return [from + begin.length, to]
 }
 
-/** Reads the rows of a table that `render` has made. */
-export function rowsOf(table: string): Row[] {
-  const notes = new Map(
-    [...table.matchAll(/^(\d+)\. ([^]*?)(?=\n\d+\. |\n*$(?![^]))/gm)].map(
-      ([, number, note = '']) => [number, note.replace(/\s+/g, ' ').trim()]
-    )
-  )
-  const lines = table.split('\n').filter((line) => line.startsWith('|'))
-  return lines.slice(2).map((line) => {
-    const [title = '', ...cells] = line.split('|').slice(1, -1)
-    return {
-      title: title.trim(),
-      cells: cells.map((cell) => ({
-        text: cell.replace(/ \(\d+\)/g, '').trim(),
-        reasons: [...cell.matchAll(/ \((\d+)\)/g)].map(([, number]) => notes.get(number) ?? '')
-      }))
-    }
+/** Reads the rows from what `render` has made. */
+export function rowsOf(text: string): Row[] {
+  const notes = [...text.matchAll(/^\d+\. (.*)$/gm)].map(([, note = '']) => note)
+  const cellOf = (cell: string): Cell => ({
+    text: cell.replace(/ \(\d+\)/g, '').trim(),
+    reasons: [...cell.matchAll(/ \((\d+)\)/g)].map(([, number]) => notes[Number(number) - 1] ?? '')
   })
+  const rows = new Map<string, Cell[]>()
+  for (const [, title = '', rest = ''] of text.matchAll(/^\| (\[.*?)\|(.*)\|$/gm)) {
+    const cells = rest.split('|').map(cellOf)
+    rows.set(title.trim(), [...(rows.get(title.trim()) ?? []), ...cells])
+  }
+  return [...rows].map(([title, cells]) => ({ title, cells }))
 }
-
-export const tableOfReadme = (): string => tableIn(readFileSync(readme, 'utf8'))

@@ -10,11 +10,18 @@ type Era = 'legacy' | 'modern'
 export interface Way {
   title: string
   era: Era
-  converse(peer: Peer): Promise<Failures>
+  converse(peer: Peer): Promise<Failure[]>
 }
 
-/** The steps that failed → the error. */
-export type Failures = Map<string, string>
+/** A step that did not give what it has to. */
+export interface Failure {
+  step: string
+  error: string
+  /** The name of the SDK whose server it was. */
+  server: string
+}
+
+export const otherTitle = 'other servers'
 
 const tools = 'echo,elicit,grow,progress,roots,sample'
 
@@ -43,7 +50,11 @@ interface Line {
 }
 
 /** Runs a client to its end, and compares what it prints with what is expected. */
-async function converse({ command }: Peer, era: Era, ...way: string[]): Promise<Failures> {
+async function converse(
+  { command, name: server }: Peer,
+  era: Era,
+  ...way: string[]
+): Promise<Failure[]> {
   const client = start([...command, 'client', era, ...way])
   const code = await ending(client, 60_000)
   const { stdout, stderr } = client.output
@@ -51,22 +62,22 @@ async function converse({ command }: Peer, era: Era, ...way: string[]): Promise<
   const got = new Map(
     lines.map((line) => JSON.parse(line) as Line).map((line) => [line.step, line])
   )
-  const failures: Failures = new Map()
+  const failures: Failure[] = []
   for (const [step, pattern] of Object.entries(expected)) {
     const { result, error } = got.get(step) ?? {}
     const right = step === 'connect' ? revisions[era] : pattern
     if (result !== undefined && right.test(result)) continue
-    failures.set(step, error ?? result ?? (stderr.trim().split('\n').at(-1) || 'nothing printed'))
+    const text = error ?? result ?? (stderr.trim().split('\n').at(-1) || 'nothing printed')
+    failures.push({ step, error: text, server })
   }
-  if (code !== 0 && !failures.has('end')) {
-    failures.set('end', code === undefined ? 'the client does not exit' : `exit code ${code}`)
-  }
+  const error = code === undefined ? 'the client does not exit' : `exit code ${code}`
+  if (code !== 0) addEnd(failures, server, error)
   return failures
 }
 
-/** Adds a failure of the step `end` if a process does not end well. */
-async function checkEnd(failures: Failures, ended: Promise<boolean>, text: string): Promise<void> {
-  if (!(await ended) && !failures.has('end')) failures.set('end', text)
+/** Adds a failure of the step `end`, unless there is one. */
+function addEnd(failures: Failure[], server: string, error: string): void {
+  if (!failures.some(({ step }) => step === 'end')) failures.push({ step: 'end', error, server })
 }
 
 /** Server mode. Between its sessions, a proxy without `--shared` or `--stateless` has no process. */
@@ -78,12 +89,12 @@ function serverMode(title: string, era: Era, path: string, options: string[] = [
       const words = [...peer.command, 'server']
       const named = path.startsWith('/servers/')
       const server = named ? ['--named-server', 'polyglot', quoted(words)] : ['--', ...words]
-      return withProxy([...options, ...server], async (running, origin) => {
+      return withProxy(peer.name, [...options, ...server], async (running, origin) => {
         const kind = path.endsWith('/sse') ? 'sse' : 'http'
         const failures = await converse(peer, era, kind, `${origin}${path}`)
         if (options.length === 0 && era === 'legacy') {
-          const gone = until(() => !hasChildren(running), 10_000)
-          await checkEnd(failures, gone, 'the server process does not end')
+          const gone = await until(() => !hasChildren(running), 10_000)
+          if (!gone) addEnd(failures, peer.name, 'the server process does not end')
         }
         return failures
       })
@@ -94,35 +105,36 @@ function serverMode(title: string, era: Era, path: string, options: string[] = [
 const quoted = (words: string[]): string => words.map((word) => `'${word}'`).join(' ')
 
 async function withProxy(
+  name: string,
   words: string[],
-  use: (running: Running, origin: string) => Promise<Failures>
-): Promise<Failures> {
+  use: (running: Running, origin: string) => Promise<Failure[]>
+): Promise<Failure[]> {
   const server = await serve(words)
   const failures = await use(server, server.origin)
-  const code = stop(server).then((code) => code === 0)
-  await checkEnd(failures, code, 'the proxy does not exit with 0')
+  if ((await stop(server)) !== 0) addEnd(failures, name, 'the proxy does not exit with 0')
   return failures
 }
 
-/** Server mode with the servers of the other SDKs. A failure is that of the first server with one. */
-export function others(all: Peer[]): Way {
+/** Server mode with the servers of the other SDKs. */
+function otherServers(era: Era, all: Peer[]): Way {
   return {
-    title: 'other servers',
-    era: 'legacy',
+    title: otherTitle,
+    era,
     async converse(peer) {
-      const foreign = all.filter(({ name }) => name !== peer.name)
+      const foreign = all.filter(
+        ({ name, modern }) => name !== peer.name && (modern || era === 'legacy')
+      )
       const words = foreign.flatMap(({ name, command }) => [
         '--named-server',
         name,
         quoted([...command, 'server'])
       ])
-      return withProxy(words, async (_, origin) => {
-        const failures: Failures = new Map()
+      return withProxy(peer.name, words, async (_, origin) => {
+        const failures: Failure[] = []
         for (const { name } of foreign) {
-          const found = await converse(peer, 'legacy', 'http', `${origin}/servers/${name}/mcp`)
-          for (const [step, error] of found) {
-            if (!failures.has(step)) failures.set(step, `${name}: ${error}`)
-          }
+          const url = `${origin}/servers/${name}/mcp`
+          const found = await converse(peer, era, 'http', url)
+          failures.push(...found.map((failure) => ({ ...failure, server: name })))
         }
         return failures
       })
@@ -145,25 +157,33 @@ function clientMode(title: string, era: Era): Way {
 }
 
 /** Client mode, to server mode. */
-const bothModes: Way = {
-  title: 'both modes',
-  era: 'legacy',
-  async converse(peer) {
-    return withProxy(['--', ...peer.command, 'server'], (_, origin) =>
-      converse(peer, 'legacy', 'stdio', ...proxy, `${origin}/mcp`)
-    )
+function bothModes(era: Era): Way {
+  return {
+    title: 'both modes',
+    era,
+    converse: (peer) =>
+      withProxy(peer.name, ['--', ...peer.command, 'server'], (_, origin) =>
+        converse(peer, era, 'stdio', ...proxy, `${origin}/mcp`)
+      )
   }
 }
 
-export const ways: Way[] = [
-  serverMode('`/mcp`', 'legacy', '/mcp'),
-  serverMode('`/sse`', 'legacy', '/sse'),
-  serverMode('named `/mcp`', 'legacy', '/servers/polyglot/mcp'),
-  serverMode('named `/sse`', 'legacy', '/servers/polyglot/sse'),
-  clientMode('client mode', 'legacy'),
-  bothModes,
-  serverMode('`--shared`', 'legacy', '/mcp', ['--shared']),
-  serverMode('`--stateless`', 'legacy', '/mcp', ['--stateless']),
-  serverMode('2026-07-28, `/mcp`', 'modern', '/mcp'),
-  clientMode('2026-07-28, client mode', 'modern')
-]
+/** Returns the ways in the order of the columns: those of the legacy era, then the others. */
+export function waysOf(all: Peer[]): Way[] {
+  return [
+    serverMode('`/mcp`', 'legacy', '/mcp'),
+    serverMode('`/sse`', 'legacy', '/sse'),
+    serverMode('named `/mcp`', 'legacy', '/servers/polyglot/mcp'),
+    serverMode('named `/sse`', 'legacy', '/servers/polyglot/sse'),
+    clientMode('client mode', 'legacy'),
+    bothModes('legacy'),
+    serverMode('`--shared`', 'legacy', '/mcp', ['--shared']),
+    serverMode('`--stateless`', 'legacy', '/mcp', ['--stateless']),
+    otherServers('legacy', all),
+    serverMode('`/mcp`', 'modern', '/mcp'),
+    serverMode('named `/mcp`', 'modern', '/servers/polyglot/mcp'),
+    clientMode('client mode', 'modern'),
+    bothModes('modern'),
+    otherServers('modern', all)
+  ]
+}
