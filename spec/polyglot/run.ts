@@ -61,6 +61,7 @@ async function cellOf(peer: Peer, way: Way, again = false): Promise<Cell> {
 }
 
 async function rowOf(peer: Peer): Promise<Row> {
+  const start = Date.now()
   const title = titleOf(peer)
   const row: Row = { title, cells: [] }
   for (const [i, way] of columns.entries()) {
@@ -68,7 +69,8 @@ async function rowOf(peer: Peer): Promise<Row> {
     const kept = way.title === otherTitle && !complete ? old.get(title)?.cells[i] : undefined
     row.cells.push(kept ?? (await cellOf(peer, way)))
   }
-  console.log(`${title}: ${row.cells.map(({ text }) => text).join(' | ')}`)
+  const seconds = Math.round((Date.now() - start) / 1000)
+  console.log(`${peer.name} (${seconds} s): ${row.cells.map(({ text }) => text).join(' | ')}`)
   return row
 }
 

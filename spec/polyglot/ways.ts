@@ -181,7 +181,6 @@ export function waysOf(all: Peer[]): Way[] {
     serverMode('`--stateless`', 'legacy', '/mcp', ['--stateless']),
     otherServers('legacy', all),
     serverMode('`/mcp`', 'modern', '/mcp'),
-    serverMode('named `/mcp`', 'modern', '/servers/polyglot/mcp'),
     clientMode('client mode', 'modern'),
     bothModes('modern'),
     otherServers('modern', all)
