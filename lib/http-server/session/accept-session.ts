@@ -19,6 +19,7 @@ import type { LimitOptions, Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import { idAt } from '../../message/frame.ts'
 import type { Frame } from '../../message/frame.ts'
+import { jsonOf } from '../../message/id.ts'
 import { errorFrame } from '../../message/refusal.ts'
 import { headerNames } from '../../protocol/headers.ts'
 import type { Id } from '../../protocol/json-rpc.ts'
@@ -110,7 +111,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     }
     const duplicate = requests.find(({ id }) => this.#posts.withId(id as Id)) ?? findTwin(requests)
     if (duplicate !== undefined) {
-      const id = JSON.stringify(duplicate.id)
+      const id = jsonOf(duplicate.id)
       throw new ProxyError('ERR_REQUEST', `a request with the id ${id} is in flight`)
     }
     if (requests.length > 0) {
@@ -229,7 +230,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     const post = this.#posts.withId(frame.id as Id)
     if (post === undefined) {
       // The client has cancelled the request, or has closed the connection and cannot resume.
-      this.log.debug(`dropped a response to no pending request (id ${frame.id})`)
+      this.log.debug(`dropped a response to no pending request (id ${jsonOf(frame.id)})`)
       return callback?.()
     }
     if (frame.id === this.#initializeId) this.#onInitialized(frame)
