@@ -9,6 +9,7 @@ import { addAbortSignal } from 'node:stream'
 import { describe, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Frame } from '../message/frame.ts'
+import { jsonOf } from '../message/id.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import { errorFrame } from '../message/refusal.ts'
 import type { Id } from '../protocol/json-rpc.ts'
@@ -104,9 +105,10 @@ export class SseTransport extends Transport implements EventsOwner, GetOwner {
     void this.client.destroy().then(() => callback(error))
   }
 
-  deliver(frame: Frame): void {
+  deliver(received: Frame): void {
+    const frame = this.#pending.match(received)
     if (this.#pending.isStray(frame)) {
-      this.log.debug(`dropped a response to no pending request (id ${frame.id})`)
+      this.log.debug(`dropped a response to no pending request (id ${jsonOf(frame.id)})`)
       return
     }
     if (!this.push(frame)) this.client.pause()

@@ -18,6 +18,8 @@ import { warnOnce } from '../log.ts'
 import type { Log } from '../log.ts'
 import { idAt } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
+import { jsonOf } from '../message/id.ts'
+import { IdMap } from '../message/id-map.ts'
 import { errorFrame } from '../message/refusal.ts'
 import { checkInitializeResult } from '../message/schemas.ts'
 import { headerNames } from '../protocol/headers.ts'
@@ -48,7 +50,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   readonly connectTimeout: number
   readonly #owner: HttpPartOwner
   /** Requests without a response, by id. The server may send the response on any stream. */
-  readonly #calls = new Map<Id, Post>()
+  readonly #calls = new IdMap<Post>()
   readonly #posts = new Set<Post>()
   readonly #sendWindow: SendWindow
   #sentRequest = false
@@ -142,7 +144,8 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     return this.sessionHeaders
   }
 
-  deliver(frame: Frame): void {
+  deliver(received: Frame): void {
+    const frame = this.#calls.match(received)
     const { kind, id } = frame
     if (kind === 'response' && id !== undefined) this.#onResponse(frame, id)
     else this.#owner.pass(frame)
@@ -233,7 +236,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   #onResponse(response: Frame, id: Id): void {
     const post = this.#calls.get(id)
     if (post === undefined) {
-      this.log.debug(`dropped a response to no pending request (id ${id})`)
+      this.log.debug(`dropped a response to no pending request (id ${jsonOf(id)})`)
       return
     }
     this.#calls.delete(id)

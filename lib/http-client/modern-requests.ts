@@ -12,6 +12,8 @@ import type { ProxyError } from '../errors.ts'
 import { stringAt, valueText } from '../json/find-value.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
+import { jsonOf } from '../message/id.ts'
+import { IdMap } from '../message/id-map.ts'
 import { parseFrame } from '../message/parse-frame.ts'
 import { errorFrame } from '../message/refusal.ts'
 import { errorCodes } from '../protocol/error-codes.ts'
@@ -42,7 +44,7 @@ export class ModernRequests implements HttpPart, PostOwner {
   readonly #owner: HttpPartOwner
   readonly #tools: ToolList
   /** Requests without a response, by id: requests of the client and of the proxy itself. */
-  readonly #calls = new Map<Id, Post>()
+  readonly #calls = new IdMap<Post>()
   readonly #sendWindow: SendWindow
   /** For each request of the proxy itself, by id: the callback that gets its response. */
   readonly #ownCalls = new Map<Id, (response: Frame) => void>()
@@ -96,11 +98,12 @@ export class ModernRequests implements HttpPart, PostOwner {
     return mirrorHeaders(frame.members(mirroredMembers(params)), params)
   }
 
-  deliver(frame: Frame): void {
+  deliver(received: Frame): void {
+    const frame = this.#calls.match(received)
     const post = frame.kind === 'response' ? this.#calls.get(frame.id as Id) : undefined
     if (post === undefined) {
       if (frame.kind !== 'response' || frame.id === undefined) this.#owner.pass(frame)
-      else this.log.debug(`dropped a response to no pending request (id ${frame.id})`)
+      else this.log.debug(`dropped a response to no pending request (id ${jsonOf(frame.id)})`)
       return
     }
     const id = post.frame.id as Id

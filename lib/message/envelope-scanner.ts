@@ -6,6 +6,7 @@ import { COLON, OPEN_BRACE, OPEN_BRACKET } from '../json/bytes.ts'
 import { IncrementalWalker } from '../json/incremental-walker.ts'
 import { skipBlank } from '../json/walker.ts'
 import type { Envelope } from './envelope.ts'
+import { idOf } from './id.ts'
 
 /** The longest name or value that the scanner keeps, in bytes. It ignores longer ones. */
 const maxToken = 1024
@@ -44,7 +45,7 @@ export class EnvelopeScanner {
   envelope(): Envelope | undefined {
     const id = this.#members.get('id')
     const method = this.#members.get('method')
-    const hasId = typeof id === 'string' || typeof id === 'number'
+    const hasId = typeof id === 'string' || typeof id === 'number' || typeof id === 'bigint'
     if (typeof method === 'string') {
       return hasId ? { kind: 'request', id, method } : { kind: 'notification', method }
     }
@@ -79,7 +80,9 @@ export class EnvelopeScanner {
     this.#tokenSize = 0
     if (size > maxToken) return undefined
     try {
-      return JSON.parse(this.#token.toString('utf8', 0, size))
+      const text = this.#token.toString('utf8', 0, size)
+      const value: unknown = JSON.parse(text)
+      return typeof value === 'number' ? idOf(text.trim()) : value
     } catch {
       return undefined
     }

@@ -4,6 +4,8 @@ import type { ProxyError } from '../errors.ts'
 import type { Id, Message } from '../protocol/json-rpc.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
+import { paths } from '../protocol/paths.ts'
+import { exactId, exactToken } from './id.ts'
 
 export interface Envelope {
   readonly kind: 'request' | 'notification' | 'response'
@@ -20,16 +22,24 @@ export interface Envelope {
   readonly failure?: ProxyError | undefined
 }
 
-export function envelopeOf(message: Message): Envelope {
-  const id = message.id ?? undefined
+/**
+ * @param bytes the message as JSON, without white space round it. Absent if the id and the token in
+ *   `message` are exact already
+ * @param text the decoded bytes, if the caller has decoded them
+ */
+export function envelopeOf(message: Message, bytes?: Buffer, text?: string): Envelope {
+  let id = message.id ?? undefined
+  if (id !== undefined && bytes !== undefined) id = exactId(id, bytes, text)
   const { method, params } = message
   if (method === undefined) return { kind: 'response', id, errorCode: message.error?.code }
   const protocolVersion = versionIn(params?._meta)
   if (id === undefined) {
-    const progressToken = method === methods.progress ? tokenIn(params) : undefined
+    const progressToken =
+      method === methods.progress ? tokenIn(params, bytes, paths.progressToken) : undefined
     return { kind: 'notification', method, progressToken, protocolVersion }
   }
-  return { kind: 'request', id, method, progressToken: tokenIn(params?._meta), protocolVersion }
+  const progressToken = tokenIn(params?._meta, bytes, paths.requestToken)
+  return { kind: 'request', id, method, progressToken, protocolVersion }
 }
 
 function versionIn(meta: unknown): string | undefined {
@@ -38,8 +48,13 @@ function versionIn(meta: unknown): string | undefined {
   return typeof version === 'string' ? version : undefined
 }
 
-function tokenIn(holder: unknown): Id | undefined {
+function tokenIn(
+  holder: unknown,
+  bytes: Buffer | undefined,
+  path: readonly string[]
+): Id | undefined {
   if (typeof holder !== 'object' || holder === null) return undefined
   const token = (holder as Record<string, unknown>).progressToken
-  return typeof token === 'string' || typeof token === 'number' ? token : undefined
+  if (typeof token !== 'string' && typeof token !== 'number') return undefined
+  return bytes === undefined ? token : exactToken(token, bytes, path)
 }

@@ -3,12 +3,14 @@
 // unchanged.
 
 import { ProxyError } from '../errors.ts'
-import { scalarAt } from '../json/find-value.ts'
 import { pick } from '../json/pick.ts'
 import type { Shape } from '../json/pick.ts'
+import { splice } from '../json/splice.ts'
 import type { Id, Message } from '../protocol/json-rpc.ts'
+import { paths } from '../protocol/paths.ts'
 import { envelopeOf } from './envelope.ts'
 import type { Envelope } from './envelope.ts'
+import { idIn, jsonOf } from './id.ts'
 
 /** The largest message that the proxy parses as a whole, in bytes. */
 const maxRead = 1024 * 1024
@@ -82,13 +84,16 @@ export class Frame implements Envelope {
   }
 }
 
-/** Reads the request id or progress token at `path`. Returns undefined if there is none. */
-export function idAt(frame: Frame, path: readonly string[]): Id | undefined {
-  const value = scalarAt(frame.bytes, path)
-  return typeof value === 'string' || typeof value === 'number' ? value : undefined
-}
+/** Reads the request id at `path`. Returns undefined if there is none. */
+export const idAt = (frame: Frame, path: readonly string[]): Id | undefined =>
+  idIn(frame.bytes, path)
 
 /** Makes a frame from a message that the proxy itself writes. */
 export function makeFrame(message: Message): Frame {
+  if (typeof message.id === 'bigint') return withId(makeFrame({ ...message, id: 0 }), message.id)
   return new Frame(Buffer.from(JSON.stringify(message)), envelopeOf(message))
 }
+
+/** Returns a copy of a request or response with another id. */
+export const withId = (frame: Frame, id: Id): Frame =>
+  frame.withBytes(splice(frame.bytes, [{ path: paths.id, text: jsonOf(id) }]), id)

@@ -24,11 +24,13 @@ import { isEnvelope } from './schemas.ts'
  *   `ERR_FRAME_ENVELOPE` if they are not a JSON-RPC 2.0 message that MCP allows
  */
 export function parseFrame(bytes: Buffer, text?: string): Frame {
-  const message = bytes.length < large ? parse(text ?? decode(bytes)) : parseLarge(bytes)
-  if (!isEnvelope(message)) throw new EnvelopeError(message)
+  if (bytes.length < large) text ??= decode(bytes)
+  else text = undefined
+  const message = text === undefined ? parseLarge(bytes) : parse(text)
+  if (!isEnvelope(message)) throw new EnvelopeError(message, bytes)
   const object = trim(bytes)
   removeLineBreaks(object)
-  return new Frame(object, envelopeOf(message as Message))
+  return new Frame(object, envelopeOf(message as Message, object, text))
 }
 
 // Removes the white space round an object. Some peers accept no white space after a message.

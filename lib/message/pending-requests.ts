@@ -5,9 +5,10 @@ import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
 import { idAt } from './frame.ts'
 import type { Frame } from './frame.ts'
+import { IdMap } from './id-map.ts'
 
 export class PendingRequests {
-  readonly #ids = new Set<Id>()
+  readonly #ids = new IdMap<true>()
   #whenSettled: (() => void) | undefined
 
   get size(): number {
@@ -18,7 +19,7 @@ export class PendingRequests {
    * Call this for each sent frame. A request becomes pending. A cancellation removes its request.
    */
   sent(frame: Frame): void {
-    if (frame.kind === 'request') this.#ids.add(frame.id as Id)
+    if (frame.kind === 'request') this.#ids.set(frame.id as Id, true)
     else if (frame.method === methods.cancelled) {
       const id = idAt(frame, paths.cancelledId)
       if (id !== undefined) this.#settle(id)
@@ -33,6 +34,11 @@ export class PendingRequests {
     return frame.kind === 'response' && frame.id !== undefined && this.#settle(frame.id)
   }
 
+  /** Returns a response with the id of its request. Returns other frames unchanged. */
+  match(frame: Frame): Frame {
+    return this.#ids.match(frame)
+  }
+
   /** Returns whether the frame is a response, but to no pending request. */
   isStray({ kind, id }: Frame): boolean {
     return kind === 'response' && id !== undefined && !this.#ids.has(id)
@@ -40,7 +46,7 @@ export class PendingRequests {
 
   /** Returns a copy of the ids of the pending requests. */
   get ids(): Id[] {
-    return [...this.#ids]
+    return [...this.#ids.keys()]
   }
 
   has(id: Id): boolean {

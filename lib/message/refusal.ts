@@ -5,8 +5,10 @@ import { describe, ProxyError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import type { Id } from '../protocol/json-rpc.ts'
+import { paths } from '../protocol/paths.ts'
 import type { Envelope } from './envelope.ts'
 import { Frame, makeFrame } from './frame.ts'
+import { idIn } from './id.ts'
 
 /** The error for a message that the proxy cannot forward, with its envelope if that is readable. */
 export class RefusedError extends ProxyError {
@@ -20,19 +22,20 @@ export class RefusedError extends ProxyError {
 
 /** The error for valid JSON that is not a JSON-RPC message. */
 export class EnvelopeError extends RefusedError {
-  constructor(message: unknown) {
+  /** @param bytes the message as JSON. Without it, the id of `message` must be exact */
+  constructor(message: unknown, bytes?: Buffer) {
     super(
       'ERR_FRAME_ENVELOPE',
       'the message is not a JSON-RPC 2.0 request, notification or response',
-      envelopeIn(message)
+      envelopeIn(message, bytes)
     )
   }
 }
 
-function envelopeIn(message: unknown): Envelope | undefined {
+function envelopeIn(message: unknown, bytes?: Buffer): Envelope | undefined {
   if (typeof message !== 'object' || message === null || !('id' in message)) return undefined
-  const { id } = message
-  if (typeof id !== 'string' && typeof id !== 'number') return undefined
+  const id = typeof message.id === 'number' && bytes ? idIn(bytes, paths.id) : message.id
+  if (typeof id !== 'string' && typeof id !== 'number' && typeof id !== 'bigint') return undefined
   return { kind: 'result' in message || 'error' in message ? 'response' : 'request', id }
 }
 

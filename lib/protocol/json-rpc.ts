@@ -8,8 +8,11 @@ export const jsonRpcVersion = '2.0'
  */
 export const completeResult = 'complete'
 
-/** The id of a request. Its response has the same id. MCP forbids null. */
-export type Id = string | number
+/**
+ * The id of a request. Its response has the same id. MCP forbids null. A number that JavaScript
+ * would write in another way is a bigint that encodes its text (see message/id.ts).
+ */
+export type Id = string | number | bigint
 
 /** A parsed message of any kind. */
 export interface Message {

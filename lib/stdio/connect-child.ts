@@ -10,6 +10,7 @@ import { limits } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
+import { jsonOf } from '../message/id.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import { refuse } from '../message/refusal.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
@@ -173,9 +174,10 @@ export class ChildTransport extends Transport {
     this.#lines?.write(response)
   }
 
-  readonly #onFrame = (frame: Frame): void => {
+  readonly #onFrame = (received: Frame): void => {
+    const frame = this.#pending.match(received)
     if (this.#pending.isStray(frame)) {
-      this.log.debug(`dropped a response to no pending request (id ${frame.id})`)
+      this.log.debug(`dropped a response to no pending request (id ${jsonOf(frame.id)})`)
       return
     }
     this.#pending.answered(frame)

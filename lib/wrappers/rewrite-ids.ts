@@ -10,6 +10,7 @@ import type { Span } from '../json/find-value.ts'
 import { splice, spliceAt } from '../json/splice.ts'
 import type { Replacement } from '../json/splice.ts'
 import type { Frame } from '../message/frame.ts'
+import { byValue, idOf, jsonOf } from '../message/id.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
@@ -118,19 +119,23 @@ export function restoreResponse(frame: Frame, { id: text, method }: SharedCall):
   if (method === methods.listen) {
     replacements.push({ path: paths.endedSubscription, text })
   }
-  return frame.withBytes(splice(frame.bytes, replacements), JSON.parse(text) as Id)
+  return frame.withBytes(splice(frame.bytes, replacements), idOf(text))
 }
 
 /** Returns the notification with `text` as the value at `path`. */
 export function replaceAt(frame: Frame, path: string[], text: string): Frame {
-  const token = path === paths.progressToken ? (JSON.parse(text) as Id) : frame.progressToken
+  const token = path === paths.progressToken ? byValue(idOf(text)) : frame.progressToken
   return frame.withBytes(splice(frame.bytes, [{ path, text }]), undefined, token)
 }
 
 /**
- * The request id at `path` in a server's frame, or NaN if there is none. Some servers turn the
- * number into a string.
+ * The number that the proxy gave a request, from the id of the response. NaN if it is not a number.
+ * Some servers turn the number into a string.
  */
+export const numberOf = (id: Id | undefined): number =>
+  Number(typeof id === 'bigint' ? jsonOf(id) : id)
+
+/** The same for the request id at `path` in a server's frame. */
 export function numberAt(frame: Frame, path: string[]): number {
   const id = scalarAt(frame.bytes, path)
   return typeof id === 'string' || typeof id === 'number' ? Number(id) : NaN

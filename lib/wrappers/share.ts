@@ -21,7 +21,7 @@ import type { Callback } from '../streams/callbacks.ts'
 import { Slots } from '../streams/slots.ts'
 import { Broadcast } from './broadcast.ts'
 import { cancellation } from './cancellation.ts'
-import { numberAt, replaceAt, restoreResponse, SharedCalls } from './rewrite-ids.ts'
+import { numberAt, numberOf, replaceAt, restoreResponse, SharedCalls } from './rewrite-ids.ts'
 import { RoutingMembers } from './routing-members.ts'
 import { nextOwnId } from './secret-ids.ts'
 import { SharedPort } from './shared-port.ts'
@@ -226,7 +226,7 @@ export class SharedServer implements PortOwner {
   }
 
   #onResponse(frame: Frame): void {
-    const call = this.#calls.end(Number(frame.id))
+    const call = this.#calls.end(numberOf(frame.id))
     if (call === undefined) return // the client has cancelled the request or has disconnected
     let response: Frame
     try {

@@ -5,6 +5,7 @@ import { splitArray } from '../../lib/json/split-array.ts'
 import { isBlank } from '../../lib/json/walker.ts'
 import { EnvelopeScanner } from '../../lib/message/envelope-scanner.ts'
 import type { Envelope } from '../../lib/message/envelope.ts'
+import { idOf } from '../../lib/message/id.ts'
 import { cuts } from '../helpers.ts'
 import { deepObject, randomFrom, randomObject } from '../interop/random-json.ts'
 
@@ -24,7 +25,7 @@ t.test('the envelope is found wherever it stands', async (t) => {
   t.strictSame(scan('{"result":{"id":9},"id":"a"}'), { kind: 'response', id: 'a' })
   t.strictSame(scan('{"id":-1.5e0,"error":{"code":1,"data":{"method":"m"}}}'), {
     kind: 'response',
-    id: -1.5
+    id: idOf('-1.5e0')
   })
 })
 

@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import t from 'tap'
 import type { Test } from 'tap'
+import { idOf } from '../../lib/message/id.ts'
 import { describe, ProxyError } from '../../lib/errors.ts'
 import { Frame } from '../../lib/message/frame.ts'
 import type { Message } from '../../lib/protocol/json-rpc.ts'
@@ -64,7 +65,7 @@ t.test("each client's `initialize` gets the server's response, with the client's
     t.strictSame(texts(), [
       `{"jsonrpc":"2.0","id":${id},"result":{"protocolVersion":"2025-11-25", "capabilities":{},"serverInfo":{"name":"s","version":"1"},"big":1.0}}`
     ])
-    t.equal(frames[0]?.id, JSON.parse(id))
+    t.equal(frames[0]?.id, idOf(id))
     await send({ method: 'notifications/initialized' })
   }
   t.strictSame(

@@ -13,6 +13,7 @@ import { elementsOf } from '../../json/split-array.ts'
 import { spliceAt } from '../../json/splice.ts'
 import type { Change } from '../../json/splice.ts'
 import { Frame } from '../../message/frame.ts'
+import { idOf } from '../../message/id.ts'
 import { errorCodes } from '../../protocol/error-codes.ts'
 import { metaKeys } from '../../protocol/meta-keys.ts'
 import { methods } from '../../protocol/methods.ts'
@@ -50,7 +51,7 @@ export function legacyResponse(
 }
 
 function withId(frame: Frame, idText: string): Frame {
-  return frame.withBytes(replace(frame.bytes, paths.id, idText), JSON.parse(idText) as number)
+  return frame.withBytes(replace(frame.bytes, paths.id, idText), idOf(idText))
 }
 
 function replace(bytes: Buffer, path: string[], text: string): Buffer {
