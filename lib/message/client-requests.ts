@@ -16,6 +16,7 @@ import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
 import { idAt } from './frame.ts'
 import type { Frame } from './frame.ts'
+import { jsonOf } from './id.ts'
 
 /** The id or progress token of a client, with its JSON text. */
 interface Original {
@@ -180,5 +181,5 @@ const isLong = (id: Id): boolean => typeof id === 'string' && id.length > maxLen
 /** Says for the log what was dropped: a frame of the server that no client waits for. */
 export const describeDropped = ({ kind, id }: Frame): string =>
   kind === 'response'
-    ? `dropped a response to no pending request (id ${id})`
+    ? `dropped a response to no pending request (id ${jsonOf(id)})`
     : 'dropped the progress of a cancelled request'

@@ -189,8 +189,15 @@ export class ChildTransport extends Transport {
   #onInvalid(error: ProxyError, envelope?: Envelope): void {
     this.log.warn(`${this.#options.command} printed an invalid message: ${describe(error)}`)
     const { back, onward } = refuse(error, envelope)
-    if (back !== undefined) this.#lines?.write(back)
+    if (back !== undefined) this.#answer(back)
     if (onward !== undefined) this.#onFrame(onward)
+  }
+
+  // A child that prints invalid messages and does not read must not fill the memory.
+  #answer(response: Frame): void {
+    this.#lines?.write(response)
+    this.#child?.stdout.pause()
+    this.#lines?.whenRoom(() => this.#child?.stdout.resume())
   }
 
   #start(): PipedChild {

@@ -209,7 +209,7 @@ export class SharedServer implements PortOwner {
       this.#log.error(
         `a ${frame.kind} of a shared server failed: ${describe(internalError(cause))}`
       )
-      if (frame.kind === 'request') server.write(answerTo(frame, errorFrame(0, internalError())))
+      if (frame.kind === 'request') answer(server, answerTo(frame, errorFrame(0, internalError())))
     }
   }
 
@@ -221,7 +221,7 @@ export class SharedServer implements PortOwner {
       const text = 'a shared server cannot send requests to its clients'
       const error = new ProxyError('ERR_METHOD_NOT_FOUND', text)
       const pong = makeFrame({ jsonrpc: jsonRpcVersion, id: 0, result: {} })
-      server.write(answerTo(frame, frame.method === methods.ping ? pong : errorFrame(0, error)))
+      answer(server, answerTo(frame, frame.method === methods.ping ? pong : errorFrame(0, error)))
     }
   }
 
@@ -304,6 +304,12 @@ export class SharedServer implements PortOwner {
     this.#log.debug('dropped a log message: several requests ask for log messages')
     return undefined
   }
+}
+
+/** Sends a response of the proxy. A server that does not read it has to wait with its next frame. */
+function answer(server: Duplex, response: Frame): void {
+  if (server.write(response) || server.isPaused()) return
+  server.pause().once('drain', () => server.resume())
 }
 
 function failureOf(server: Duplex): ProxyError {

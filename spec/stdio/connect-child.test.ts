@@ -262,6 +262,34 @@ t.test('invalid lines on stdout are logged, and nothing else is affected', async
   for (const line of warned) t.match(line, `${process.execPath} printed an invalid message: `)
 })
 
+t.test('a server that prints invalid messages and does not read has to wait', async (t) => {
+  // Each line is a request that is not valid, so it gets an error response.
+  const flood = `const line = '{"jsonrpc":"2.0","id":1,"method":1}\\n'.repeat(1000)
+    let lines = 0
+    const write = () => process.stdout.write(line, () => {
+      process.stderr.write((lines += 1000) + '\\n')
+      setImmediate(write)
+    })
+    write()`
+  const log = new KeptLog()
+  const transport = connect(t, { ...script(flood), log })
+  transport.resume()
+  const count = (): number =>
+    Number(
+      log.lines
+        .filter((line) => /info: \d+$/.test(line))
+        .at(-1)
+        ?.slice(6) ?? 0
+    )
+  let last = -1
+  while (count() !== last) {
+    last = count()
+    await sleep(300)
+  }
+  t.ok(last > 0 && last < 100_000, `the server waits after ${last} lines`)
+  transport.destroy()
+})
+
 t.test('a batch is an invalid message', async (t) => {
   const { transport, frames, ask } = await open(t, misbehaving())
   transport.write(request(2, 'test/batch'))

@@ -332,6 +332,21 @@ t.test('the server can cancel a subscription, and no other request', async (t) =
   )
 })
 
+t.test('a server that sends requests and does not read has to wait', async (t) => {
+  const { server, connect } = shareOne(t)
+  await connect(() => true).send({ method: 'notifications/hello' })
+  server.stop()
+  let isFull = false
+  for (let id = 0; id < 10_000 && !isFull; id++) {
+    server.say({ id, method: 'ping' })
+    isFull = server.readableLength > 20
+    await turn()
+  }
+  t.ok(isFull, 'the proxy stops to read')
+  server.goOn()
+  while (server.readableLength > 0) await turn()
+})
+
 t.test('the server gets a response to `ping`, and an error for its other requests', async (t) => {
   const { server, connect } = shareOne(t)
   await connect(() => true).send({ method: 'notifications/hello' })
