@@ -31,6 +31,11 @@ export class Slots<Item> {
     return number
   }
 
+  /** Returns a number that no item has or gets. */
+  skip(): number {
+    return ++this.#last
+  }
+
   get(number: number): Item | undefined {
     const entry = this.#items[this.#place(number)]
     return entry?.number === number ? entry.item : undefined

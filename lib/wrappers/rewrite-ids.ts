@@ -42,6 +42,11 @@ export class SharedCalls {
   /** The requests in flight that ask for log messages. */
   readonly withLogs = new Set<SharedCall>()
 
+  /** Returns an id for a request of the proxy itself. No other request gets this id. */
+  unusedId(): number {
+    return this.#calls.skip()
+  }
+
   /** Adds a request from a port. Returns the request with the new id and token, for the server. */
   add(port: SharedPort, frame: Frame): Frame {
     const { bytes, method = '', progressToken, protocolVersion } = frame

@@ -58,7 +58,6 @@ export class SharedServer implements PortOwner {
   #starting: Promise<Duplex> | undefined
   /** The server. It is set from the end of `prepare` until the server has closed. */
   #ready: Duplex | undefined
-  #lastId = 0
   #draining = false
 
   /** Don't call this. Call `share`. */
@@ -110,7 +109,7 @@ export class SharedServer implements PortOwner {
 
   /** Sends the proxy's own request and drops the response. Does nothing if no server is ready. */
   sendRequest(method: string, params: Record<string, unknown>): void {
-    const id = `proxy-${++this.#lastId}`
+    const id = this.#calls.unusedId()
     this.#ready?.write(makeFrame({ jsonrpc: jsonRpcVersion, id, method, params }))
   }
 

@@ -18,6 +18,8 @@ t.test('each has a number of its own, from one upwards', async (t) => {
   t.equal(slots.delete(2), undefined)
   t.equal(slots.get(2), undefined)
   t.equal(slots.add('d'), 4, 'no number is given again')
+  t.equal(slots.skip(), 5)
+  t.equal(slots.get(5), undefined, 'a number without an item')
   t.strictSame(slots.all.sort(), ['a', 'c', 'd'])
   t.equal(slots.size, 3)
 })
