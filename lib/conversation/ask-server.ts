@@ -100,13 +100,19 @@ function ignoreErrors(server: Duplex): void {
 export const proxyInfo = { name: 'mcp-proxy', version }
 
 /**
+ * The id of the proxy's first request to a server. Some servers refuse strings. Requests of clients
+ * to a shared server get ids from 1 on, so no request has this id.
+ */
+export const firstId = 0
+
+/**
  * Makes the frames that open the proxy's own session. The proxy names no client capabilities, so
  * the server may send no requests to the proxy, except `ping`.
  */
 export function proxyHandshake(): Frame[] {
   const params = { protocolVersion: latestLegacy, capabilities: {}, clientInfo: proxyInfo }
   return [
-    makeFrame({ jsonrpc: jsonRpcVersion, id: 'mcp-proxy', method: methods.initialize, params }),
+    makeFrame({ jsonrpc: jsonRpcVersion, id: firstId, method: methods.initialize, params }),
     makeFrame({ jsonrpc: jsonRpcVersion, method: methods.initialized })
   ]
 }

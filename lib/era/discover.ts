@@ -3,7 +3,7 @@
 // an error that only modern servers send. A server with another response or no response is legacy.
 
 import type { Duplex } from 'node:stream'
-import { ask, proxyInfo } from '../conversation/ask-server.ts'
+import { ask, firstId, proxyInfo } from '../conversation/ask-server.ts'
 import { ProxyError } from '../errors.ts'
 import type { HttpStatusError } from '../errors.ts'
 import { findValue } from '../json/find-value.ts'
@@ -18,7 +18,7 @@ import { paths } from '../protocol/paths.ts'
 import { modernVersion } from '../protocol/revisions.ts'
 
 /** Makes a request of the modern revision that the proxy itself sends. */
-export function ownRequest(id: string, method: string, params: Record<string, unknown>): Frame {
+export function ownRequest(id: number, method: string, params: Record<string, unknown>): Frame {
   const _meta = {
     [metaKeys.protocolVersion]: modernVersion,
     [metaKeys.clientInfo]: proxyInfo,
@@ -37,7 +37,7 @@ export function ownRequest(id: string, method: string, params: Record<string, un
 export async function discover(server: Duplex, timeout: number): Promise<void> {
   let response: Frame | undefined
   try {
-    response = await ask(server, ownRequest('mcp-proxy', methods.discover, {}), { timeout })
+    response = await ask(server, ownRequest(firstId, methods.discover, {}), { timeout })
   } catch (error) {
     if ((error as ProxyError).code !== 'ERR_TIMEOUT') throw error
   }

@@ -24,6 +24,9 @@ type Book = Map<string, MirroredParam[]>
 
 const none: MirroredParam[] = []
 
+/** The id of the request to `subscriptions/listen`. The requests after it count on. */
+const listenId = 1
+
 export class ToolCache {
   readonly #connect: () => Duplex
   readonly #timeout: number
@@ -55,7 +58,7 @@ export class ToolCache {
   #open(): Promise<Book> {
     const port = this.#connect()
     const notifications = { toolsListChanged: true }
-    const listen = ownRequest('changes', methods.listen, { notifications })
+    const listen = ownRequest(listenId, methods.listen, { notifications })
     // The proxy subscribes before it lists the tools, so that it misses no change.
     port.write(listen)
     const reading = this.#read(port)
@@ -80,8 +83,10 @@ export class ToolCache {
     const book: Book = new Map()
     const pages = new Pagination()
     let cursor: string | undefined
+    let id = listenId
     do {
-      const request = ownRequest('tools', methods.listTools, cursor === undefined ? {} : { cursor })
+      const params = cursor === undefined ? {} : { cursor }
+      const request = ownRequest(++id, methods.listTools, params)
       const response = await ask(port, request, { timeout: this.#timeout })
       addTools(book, response)
       cursor = pages.next(stringAt(response.bytes, paths.nextCursor))

@@ -43,13 +43,13 @@ export class ModernRequests implements HttpPart, PostOwner {
   hasAnswered = false
   readonly #owner: HttpPartOwner
   readonly #tools: ToolList
-  /** Requests without a response, by id: requests of the client and of the proxy itself. */
+  /** The requests of the client without a response, by id. */
   readonly #calls = new IdMap<Post>()
   readonly #sendWindow: SendWindow
-  /** For each request of the proxy itself, by id: the callback that gets its response. */
-  readonly #ownCalls = new Map<Id, (response: Frame) => void>()
+  /** The requests of the proxy itself without a response. */
+  readonly #ownRequests = new Set<OwnRequest>()
   readonly #repeated = new WeakSet<Frame>()
-  #lastId = 0
+  #lastOwnId = firstOwnId
 
   constructor(owner: HttpPartOwner) {
     this.#owner = owner
@@ -83,7 +83,9 @@ export class ModernRequests implements HttpPart, PostOwner {
 
   stop(): void {
     for (const post of this.#calls.values()) post.abort()
+    for (const own of this.#ownRequests) own.abort()
     this.#calls.clear()
+    this.#ownRequests.clear()
   }
 
   destroy(): void {
@@ -106,15 +108,11 @@ export class ModernRequests implements HttpPart, PostOwner {
       else this.log.debug(`dropped a response to no pending request (id ${jsonOf(frame.id)})`)
       return
     }
-    const id = post.frame.id as Id
-    this.#calls.delete(id)
+    this.#calls.delete(post.frame.id as Id)
     post.answered = true
     this.hasAnswered ||= frame.errorCode === undefined
     const isList = post.frame.method === methods.listTools
-    const response = isList ? readResponse(frame, this.client.name, this.#readTools) : frame
-    const ownOnResponse = this.#ownCalls.get(id)
-    if (ownOnResponse === undefined) this.#owner.pass(response)
-    else ownOnResponse(response)
+    this.#owner.pass(isList ? this.#readTools(frame) : frame)
     this.#owner.partOnSettled()
   }
 
@@ -148,7 +146,9 @@ export class ModernRequests implements HttpPart, PostOwner {
     this.#sendWindow.finish(post.frame)
   }
 
-  readonly #readTools = (response: Frame): Frame => this.#tools.read(response)
+  #readTools(response: Frame): Frame {
+    return readResponse(response, this.client.name, (list) => this.#tools.read(list))
+  }
 
   #post(frame: Frame): void {
     this.#calls.set(frame.id as Id, new Post(frame, this, frame.method === methods.discover))
@@ -173,9 +173,11 @@ export class ModernRequests implements HttpPart, PostOwner {
    * carry the `_meta` of the client's `call`.
    */
   #listTools(call: Frame, pages: Pagination, done: () => void, cursor?: string): void {
-    const id = `mcp-proxy-tools-${++this.#lastId}`
-    this.#ownCalls.set(id, (response) => {
-      this.#ownCalls.delete(id)
+    do this.#lastOwnId++
+    while (this.#calls.has(this.#lastOwnId))
+    const own = new OwnRequest(this, listRequest(this.#lastOwnId, call, cursor), (response) => {
+      this.#ownRequests.delete(own)
+      this.#readTools(response)
       const next = pages.next(stringAt(response.bytes, paths.nextCursor))
       if (next !== undefined) {
         this.#listTools(call, pages, done, next)
@@ -186,18 +188,78 @@ export class ModernRequests implements HttpPart, PostOwner {
       }
       done()
     })
-    this.#post(listRequest(id, call, cursor))
+    this.#ownRequests.add(own)
   }
+}
+
+/**
+ * The ids of the proxy's own requests are larger than this. A client that counts its requests does
+ * not reach it soon, and an integer of 32 bits can hold it.
+ */
+const firstOwnId = 1_000_000
+
+/**
+ * A request of the proxy itself. It has a separate POST owner. So a client may send a request with
+ * the same id meanwhile, and both get their responses.
+ */
+class OwnRequest implements PostOwner {
+  readonly client: HttpClient
+  readonly log: Log
+  readonly maxMessage: number
+  readonly connectTimeout: number
+  readonly resumes = false
+  readonly sessionHeaders = {}
+  readonly inSession = false
+  readonly #requests: ModernRequests
+  readonly #onResponse: (response: Frame) => void
+  readonly #post: Post
+
+  constructor(requests: ModernRequests, frame: Frame, onResponse: (response: Frame) => void) {
+    this.client = requests.client
+    this.log = requests.log
+    this.maxMessage = requests.maxMessage
+    this.connectTimeout = requests.connectTimeout
+    this.#requests = requests
+    this.#onResponse = onResponse
+    this.#post = new Post(frame, this)
+  }
+
+  abort(): void {
+    this.#post.abort()
+  }
+
+  headersOf(frame: Frame): Record<string, string> {
+    return this.#requests.headersOf(frame)
+  }
+
+  deliver(frame: Frame): void {
+    const isResponse = frame.kind === 'response' && frame.id === this.#post.frame.id
+    if (!isResponse) this.#requests.deliver(frame)
+    else if (!this.#post.answered) {
+      this.#post.answered = true
+      this.#onResponse(frame)
+    }
+  }
+
+  sendBack(): void {}
+
+  postOnHeaders(): void {}
+
+  postOnFailed({ frame }: Post, error: ProxyError, response?: Frame): void {
+    this.deliver(response ?? errorFrame(frame.id, error))
+  }
+
+  postOnEnd(): void {}
 }
 
 /**
  * Returns a `tools/list` request. It joins JSON text, because `JSON.stringify` would overflow the
  * stack if `_meta` is deeply nested.
  */
-function listRequest(id: string, call: Frame, cursor: string | undefined): Frame {
+function listRequest(id: number, call: Frame, cursor: string | undefined): Frame {
   const meta = valueText(call.bytes, ['params', '_meta'])
   const page = cursor === undefined ? '' : `,"cursor":${JSON.stringify(cursor)}`
   const params = `{"_meta":${meta}${page}}`
-  const text = `{"jsonrpc":"2.0","id":"${id}","method":"${methods.listTools}","params":${params}}`
+  const text = `{"jsonrpc":"2.0","id":${id},"method":"${methods.listTools}","params":${params}}`
   return parseFrame(Buffer.from(text))
 }

@@ -48,7 +48,7 @@ t.test('a server that refuses `initialize` fails to start', async (t) => {
       '-e',
       `
     process.stdin.once('data', () => {
-      console.log('{"jsonrpc":"2.0","id":"mcp-proxy","error":{"code":1,"message":"no"}}')
+      console.log('{"jsonrpc":"2.0","id":0,"error":{"code":1,"message":"no"}}')
     })`
     ]
   })

@@ -4,7 +4,7 @@ import { test } from 'tap'
 import type { Json, ServerExchange, ServerStream } from '../../fixtures/servers/http.js'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { metaKeys } from '../../lib/protocol/meta-keys.ts'
-import { KeptLog, notification, request } from '../helpers.ts'
+import { KeptLog, notification, request, until } from '../helpers.ts'
 import { overHttp } from './helpers.ts'
 
 const _meta = { [metaKeys.protocolVersion]: '2026-07-28' }
@@ -118,6 +118,51 @@ test('a call that is cancelled while the tools are listed is not repeated', asyn
     server.requests.map(({ message }) => message.method as string),
     ['tools/call', 'tools/list', 'ping']
   )
+})
+
+test('a client may use the id of a request of the proxy itself', async (t) => {
+  const exchanges: Record<string, ServerExchange> = {}
+  const { server, transport, answer, frames } = await overHttp(t, {
+    onPost: ({ id, method }, exchange) => {
+      const isCall = method === 'tools/call'
+      if (!isCall) exchanges[String(method)] = exchange
+      else if (server.requests.length > 1) exchange.json({ jsonrpc: '2.0', id, result: {} })
+      else exchange.json({ jsonrpc: '2.0', id, error: { code: -32020, message: '' } }, {}, 400)
+    }
+  })
+  const call = { name: 'sql', arguments: { region: 'eu' }, _meta }
+  transport.write(request(1_000_001, 'tools/call', call))
+  await until(() => exchanges['tools/list'] !== undefined)
+  const list = exchanges['tools/list'] as ServerExchange
+  const own = list.entry.message.id as number
+  t.equal(own, 1_000_002, 'a small integer that the client does not use now')
+  transport.write(request(own, 'test/slow', { _meta }))
+  await until(() => exchanges['test/slow'] !== undefined)
+  const response = { jsonrpc: '2.0', id: own, result: { tools: [tool('sql', { region })] } }
+  const log = { jsonrpc: '2.0', method: 'notifications/message', params: {} }
+  list.json([log, response, response].map((message) => JSON.stringify(message)).join('\n'))
+  t.match(await answer(1_000_001), { result: {} })
+  t.strictSame(
+    frames.map(({ kind }) => kind),
+    ['notification', 'response'],
+    'the response to the proxy is not for the client'
+  )
+  exchanges['test/slow']?.json({ jsonrpc: '2.0', id: own, result: { slow: true } })
+  t.match(await answer(own), { result: { slow: true } })
+})
+
+test('an end of the transport aborts the requests of the proxy itself', async (t) => {
+  let closed = false
+  const { transport, write } = await overHttp(t, {
+    onPost: ({ id, method }, { json, res }) => {
+      if (method === 'tools/list') res.on('close', () => (closed = true))
+      else json({ jsonrpc: '2.0', id, error: { code: -32020, message: '' } }, {}, 400)
+    }
+  })
+  await write(request(1, 'tools/call', { name: 'sql', arguments: {}, _meta }))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  transport.destroy()
+  await until(() => closed)
 })
 
 test('a tool list loses the tools with invalid definitions, and keeps the bytes of the others', async (t) => {

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream'
 import t from 'tap'
 import type { Test } from 'tap'
 import { ToolCache } from '../../lib/era/tool-cache.ts'
+import { jsonOf } from '../../lib/message/id.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { joinPort } from '../../lib/proxy/join.ts'
 import { acceptStdio } from '../../lib/stdio/accept-stdio.ts'
@@ -105,7 +106,7 @@ class HostileServer extends TextServer {
     this.onFrame = ({ kind, id }: Frame) => {
       onFrame?.()
       if (kind === 'request') {
-        this.say(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${this.result}}`)
+        this.say(`{"jsonrpc":"2.0","id":${jsonOf(id)},"result":${this.result}}`)
       }
     }
   }

@@ -93,7 +93,7 @@ t.test(
 
 t.test('a malformed result of `initialize` passes unchanged', async (t) => {
   const server = new TextServer()
-  server.onFrame = ({ id }) => id === 'mcp-proxy' && server.say({ id, result: null })
+  server.onFrame = ({ id }) => id === 0 && server.say({ id, result: null })
   const sessions = shareSessions(() => server)
   t.teardown(() => sessions.destroy())
   t.strictSame(await initialize(clientOn(sessions.port())), {
@@ -356,6 +356,9 @@ t.test('the server gets an unsubscribe when the last client ends its subscriptio
   two.port.destroy()
   await two.closed
   await server.got('resources/unsubscribe')
+  const sentIds = server.received.map(({ id }) => id).filter((id) => id !== undefined)
+  t.ok(sentIds.every(Number.isInteger), 'also the requests of the proxy itself have integer ids')
+  t.equal(new Set(sentIds).size, sentIds.length)
   t.strictSame(unsubscribed(), ['only:two'], 'a client that disconnects ends its subscriptions')
   t.equal((await server.got('resources/unsubscribe')).id, 1, 'the proxy itself uses small integers')
 
@@ -448,7 +451,7 @@ t.test('a session can be destroyed while the server is initialized', async (t) =
   await server.got('initialize')
   gone.port.destroy()
   await gone.closed
-  server.say({ id: 'mcp-proxy', result: { protocolVersion: '2025-11-25' } })
+  server.say({ id: 0, result: { protocolVersion: '2025-11-25' } })
   t.match(await initialized, { result: { protocolVersion: '2025-11-25' } })
   t.equal(gone.frames.length, 0)
 })
