@@ -96,6 +96,8 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
       onClient
     )
     announce(listener, upstreams, auth !== undefined, log)
+    const warning = exposureOf(config.host, config.allowOrigins)
+    if (auth === undefined && warning !== undefined) log.warn(warning)
     await stopped
     upstreams.drain()
     listener.once('drained', () => {
@@ -110,20 +112,18 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
 }
 
 /**
- * Returns the authorization of clients. Without it, the function warns if callers from outside this
- * machine can use the servers.
+ * Returns the authorization of clients.
  *
- * @throws ProxyError `ERR_USAGE` in place of the warning if the configuration requires a token
+ * @throws ProxyError `ERR_USAGE` if the configuration requires tokens, there are none, and callers
+ * from outside this machine can use the servers
  */
 function openAuth(
   { auth, host, allowOrigins, requireAuth }: ServeConfig,
   log: Log
 ): Auth | undefined {
   if (auth !== undefined) return tokenAuth({ ...auth, log })
-  const warning = exposureOf(host, allowOrigins)
-  if (warning === undefined) return undefined
-  if (requireAuth) throw new ProxyError('ERR_USAGE', `--require-auth: ${warning}`)
-  log.warn(warning)
+  const warning = requireAuth ? exposureOf(host, allowOrigins) : undefined
+  if (warning !== undefined) throw new ProxyError('ERR_USAGE', `--require-auth: ${warning}`)
   return undefined
 }
 

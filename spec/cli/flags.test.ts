@@ -10,7 +10,7 @@ import { client, server, sse } from './parse.ts'
 
 t.test('the flags of the reference are there under all their names', async (t) => {
   const names =
-    'help version headers transport client-id client-secret token-url verify-ssl no-verify-ssl env ' +
+    'help version headers transport client-id client-secret token-url username password digest verify-ssl no-verify-ssl env ' +
     'cwd pass-environment no-pass-environment log-level debug no-debug named-server ' +
     'named-server-config port sse-port host sse-host stateless no-stateless allow-origin expose-header'
   const found = [...spellings()].filter(([, { name }]) => flags[name].reference)
@@ -34,6 +34,7 @@ const samples: Record<string, string> = {
   LEVEL: 'ERROR',
   N: '7',
   NAME: 'sse',
+  PASSWORD: 'p',
   PATH: '/tools',
   SECRET: 'b',
   SIZE: '7k',
@@ -47,6 +48,9 @@ const companions: Partial<Record<FlagName, FlagName[]>> = {
   key: ['cert'],
   'tls-cert': ['tls-key'],
   'tls-key': ['tls-cert'],
+  username: ['password'],
+  password: ['username'],
+  digest: ['username', 'password'],
   'client-id': ['client-secret', 'token-url'],
   'client-secret': ['client-id', 'token-url'],
   'token-url': ['client-id', 'client-secret']
@@ -103,7 +107,7 @@ async function effective(
 }
 
 const inBoth =
-  'check max-message connect-timeout close-timeout drain-timeout log-level debug record'
+  'check max-message connect-timeout close-timeout drain-timeout max-rounds log-level debug record'
 const atUrls = 'verify-ssl ca cert key'
 const ofServer =
   'named-server named-server-config shared port sse-port host sse-host stateless allow-origin ' +
@@ -116,7 +120,7 @@ const words = (...lists: string[]): string[] => lists.join(' ').split(' ').sort(
 t.test('a flag that has no effect in client mode gets a warning', async (t) => {
   const file = `${t.testdir({ 'any.pem': '' })}/any.pem`
   const found = await effective(t, client, [sse], file)
-  const ofClient = 'headers transport client-id client-secret token-url'
+  const ofClient = 'headers transport client-id client-secret token-url username password digest'
   t.strictSame(found.sort(), words(inBoth, atUrls, ofClient))
   t.match(await client([sse, '--keep-alive', '1s', '--retry', '2s']), {
     warnings: ['ignored with a URL: --keep-alive, --retry']

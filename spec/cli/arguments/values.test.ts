@@ -75,7 +75,7 @@ t.test('limits have sizes, times and counts', async (t) => {
     '--session-timeout 1h --max-sessions 5 --max-message 1k --keep-alive 0 --close-timeout 1.5s ' +
     '--drain-timeout 2m --restarts 0 --connect-timeout 500ms --max-replay 2MB --stream-after 1S ' +
     '--max-queue 3k --retry 0.1ms --idle-timeout 5m --detached-timeout 7s ' +
-    '--max-body-memory 9m'
+    '--max-body-memory 9m --max-rounds 3'
   const expected = {
     sessionTimeout: 3_600_000,
     maxSessions: 5,
@@ -87,6 +87,7 @@ t.test('limits have sizes, times and counts', async (t) => {
     closeTimeout: 1500,
     drainTimeout: 120_000,
     restarts: 0,
+    maxRounds: 3,
     connectTimeout: 500,
     maxReplay: 2 * 1024 * 1024,
     maxQueue: 3072,
