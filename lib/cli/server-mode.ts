@@ -95,9 +95,9 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
       },
       onClient
     )
-    announce(listener, upstreams, auth !== undefined, log)
     const warning = exposureOf(config.host, config.allowOrigins)
     if (auth === undefined && warning !== undefined) log.warn(warning)
+    announce(listener, upstreams, auth !== undefined, log)
     await stopped
     upstreams.drain()
     listener.once('drained', () => {
