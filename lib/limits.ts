@@ -49,6 +49,11 @@ export const limits = {
    */
   maxQueue: 16 * 1024 * 1024,
   /**
+   * How long a process that reads its input may take to answer the request that finds out its era,
+   * in ms. A process that does not answer in this time counts as legacy.
+   */
+  probeTimeout: 5000,
+  /**
    * How long a POST waits for its response before it gets an event stream instead of JSON, in ms.
    */
   streamAfter: 3000,

@@ -104,6 +104,14 @@ export const serverLimitFlags = {
     needs: 'listener',
     help: 'how much may wait for a client of a shared server that does not read; then the proxy disconnects the client'
   },
+  'probe-timeout': {
+    shape: 'value',
+    kind: time,
+    default: limits.probeTimeout,
+    sets: 'probeTimeout',
+    needs: 'process',
+    help: 'how long a process that reads its input may take to answer `server/discover`; after that it counts as legacy'
+  },
   'stream-after': {
     shape: 'value',
     kind: time,
