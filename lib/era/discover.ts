@@ -1,6 +1,6 @@
-// Finds out whether a server is modern (speaks the modern revision), and makes the proxy's requests
-// to modern servers. A server is modern if its response to `server/discover` lists versions, or is
-// an error that only modern servers send. A server with another response or no response is legacy.
+// Finds out the era of a server: modern (it speaks the modern revision) or legacy. A server is
+// modern if its response to `server/discover` lists versions, or is an error that only modern
+// servers send. A server with another response is legacy.
 
 import type { Duplex } from 'node:stream'
 import { ask, proxyInfo } from '../conversation/ask-server.ts'
@@ -17,6 +17,8 @@ import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
 import { modernVersion } from '../protocol/revisions.ts'
 
+export type Era = 'legacy' | 'modern'
+
 /** Makes a request of the modern revision that the proxy itself sends. */
 export function ownRequest(id: string, method: string, params: Record<string, unknown>): Frame {
   const _meta = {
@@ -28,25 +30,21 @@ export function ownRequest(id: string, method: string, params: Record<string, un
 }
 
 /**
- * Resolves if the server speaks the modern revision (2026-07-28, stdio, Backward Compatibility).
+ * Resolves to the era of the server (2026-07-28, stdio, Backward Compatibility).
  *
- * @param timeout how long the response may take, in ms (0: no limit). A server that does not
- * respond in this time counts as legacy, because legacy servers need not answer an unknown method
- * @throws ProxyError `ERR_LEGACY_SERVER`, or the error that says why the server could not answer
+ * @param timeout how long the response may take, in ms (0: no limit)
+ * @throws ProxyError `ERR_TIMEOUT`, or the error that says why the server could not answer
  */
-export async function discover(server: Duplex, timeout: number): Promise<void> {
-  let response: Frame | undefined
-  try {
-    response = await ask(server, ownRequest('mcp-proxy', methods.discover, {}), { timeout })
-  } catch (error) {
-    if ((error as ProxyError).code !== 'ERR_TIMEOUT') throw error
-  }
-  const failure = response?.failure as HttpStatusError | undefined
+export async function discover(server: Duplex, timeout: number): Promise<Era> {
+  const response = await ask(server, ownRequest('mcp-proxy', methods.discover, {}), { timeout })
+  const failure = response.failure as HttpStatusError | undefined
   if (failure !== undefined && !legacyRefusals.has(failure.received)) throw failure
-  if (response !== undefined && isModern(response)) return
-  const message = 'this server knows only revisions that open with initialize'
-  throw new ProxyError('ERR_LEGACY_SERVER', message)
+  return isModern(response) ? 'modern' : 'legacy'
 }
 
 const isModern = ({ bytes, errorCode }: Frame): boolean =>
   findValue(bytes, paths.supportedVersions) !== undefined || modernErrorCodes.has(errorCode)
+
+/** The error for a modern client of a legacy server, if the proxy does not translate. */
+export const legacyServerError = (): ProxyError =>
+  new ProxyError('ERR_LEGACY_SERVER', 'this server knows only revisions that open with initialize')
