@@ -57,6 +57,8 @@ export const limits = {
    * How long a POST waits for its response before it gets an event stream instead of JSON, in ms.
    */
   streamAfter: 3000,
+  /** How often a modern server may ask a legacy client for input during one request. */
+  maxRounds: 64,
   /** The time that clients should wait before they resume an event stream, in ms. */
   retry: 1000
 }

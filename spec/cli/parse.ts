@@ -17,12 +17,13 @@ export const fetchServer = {
   env: { PATH: '/bin' }
 } as const
 
-const { maxMessage, connectTimeout, closeTimeout, drainTimeout } = limits
+const { maxMessage, connectTimeout, closeTimeout, drainTimeout, maxRounds } = limits
 export const clientLimits: ClientLimits = {
   maxMessage,
   connectTimeout,
   closeTimeout,
-  drainTimeout
+  drainTimeout,
+  maxRounds
 }
 
 export async function client(

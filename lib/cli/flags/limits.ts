@@ -34,6 +34,13 @@ export const limitFlags = {
     default: limits.drainTimeout,
     sets: 'drainTimeout',
     help: 'how long requests in flight may still get a response after a signal to stop, if their clients are connected; in client mode, also after the end of stdin'
+  },
+  'max-rounds': {
+    shape: 'value',
+    kind: count,
+    default: limits.maxRounds,
+    sets: 'maxRounds',
+    help: 'how often a server of 2026-07-28 may ask an older client for input during one request'
   }
 } as const satisfies Flags
 
