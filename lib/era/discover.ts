@@ -4,9 +4,10 @@
 
 import type { Duplex } from 'node:stream'
 import { ask, proxyInfo } from '../conversation/ask-server.ts'
-import { ProxyError } from '../errors.ts'
-import type { HttpStatusError } from '../errors.ts'
-import { findValue } from '../json/find-value.ts'
+import { HttpStatusError, ProxyError } from '../errors.ts'
+import { findValue, valueText } from '../json/find-value.ts'
+import { splice } from '../json/splice.ts'
+import type { Replacement } from '../json/splice.ts'
 import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { modernErrorCodes } from '../protocol/error-codes.ts'
@@ -19,14 +20,36 @@ import { modernVersion } from '../protocol/revisions.ts'
 
 export type Era = 'legacy' | 'modern'
 
-/** Makes a request of the modern revision that the proxy itself sends. */
-export function ownRequest(id: string, method: string, params: Record<string, unknown>): Frame {
+/**
+ * Makes a request of the modern revision that the proxy itself sends.
+ *
+ * @param like a request of a client. Then the proxy speaks in the name of this client
+ */
+export function ownRequest(
+  id: string,
+  method: string,
+  params: Record<string, unknown>,
+  like?: Frame
+): Frame {
+  const own = { [metaKeys.clientInfo]: proxyInfo, [metaKeys.clientCapabilities]: {} }
+  const identity = like === undefined ? [] : identityIn(like)
+  const places = Object.fromEntries(identity.map(({ path }) => [path.at(-1), 0]))
   const _meta = {
     [metaKeys.protocolVersion]: modernVersion,
-    [metaKeys.clientInfo]: proxyInfo,
-    [metaKeys.clientCapabilities]: {}
+    ...(like === undefined ? own : places)
   }
-  return makeFrame({ jsonrpc: jsonRpcVersion, id, method, params: { ...params, _meta } })
+  const frame = makeFrame({ jsonrpc: jsonRpcVersion, id, method, params: { ...params, _meta } })
+  return frame.withBytes(splice(frame.bytes, identity))
+}
+
+/** Returns what a client says about itself in a request, as JSON text. */
+function identityIn({ bytes }: Frame): Replacement[] {
+  const keys = [metaKeys.clientInfo, metaKeys.clientCapabilities]
+  return keys.flatMap((key) => {
+    const path = ['params', '_meta', key]
+    const text = valueText(bytes, path)
+    return text === undefined ? [] : [{ path, text }]
+  })
 }
 
 /**
@@ -37,13 +60,23 @@ export function ownRequest(id: string, method: string, params: Record<string, un
  */
 export async function discover(server: Duplex, timeout: number): Promise<Era> {
   const response = await ask(server, ownRequest('mcp-proxy', methods.discover, {}), { timeout })
-  const failure = response.failure as HttpStatusError | undefined
-  if (failure !== undefined && !legacyRefusals.has(failure.received)) throw failure
-  return isModern(response) ? 'modern' : 'legacy'
+  const era = eraOf(response)
+  if (era === undefined) throw response.failure as ProxyError
+  return era
 }
 
-const isModern = ({ bytes, errorCode }: Frame): boolean =>
-  findValue(bytes, paths.supportedVersions) !== undefined || modernErrorCodes.has(errorCode)
+/**
+ * Returns the era that a response to `server/discover` shows. Undefined if it is an error that says
+ * nothing about the server, because the proxy has not reached it.
+ */
+export function eraOf({ bytes, errorCode, failure }: Frame): Era | undefined {
+  if (failure !== undefined && !isLegacyRefusal(failure)) return undefined
+  if (modernErrorCodes.has(errorCode)) return 'modern'
+  return findValue(bytes, paths.supportedVersions) === undefined ? 'legacy' : 'modern'
+}
+
+const isLegacyRefusal = (failure: ProxyError): boolean =>
+  failure instanceof HttpStatusError && legacyRefusals.has(failure.received)
 
 /** The error for a modern client of a legacy server, if the proxy does not translate. */
 export const legacyServerError = (): ProxyError =>

@@ -59,7 +59,7 @@ function isLegacyBehaviour(error: unknown, server: Duplex): boolean {
 }
 
 /** Resolves when the transport has closed. Then its process has exited. */
-function gone(server: Duplex): Promise<void> {
+export function gone(server: Duplex): Promise<void> {
   return new Promise((resolve) => {
     if (server.closed) resolve()
     else server.once('close', resolve).destroy()

@@ -1,15 +1,11 @@
-// What the proxy knows about the era of one server. All clients of the server use one object, so the
-// server is probed once, and not once a request.
+// What the proxy knows about the era of one server. All clients of a server use one object, so that
+// the server is probed once, and not once a request.
 
-import type { Duplex } from 'node:stream'
 import type { Era } from './discover.ts'
-import { probe } from './probe.ts'
-import type { ProbeOptions, Verdict } from './probe.ts'
 
 export class ServerEra {
   readonly #isFixed: boolean
   #known: Era | undefined
-  #probing: Promise<Verdict> | undefined
 
   /** @param setting the era, if the user knows it. `auto`: it has to be found out */
   constructor(setting: Era | 'auto' = 'auto') {
@@ -22,36 +18,13 @@ export class ServerEra {
     return this.#known
   }
 
-  /** Whether the user has set the era, so that nothing that a server does changes it. */
+  /** Whether the user has set the era. Then nothing that the server does changes it. */
   get isFixed(): boolean {
     return this.#isFixed
   }
 
-  /** Notes what a server has shown. */
+  /** Notes what a server has shown. This may correct what it showed before. */
   learn(era: Era): void {
     if (!this.#isFixed) this.#known = era
-  }
-
-  /** Forgets the era, because the server does not behave like it. The next `find` probes again. */
-  forget(): void {
-    if (!this.#isFixed) this.#known = undefined
-  }
-
-  /**
-   * Probes the server that `connect` makes, unless a probe runs already. Resolves to the era and,
-   * for the first caller only, to the transport of the probe if it can be used further.
-   *
-   * @throws ProxyError the errors of `probe`
-   */
-  async find(connect: () => Duplex, options: ProbeOptions): Promise<Verdict> {
-    if (this.#probing !== undefined) return { ...(await this.#probing), server: undefined }
-    this.#probing = probe(connect(), options)
-    try {
-      const verdict = await this.#probing
-      this.learn(verdict.era)
-      return verdict
-    } finally {
-      this.#probing = undefined
-    }
   }
 }

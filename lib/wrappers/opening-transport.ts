@@ -7,7 +7,7 @@ import type { Frame } from '../message/frame.ts'
 import { OuterTransport } from '../streams/outer-transport.ts'
 import type { OuterTransportOptions } from '../streams/outer-transport.ts'
 import { Opening } from './opening.ts'
-import type { Translate } from './opening.ts'
+import type { Translator } from './opening.ts'
 
 export abstract class OpeningTransport extends OuterTransport {
   /**
@@ -21,11 +21,11 @@ export abstract class OpeningTransport extends OuterTransport {
   protected opening: Opening | undefined
 
   constructor({
-    translate,
+    translator,
     ...options
-  }: OuterTransportOptions & { translate?: Translate | undefined }) {
+  }: OuterTransportOptions & { translator?: Translator | undefined }) {
     super(options)
-    this.opening = translate && new Opening(translate)
+    this.opening = translator && new Opening(translator)
   }
 
   /** Writes a frame to the server, if one runs. Returns whether the server has room for more. */
@@ -39,6 +39,11 @@ export abstract class OpeningTransport extends OuterTransport {
     let hasRoom = true
     for (const frame of frames) hasRoom = this.sendNow(frame)
     if (hasRoom) this.releaseWriter()
+  }
+
+  /** Finds out whether the server needs a translation, before it gets the first request. */
+  protected ask(opening: Opening): void {
+    this.#translateLater(opening)
   }
 
   /** Handles the response to the first request. Returns whether the client must not get it yet. */
@@ -69,16 +74,16 @@ export abstract class OpeningTransport extends OuterTransport {
   }
 
   /** @param error the error of the server, if it has closed */
-  #translateLater(opening: Opening, response: Frame, error?: ProxyError): void {
+  #translateLater(opening: Opening, refusal?: Frame, error?: ProxyError): void {
     const server = this.detach()
     this.nextServer = server
     opening
-      .translate(response, server)
-      .then((next) => this.#onTranslated(opening, response, next, error))
+      .translate(refusal, server)
+      .then((next) => this.#onTranslated(opening, refusal, next, error))
       .catch((cause: unknown) => this.fault(cause))
   }
 
-  #onTranslated(opening: Opening, response: Frame, next?: Duplex, error?: ProxyError): void {
+  #onTranslated(opening: Opening, refusal?: Frame, next?: Duplex, error?: ProxyError): void {
     const server = this.nextServer
     const { request } = opening
     this.nextServer = undefined
@@ -91,12 +96,16 @@ export abstract class OpeningTransport extends OuterTransport {
       this.sendNow(request)
     } else if (server === undefined || server.destroyed) {
       opening.end()
-      if (error === undefined) this.innerOnFrame(response)
+      if (error === undefined && refusal !== undefined) this.innerOnFrame(refusal)
       this.innerOnClose(error ?? server?.errored ?? undefined)
+    } else if (refusal === undefined) {
+      this.attach(server)
+      this.opening = undefined
+      this.sendAll(this.queue)
     } else {
       this.attach(server)
       this.#end(opening)
-      this.innerOnFrame(response)
+      this.innerOnFrame(refusal)
     }
   }
 }

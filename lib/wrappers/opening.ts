@@ -1,7 +1,7 @@
-// The first request of a client, which opens the conversation with the server. Its response shows
-// whether the client and the server are of the same era. If the server refuses the request, the
-// caller may put a translating transport in the place of the server. The client then does not get
-// the refusal, and the request goes to the new transport.
+// The request that opens the conversation of a client with a server. It shows the era of the client,
+// and the response to it shows the era of the server. If they differ, a translating transport takes
+// the place of the server. The client then does not get the refusal, and the request goes to the new
+// transport.
 //
 // Frames that follow the request wait for its response, because the proxy does not send them twice.
 
@@ -9,37 +9,50 @@ import type { Duplex } from 'node:stream'
 import type { ProxyError } from '../errors.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame } from '../message/refusal.ts'
-import { methods } from '../protocol/methods.ts'
 
-/** A server that has refused the first request of a client. */
-export interface Refusal {
+/** A request that opens a conversation, and what is known about the server. */
+export interface OpeningRequest {
   request: Frame
-  response: Frame
+  /** The server's refusal. Undefined if the server has not got the request. */
+  refusal: Frame | undefined
   /** The transport to the server. Undefined if it has closed. */
   server: Duplex | undefined
 }
 
-/**
- * Resolves to a transport that speaks the era of the client with the same server. Resolves to
- * undefined if the refusal has another reason.
- */
-export type Translate = (refusal: Refusal) => Promise<Duplex | undefined>
+export interface Translator {
+  /**
+   * Says what to do with a request of the client. `send`: it opens the conversation, and `translate`
+   * is called if the server refuses it. `ask`: the same, but `translate` is called before the server
+   * gets it. `ignore`: it does not open the conversation.
+   */
+  actionFor(request: Frame): 'send' | 'ask' | 'ignore'
+  /**
+   * Resolves to a transport that speaks the era of the client with the same server. Resolves to
+   * undefined if the server needs no translation.
+   */
+  translate(opening: OpeningRequest): Promise<Duplex | undefined>
+}
 
 export class Opening {
-  readonly #translate: Translate
+  readonly #translator: Translator
   #request: Frame | undefined
-  /** Whether the server of this conversation is translated, so that a refusal is meant. */
-  #translated = false
+  /** Whether the server has not got the request. */
+  #isAsking = false
+  /** Whether the server is translated, so that a refusal is meant. */
+  #isTranslated = false
 
-  constructor(translate: Translate) {
-    this.#translate = translate
+  constructor(translator: Translator) {
+    this.#translator = translator
   }
 
-  /** Call this for each frame of the client until a server has answered. */
-  sent(frame: Frame): void {
-    const { kind, method } = frame
-    if (kind !== 'request' || this.#translated || this.#request !== undefined) return
-    if (method === methods.initialize || method === methods.discover) this.#request = frame
+  /** Call this for each frame of the client. Returns whether to call `translate` now. */
+  sent(frame: Frame): boolean {
+    if (frame.kind !== 'request' || this.#isTranslated || this.#request !== undefined) return false
+    const action = this.#translator.actionFor(frame)
+    if (action === 'ignore') return false
+    this.#request = frame
+    this.#isAsking = action === 'ask'
+    return this.#isAsking
   }
 
   /** The request that waits for its response. */
@@ -47,9 +60,9 @@ export class Opening {
     return this.#request
   }
 
-  /** Whether a frame of the client must wait for the response to the request. */
+  /** Whether a frame of the client must wait. */
   holds(frame: Frame): boolean {
-    return this.#request !== undefined && frame !== this.#request
+    return this.#request !== undefined && (this.#isAsking || frame !== this.#request)
   }
 
   /** Whether a frame from the server is the response to the request. */
@@ -57,9 +70,9 @@ export class Opening {
     return kind === 'response' && this.#request !== undefined && id === this.#request.id
   }
 
-  /** Whether this response, or this error of the transport, is a refusal that may mean the era. */
-  isRefusal({ errorCode, failure }: Pick<Frame, 'errorCode' | 'failure'>): boolean {
-    if (this.#translated || errorCode === undefined) return false
+  /** Whether this response is a refusal that may have its reason in the era. */
+  isRefusal({ errorCode, failure }: Frame): boolean {
+    if (this.#isTranslated || errorCode === undefined) return false
     return failure === undefined || failure.code === 'ERR_HTTP_STATUS'
   }
 
@@ -68,15 +81,19 @@ export class Opening {
     return errorFrame(this.#request?.id, error)
   }
 
-  /** The request has its response, so no frame waits any more. */
+  /** No frame waits any more. */
   end(): void {
     this.#request = undefined
   }
 
-  async translate(response: Frame, server: Duplex | undefined): Promise<Duplex | undefined> {
+  async translate(
+    refusal: Frame | undefined,
+    server: Duplex | undefined
+  ): Promise<Duplex | undefined> {
     const request = this.#request as Frame
-    const next = await this.#translate({ request, response, server })
-    this.#translated = next !== undefined
+    const next = await this.#translator.translate({ request, refusal, server })
+    this.#isTranslated = next !== undefined
+    this.#isAsking = false
     return next
   }
 }

@@ -1,7 +1,7 @@
 // The options of `reconnect`.
 
 import type { Log } from '../log.ts'
-import type { Translate } from './opening.ts'
+import type { Translator } from './opening.ts'
 
 export interface ReconnectOptions {
   /** How many restarts a minute are allowed. More fail the transport (default 5; 0: no limit). */
@@ -22,11 +22,11 @@ export interface ReconnectOptions {
    */
   connectTimeout?: number | undefined
   /**
-   * Called when the server refuses the client's first request, if that is `initialize` or
-   * `server/discover` (default: the client gets the refusal). While the request has no response,
-   * the frames after it wait.
+   * Finds a translating transport when the client and the server are of different eras (default: the
+   * client gets the server's refusal). While the client's first request has no response, the frames
+   * after it wait.
    */
-  translate?: Translate | undefined
+  translator?: Translator | undefined
   /** An abort of this signal destroys the transport and its server. */
   signal?: AbortSignal | undefined
   /** Gets a warning for each restart (default: silent). */

@@ -111,8 +111,8 @@ export class ReconnectTransport extends OpeningTransport {
       this.#failFrame(frame, this.#away)
       return callback()
     }
-    this.opening?.sent(frame)
     this.queue.push(frame)
+    if (this.opening?.sent(frame) === true) this.ask(this.opening)
     this.#writeCallback = callback
     if (this.sendNow(frame)) this.releaseWriter()
     this.#failIfNotStarted()

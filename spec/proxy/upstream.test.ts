@@ -11,7 +11,7 @@ import { Upstream } from '../../lib/proxy/upstream.ts'
 import type { UpstreamOptions } from '../../lib/proxy/upstream.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import type { ChildOptions, ChildTransport } from '../../lib/stdio/connect-child.ts'
-import { ended, fixture, misbehaving, script, watch } from '../helpers.ts'
+import { ended, fixture, misbehaving, request, script, watch } from '../helpers.ts'
 import { meta } from '../modern.ts'
 import { initializeParams, until } from '../wrappers/peer.ts'
 
@@ -52,13 +52,15 @@ function start(
 const initialize = (server: Duplex): Promise<Message> =>
   watch(server).ask('initialize', initializeParams)
 
+const call = request(1, 'tools/call', { name: 'x', arguments: {}, _meta: meta })
+
 /** What a modern client gets for one request. */
 async function askModern(
   upstream: Upstream,
   method: string,
   params: object = {}
 ): Promise<Message> {
-  const port = upstream.connect('modern')
+  const port = await upstream.connect('modern')
   const answer = await watch(port).ask(method, { ...params, _meta: meta })
   port.destroy()
   return answer
@@ -117,13 +119,13 @@ t.test('modern clients share a process', async (t) => {
 
 t.test('`paramsOf` gives the parameters that a tool mirrors in headers', async (t) => {
   const { upstream, children } = start(t, bothEras)
-  t.match(await upstream.paramsOf('test_x_mcp_header'), [
+  t.match(await upstream.paramsOf('test_x_mcp_header', call), [
     { header: 'mcp-param-region' },
     { header: 'mcp-param-priority' },
     { header: 'mcp-param-dry-run' },
     { header: 'mcp-param-tenant', path: ['target', 'tenant'] }
   ])
-  t.strictSame(upstream.paramsOf('greet'), [], 'without a promise when they are known')
+  t.strictSame(upstream.paramsOf('greet', call), [], 'without a promise when they are known')
   t.equal(children.length, 1)
 })
 
@@ -133,7 +135,7 @@ t.test('a legacy server refuses modern clients, and is probed once', async (t) =
   const { upstream, children } = start(t, misbehaving())
   const first = await Promise.allSettled([
     askModern(upstream, 'test/echo'),
-    upstream.paramsOf('tool'),
+    upstream.paramsOf('tool', call),
     askModern(upstream, 'test/echo')
   ])
   t.match(first, [
@@ -142,7 +144,7 @@ t.test('a legacy server refuses modern clients, and is probed once', async (t) =
     { value: { error: { code: -32600 } } }
   ])
   t.throws(() => upstream.connect('modern'), refused)
-  t.throws(() => upstream.paramsOf('tool'), refused)
+  t.throws(() => upstream.paramsOf('tool', call), refused)
   t.equal(children.length, 1)
   t.equal(upstream.state, 'configured')
   await ended(children[0]?.pid as number)
@@ -164,13 +166,13 @@ t.test('a server that cannot start is `failed` until it starts', async (t) => {
   const { upstream, children } = start(t, server)
   for (const kind of ['session', 'stateless', 'modern'] as const) {
     upstream.state = 'configured'
-    const client = watch(upstream.connect(kind))
+    const client = watch(await upstream.connect(kind))
     t.match(await client.ask('x', { _meta: meta }), { error: { message: /exited with code 3/ } })
     t.match(await client.closed, { message: /./ })
     t.equal(upstream.state, 'failed', kind)
   }
   t.equal(children.length, 3)
-  await t.rejects(async () => upstream.paramsOf('tool'), { code: 'ERR_SERVER_EXITED' })
+  await t.rejects(async () => upstream.paramsOf('tool', call), { code: 'ERR_SERVER_EXITED' })
   args.splice(-flags.length)
   t.match(await initialize(upstream.connect('session')), { result: {} })
   t.equal(upstream.state, 'configured')
