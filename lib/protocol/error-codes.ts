@@ -15,6 +15,8 @@ export const errorCodes = {
   serverError: -32000,
   /** The MCP SDKs send this code when the server does not know the session. */
   sessionUnknown: -32001,
+  /** The resource does not exist. The modern revision uses `invalidParams` instead. */
+  resourceNotFound: -32002,
 
   // The following codes are new in MCP revision 2026-07-28.
   headerMismatch: -32020,

@@ -5,6 +5,7 @@ const prefix = 'io.modelcontextprotocol/'
 export const metaKeys = {
   protocolVersion: `${prefix}protocolVersion`,
   clientInfo: `${prefix}clientInfo`,
+  serverInfo: `${prefix}serverInfo`,
   clientCapabilities: `${prefix}clientCapabilities`,
   logLevel: `${prefix}logLevel`,
   subscriptionId: `${prefix}subscriptionId`

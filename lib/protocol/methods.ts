@@ -18,8 +18,14 @@ export const methods = {
   updateTask: 'tasks/update',
   cancelTask: 'tasks/cancel',
 
+  // Requests that a server sends, and questions in the modern revision.
+  elicit: 'elicitation/create',
+  createMessage: 'sampling/createMessage',
+  listRoots: 'roots/list',
+
   // Notifications that a client sends.
   initialized: 'notifications/initialized',
+  rootsChanged: 'notifications/roots/list_changed',
 
   // Notifications that a client or a server sends.
   cancelled: 'notifications/cancelled',
@@ -29,5 +35,9 @@ export const methods = {
   logMessage: 'notifications/message',
   resourceUpdated: 'notifications/resources/updated',
   toolsChanged: 'notifications/tools/list_changed',
+  promptsChanged: 'notifications/prompts/list_changed',
+  resourcesChanged: 'notifications/resources/list_changed',
+  acknowledged: 'notifications/subscriptions/acknowledged',
+  elicitationComplete: 'notifications/elicitation/complete',
   taskStatus: 'notifications/tasks/status'
 } as const
