@@ -18,11 +18,15 @@ export const fetchServer = {
 } as const
 
 const { maxMessage, connectTimeout, closeTimeout, drainTimeout } = limits
+const { inputTimeout, maxConnections, maxGroupConnections } = limits
 export const clientLimits: ClientLimits = {
   maxMessage,
   connectTimeout,
   closeTimeout,
-  drainTimeout
+  drainTimeout,
+  inputTimeout,
+  maxConnections,
+  maxGroupConnections
 }
 
 export async function client(

@@ -34,6 +34,27 @@ export const limitFlags = {
     default: limits.drainTimeout,
     sets: 'drainTimeout',
     help: 'how long requests in flight may still get a response after a signal to stop, if their clients are connected; in client mode, also after the end of stdin'
+  },
+  'input-timeout': {
+    shape: 'value',
+    kind: time,
+    default: limits.inputTimeout,
+    sets: 'inputTimeout',
+    help: 'how long a client of 2026-07-28 may take to answer the questions of an older server; then the call is cancelled'
+  },
+  'max-connections': {
+    shape: 'value',
+    kind: count,
+    default: limits.maxConnections,
+    sets: 'maxConnections',
+    help: 'how many connections to an older server the clients of 2026-07-28 may use at a time; for a command, each is a process'
+  },
+  'max-group-connections': {
+    shape: 'value',
+    kind: count,
+    default: limits.maxGroupConnections,
+    sets: 'maxGroupConnections',
+    help: 'the same for the clients of 2026-07-28 that have the same name and capabilities'
   }
 } as const satisfies Flags
 
