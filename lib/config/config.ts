@@ -107,7 +107,14 @@ export interface CommonConfig {
 /** The limits that have an effect in client mode. */
 export type ClientLimits = Pick<
   Limits,
-  'maxMessage' | 'connectTimeout' | 'closeTimeout' | 'drainTimeout' | 'maxRounds'
+  | 'maxMessage'
+  | 'connectTimeout'
+  | 'closeTimeout'
+  | 'drainTimeout'
+  | 'maxRounds'
+  | 'inputTimeout'
+  | 'maxConnections'
+  | 'maxGroupConnections'
 >
 
 /** The configuration of client mode: the client is at stdin and stdout, the server is at a URL. */

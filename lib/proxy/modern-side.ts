@@ -14,6 +14,7 @@ import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
 import { share } from '../wrappers/share.ts'
+import type { SharedServer } from '../wrappers/share.ts'
 
 export interface ModernSideOptions {
   era: ServerEra
@@ -35,8 +36,6 @@ export interface ModernSideOptions {
 
 /** The members of `SharedServer` that a modern client needs. A translated server has them too. */
 interface ServerOfMany {
-  readonly isReady: boolean
-  ready(): Promise<unknown>
   port(): Duplex
   drain(): void
 }
@@ -45,6 +44,11 @@ interface ServerOfMany {
 interface Served {
   era: Era
   server: ServerOfMany
+  /**
+   * Starts the server if it does not run. Undefined if it is ready. A translated server starts when
+   * it gets a request, because the request says which connection it needs.
+   */
+  start: () => Promise<unknown> | undefined
   tools: ToolCache
 }
 
@@ -78,8 +82,9 @@ export class ModernSide {
 
   #whenReady<Result>(use: (served: Served) => Result): Result | Promise<Awaited<Result>> {
     const served = this.#serve()
-    if (!(served instanceof Promise) && served.server.isReady) return use(served)
-    return whenReady(served, use)
+    if (served instanceof Promise) return served.then((served) => whenReady(served, use))
+    const starting = served.start()
+    return starting === undefined ? use(served) : whenReady(served, use, starting)
   }
 
   #serve(): Served | Promise<Served> {
@@ -96,10 +101,17 @@ export class ModernSide {
     if (era === 'legacy' && !this.#options.translate) throw legacyServerError()
     // The server has changed its era. The clients of the old one may finish.
     this.#served?.server.drain()
-    const server = era === 'modern' ? this.#share() : this.#translate()
     const { limits, log } = this.#options
-    const tools = new ToolCache(() => server.port(), limits.connectTimeout, log)
-    this.#served = { era, server, tools }
+    const serve = (server: ServerOfMany, start: Served['start']): Served => {
+      const tools = new ToolCache(() => server.port(), limits.connectTimeout, log)
+      return { era, server, start, tools }
+    }
+    if (era === 'modern') {
+      const server = this.#share()
+      this.#served = serve(server, () => (server.isReady ? undefined : server.ready()))
+    } else {
+      this.#served = serve(this.#translate(), () => undefined)
+    }
     return this.#served
   }
 
@@ -115,7 +127,7 @@ export class ModernSide {
     return this.#serveAs(verdict.era)
   }
 
-  #share(): ServerOfMany {
+  #share(): SharedServer {
     const { era, limits, log, toModern } = this.#options
     let isProbed = false
     const connect = (): Duplex => {
@@ -144,10 +156,10 @@ export class ModernSide {
 }
 
 async function whenReady<Result>(
-  served: Served | Promise<Served>,
-  use: (served: Served) => Result
+  served: Served,
+  use: (served: Served) => Result,
+  starting = served.start()
 ): Promise<Awaited<Result>> {
-  const found = await served
-  if (!found.server.isReady) await found.server.ready()
-  return await use(found)
+  await starting
+  return await use(served)
 }
