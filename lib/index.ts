@@ -20,6 +20,8 @@ export type { Body } from './framing/body.ts'
 
 export { acceptStdio } from './stdio/accept-stdio.ts'
 export type { StdioOptions } from './stdio/accept-stdio.ts'
+export { asLegacy } from './era/as-legacy.ts'
+export type { AsLegacyOptions } from './era/as-legacy.ts'
 export { connectChild } from './stdio/connect-child.ts'
 export type { ChildOptions } from './stdio/connect-child.ts'
 export { connectHttp } from './http-client/connect-http.ts'

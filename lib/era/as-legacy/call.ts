@@ -59,7 +59,7 @@ export class Call implements Waiting {
   /** The id of the client's request, as JSON text. */
   readonly idText: string
   readonly #owner: CallOwner
-  readonly #method: string | undefined
+  readonly #method: string
   /** The client's request. It is kept only if the server may ask for input. */
   readonly #request: Frame | undefined
   #serverId: number
@@ -76,7 +76,7 @@ export class Call implements Waiting {
 
   constructor(owner: CallOwner, request: Frame) {
     this.#owner = owner
-    this.#method = request.method
+    this.#method = request.method as string
     this.idText = idText(request)
     this.#request = askingMethods.has(request.method) ? request : undefined
     this.#serverId = owner.toServer(this, (id) => modernRequest(request, id, owner.client))
@@ -99,7 +99,7 @@ export class Call implements Waiting {
   /** Answers the client's request with an error, and takes back what is under way. */
   fail(error: ProxyError): void {
     this.#takeBack(describe(error))
-    this.#end(legacyResponse(errorFrame(0, error), this.idText, undefined, this.#owner.version))
+    this.#end(legacyResponse(errorFrame(0, error), this.idText, this.#method, this.#owner.version))
   }
 
   /** The client has cancelled the request, so it gets no response. */

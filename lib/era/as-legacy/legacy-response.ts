@@ -32,7 +32,7 @@ const modernMeta = [metaKeys.serverInfo, metaKeys.subscriptionId]
 export function legacyResponse(
   response: Frame,
   idText: string,
-  method: string | undefined,
+  method: string,
   version: LegacyVersion
 ): Frame {
   let { bytes } = response
@@ -54,8 +54,7 @@ function withId(frame: Frame, idText: string): Frame {
 }
 
 function replace(bytes: Buffer, path: string[], text: string): Buffer {
-  const span = findValue(bytes, path)
-  return span === undefined ? bytes : spliceAt(bytes, [{ ...span, text }])
+  return spliceAt(bytes, [{ ...(findValue(bytes, path) as Span), text }])
 }
 
 export function withoutModernMembers(bytes: Buffer, result: Span): Buffer {
@@ -100,14 +99,15 @@ const contents: Partial<Record<string, { list: string[]; within: string[] }>> = 
   [methods.getPrompt]: { list: ['result', 'messages'], within: ['content'] }
 }
 
-function withOldContent(bytes: Buffer, method: string | undefined, version: LegacyVersion): Buffer {
-  const place = contents[method ?? '']
-  const list = place && findValue(bytes, place.list)
+function withOldContent(bytes: Buffer, method: string, version: LegacyVersion): Buffer {
+  const place = contents[method]
+  if (place === undefined) return bytes
+  const list = findValue(bytes, place.list)
   if (list === undefined || bytes[list.start] !== OPEN_BRACKET) return bytes
   const changes: Change[] = []
   for (const element of elementsOf(bytes, list.start)) {
     const part = bytes.subarray(element.start, element.end)
-    const content = findValue(part, place?.within ?? [])
+    const content = findValue(part, place.within)
     if (content === undefined) continue
     const text = oldContent(part.subarray(content.start, content.end), version)
     const { start, end } = content

@@ -7,7 +7,7 @@
 // doubles up to 30 s.
 
 import { ProxyError } from '../../errors.ts'
-import { findValue, scalarAt } from '../../json/find-value.ts'
+import { findValue, scalarAt, stringAt } from '../../json/find-value.ts'
 import { editObject } from '../../json/edit-object.ts'
 import type { Span } from '../../json/find-value.ts'
 import type { Log } from '../../log.ts'
@@ -135,7 +135,7 @@ export class Subscription {
   }
 
   #isPending(uri: string): boolean {
-    return this.#waiting.has(uri) || this.#next?.waiting.has(uri) === true
+    return this.#waiting.has(uri) || (this.#next?.waiting.has(uri) ?? false)
   }
 
   #change(): void {
@@ -189,8 +189,7 @@ export class Subscription {
   /** A subscription has ended. The proxy opens it again, unless the server does not know the method. */
   #onEnd(id: number, reason: string, errorCode?: number): void {
     const isNext = this.#next?.id === id
-    const listen = isNext ? this.#next : this.#current?.id === id ? this.#current : undefined
-    if (listen === undefined || this.#stopped) return
+    const listen = (isNext ? this.#next : this.#current) as Listen
     clearTimeout(listen.timer)
     if (isNext) this.#next = undefined
     else this.#current = undefined
@@ -232,8 +231,7 @@ export class Subscription {
 /** Why a subscription ended, by its response. */
 const reasonOf = ({ bytes, errorCode }: Frame): string => {
   if (errorCode === undefined) return 'the server has ended it'
-  const message = scalarAt(bytes, ['error', 'message'])
-  return typeof message === 'string' ? message : `error ${errorCode}`
+  return stringAt(bytes, ['error', 'message']) ?? `error ${errorCode}`
 }
 
 /** The resources in an acknowledgement whose updates the server will report. */

@@ -226,6 +226,16 @@ test('content that an older revision lacks takes another form', async (t) => {
   t.strictSame((await client.ask('tools/call')).result, { content: 1 })
 })
 
+test('lists that are none stay as they are', async (t) => {
+  for (const tools of ['1', '[]', '[{"name":"a","outputSchema":{"type":"object"}}]']) {
+    const { client } = overText(t, () => `{"tools":${tools},"content":[{"type":"text"}]}`)
+    await client.ask('initialize', { ...initializeParams, protocolVersion: '2024-11-05' })
+    for (const method of ['tools/list', 'tools/call', 'prompts/list']) {
+      t.match((await client.ask(method)).result, { tools: JSON.parse(tools) })
+    }
+  }
+})
+
 test('a request from the server gets an error, and other notifications pass', async (t) => {
   const { client, server } = overText(t)
   server.say({ id: 5, method: 'ping' })

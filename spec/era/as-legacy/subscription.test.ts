@@ -87,6 +87,19 @@ test('a server without subscriptions is asked once', async (t) => {
   t.equal(server.received.filter(({ method }) => method === 'subscriptions/listen').length, 1)
 })
 
+test('a refused subscription without a reason is an error with the code', async (t) => {
+  const { client, server } = overText(t)
+  const subscribed = client.ask('resources/subscribe', { uri: 'test://a' })
+  const other = client.ask('resources/subscribe', { uri: 'test://b' })
+  const { id } = await server.got('subscriptions/listen')
+  void client.ask('resources/subscribe', { uri: 'test://a' }).catch(() => {})
+  void client.ask('resources/subscribe', { uri: 'test://b' }).catch(() => {})
+  server.say(`{"jsonrpc":"2.0","id":${id},"error":{"code":-1,"message":"${'x'.repeat(2 ** 20)}"}}`)
+  t.match(await subscribed, { error: { message: 'the server did not subscribe: error -1' } })
+  client.port.end()
+  t.match(await other, { error: {} })
+})
+
 test('a server that acknowledges nothing is an error, and is asked again', async (t) => {
   const { client, server } = overText(t, undefined, { connectTimeout: 30 })
   await client.ask('initialize', initializeParams)
