@@ -8,7 +8,7 @@
 
 import type { Duplex } from 'node:stream'
 import { proxyInfo } from '../conversation/ask-server.ts'
-import { ProxyError } from '../errors.ts'
+import { describe, ProxyError } from '../errors.ts'
 import { findValue, stringAt, valueText } from '../json/find-value.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
@@ -137,6 +137,7 @@ class AsModern implements ModernServer, PortOwner {
 
   async destroy(): Promise<void> {
     for (const listen of this.#listens) listen.close()
+    this.#held.clear()
     await this.#pool.destroy()
     for (const port of this.#ports) port.fail(new ProxyError('ERR_CLOSED', 'the proxy ends'))
   }
@@ -163,7 +164,7 @@ class AsModern implements ModernServer, PortOwner {
 
   #destroyIfUnused(): void {
     if (this.#ports.size > 0) return
-    this.#pool.destroy().catch((cause: unknown) => this.#log.error(String(cause)))
+    this.destroy().catch((cause: unknown) => this.#log.error(describe(cause)))
   }
 
   #request(port: ModernPort, frame: Frame, callback: Callback): void {

@@ -29,7 +29,7 @@ import { inputRequestText, maxQuestions, urlElicitation, urlRequests } from './q
 /** How long to wait for more requests of the server after one, in ms. */
 const gatherTime = 20
 
-export interface CallOptions extends Held {
+export interface CallOptions extends Omit<Held, 'cancel'> {
   /** Whether the response may ask the client for input. */
   isAsker: boolean
   connection: Connection
@@ -292,7 +292,7 @@ export class Call implements Answerer, Held {
     this.heldSince = performance.now()
     const client = this.#client
     this.#client = undefined
-    if (inputTimeout > 0) this.#expiry = setTimeout(() => this.cancel(), inputTimeout).unref()
+    if (inputTimeout > 0) this.#expiry = setTimeout(() => this.cancel(), inputTimeout)
     client?.respond(inputRequired(requests, this.#state, this.#connection.serverInfo))
   }
 

@@ -46,7 +46,10 @@ export interface Answerer {
 }
 
 export interface ConnectionOptions {
+  /** How long the server may take for each response at the start, in ms (default 30 000; 0: no limit). */
   connectTimeout?: number | undefined
+  /** How long a connection may take to end, in ms (default 3000; 0: no limit). */
+  closeTimeout?: number | undefined
   maxQueue?: number | undefined
   log?: Log | undefined
 }
@@ -58,6 +61,7 @@ export class Connection {
   readonly server: SharedServer
   readonly #identity: Identity
   readonly #timeout: number
+  readonly #closeTimeout: number
   #raw: Duplex | undefined
   #initialize: Frame | undefined
   /** How many requests use the connection. */
@@ -77,6 +81,7 @@ export class Connection {
 
   constructor(connect: () => Duplex, identity: Identity, options: ConnectionOptions) {
     this.#identity = identity
+    this.#closeTimeout = options.closeTimeout ?? limits.closeTimeout
     this.#timeout = options.connectTimeout ?? limits.connectTimeout
     this.server = share(() => (this.#raw = connect()), {
       maxQueue: options.maxQueue,
@@ -187,7 +192,11 @@ export class Connection {
   /** Ends the connection when the server has all messages. */
   end(): void {
     this.isEnding = true
-    this.#raw?.end()
+    const raw = this.#raw as Duplex
+    raw.end()
+    if (this.#closeTimeout === 0) return
+    const timer = setTimeout(() => raw.destroy(), this.#closeTimeout)
+    raw.once('close', () => clearTimeout(timer))
   }
 
   #intercept(frame: Frame): boolean {
