@@ -155,9 +155,8 @@ export class Call implements Answerer, Held {
 
   /** Ends the work of the server. */
   #stop(): void {
-    const error = new ProxyError('ERR_CANCELLED', 'the client has cancelled the call')
     for (const { request } of this.#questions.values()) {
-      if (request !== undefined) this.#connection.refuse(request, error)
+      if (request !== undefined) this.#connection.refuse(request, cancelled)
     }
     this.#clearQuestions()
     // The server may go on, and send requests that would reach the next call.
@@ -313,6 +312,8 @@ export class Call implements Answerer, Held {
     return answers
   }
 }
+
+const cancelled = new ProxyError('ERR_CANCELLED', 'the client has cancelled the call')
 
 const declined = (): ProxyError =>
   new ProxyError('ERR_CANCELLED', 'the client did not open the URL that the server asked for')
