@@ -273,9 +273,15 @@ class AsModern implements ModernServer, PortOwner {
     return this.#pool.group(key, () => ({
       capabilities: new ClientCapabilities(capabilities),
       capabilitiesText: capabilities,
-      clientInfo
+      clientInfo: isImplementation(clientInfo) ? clientInfo : undefined
     }))
   }
+}
+
+// A legacy server may refuse a client whose name or version is missing.
+function isImplementation(clientInfo = '{}'): boolean {
+  const { name, version } = JSON.parse(clientInfo) as Record<string, unknown>
+  return typeof name === 'string' && typeof version === 'string'
 }
 
 const statePath = ['params', 'requestState']

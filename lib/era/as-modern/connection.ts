@@ -50,7 +50,6 @@ export interface ConnectionOptions {
   connectTimeout?: number | undefined
   /** How long a connection may take to end, in ms (default 3000; 0: no limit). */
   closeTimeout?: number | undefined
-  maxQueue?: number | undefined
   log?: Log | undefined
 }
 
@@ -84,7 +83,7 @@ export class Connection {
     this.#closeTimeout = options.closeTimeout ?? limits.closeTimeout
     this.#timeout = options.connectTimeout ?? limits.connectTimeout
     this.server = share(() => (this.#raw = connect()), {
-      maxQueue: options.maxQueue,
+      maxQueue: 0, // each frame goes on at once, to a port with a limit
       log: options.log,
       intercept: (frame) => this.#intercept(frame),
       prepare: (server) => this.#open(server)
