@@ -8,7 +8,7 @@
 
 import type { Duplex } from 'node:stream'
 import { proxyInfo } from '../conversation/ask-server.ts'
-import { ProxyError } from '../errors.ts'
+import { describe, ProxyError } from '../errors.ts'
 import { findValue, stringAt, valueText } from '../json/find-value.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
@@ -137,6 +137,7 @@ class AsModern implements ModernServer, PortOwner {
 
   async destroy(): Promise<void> {
     for (const listen of this.#listens) listen.close()
+    this.#held.clear()
     await this.#pool.destroy()
     for (const port of this.#ports) port.fail(new ProxyError('ERR_CLOSED', 'the proxy ends'))
   }
@@ -163,7 +164,7 @@ class AsModern implements ModernServer, PortOwner {
 
   #destroyIfUnused(): void {
     if (this.#ports.size > 0) return
-    this.#pool.destroy().catch((cause: unknown) => this.#log.error(String(cause)))
+    this.destroy().catch((cause: unknown) => this.#log.error(describe(cause)))
   }
 
   #request(port: ModernPort, frame: Frame, callback: Callback): void {
@@ -272,9 +273,15 @@ class AsModern implements ModernServer, PortOwner {
     return this.#pool.group(key, () => ({
       capabilities: new ClientCapabilities(capabilities),
       capabilitiesText: capabilities,
-      clientInfo
+      clientInfo: isImplementation(clientInfo) ? clientInfo : undefined
     }))
   }
+}
+
+// A legacy server may refuse a client whose name or version is missing.
+function isImplementation(clientInfo = '{}'): boolean {
+  const { name, version } = JSON.parse(clientInfo) as Record<string, unknown>
+  return typeof name === 'string' && typeof version === 'string'
 }
 
 const statePath = ['params', 'requestState']

@@ -29,7 +29,7 @@ import { inputRequestText, maxQuestions, urlElicitation, urlRequests } from './q
 /** How long to wait for more requests of the server after one, in ms. */
 const gatherTime = 20
 
-export interface CallOptions extends Held {
+export interface CallOptions extends Omit<Held, 'cancel'> {
   /** Whether the response may ask the client for input. */
   isAsker: boolean
   connection: Connection
@@ -155,9 +155,8 @@ export class Call implements Answerer, Held {
 
   /** Ends the work of the server. */
   #stop(): void {
-    const error = new ProxyError('ERR_CANCELLED', 'the client has cancelled the call')
     for (const { request } of this.#questions.values()) {
-      if (request !== undefined) this.#connection.refuse(request, error)
+      if (request !== undefined) this.#connection.refuse(request, cancelled)
     }
     this.#clearQuestions()
     // The server may go on, and send requests that would reach the next call.
@@ -292,7 +291,7 @@ export class Call implements Answerer, Held {
     this.heldSince = performance.now()
     const client = this.#client
     this.#client = undefined
-    if (inputTimeout > 0) this.#expiry = setTimeout(() => this.cancel(), inputTimeout).unref()
+    if (inputTimeout > 0) this.#expiry = setTimeout(() => this.cancel(), inputTimeout)
     client?.respond(inputRequired(requests, this.#state, this.#connection.serverInfo))
   }
 
@@ -313,6 +312,8 @@ export class Call implements Answerer, Held {
     return answers
   }
 }
+
+const cancelled = new ProxyError('ERR_CANCELLED', 'the client has cancelled the call')
 
 const declined = (): ProxyError =>
   new ProxyError('ERR_CANCELLED', 'the client did not open the URL that the server asked for')

@@ -46,8 +46,10 @@ export interface Answerer {
 }
 
 export interface ConnectionOptions {
+  /** How long the server may take for each response at the start, in ms (default 30 000; 0: no limit). */
   connectTimeout?: number | undefined
-  maxQueue?: number | undefined
+  /** How long a connection may take to end, in ms (default 3000; 0: no limit). */
+  closeTimeout?: number | undefined
   log?: Log | undefined
 }
 
@@ -58,6 +60,7 @@ export class Connection {
   readonly server: SharedServer
   readonly #identity: Identity
   readonly #timeout: number
+  readonly #closeTimeout: number
   #raw: Duplex | undefined
   #initialize: Frame | undefined
   /** How many requests use the connection. */
@@ -77,9 +80,10 @@ export class Connection {
 
   constructor(connect: () => Duplex, identity: Identity, options: ConnectionOptions) {
     this.#identity = identity
+    this.#closeTimeout = options.closeTimeout ?? limits.closeTimeout
     this.#timeout = options.connectTimeout ?? limits.connectTimeout
     this.server = share(() => (this.#raw = connect()), {
-      maxQueue: options.maxQueue,
+      maxQueue: 0, // each frame goes on at once, to a port with a limit
       log: options.log,
       intercept: (frame) => this.#intercept(frame),
       prepare: (server) => this.#open(server)
@@ -187,7 +191,11 @@ export class Connection {
   /** Ends the connection when the server has all messages. */
   end(): void {
     this.isEnding = true
-    this.#raw?.end()
+    const raw = this.#raw as Duplex
+    raw.end()
+    if (this.#closeTimeout === 0) return
+    const timer = setTimeout(() => raw.destroy(), this.#closeTimeout)
+    raw.once('close', () => clearTimeout(timer))
   }
 
   #intercept(frame: Frame): boolean {

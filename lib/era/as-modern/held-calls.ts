@@ -20,7 +20,12 @@ export interface Held {
   readonly groupKey: string
   /** The digest of the method and the parameters. */
   readonly digest: string
+  /** Ends the call, and deletes it from the table. */
+  cancel(): void
 }
+
+/** How many calls may wait. More calls end the oldest ones. */
+export const maxHeld = 1000
 
 export class HeldCalls<Call extends Held> {
   readonly #calls = new Map<string, Call>()
@@ -31,9 +36,18 @@ export class HeldCalls<Call extends Held> {
 
   /** Adds a call and returns its key. */
   add(call: Call): string {
+    for (const oldest of this.#calls.values()) {
+      if (this.#calls.size < maxHeld) break
+      oldest.cancel()
+    }
     const key = randomBytes(keySize).toString('base64url')
     this.#calls.set(key, call)
     return key
+  }
+
+  /** Ends all calls. */
+  clear(): void {
+    for (const call of this.#calls.values()) call.cancel()
   }
 
   delete(key: string): void {
@@ -45,7 +59,7 @@ export class HeldCalls<Call extends Held> {
    *
    * @throws ProxyError `ERR_PARAMS` if there is no such call, or the call belongs to another request
    */
-  find(key: string, { groupKey, digest }: Held): Call {
+  find(key: string, { groupKey, digest }: Omit<Held, 'cancel'>): Call {
     const call = this.#calls.get(key)
     // One text for all cases, so that nobody learns which keys exist.
     if (call?.groupKey !== groupKey || call.digest !== digest) {

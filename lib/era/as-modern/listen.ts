@@ -59,7 +59,7 @@ export function readFilter({ bytes }: Frame): Filter {
   if (uris.length > maxUris) throw invalid(`has more than ${maxUris} resources`)
   return {
     lists: listNames.filter((name) => filter[name] === true),
-    uris: [...new Set(uris as string[])]
+    uris: [...new Set(uris)]
   }
 }
 

@@ -34,7 +34,7 @@ export interface Group extends Identity {
 
 /** A use of a connection, from `lease` to `release`. */
 export class Lease {
-  readonly group: Group
+  group: Group
   readonly mode: Mode
   connection: Connection | undefined
   ended = false
@@ -92,28 +92,19 @@ export class Pool {
 
   /** Returns the group with this key, or the group that `make` makes. */
   group(key: string, make: () => Identity): Group {
-    let group = this.#groups.get(key)
-    if (group === undefined) {
-      group = { ...make(), key, connections: [], waiting: 0 }
-      this.#groups.set(key, group)
-    }
-    return group
+    return this.#groups.get(key) ?? { ...make(), key, connections: [], waiting: 0 }
   }
 
   /** Calls `onReady` with a connection when one is free, perhaps at once. */
   lease(lease: Lease): void {
-    this.#groups.set(lease.group.key, lease.group)
-    if (this.#destroyed) {
-      lease.ended = true
-      lease.onError(closed())
-      return
-    }
-    if (this.#place(lease)) return
+    if (this.#destroyed) return this.#refuse(lease, closed())
+    const { key } = lease.group
+    lease.group = this.#groups.get(key) ?? lease.group
+    this.#groups.set(key, lease.group)
+    if (this.#place(lease, this.#waiting.length)) return
     if (this.#waiting.length === maxWaiting) {
       const text = 'too many requests wait for a connection to the server'
-      lease.ended = true
-      lease.onError(new ProxyError('ERR_SESSIONS_FULL', text))
-      return
+      return this.#refuse(lease, new ProxyError('ERR_SESSIONS_FULL', text))
     }
     lease.group.waiting++
     this.#waiting.push(lease)
@@ -130,11 +121,8 @@ export class Pool {
     lease.ended = true
     const { connection, group } = lease
     if (connection === undefined) {
-      const at = this.#waiting.indexOf(lease)
-      if (at !== -1) {
-        this.#waiting.splice(at, 1)
-        group.waiting--
-      }
+      this.#waiting.splice(this.#waiting.indexOf(lease), 1)
+      group.waiting--
     } else {
       connection.unclaim(lease.mode)
       if (!isClean) this.#end(group, connection)
@@ -147,17 +135,24 @@ export class Pool {
   /** Ends all connections. Resolves when their servers have closed. */
   async destroy(): Promise<void> {
     this.#destroyed = true
-    for (const lease of this.#waiting.splice(0)) {
-      lease.ended = true
-      lease.onError(closed())
-    }
+    for (const lease of this.#waiting.splice(0)) this.#refuse(lease, closed())
     await Promise.all([...this.#open].map(({ server }) => server.destroy()))
   }
 
-  #place(lease: Lease): boolean {
+  #refuse(lease: Lease, error: ProxyError): void {
+    lease.ended = true
+    lease.onError(error)
+  }
+
+  /**
+   * Gives a connection to a lease. Returns false if none is free.
+   *
+   * @param ahead how many others wait longer
+   */
+  #place(lease: Lease, ahead: number): boolean {
     const { group, mode } = lease
     let connection = group.connections.find((connection) => connection.takes(mode))
-    if (connection === undefined && this.#makeRoom(group)) connection = this.#add(group)
+    if (connection === undefined && this.#makeRoom(group, ahead)) connection = this.#add(group)
     if (connection === undefined) return false
     clearTimeout(connection.idleTimer)
     connection.claim(mode)
@@ -189,12 +184,12 @@ export class Pool {
   }
 
   /** Returns whether a group may have one more connection. Ends what is in the way. */
-  #makeRoom(group: Group): boolean {
+  #makeRoom(group: Group, ahead: number): boolean {
     if (group.connections.length >= this.#maxGroup) this.#expireOldest([group])
     if (group.connections.length >= this.#maxGroup) return false
     if (this.#open.size < this.#max) return true
-    // A connection that ends already makes room for the first that waits.
-    if (this.#ending > this.#waiting.length) return false
+    // Each connection that ends already makes room for one that waits.
+    if (this.#ending > ahead) return false
     for (const other of this.#groups.values()) {
       const idle = other.connections.find(({ isIdle }) => isIdle)
       if (idle === undefined) continue
@@ -258,9 +253,15 @@ export class Pool {
   }
 
   #serveWaiting(): void {
+    let ahead = 0
     for (const lease of [...this.#waiting]) {
-      if (lease.ended || !this.#place(lease)) continue
-      this.#waiting = this.#waiting.filter((other) => other !== lease)
+      // The list may have changed: `onReady` can end other calls.
+      if (lease.ended || lease.connection !== undefined) continue
+      if (!this.#place(lease, ahead)) {
+        ahead++
+        continue
+      }
+      this.#waiting.splice(this.#waiting.indexOf(lease), 1)
       lease.group.waiting--
     }
   }
