@@ -49,11 +49,28 @@ export const limits = {
    */
   maxQueue: 16 * 1024 * 1024,
   /**
+   * How long a process that reads its input may take to answer the request that finds out its era,
+   * in ms. A process that does not answer in this time counts as legacy.
+   */
+  probeTimeout: 5000,
+  /**
    * How long a POST waits for its response before it gets an event stream instead of JSON, in ms.
    */
   streamAfter: 3000,
   /** How often a modern server may ask a legacy client for input during one request. */
   maxRounds: 64,
+  /**
+   * How long the proxy waits for a client of revision 2026-07-28 that must answer questions of an
+   * older server, in ms.
+   */
+  inputTimeout: 5 * 60_000,
+  /**
+   * How many connections to an older server the clients of revision 2026-07-28 may use at a time, if
+   * they have the same name and capabilities.
+   */
+  maxGroupConnections: 8,
+  /** The same for all clients of revision 2026-07-28 together. */
+  maxConnections: 32,
   /** The time that clients should wait before they resume an event stream, in ms. */
   retry: 1000
 }

@@ -8,11 +8,11 @@
 import type { ClientConfig } from '../config/config.ts'
 import { isAbort, ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { connectForOne } from '../proxy/connect-for-one.ts'
 import { join } from '../proxy/join.ts'
 import { urlConnector } from '../proxy/url-connector.ts'
 import { acceptStdio } from '../stdio/accept-stdio.ts'
 import type { StdioTransport } from '../stdio/accept-stdio.ts'
-import { reconnect } from '../wrappers/reconnect.ts'
 import type { ReconnectTransport } from '../wrappers/reconnect.ts'
 import { onHangup, openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
@@ -22,7 +22,8 @@ export async function runClient(config: ClientConfig, log: Log): Promise<void> {
   const recorder = await openRecorder(config.record, log)
   const connect = await urlConnector(config.server, config, log)
   const client = acceptStdio({ ...config.limits, log })
-  const server = reconnect(connect, { ...config.limits, log, remote: true, failsAtStart: true })
+  const { era = config.era, translate = config.translate } = config.server
+  const server = connectForOne(connect, { ...config.limits, era, translate, log, remote: true })
   const release = endInTime(client, server, config, onHangup(recorder))
   try {
     await join(client, server, recorder?.tap('stdio'))

@@ -2,6 +2,7 @@
 // of the README and the warnings about flags without effect all use this table.
 
 import { clientFlags, tlsFlags } from './flags/client.ts'
+import { eraFlags } from './flags/eras.ts'
 import type { Flag, FlagGroup, Values } from './flags/flag.ts'
 import { generalFlags } from './flags/general.ts'
 import { httpFlags } from './flags/http.ts'
@@ -16,6 +17,7 @@ export const groups: readonly FlagGroup[] = [
   { title: 'TLS to servers at URLs', flags: tlsFlags },
   { title: 'Server mode, the servers to start', flags: serverFlags },
   { title: 'Server mode, HTTP', flags: httpFlags },
+  { title: 'Revisions of MCP, both modes', flags: eraFlags },
   { title: 'Limits of both modes', flags: limitFlags },
   { title: 'Limits of server mode', flags: serverLimitFlags },
   { title: 'Logging', flags: loggingFlags }
@@ -27,6 +29,7 @@ const table = {
   ...tlsFlags,
   ...serverFlags,
   ...httpFlags,
+  ...eraFlags,
   ...limitFlags,
   ...serverLimitFlags,
   ...loggingFlags

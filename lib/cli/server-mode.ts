@@ -59,25 +59,40 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
       else log.error(`${about()}: ${describe(error)}`)
     }
     log.debug(`${about()}: opened`)
-    // This listens on the server only, because `join` destroys the server with the error when
-    // either side fails.
-    const server = upstream.connect(kind).once('error', logFailure)
-    const isPort = kind !== 'session' || config.shared
-    if (!isPort) {
-      client.once('close', () => {
-        if (server.closed) return
-        exiting++
-        server.once('close', () => exiting--)
+    const joinTo = (server: Duplex): void => {
+      // This listens on the server only, because `join` destroys the server with the error when
+      // either side fails.
+      server.once('error', logFailure)
+      const isPort = kind !== 'session' || config.shared
+      if (!isPort) {
+        client.once('close', () => {
+          if (server.closed) return
+          exiting++
+          server.once('close', () => exiting--)
+        })
+      }
+      if (isPort && recorder === undefined) {
+        client.once('close', () => log.debug(`${about()}: ended`))
+        return joinPort(client, server)
+      }
+      join(client, server, recorder?.tap(session)).then(
+        () => log.debug(`${about()}: ended`),
+        () => {}
+      )
+    }
+    const server = upstream.connect(kind)
+    if (!(server instanceof Promise)) return joinTo(server)
+    // The server is not ready. The client may disconnect meanwhile.
+    const use = (server: Duplex): void => {
+      if (client.destroyed) server.destroy()
+      else joinTo(server)
+    }
+    server
+      .then(use, (error: Error) => {
+        logFailure(error)
+        client.on('error', () => {}).destroy(error)
       })
-    }
-    if (isPort && recorder === undefined) {
-      client.once('close', () => log.debug(`${about()}: ended`))
-      return joinPort(client, server)
-    }
-    join(client, server, recorder?.tap(session)).then(
-      () => log.debug(`${about()}: ended`),
-      () => {}
-    )
+      .catch(logFailure)
   }
 
   try {
@@ -90,7 +105,7 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
         servers: upstreams.all.map(([name]) => name),
         serverStates: () => upstreams.states,
         exiting: () => exiting,
-        mirroredParams: (name, tool) => upstreams.get(name).paramsOf(tool),
+        mirroredParams: (name, tool, call) => upstreams.get(name).paramsOf(tool, call),
         log
       },
       onClient

@@ -16,7 +16,7 @@ import {
 } from './checks.ts'
 import { configFile as isConfigFile } from './compiled.js'
 import type { Fault } from './compiled.js'
-import type { ServerConfig, TransportName } from './config.ts'
+import type { EraConfig, ServerConfig, TransportName } from './config.ts'
 import { expand } from './placeholders.ts'
 
 /** The entry of one server, after the schema has found no fault in it. */
@@ -33,6 +33,8 @@ interface Entry {
   transport?: string
   type?: string
   transportType?: string
+  era?: NonNullable<EraConfig['era']>
+  translate?: NonNullable<EraConfig['translate']>
 }
 
 type Servers = Record<string, Entry>
@@ -249,12 +251,14 @@ function check({ command, env = {}, cwd, headers = {}, ...entry }: Entry): strin
 }
 
 function toServer(entry: Entry, environment: MakeEnvironment): ServerConfig {
-  const { command, args = [], env = {}, cwd, headers = {} } = entry
+  const { command, args = [], env = {}, cwd, headers = {}, era, translate } = entry
+  const eras: EraConfig = { ...(era && { era }), ...(translate && { translate }) }
   if (command === undefined) {
-    return toUrlConfig(new URL(urlOf(entry)), Object.entries(headers), transportOf(entry))
+    const config = toUrlConfig(new URL(urlOf(entry)), Object.entries(headers), transportOf(entry))
+    return { ...config, ...eras }
   }
   const own = environment(Object.entries(env))
-  return { kind: 'command', command, args, env: own, ...(cwd && { cwd }) }
+  return { kind: 'command', command, args, env: own, ...(cwd && { cwd }), ...eras }
 }
 
 const urlOf = ({ url, serverUrl }: Entry): string => url ?? (serverUrl as string)

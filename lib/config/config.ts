@@ -8,8 +8,20 @@ export type LogLevel = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL'
 /** `auto` means Streamable HTTP, or HTTP+SSE if the server refuses Streamable HTTP. */
 export type TransportName = 'auto' | 'sse' | 'streamablehttp'
 
+/** Which revisions a server speaks. `auto`: the proxy finds it out. */
+export type EraSetting = 'auto' | 'legacy' | 'modern'
+
+/** Whether the proxy translates between a client and a server of different eras. */
+export type TranslateSetting = 'auto' | 'off'
+
+/** The settings of one server that win over those of all servers. */
+export interface EraConfig {
+  era?: EraSetting
+  translate?: TranslateSetting
+}
+
 /** A server that the proxy starts as a process. */
-export interface ChildConfig {
+export interface ChildConfig extends EraConfig {
   kind: 'command'
   command: string
   args: string[]
@@ -22,7 +34,7 @@ export interface ChildConfig {
 }
 
 /** A server that the proxy reaches over HTTP. */
-export interface UrlConfig {
+export interface UrlConfig extends EraConfig {
   kind: 'url'
   /** An http: or https: URL. The user name and password are not here, but in `headers`. */
   url: URL
@@ -82,6 +94,10 @@ export interface CommonConfig {
    * The file to write each message to (default: none). The file then holds the messages' secrets.
    */
   record?: string
+  /** Which revisions the servers speak (default: auto). */
+  era: EraSetting
+  /** Whether the proxy translates between eras (default: auto). */
+  translate: TranslateSetting
   /** Warnings for the log: one line each, for example about flags without effect. */
   warnings: string[]
   /** Set for --check: the proxy reports faults and starts nothing. */
@@ -91,7 +107,14 @@ export interface CommonConfig {
 /** The limits that have an effect in client mode. */
 export type ClientLimits = Pick<
   Limits,
-  'maxMessage' | 'connectTimeout' | 'closeTimeout' | 'drainTimeout' | 'maxRounds'
+  | 'maxMessage'
+  | 'connectTimeout'
+  | 'closeTimeout'
+  | 'drainTimeout'
+  | 'maxRounds'
+  | 'inputTimeout'
+  | 'maxConnections'
+  | 'maxGroupConnections'
 >
 
 /** The configuration of client mode: the client is at stdin and stdout, the server is at a URL. */

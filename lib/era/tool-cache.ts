@@ -48,20 +48,23 @@ export class ToolCache {
   /**
    * Returns the mirrored parameters of a tool. Returns a promise of them while the list is not
    * known. An unknown or invalid tool has no mirrored parameters.
+   *
+   * @param call a request of a client. The proxy lists the tools in the name of this client, because
+   * a translated server has a connection for each kind of client
    */
-  paramsOf(tool: string): MirroredParam[] | Promise<MirroredParam[]> {
+  paramsOf(tool: string, call?: Frame): MirroredParam[] | Promise<MirroredParam[]> {
     if (this.#book !== undefined) return this.#book.get(tool) ?? none
-    this.#reading ??= this.#open()
+    this.#reading ??= this.#open(call)
     return this.#reading.then((book) => book.get(tool) ?? none)
   }
 
-  #open(): Promise<Book> {
+  #open(call?: Frame): Promise<Book> {
     const port = this.#connect()
     const notifications = { toolsListChanged: true }
-    const listen = ownRequest(listenId, methods.listen, { notifications })
+    const listen = ownRequest(listenId, methods.listen, { notifications }, call)
     // The proxy subscribes before it lists the tools, so that it misses no change.
     port.write(listen)
-    const reading = this.#read(port)
+    const reading = this.#read(port, call)
     const forget = (): void => {
       if (this.#reading === reading) this.#reading = this.#book = undefined
       // The port closes only after the current listing, because the listing needs the port.
@@ -79,14 +82,14 @@ export class ToolCache {
     return reading
   }
 
-  async #read(port: Duplex): Promise<Book> {
+  async #read(port: Duplex, call?: Frame): Promise<Book> {
     const book: Book = new Map()
     const pages = new Pagination()
     let cursor: string | undefined
     let id = listenId
     do {
       const params = cursor === undefined ? {} : { cursor }
-      const request = ownRequest(++id, methods.listTools, params)
+      const request = ownRequest(++id, methods.listTools, params, call)
       const response = await ask(port, request, { timeout: this.#timeout })
       addTools(book, response)
       cursor = pages.next(stringAt(response.bytes, paths.nextCursor))

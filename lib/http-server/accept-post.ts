@@ -59,6 +59,8 @@ export class PostTransport extends Transport implements PostResponseOwner {
   /** The size that `#waiting` counts for this transport. */
   #waitingSize: number
   #whenServed: (() => void) | undefined
+  /** Whether the request has been read. */
+  #started = false
 
   constructor({ response, body, accept, ...options }: PostOptions) {
     super({ log: options.log })
@@ -107,8 +109,11 @@ export class PostTransport extends Transport implements PostResponseOwner {
     if (!this.destroyed) this.push(null)
   }
 
+  // The constructor has pushed the only frame. It is read when the server can take it.
   override _read(): void {
-    // There is nothing to read, because the constructor has pushed the only frame.
+    if (this.#started) return
+    this.#started = true
+    this.#post.start()
   }
 
   protected override send(frame: Frame, callback: Callback): void {

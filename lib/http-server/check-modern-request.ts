@@ -47,12 +47,12 @@ const withoutParams = mirroredMembers([])
 export async function checkModern(
   headers: IncomingHttpHeaders,
   frame: Frame,
-  mirroredParams: (tool: string) => MirroredParam[] | Promise<MirroredParam[]>
+  mirroredParams: (tool: string, call: Frame) => MirroredParam[] | Promise<MirroredParam[]>
 ): Promise<void> {
   const message = frame.members(withoutParams)
   checkMeta(message)
   const tool = frame.method === methods.callTool ? stringAt(frame.bytes, paths.toolName) : undefined
-  const params = tool === undefined ? [] : await mirroredParams(tool)
+  const params = tool === undefined ? [] : await mirroredParams(tool, frame)
   const mirrored = params.length === 0 ? message : frame.members(mirroredMembers(params))
   const mismatch = findMismatch(headers, mirrored, params)
   if (mismatch !== undefined) throw new ProxyError('ERR_HEADER_MISMATCH', mismatch)

@@ -5,6 +5,7 @@
 // A `RequestContext` is different: it holds one HTTP request, and only `http-server` uses it.
 
 import type { Duplex } from 'node:stream'
+import type { Frame } from '../message/frame.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
 
 /** The facts about a client that the listener passes on together with the client's transport. */
@@ -35,8 +36,12 @@ export type ClientKind = 'session' | 'stateless' | 'modern'
  */
 export type OnClient = (client: Duplex, context: ClientContext) => void
 
-/** Finds the parameters of a tool that clients must repeat in HTTP headers (2026-07-28). */
+/**
+ * Finds the parameters of a tool that clients must repeat in HTTP headers (2026-07-28). `call` is the
+ * call of the tool.
+ */
 export type MirroredParams = (
   server: string,
-  tool: string
+  tool: string,
+  call: Frame
 ) => MirroredParam[] | Promise<MirroredParam[]>

@@ -79,11 +79,19 @@ export class PostResponse extends Link implements PendingItem {
     this.#batch = batch
     this.#accept = accept
     this.#pendingRequests = requests.length
-    if (!accept.json) this.#open()
-    else if (accept.events) owner.deadlines.add(this)
     // A client that has already disconnected causes no further `close`.
     if (response.destroyed) process.nextTick(this.#httpOnClose)
     else response.once('close', this.#httpOnClose)
+  }
+
+  /**
+   * Starts the time after which the HTTP response becomes an event stream. Call it when a server can
+   * take the requests. Until then an error can still get its HTTP status.
+   */
+  start(): void {
+    if (this.#ended) return
+    if (!this.#accept.json) this.#open()
+    else if (this.#accept.events) this.#owner.deadlines.add(this)
   }
 
   get ended(): boolean {

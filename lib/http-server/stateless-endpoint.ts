@@ -54,7 +54,11 @@ export class StatelessEndpoint {
       return
     }
     if (kind === 'modern') {
-      await checkModern(request.headers, frame, (tool) => mirroredParams?.(server, tool) ?? [])
+      await checkModern(
+        request.headers,
+        frame,
+        (tool) => mirroredParams?.(server, tool, frame) ?? []
+      )
       // The client may have disconnected during the check. A new transport would then miss the
       // event `close` of the response, and would never end.
       if (response.destroyed) return

@@ -17,6 +17,8 @@ export const errorCodes = {
   sessionUnknown: -32001,
   /** The resource does not exist. The modern revision uses `invalidParams` instead. */
   resourceNotFound: -32002,
+  /** The client must open a URL before it repeats the request. Only in revision 2025-11-25. */
+  urlElicitationRequired: -32042,
 
   // The following codes are new in MCP revision 2026-07-28.
   headerMismatch: -32020,

@@ -1,21 +1,25 @@
 // One server that clients can use. It gives each client a transport: either to a process for this
-// session alone, or to a process that many clients share. It keeps whether the server could start.
+// session alone, or to a process that many clients share. If the client and the server are of
+// different eras, the transport translates. It keeps whether the server could start.
 
 import type { Duplex } from 'node:stream'
-import { discover } from '../era/discover.ts'
-import { ToolCache } from '../era/tool-cache.ts'
-import { isAbort, ProxyError } from '../errors.ts'
+import type { EraSetting, TranslateSetting } from '../config/config.ts'
+import { LegacySide } from '../era/legacy-side.ts'
+import { ServerEra } from '../era/server-era.ts'
+import { isAbort } from '../errors.ts'
+import type { ProxyError } from '../errors.ts'
 import type { ClientKind } from '../http-server/client-context.ts'
 import type { ServerState } from '../http-server/status-endpoint.ts'
 import type { Limits } from '../limits.ts'
 import type { Log } from '../log.ts'
+import type { Frame } from '../message/frame.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
+import type { Translator } from '../wrappers/opening.ts'
 import { prewarm } from '../wrappers/prewarm.ts'
 import { reconnect } from '../wrappers/reconnect.ts'
 import { shareSessions } from '../wrappers/share-sessions.ts'
 import type { SharedSessions } from '../wrappers/share-sessions.ts'
-import { share } from '../wrappers/share.ts'
-import type { SharedServer } from '../wrappers/share.ts'
+import { ModernSide } from './modern-side.ts'
 
 export interface UpstreamOptions {
   /** The name of the server in `/status` and in the log. */
@@ -28,6 +32,10 @@ export interface UpstreamOptions {
   shared: boolean
   /** How many processes the proxy starts before a session needs them. */
   prewarm: number
+  /** The era of the server (default: auto). */
+  era?: EraSetting
+  /** Whether the proxy translates between the eras (default: auto). */
+  translate?: TranslateSetting
   limits: Limits
   log: Log
 }
@@ -37,50 +45,66 @@ export class Upstream {
   state: ServerState = 'configured'
   readonly #options: UpstreamOptions
   readonly #pool: ReturnType<typeof prewarm>
-  /** The open transports to the server, for clients of every kind. */
+  /** The open transports to the server, for clients of every kind, and that of a probe. */
   readonly #servers = new Set<Duplex>()
+  readonly #legacy: LegacySide
+  readonly #modern: ModernSide
   #sessions: SharedSessions | undefined
-  #modern: { server: SharedServer; tools: ToolCache } | undefined
-  /** The error for modern clients. It is set when the proxy knows that the server is legacy. */
-  #legacyError: ProxyError | undefined
 
   constructor(options: UpstreamOptions) {
+    const { limits, log, translate: setting } = options
     this.label = options.label
     this.#options = options
     this.#pool = prewarm(options.connect, options.prewarm)
+    const era = new ServerEra(options.era)
+    const translate = setting !== 'off'
+    const { connect } = this.#pool
+    this.#legacy = new LegacySide({ ...limits, log, era, connect, translate })
+    this.#modern = new ModernSide({
+      era,
+      translate,
+      limits,
+      log,
+      connect: () => this.#track(connect()),
+      toModern: (probed) => this.#toModern(probed),
+      toLegacy: (probed) => this.#toLegacy(probed)
+    })
   }
 
   /**
-   * Returns a transport to the server for one client.
+   * Returns a transport to the server for one client. For a modern client it may take time to find
+   * out the era of the server, or to start it.
    *
-   * @throws ProxyError `ERR_LEGACY_SERVER` for a modern client, if the server is known to be legacy
+   * @throws ProxyError `ERR_LEGACY_SERVER` for a modern client, if the server is legacy and the proxy
+   * does not translate
    */
-  connect(kind: ClientKind): Duplex {
+  connect(kind: Exclude<ClientKind, 'modern'>): Duplex
+  connect(kind: ClientKind): Duplex | Promise<Duplex>
+  connect(kind: ClientKind): Duplex | Promise<Duplex> {
     switch (kind) {
       case 'session':
-        return this.#options.shared ? this.#sharedSessions().port() : this.#reconnect()
+        return this.#options.shared ? this.#sharedSessions().port() : this.#toLegacy()
       case 'stateless':
         return this.#sharedSessions().port(false)
       case 'modern':
-        return this.#sharedModern().server.port()
+        return this.#modern.port()
     }
   }
 
   /**
    * Returns the parameters of a tool that a call must repeat in its HTTP headers (2026-07-28).
    *
-   * @throws ProxyError `ERR_LEGACY_SERVER`, and the errors of the server
+   * @throws ProxyError the errors of `connect`, and the errors of the server
    */
-  paramsOf(tool: string): MirroredParam[] | Promise<MirroredParam[]> {
-    const { server, tools } = this.#sharedModern()
-    return server.isReady ? tools.paramsOf(tool) : server.ready().then(() => tools.paramsOf(tool))
+  paramsOf(tool: string, call: Frame): MirroredParam[] | Promise<MirroredParam[]> {
+    return this.#modern.paramsOf(tool, call)
   }
 
   /** Ends each process as soon as no client uses it. */
   drain(): void {
     void this.#pool.destroy()
     this.#sessions?.drain()
-    this.#modern?.server.drain()
+    this.#modern.drain()
   }
 
   /** Ends all processes of this server. Resolves when the processes have exited. */
@@ -91,55 +115,54 @@ export class Upstream {
     await Promise.all([...closed, this.#pool.destroy()])
   }
 
-  #reconnect(): Duplex {
+  #toLegacy(probed?: Duplex): Duplex {
+    const connect = this.#from(probed)
+    const { translator } = this.#legacy
+    return this.#reconnect(() => this.#legacy.connect(connect), probed, translator)
+  }
+
+  #toModern(probed?: Duplex): Duplex {
+    return this.#reconnect(this.#from(probed), probed)
+  }
+
+  /** Returns a function that connects to a server: first to the one that runs already. */
+  #from(probed: Duplex | undefined): () => Duplex {
+    let first = probed
+    return () => {
+      const server = first ?? this.#pool.connect()
+      first = undefined
+      return server
+    }
+  }
+
+  #reconnect(connect: () => Duplex, probed?: Duplex, translator?: Translator): Duplex {
     const { limits, log, remote } = this.#options
-    const server = reconnect(this.#pool.connect, { ...limits, log, remote, failsAtStart: true })
+    // A process that runs already may have ended meanwhile. Then another one is started.
+    const failsAtStart = probed === undefined
+    const server = reconnect(connect, { ...limits, log, remote, failsAtStart, translator })
     let wasReady = false
     server.once('ready', () => {
       wasReady = true
       this.state = 'configured'
     })
-    this.#servers.add(server)
     server.once('error', (error: ProxyError) => {
       // A refusal because of the era, or a client that disconnects, does not mark the server as
       // failed.
       if (wasReady || error.code === 'ERR_LEGACY_SERVER' || isAbort(error)) return
       this.state = 'failed'
     })
-    server.once('close', () => this.#servers.delete(server))
-    return server
+    return this.#track(server)
+  }
+
+  /** Keeps a transport until it has closed, so that `destroy` ends it. */
+  #track(server: Duplex): Duplex {
+    this.#servers.add(server)
+    return server.once('close', () => this.#servers.delete(server))
   }
 
   #sharedSessions(): SharedSessions {
     const { limits, log } = this.#options
-    this.#sessions ??= shareSessions(() => this.#reconnect(), { ...limits, log })
+    this.#sessions ??= shareSessions(() => this.#toLegacy(), { ...limits, log })
     return this.#sessions
-  }
-
-  #sharedModern(): { server: SharedServer; tools: ToolCache } {
-    if (this.#legacyError !== undefined) throw this.#legacyError
-    this.#modern ??= this.#shareModern()
-    return this.#modern
-  }
-
-  #shareModern(): { server: SharedServer; tools: ToolCache } {
-    const { limits, log } = this.#options
-    const server = share(() => this.#reconnect(), {
-      ...limits,
-      log,
-      prepare: (server) => this.#discover(server)
-    })
-    return { server, tools: new ToolCache(() => server.port(), limits.connectTimeout, log) }
-  }
-
-  async #discover(server: Duplex): Promise<void> {
-    try {
-      await discover(server, this.#options.limits.connectTimeout)
-    } catch (error) {
-      if (error instanceof ProxyError && error.code === 'ERR_LEGACY_SERVER') {
-        this.#legacyError = error
-      }
-      throw error
-    }
   }
 }

@@ -2,7 +2,7 @@
 // is the default server. The proxy looks for all commands before it listens, so that it reports a
 // wrong command at its start.
 
-import type { ChildConfig, ServeConfig, ServerConfig } from '../config/config.ts'
+import type { ChildConfig, EraConfig, ServeConfig, ServerConfig } from '../config/config.ts'
 import { describe, ProxyError } from '../errors.ts'
 import type { ServerState } from '../http-server/listener.ts'
 import type { Log } from '../log.ts'
@@ -34,7 +34,15 @@ export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upst
     // runs.
     const prewarm = failure === undefined && server.kind === 'command' ? config.prewarm : 0
     const remote = server.kind === 'url'
-    const upstream = new Upstream({ ...config, prewarm, label, connect, remote, log })
+    const upstream = new Upstream({
+      ...config,
+      ...erasOf(server),
+      prewarm,
+      label,
+      connect,
+      remote,
+      log
+    })
     upstreams.set(name, upstream)
     if (failure === undefined) continue
     failures.push([label, failure])
@@ -94,6 +102,12 @@ function labelOf(name: string, config: ServeConfig): string {
   while (config.named.has(label)) label = `servers/${label}`
   return label
 }
+
+/** Returns the settings that a server has in place of those of all servers. */
+const erasOf = ({ era, translate }: ServerConfig): EraConfig => ({
+  ...(era && { era }),
+  ...(translate && { translate })
+})
 
 /** Returns the error if the command of a server is not found, and undefined if it is found. */
 function failureToFind({ command, args, ...options }: ChildConfig): unknown {

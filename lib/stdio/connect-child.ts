@@ -23,6 +23,7 @@ import { SpacedWriter } from './spaced-writer.ts'
 import { ProcessGroup } from './process-group.ts'
 import type { PipedChild } from './process-group.ts'
 import { StderrTail } from './stderr-tail.ts'
+import { whenRead } from './when-read.ts'
 
 export interface ChildOptions {
   /** The path of the program, or a name that is searched in PATH. */
@@ -109,6 +110,18 @@ export class ChildTransport extends Transport {
   /** The process id of the child. It is undefined before the child runs. */
   get pid(): number | undefined {
     return this.#child?.pid
+  }
+
+  /**
+   * Resolves when the child reads its input, or when it is gone. Call this before the first frame is
+   * written.
+   */
+  whenReading(): Promise<void> {
+    return new Promise((resolve) => {
+      this.once('close', resolve)
+      if (this.#child !== undefined) whenRead(this.#child.stdin, resolve)
+      else this.once('spawn', (child: PipedChild) => whenRead(child.stdin, resolve))
+    })
   }
 
   override _construct(callback: Callback): void {
@@ -235,6 +248,7 @@ export class ChildTransport extends Transport {
       })
     child.stderr.on('data', (chunk: Buffer) => this.#stderr.feed(chunk))
     child.once('exit', () => this.#childOnExit(child, group))
+    this.emit('spawn', child)
   }
 
   #childOnExit(child: PipedChild, group: ProcessGroup): void {

@@ -35,7 +35,7 @@ export abstract class OuterTransport extends Transport {
     let failure: Error | undefined
     this.inner = inner
     inner
-      .on('data', (frame: Frame) => this.handle(frame, this.#onInnerFrame))
+      .on('data', this.#innerOnData)
       .on('error', (error) => (failure = error))
       // An ended inner transport is of no use. `setImmediate` waits for an error after `end`.
       .on('end', () => setImmediate(() => inner.destroy()))
@@ -45,6 +45,13 @@ export abstract class OuterTransport extends Transport {
         if (!this.destroyed) this.guard(() => this.innerOnClose(failure))
       })
       .resume()
+  }
+
+  /** Gives the inner transport away. Its reader is now the caller, which may attach it again. */
+  protected detach(): Duplex | undefined {
+    const { inner } = this
+    this.inner = undefined
+    return inner?.off('data', this.#innerOnData).pause()
   }
 
   /** Gives a frame to the reader. If the reader has no room, pauses the inner transport. */
@@ -59,6 +66,8 @@ export abstract class OuterTransport extends Transport {
   protected override failToOtherSide(response: Frame): void {
     this.inner?.write(response)
   }
+
+  readonly #innerOnData = (frame: Frame): void => this.handle(frame, this.#onInnerFrame)
 
   readonly #onInnerFrame = (frame: Frame): void => this.innerOnFrame(frame)
 

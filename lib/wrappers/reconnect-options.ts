@@ -1,6 +1,7 @@
 // The options of `reconnect`.
 
 import type { Log } from '../log.ts'
+import type { Translator } from './opening.ts'
 
 export interface ReconnectOptions {
   /** How many restarts a minute are allowed. More fail the transport (default 5; 0: no limit). */
@@ -20,6 +21,12 @@ export interface ReconnectOptions {
    * 30 000; 0: no limit).
    */
   connectTimeout?: number | undefined
+  /**
+   * Finds a translating transport when the client and the server are of different eras (default: the
+   * client gets the server's refusal). While the client's first request has no response, the frames
+   * after it wait.
+   */
+  translator?: Translator | undefined
   /** An abort of this signal destroys the transport and its server. */
   signal?: AbortSignal | undefined
   /** Gets a warning for each restart (default: silent). */

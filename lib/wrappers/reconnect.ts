@@ -22,9 +22,9 @@ import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
-import { OuterTransport } from '../streams/outer-transport.ts'
 import { ServerGoneError } from '../streams/server-gone-error.ts'
 import { cancellation } from './cancellation.ts'
+import { OpeningTransport } from './opening-transport.ts'
 import type { ReconnectOptions } from './reconnect-options.ts'
 import { pauseBefore, RestartCount } from './restart-count.ts'
 
@@ -46,7 +46,7 @@ export function reconnect(
   return new ReconnectTransport(connect, options)
 }
 
-export class ReconnectTransport extends OuterTransport {
+export class ReconnectTransport extends OpeningTransport {
   readonly #connect: () => Duplex
   readonly #restarts: number
   readonly #remote: boolean
@@ -59,19 +59,12 @@ export class ReconnectTransport extends OuterTransport {
   readonly #serverRequests = new PendingRequests()
   /** Ids of requests from closed servers. The client's responses to them are dropped. */
   readonly #staleRequests = new Set<Id>()
-  /**
-   * The frames that no server has taken yet, oldest first. While there is no server, the writer
-   * waits after one frame, so the queue does not grow.
-   */
-  #queue: Frame[] = []
   /** The callback of the client's last write. It is set while the server has no room for more. */
   #writeCallback: Callback | undefined
   /** Whether a server has sent a response. */
   #hasAnswered = false
   /** The error of the first server. It is kept until the client sends a frame, or ends. */
   #startError: ProxyError | undefined
-  /** The server whose session is being restored. */
-  #nextServer: Duplex | undefined
   readonly #restartCount = new RestartCount()
   /** How many remote servers have closed since the last response. */
   #failures = 0
@@ -86,7 +79,7 @@ export class ReconnectTransport extends OuterTransport {
   #expired: ProxyError | undefined
 
   constructor(connect: () => Duplex, options: ReconnectOptions) {
-    super({ signal: options.signal, log: options.log })
+    super(options)
     this.#connect = connect
     this.#restarts = (options.restarts ?? limits.restarts) || Infinity
     this.#remote = options.remote ?? false
@@ -101,9 +94,9 @@ export class ReconnectTransport extends OuterTransport {
     this.#expired = error
     clearTimeout(this.#timer)
     this.#failRequests(error)
-    this.#releaseWriter()
+    this.releaseWriter()
     this.inner?.destroy()
-    this.#nextServer?.destroy()
+    this.nextServer?.destroy()
   }
 
   protected override send(frame: Frame, callback: Callback): void {
@@ -118,9 +111,10 @@ export class ReconnectTransport extends OuterTransport {
       this.#failFrame(frame, this.#away)
       return callback()
     }
-    this.#queue.push(frame)
+    this.queue.push(frame)
+    if (this.opening?.sent(frame) === true) this.ask(this.opening)
     this.#writeCallback = callback
-    if (this.#send(frame)) this.#releaseWriter()
+    if (this.sendNow(frame)) this.releaseWriter()
     this.#failIfNotStarted()
   }
 
@@ -136,7 +130,7 @@ export class ReconnectTransport extends OuterTransport {
       }
       // The server has closed. A new server would have nothing to do, so none is started.
       clearTimeout(this.#timer)
-      this.#nextServer?.destroy()
+      this.nextServer?.destroy()
       if (this.#hasAnswered || this.#expired !== undefined) this.push(null)
       else if (this.#away !== undefined) failAfterReading(this, this.#away)
       else this.#failIfNotStarted()
@@ -146,8 +140,8 @@ export class ReconnectTransport extends OuterTransport {
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     clearTimeout(this.#timer)
-    this.#releaseWriter(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
-    this.inner ??= this.#nextServer
+    this.releaseWriter(error ?? new ProxyError('ERR_CLOSED', 'the transport was destroyed'))
+    this.inner ??= this.nextServer
     super._destroy(error, callback)
   }
 
@@ -155,10 +149,11 @@ export class ReconnectTransport extends OuterTransport {
     super.failToReader(response)
     this.#clientRequests.forget(response.id as Id)
     // The failed request may be in the queue without a write to the server.
-    this.#queue = this.#queue.filter(({ id, kind }) => kind !== 'request' || id !== response.id)
+    this.queue = this.queue.filter(({ id, kind }) => kind !== 'request' || id !== response.id)
   }
 
   protected override innerOnFrame(frame: Frame): void {
+    if (this.opening?.isResponse(frame) === true && this.openingOnResponse(frame)) return
     if (this.#clientRequests.answered(frame)) {
       this.#listens.delete(frame.id as Id)
       this.#failures = 0
@@ -172,6 +167,7 @@ export class ReconnectTransport extends OuterTransport {
 
   protected override innerOnClose(error: Error | undefined): void {
     const cause = toProxyError(error)
+    if (this.opening?.request !== undefined && this.openingOnFailed(cause)) return
     for (const requestId of this.#serverRequests.take()) {
       this.#staleRequests.add(requestId)
       this.pass(cancellation(requestId, 'the server that sent this request is gone'))
@@ -183,7 +179,7 @@ export class ReconnectTransport extends OuterTransport {
     if (this.#expired !== undefined) return // in this case `_final` ends the transport
     const undelivered = cause instanceof ServerGoneError ? cause.undelivered : []
     // This drops the client's responses, because they answer requests of the closed server.
-    this.#queue = [...undelivered, ...this.#queue].filter(({ kind }) => kind !== 'response')
+    this.queue = [...undelivered, ...this.queue].filter(({ kind }) => kind !== 'response')
     if (!this.#hasAnswered && this.#failsAtStart) {
       this.#startError = cause
       if (this.#clientRequests.size > 0) this.#failIfNotStarted()
@@ -204,10 +200,10 @@ export class ReconnectTransport extends OuterTransport {
       this.#away = cause
       // The `initialize` of the client gets the error. The client may send another `initialize`.
       if (!this.#hasAnswered) this.#sessionState = new SessionState(this.log)
-      for (const frame of this.#queue.splice(0)) this.#failFrame(frame, cause)
+      for (const frame of this.queue.splice(0)) this.#failFrame(frame, cause)
     }
     this.#failTaken(cause)
-    if (isAway) this.#releaseWriter()
+    if (isAway) this.releaseWriter()
     if (this.#ended) return
     // A pause comes even before the first attempt if there is no session to restore.
     this.#restartAfter(this.#hasAnswered ? this.#failures : this.#failures + 1, cause)
@@ -221,7 +217,7 @@ export class ReconnectTransport extends OuterTransport {
 
   /** Fails the requests that a server has taken. */
   #failTaken(cause: ProxyError): void {
-    const queued = new Set(this.#queue.map(({ kind, id }) => (kind === 'request' ? id : undefined)))
+    const queued = new Set(this.queue.map(({ kind, id }) => (kind === 'request' ? id : undefined)))
     this.#failRequests(cause, (id) => !queued.has(id))
   }
 
@@ -230,6 +226,7 @@ export class ReconnectTransport extends OuterTransport {
       // `pass` comes first, because `forget` of the last id lets `_final` end the transport.
       this.pass(errorFrame(id, cause))
       this.#clientRequests.forget(id)
+      if (id === this.opening?.request?.id) this.opening.end()
     }
   }
 
@@ -237,8 +234,8 @@ export class ReconnectTransport extends OuterTransport {
   #cancelListens(): void {
     for (const id of this.#clientRequests.ids.filter((id) => this.#listens.has(id))) {
       const frame = cancellation(id, 'the client disconnected')
-      this.#queue.push(frame)
-      this.#send(frame)
+      this.queue.push(frame)
+      this.sendNow(frame)
       this.#clientRequests.forget(id)
     }
   }
@@ -260,8 +257,8 @@ export class ReconnectTransport extends OuterTransport {
   }
 
   /** Writes a frame to the server, if one runs. Returns whether the server has room for more. */
-  #send(frame: Frame): boolean {
-    if (this.inner === undefined) return false
+  protected override sendNow(frame: Frame): boolean {
+    if (this.inner === undefined || this.opening?.holds(frame) === true) return false
     this.#sessionState.note(frame)
     return this.inner.write(frame, this.#innerOnTaken)
   }
@@ -270,12 +267,12 @@ export class ReconnectTransport extends OuterTransport {
   // get the frame, so the frame stays in the queue for the next server.
   readonly #innerOnTaken = (error?: Error | null): void => {
     if (error) return
-    const frame = this.#queue.shift()
+    const frame = this.queue.shift()
     if (frame !== undefined) this.#serverRequests.answered(frame)
-    if (this.inner?.writableNeedDrain === false) this.#releaseWriter()
+    if (this.inner?.writableNeedDrain === false) this.releaseWriter()
   }
 
-  #releaseWriter(error?: Error): void {
+  protected override releaseWriter(error?: Error): void {
     const callback = this.#writeCallback
     this.#writeCallback = undefined
     callback?.(error)
@@ -300,10 +297,10 @@ export class ReconnectTransport extends OuterTransport {
 
   async #restart(): Promise<void> {
     const server = this.#connect()
-    this.#nextServer = server
+    this.nextServer = server
     // A frame of the session state may still be in the queue. It is sent from there, and not twice.
     const isQueued = ({ id, method }: Frame): boolean =>
-      this.#queue.some((frame) => frame.id === id && frame.method === method)
+      this.queue.some((frame) => frame.id === id && frame.method === method)
     const frames = this.#sessionState.frames.filter((frame) => !isQueued(frame))
     const outcome = await sendInOrder(server, frames, {
       timeout: this.#connectTimeout,
@@ -311,7 +308,7 @@ export class ReconnectTransport extends OuterTransport {
       initializeTimeout: this.#remote ? 0 : this.#connectTimeout,
       onFrame: (frame) => this.innerOnFrame(frame)
     }).catch((error: ProxyError) => error)
-    this.#nextServer = undefined
+    this.nextServer = undefined
     if (this.destroyed || this.#ended) return
     if (outcome instanceof Error) {
       server.destroy()
@@ -320,10 +317,7 @@ export class ReconnectTransport extends OuterTransport {
     }
     this.#away = undefined
     this.attach(server)
-    // The client may write its next frames only after the queued frames, so this comes last.
-    let hasRoom = true
-    for (const frame of this.#queue) hasRoom = this.#send(frame)
-    if (hasRoom) this.#releaseWriter()
+    this.sendAll(this.queue)
   }
 }
 

@@ -25,6 +25,7 @@ import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { logLevels } from '../protocol/log-levels.ts'
 import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
+import { isWithin } from '../protocol/resources.ts'
 import { isLegacyVersion } from '../protocol/revisions.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
@@ -329,7 +330,3 @@ function answerInitialize(initialize: Frame, response: Frame): Frame {
   const version = { path: paths.agreedVersion, text: JSON.stringify(asked) }
   return answerTo(initialize, response, isOlder ? [version] : [])
 }
-
-/** Whether a resource is `root` or a part of `root`. A subscription to `root` covers both cases. */
-const isWithin = (uri: string, root: string): boolean =>
-  uri.startsWith(root) && (root.endsWith('/') || /^([/?#]|$)/.test(uri.slice(root.length)))

@@ -32,6 +32,11 @@ export interface ShareOptions {
   /** Called with each new server before a port uses it, to initialize it. Default: nothing. */
   prepare?: ((server: Duplex) => Promise<unknown>) | undefined
   /**
+   * Called with each message of the server. If it returns true, the message goes no further.
+   * Default: all messages go on.
+   */
+  intercept?: ((frame: Frame) => boolean) | undefined
+  /**
    * How many unread bytes the proxy keeps for a client. With more, the proxy destroys the client's
    * port (default 16 MiB; 0: no limit).
    */
@@ -52,6 +57,7 @@ export function share(connect: () => Duplex, options: ShareOptions = {}): Shared
 export class SharedServer implements PortOwner {
   readonly #connect: () => Duplex
   readonly #prepare: (server: Duplex) => Promise<unknown>
+  readonly #intercept: ((frame: Frame) => boolean) | undefined
   readonly #log: Log
   readonly #maxQueue: number
   readonly #calls = new SharedCalls()
@@ -69,6 +75,7 @@ export class SharedServer implements PortOwner {
   constructor(connect: () => Duplex, options: ShareOptions) {
     this.#connect = connect
     this.#prepare = options.prepare ?? (() => Promise.resolve())
+    this.#intercept = options.intercept
     this.#log = options.log ?? silent
     this.#maxQueue = (options.maxQueue ?? limits.maxQueue) || Infinity
   }
@@ -204,7 +211,7 @@ export class SharedServer implements PortOwner {
   /** An exception fails only this frame. Other clients still need the server. */
   #take(server: Duplex, frame: Frame): void {
     try {
-      this.#serverOnFrame(server, frame)
+      if (this.#intercept?.(frame) !== true) this.#serverOnFrame(server, frame)
     } catch (cause) {
       this.#log.error(
         `a ${frame.kind} of a shared server failed: ${describe(internalError(cause))}`

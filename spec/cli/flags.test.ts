@@ -107,7 +107,7 @@ async function effective(
 }
 
 const inBoth =
-  'check max-message connect-timeout close-timeout drain-timeout max-rounds log-level debug record'
+  'check era translate max-message connect-timeout close-timeout drain-timeout max-rounds log-level debug record'
 const atUrls = 'verify-ssl ca cert key'
 const ofServer =
   'named-server named-server-config shared port sse-port host sse-host stateless allow-origin ' +
@@ -130,7 +130,7 @@ t.test('a flag that has no effect in client mode gets a warning', async (t) => {
 t.test('a flag that has no effect in server mode gets a warning', async (t) => {
   const file = `${t.testdir({ 'a.json': '{"servers":{"a":{"command":"a"}}}' })}/a.json`
   const found = await effective(t, server, ['x'], file)
-  const ofProcess = 'env cwd pass-environment prewarm restarts'
+  const ofProcess = 'env cwd pass-environment prewarm restarts probe-timeout'
   t.strictSame(found.sort(), words(inBoth, ofServer, ofProcess))
 })
 

@@ -17,13 +17,17 @@ export const fetchServer = {
   env: { PATH: '/bin' }
 } as const
 
-const { maxMessage, connectTimeout, closeTimeout, drainTimeout, maxRounds } = limits
+const { maxMessage, connectTimeout, closeTimeout, drainTimeout } = limits
+const { maxRounds, inputTimeout, maxConnections, maxGroupConnections } = limits
 export const clientLimits: ClientLimits = {
   maxMessage,
   connectTimeout,
   closeTimeout,
   drainTimeout,
-  maxRounds
+  maxRounds,
+  inputTimeout,
+  maxConnections,
+  maxGroupConnections
 }
 
 export async function client(

@@ -32,25 +32,49 @@ t.test('clients of both eras get their responses at one address, at once', async
   )
 })
 
-t.test('a modern client of a legacy server gets an error that starts its fallback', async (t) => {
-  const proxy = await startProxy(t, ...legacy)
-  for (const method of ['server/discover', 'tools/list', 'tools/call', 'subscriptions/listen']) {
-    const refusal = await ask(proxy.mcp(), '1', method, { name: 'echo' })
-    t.match(refusal, { status: 400, messages: [{ id: 1, error: { code: -32600 } }] }, method)
+t.test(
+  'without translation a modern client of a legacy server gets 400, at any speed',
+  async (t) => {
+    const flags = ['--translate', 'off', '--stream-after', '1ms', '--probe-timeout', '300ms']
+    const silent = ['--', node, '-e', 'process.stdin.resume()']
+    for (const server of [legacy, silent]) {
+      const proxy = await startProxy(t, ...flags, ...server)
+      for (const method of [
+        'server/discover',
+        'tools/list',
+        'tools/call',
+        'subscriptions/listen'
+      ]) {
+        const refusal = await ask(proxy.mcp(), '1', method, { name: 'echo' })
+        t.match(refusal, { status: 400, messages: [{ id: 1, error: { code: -32600 } }] }, method)
+      }
+      t.notMatch(proxy.stderr, /\[E /, 'the log shows no error')
+      if (server !== legacy) continue
+      const session = httpClient(proxy.mcp())
+      t.teardown(() => session.close())
+      t.match(await session.initialize(), { result: { serverInfo: { name: 'demo' } } })
+    }
   }
-  const session = httpClient(proxy.mcp())
-  t.teardown(() => session.close())
-  t.match(await session.initialize(), { result: { serverInfo: { name: 'demo' } } })
-  t.notMatch(proxy.stderr, /\[E /, 'the log shows no error')
+)
+
+t.test('a request of an unknown revision gets 400 while the server starts slowly', async (t) => {
+  const file = JSON.stringify(fixture('conformance/server.js'))
+  const slow = `process.argv.splice(1, 0, ''); setTimeout(() => import(${file}), 300)`
+  const proxy = await startProxy(t, '--stream-after', '1ms', '--', node, '-e', slow)
+  const unknown = { 'io.modelcontextprotocol/protocolVersion': '2030-01-01' }
+  const headers = { 'mcp-protocol-version': '2030-01-01' }
+  const { status } = await ask(proxy.mcp(), '1', 'server/discover', { _meta: unknown }, headers)
+  t.equal(status, 400)
 })
 
-t.test('a server that never responds to modern requests counts as legacy', async (t) => {
-  const silent = ['--', node, '-e', 'process.stdin.resume()']
-  const proxy = await startProxy(t, '--connect-timeout', '500ms', ...silent)
-  const first = await Promise.all([1, 2].map(() => ask(proxy.mcp(), '1', 'server/discover')))
-  for (const refusal of [...first, await ask(proxy.mcp(), '1', 'tools/call', { name: 'x' })]) {
-    t.match(refusal, { status: 400, messages: [{ id: 1, error: { code: -32600 } }] })
-  }
+t.test('a modern client uses a legacy server, and the log shows no error', async (t) => {
+  const proxy = await startProxy(t, ...legacy)
+  t.match(await callTool(proxy.mcp(), '1', 'echo', { text: 'é' }), { text: 'é' })
+  t.match(await ask(proxy.mcp(), '1', 'ping'), {
+    status: 404,
+    messages: [{ error: { code: -32601 } }]
+  })
+  t.notMatch(proxy.stderr, /\[[EW] /)
 })
 
 t.test('a server that cannot start counts neither as modern nor as legacy', async (t) => {
@@ -64,9 +88,14 @@ t.test('a server that cannot start counts neither as modern nor as legacy', asyn
 })
 
 t.test('the SDK’s client detects the server’s era', async (t) => {
-  const eras = { '2026-07-28': bothEras, '2025-11-25': legacy }
-  for (const [version, server] of Object.entries(eras)) {
-    const proxy = await startProxy(t, ...server)
+  const off = ['--translate', 'off', ...legacy]
+  const cases: [version: string, argv: string[]][] = [
+    ['2026-07-28', bothEras],
+    ['2026-07-28', legacy],
+    ['2025-11-25', off]
+  ]
+  for (const [version, argv] of cases) {
+    const proxy = await startProxy(t, ...argv)
     const client = new Client(
       { name: 'test', version: '1.0.0' },
       { versionNegotiation: { mode: 'auto' } }

@@ -136,6 +136,19 @@ t.test('a transport can be written in several ways', async (t) => {
   }
 })
 
+t.test('an entry may name the era of its server', async (t) => {
+  const servers = {
+    a: { command: 'a', era: 'modern' },
+    b: { url: 'http://b/', era: 'legacy', translate: 'off' }
+  }
+  t.match(await load(t, { servers }), {
+    a: { era: 'modern' },
+    b: { era: 'legacy', translate: 'off' }
+  })
+  const { faults } = await loadAll(t, { servers: { c: { command: 'c', era: 'old' } } })
+  t.strictSame(faults, ['c: era must be one of auto, legacy, modern'])
+})
+
 t.test('an entry with a command and a url is a command', async (t) => {
   const entry = { command: 'a', url: 'not looked at', transport: 'nor this', type: 'sse' }
   t.match(await load(t, { mcpServers: { entry } }), { entry: { kind: 'command' } })

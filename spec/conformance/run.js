@@ -4,13 +4,16 @@
 //   direct       without a proxy
 //   one proxy    server mode in front of the stdio server
 //   two proxies  server mode in front of client mode in front of the HTTP server
-// A check that passes directly and fails through a proxy is a failure. Then the suite tests a client
+// A check that passes directly and fails through a proxy is a failure. Two more routes lead to a stdio
+// server of the other era only, so the proxy translates: `one proxy, translated` and
+// `two proxies, translated`. There only the required scenarios count, and `untranslatable` in checks.js
+// lists those that cannot pass, with the reason. Then the suite tests a client
 // that reaches the suite's server through client mode (client).
 //
 // --server URL    test this HTTP server, instead of the one in fixtures/conformance
 // --proxy PATH    use this mcp-proxy, instead of the one of this project
 // --revision R    only this revision; can be repeated
-// --only ROUTE    only direct, "one proxy", "two proxies" or client; can be repeated
+// --only ROUTE    only this route, for example direct or "one proxy", or client; can be repeated
 
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -58,13 +61,31 @@ const suite = await prepareSuite()
 const fixture = flags.server === undefined ? await startServer(server, '--http', '0') : undefined
 const url = flags.server ?? fixture.url
 
-/** Route → a function that starts it and resolves to { url, stop }. */
+/** The era of the server that does not speak the revision. */
+const otherEra = { '2025-11-25': 'modern', '2026-07-28': 'legacy' }
+
+/** Route → a function of the revision that starts the route and resolves to { url, stop }. */
 const routes = {
   direct: async () => ({ url, stop: () => {} }),
   // A server of --server cannot be started on stdio.
   ...(fixture && { 'one proxy': () => startServer(...serve, process.execPath, server) }),
-  'two proxies': () => startServer(...serve, process.execPath, proxy, url)
+  'two proxies': () => startServer(...serve, process.execPath, proxy, url),
+  ...(fixture && {
+    'one proxy, translated': (revision) => startOther(revision),
+    'two proxies, translated': async (revision) => {
+      const inner = await startOther(revision)
+      const outer = await startServer(...serve, process.execPath, proxy, inner.url)
+      const stop = async () => {
+        await outer.stop()
+        await inner.stop()
+      }
+      return { url: outer.url, stop }
+    }
+  })
 }
+
+const startOther = (revision) =>
+  startServer(...serve, process.execPath, server, '--era', otherEra[revision])
 
 const results = []
 try {
@@ -85,7 +106,7 @@ async function testServer(revision) {
   for (const [route, start] of Object.entries(routes)) {
     if (!wants(route)) continue
     console.error(`testing the server, ${revision}, ${route}`)
-    const { url: served, stop } = await start()
+    const { url: served, stop } = await start(revision)
     found.set(route, (await suite.testServer(served, revision)).checks)
     await stop()
   }

@@ -5,18 +5,36 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { withDefaults } from '../../lib/limits.ts'
 import type { LimitOptions } from '../../lib/limits.ts'
-import { silent } from '../../lib/log.ts'
+import { silent as silentLog } from '../../lib/log.ts'
 import type { Message } from '../../lib/protocol/json-rpc.ts'
+import { ProxyError } from '../../lib/errors.ts'
 import { Upstream } from '../../lib/proxy/upstream.ts'
 import type { UpstreamOptions } from '../../lib/proxy/upstream.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import type { ChildOptions, ChildTransport } from '../../lib/stdio/connect-child.ts'
-import { ended, fixture, misbehaving, script, watch } from '../helpers.ts'
+import { ended, fixture, misbehaving, request, script, watch } from '../helpers.ts'
 import { meta } from '../modern.ts'
 import { initializeParams, until } from '../wrappers/peer.ts'
 
 const bothEras = { command: process.execPath, args: [fixture('conformance/server.js')] }
-const deaf = script('process.stdin.resume()')
+const legacyOnly = {
+  command: process.execPath,
+  args: [fixture('conformance/server.js'), '--era', 'legacy']
+}
+const modernOnly = { ...legacyOnly, args: [fixture('conformance/server.js'), '--era', 'modern'] }
+/** The source of a legacy server that does `onProbe` when it gets `server/discover`. */
+const legacySource = (onProbe: string): string => `
+  const readline = require('readline')
+  readline.createInterface({ input: process.stdin }).on('line', (line) => {
+    const { id, method } = JSON.parse(line)
+    if (method === 'server/discover') return ${onProbe}
+    const serverInfo = { name: 'a legacy server', version: '1' }
+    const session = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo }
+    const result = method === 'initialize' ? session : { tools: [] }
+    if (id !== undefined) console.log(JSON.stringify({ jsonrpc: '2.0', id, result }))
+  })`
+const silent = script(legacySource('0'))
+const touchy = script(legacySource('process.exit(4)'))
 
 interface Started {
   upstream: Upstream
@@ -27,7 +45,7 @@ interface Started {
 function start(
   t: Test,
   server: ChildOptions,
-  options: Partial<Pick<UpstreamOptions, 'shared' | 'prewarm'>> = {},
+  options: Partial<Pick<UpstreamOptions, 'shared' | 'prewarm' | 'era' | 'translate'>> = {},
   limits: LimitOptions = {}
 ): Started {
   const children: ChildTransport[] = []
@@ -40,7 +58,7 @@ function start(
     label: 'a server',
     shared: false,
     prewarm: 0,
-    log: silent,
+    log: silentLog,
     limits: withDefaults(limits),
     connect,
     ...options
@@ -52,13 +70,15 @@ function start(
 const initialize = (server: Duplex): Promise<Message> =>
   watch(server).ask('initialize', initializeParams)
 
+const call = request(1, 'tools/call', { name: 'x', arguments: {}, _meta: meta })
+
 /** What a modern client gets for one request. */
 async function askModern(
   upstream: Upstream,
   method: string,
   params: object = {}
 ): Promise<Message> {
-  const port = upstream.connect('modern')
+  const port = await upstream.connect('modern')
   const answer = await watch(port).ask(method, { ...params, _meta: meta })
   port.destroy()
   return answer
@@ -117,44 +137,126 @@ t.test('modern clients share a process', async (t) => {
 
 t.test('`paramsOf` gives the parameters that a tool mirrors in headers', async (t) => {
   const { upstream, children } = start(t, bothEras)
-  t.match(await upstream.paramsOf('test_x_mcp_header'), [
+  t.match(await upstream.paramsOf('test_x_mcp_header', call), [
     { header: 'mcp-param-region' },
     { header: 'mcp-param-priority' },
     { header: 'mcp-param-dry-run' },
     { header: 'mcp-param-tenant', path: ['target', 'tenant'] }
   ])
-  t.strictSame(upstream.paramsOf('greet'), [], 'without a promise when they are known')
+  t.strictSame(upstream.paramsOf('greet', call), [], 'without a promise when they are known')
   t.equal(children.length, 1)
 })
 
 const refused = { code: 'ERR_LEGACY_SERVER' }
 
-t.test('a legacy server refuses modern clients, and is probed once', async (t) => {
-  const { upstream, children } = start(t, misbehaving())
+t.test('without translation a legacy server refuses modern clients, after one probe', async (t) => {
+  const { upstream, children } = start(t, misbehaving(), { translate: 'off' })
   const first = await Promise.allSettled([
     askModern(upstream, 'test/echo'),
-    upstream.paramsOf('tool'),
+    upstream.paramsOf('tool', call),
     askModern(upstream, 'test/echo')
   ])
-  t.match(first, [
-    { value: { error: { code: -32600 } } },
-    { reason: refused },
-    { value: { error: { code: -32600 } } }
-  ])
+  t.match(first, [{ reason: refused }, { reason: refused }, { reason: refused }])
   t.throws(() => upstream.connect('modern'), refused)
-  t.throws(() => upstream.paramsOf('tool'), refused)
+  t.throws(() => upstream.paramsOf('tool', call), refused)
   t.equal(children.length, 1)
   t.equal(upstream.state, 'configured')
-  await ended(children[0]?.pid as number)
+  t.ok(children[0]?.closed, 'the process of the probe is gone when the client gets the refusal')
   t.match(await initialize(upstream.connect('session')), { result: {} })
 })
 
-t.test('a server that does not answer the probe counts as legacy', async (t) => {
-  const { upstream, children } = start(t, deaf, {}, { connectTimeout: 300 })
-  t.match(await askModern(upstream, 'x'), { error: { code: -32600, message: /initialize/ } })
-  t.throws(() => upstream.connect('modern'), refused)
-  t.equal(upstream.state, 'configured')
+t.test('a modern client reaches a legacy server, with the process of the probe', async (t) => {
+  const { upstream, children } = start(t, legacyOnly, { prewarm: 1 })
   t.equal(children.length, 1)
+  const greet = { name: 'greet', arguments: { name: 'a' } }
+  t.match(await Promise.all([1, 2].map(() => askModern(upstream, 'tools/call', greet))), [
+    { result: { content: [{ text: 'Hello, a!' }], resultType: 'complete' } },
+    { result: { content: [{ text: 'Hello, a!' }], resultType: 'complete' } }
+  ])
+  t.match(await upstream.paramsOf('test_x_mcp_header', call), [
+    { header: 'mcp-param-region' },
+    {},
+    {},
+    {}
+  ])
+  t.equal(children.length, 2, 'the other process is the next that is prewarmed')
+  t.match(await initialize(upstream.connect('session')), { result: {} })
+})
+
+t.test(
+  'a server that is silent or exits counts as legacy, and its process ends first',
+  async (t) => {
+    for (const server of [silent, touchy]) {
+      const { upstream, children } = start(t, server, {}, { probeTimeout: 300 })
+      t.match(await askModern(upstream, 'tools/list'), { result: { tools: [] } })
+      t.match(await askModern(upstream, 'tools/list'), { result: { tools: [] } })
+      t.equal(upstream.state, 'configured')
+      t.equal(children.length, 2)
+      t.ok(children[0]?.closed)
+    }
+  }
+)
+
+t.test('a server that starts slowly is not taken for legacy', async (t) => {
+  const slow = script(
+    `setTimeout(() => import(${JSON.stringify(fixture('servers/modern.js'))}), 1000)`
+  )
+  const { upstream, children } = start(t, slow, {}, { probeTimeout: 300 })
+  const modern = askModern(upstream, 'tools/call', { name: 'pid' })
+  t.match(await modern, { result: { resultType: 'complete' } })
+  t.equal(children.length, 1)
+})
+
+t.test('a process that never reads is an error, and says nothing about the era', async (t) => {
+  const stuck = script('setInterval(() => {}, 1000)')
+  const { upstream, children } = start(t, stuck, {}, { connectTimeout: 300, closeTimeout: 100 })
+  for (const count of [1, 2]) {
+    await t.rejects(askModern(upstream, 'x'), { code: 'ERR_TIMEOUT', message: /too long to start/ })
+    t.equal(children.length, count)
+  }
+  t.equal(upstream.state, 'configured')
+})
+
+t.test('legacy clients reach a modern server', async (t) => {
+  for (const options of [{}, { shared: true }, { era: 'modern' as const }]) {
+    const { upstream, children } = start(t, modernOnly, options)
+    for (const kind of ['session', 'session', 'stateless'] as const) {
+      const { ask } = watch(upstream.connect(kind))
+      t.match(await ask('initialize', initializeParams), {
+        result: { protocolVersion: '2025-11-25', serverInfo: { name: 'conformance-fixture' } }
+      })
+      const greet = await ask('tools/call', { name: 'greet', arguments: { name: kind } })
+      t.match(greet, { result: { content: [{ text: `Hello, ${kind}!` }] } })
+      t.notOk('resultType' in (greet.result as object))
+    }
+    t.equal(children.length, 'shared' in options ? 1 : 3)
+    t.match(await askModern(upstream, 'tools/list'), { result: { resultType: 'complete' } })
+  }
+})
+
+t.test('without translation a legacy client gets the refusal of a modern server', async (t) => {
+  const { upstream } = start(t, modernOnly, { translate: 'off' })
+  t.match(await initialize(upstream.connect('session')), { error: { code: -32602 } })
+})
+
+t.test('a wrong era is found again', async (t) => {
+  const { args } = legacyOnly
+  const server = { command: process.execPath, args: [...args] }
+  const { upstream, children } = start(t, server)
+  t.match(await askModern(upstream, 'tools/list'), { result: {} })
+  server.args[2] = 'modern'
+  children[0]?.destroy(new ProxyError('ERR_SERVER_EXITED', 'replaced'))
+  await until(async () => {
+    const { result } = await askModern(upstream, 'tools/list').catch(() => ({ result: undefined }))
+    return result !== undefined
+  })
+  server.args[2] = 'legacy'
+  for (const child of children) child.destroy(new ProxyError('ERR_SERVER_EXITED', 'replaced'))
+  await until(async () => {
+    const { result } = await askModern(upstream, 'tools/list').catch(() => ({ result: undefined }))
+    return result !== undefined
+  })
+  t.pass()
 })
 
 t.test('a server that cannot start is `failed` until it starts', async (t) => {
@@ -164,13 +266,13 @@ t.test('a server that cannot start is `failed` until it starts', async (t) => {
   const { upstream, children } = start(t, server)
   for (const kind of ['session', 'stateless', 'modern'] as const) {
     upstream.state = 'configured'
-    const client = watch(upstream.connect(kind))
+    const client = watch(await upstream.connect(kind))
     t.match(await client.ask('x', { _meta: meta }), { error: { message: /exited with code 3/ } })
-    t.match(await client.closed, { message: /./ })
-    t.equal(upstream.state, 'failed', kind)
+    if (kind !== 'modern') t.match(await client.closed, { message: /./ })
+    await until(() => upstream.state === 'failed')
   }
-  t.equal(children.length, 3)
-  await t.rejects(async () => upstream.paramsOf('tool'), { code: 'ERR_SERVER_EXITED' })
+  t.equal(children.length, 4, 'one of them for the probe')
+  t.strictSame(await upstream.paramsOf('tool', call), [])
   args.splice(-flags.length)
   t.match(await initialize(upstream.connect('session')), { result: {} })
   t.equal(upstream.state, 'configured')

@@ -25,6 +25,8 @@ async function open(
     logLevel: 'INFO',
     limits,
     verify: true,
+    era: 'auto',
+    translate: 'auto',
     warnings: [],
     named: new Map(Object.entries(servers)),
     port: 0,

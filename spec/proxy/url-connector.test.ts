@@ -21,7 +21,17 @@ import type { Connected } from '../http-client/helpers.ts'
 
 /** The configuration of client mode for a server at a URL. */
 function configOf(server: UrlConfig, more: Partial<ClientConfig> = {}): ClientConfig {
-  return { mode: 'client', logLevel: 'INFO', limits, verify: true, warnings: [], server, ...more }
+  return {
+    mode: 'client',
+    logLevel: 'INFO',
+    limits,
+    verify: true,
+    era: 'auto',
+    translate: 'auto',
+    warnings: [],
+    server,
+    ...more
+  }
 }
 
 async function connect(

@@ -8,6 +8,7 @@
 import type { FlagName, FlagValues } from '../flags.ts'
 import { tlsFlags } from '../flags/client.ts'
 import type { Pair } from '../flags/flag.ts'
+import { eraFlags } from '../flags/eras.ts'
 import { httpFlags } from '../flags/http.ts'
 import { limitFlags, maxOwnProcesses, serverLimitFlags } from '../flags/limits.ts'
 import { loggingFlags } from '../flags/logging.ts'
@@ -147,7 +148,8 @@ function commonConfig(values: FlagValues): Omit<CommonConfig, 'warnings' | 'chec
   return {
     logLevel: values.debug ? 'DEBUG' : logLevel,
     ...record,
-    ...membersOf(tlsFlags, values)
+    ...membersOf(tlsFlags, values),
+    ...membersOf(eraFlags, values)
   }
 }
 

@@ -41,6 +41,27 @@ export const limitFlags = {
     default: limits.maxRounds,
     sets: 'maxRounds',
     help: 'how often a server of 2026-07-28 may ask an older client for input during one request'
+  },
+  'input-timeout': {
+    shape: 'value',
+    kind: time,
+    default: limits.inputTimeout,
+    sets: 'inputTimeout',
+    help: 'how long a client of 2026-07-28 may take to answer the questions of an older server; then the call is cancelled'
+  },
+  'max-connections': {
+    shape: 'value',
+    kind: count,
+    default: limits.maxConnections,
+    sets: 'maxConnections',
+    help: 'how many connections to an older server the clients of 2026-07-28 may use at a time; for a command, each is a process'
+  },
+  'max-group-connections': {
+    shape: 'value',
+    kind: count,
+    default: limits.maxGroupConnections,
+    sets: 'maxGroupConnections',
+    help: 'the same for the clients of 2026-07-28 that have the same name and capabilities'
   }
 } as const satisfies Flags
 
@@ -110,6 +131,14 @@ export const serverLimitFlags = {
     sets: 'maxQueue',
     needs: 'listener',
     help: 'how much may wait for a client of a shared server that does not read; then the proxy disconnects the client'
+  },
+  'probe-timeout': {
+    shape: 'value',
+    kind: time,
+    default: limits.probeTimeout,
+    sets: 'probeTimeout',
+    needs: 'process',
+    help: 'how long a process that reads its input may take to answer `server/discover`; after that it counts as legacy'
   },
   'stream-after': {
     shape: 'value',

@@ -6,7 +6,7 @@ import { editObject } from '../../json/edit-object.ts'
 import { findValue, valueText } from '../../json/find-value.ts'
 import type { Span } from '../../json/find-value.ts'
 import { splice } from '../../json/splice.ts'
-import type { Frame } from '../../message/frame.ts'
+import { Frame } from '../../message/frame.ts'
 import { metaKeys } from '../../protocol/meta-keys.ts'
 import { paths } from '../../protocol/paths.ts'
 import { modernVersion } from '../../protocol/revisions.ts'
@@ -57,7 +57,8 @@ export function modernRequest(
     if (round?.requestState !== undefined) add.push(`"requestState":${round.requestState}`)
     bytes = editObject(bytes, params, { remove: ['_meta', 'inputResponses', 'requestState'], add })
   }
-  return request.withBytes(bytes, id)
+  // The transport over HTTP recognises a modern request by its revision.
+  return new Frame(bytes, { ...request, id, protocolVersion: modernVersion })
 }
 
 /** Returns the `_meta` of the request as JSON text, with the members of the modern revision. */

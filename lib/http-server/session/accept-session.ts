@@ -116,6 +116,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     if (requests.length > 0) {
       const post = new PostResponse(this, response, requests, batch, accept)
       this.#posts.add(post)
+      post.start()
       this.#clock.open()
       if (this.version === undefined && this.#initializeId === undefined) this.#initialize = post
     }

@@ -12,6 +12,8 @@ t.test('a URL alone is client mode with the defaults', async (t) => {
     logLevel: 'INFO',
     limits: clientLimits,
     verify: true,
+    era: 'auto',
+    translate: 'auto',
     warnings: []
   })
 })
@@ -33,6 +35,8 @@ t.test('a command alone is server mode with the defaults', async (t) => {
     logLevel: 'INFO',
     limits: { ...limits, maxSessions: 100 },
     verify: true,
+    era: 'auto',
+    translate: 'auto',
     warnings: []
   })
 })

@@ -70,12 +70,21 @@ t.test('--shared is a switch', async (t) => {
   t.match(await server(['--shared', 'x']), { shared: true })
 })
 
+t.test('--era and --translate are words', async (t) => {
+  t.match(await server(['--era', 'Legacy', '--translate=off', 'x']), {
+    era: 'legacy',
+    translate: 'off'
+  })
+  t.match(await client([sse, '--era', 'modern']), { era: 'modern', translate: 'auto' })
+  await mistake(t, ['--era', 'old', 'x'], /--era is one of auto, legacy, modern/)
+})
+
 t.test('limits have sizes, times and counts', async (t) => {
   const argv =
     '--session-timeout 1h --max-sessions 5 --max-message 1k --keep-alive 0 --close-timeout 1.5s ' +
     '--drain-timeout 2m --restarts 0 --connect-timeout 500ms --max-replay 2MB --stream-after 1S ' +
     '--max-queue 3k --retry 0.1ms --idle-timeout 5m --detached-timeout 7s ' +
-    '--max-body-memory 9m --max-rounds 3'
+    '--max-body-memory 9m --max-rounds 3 --probe-timeout 4s'
   const expected = {
     sessionTimeout: 3_600_000,
     maxSessions: 5,
@@ -92,6 +101,7 @@ t.test('limits have sizes, times and counts', async (t) => {
     maxReplay: 2 * 1024 * 1024,
     maxQueue: 3072,
     streamAfter: 1000,
+    probeTimeout: 4000,
     retry: 1
   }
   t.strictSame((await server(['x', ...argv.split(' ')])).limits, expected)

@@ -1,0 +1,125 @@
+// The transport to a server for one client, for example at stdin and stdout. The first request of
+// the client shows the era of the client: `initialize` is legacy, a request that names a modern
+// revision is modern. If the server is of the other era, the transport translates.
+
+import type { Duplex } from 'node:stream'
+import type { EraSetting, TranslateSetting } from '../config/config.ts'
+import { asLegacy } from '../era/as-legacy.ts'
+import { asModern } from '../era/as-modern.ts'
+import { discover, eraOf } from '../era/discover.ts'
+import { LegacySide } from '../era/legacy-side.ts'
+import { ServerEra } from '../era/server-era.ts'
+import { describe } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { LimitOptions } from '../limits.ts'
+import { silent } from '../log.ts'
+import type { Log } from '../log.ts'
+import type { Frame } from '../message/frame.ts'
+import { methods } from '../protocol/methods.ts'
+import { isModernVersion } from '../protocol/revisions.ts'
+import type { OpeningRequest, Translator } from '../wrappers/opening.ts'
+import { reconnect } from '../wrappers/reconnect.ts'
+import type { ReconnectTransport } from '../wrappers/reconnect.ts'
+
+export interface ConnectForOneOptions extends LimitOptions {
+  /** The era of the server (default: auto). */
+  era?: EraSetting | undefined
+  /** Whether the proxy translates between the eras (default: auto). */
+  translate?: TranslateSetting | undefined
+  /** Whether the server is at a URL (default: false, it is a process). */
+  remote?: boolean | undefined
+  log?: Log | undefined
+}
+
+/** Returns a transport to the server that `connect` connects to. See `reconnect`. */
+export function connectForOne(
+  connect: () => Duplex,
+  options: ConnectForOneOptions = {}
+): ReconnectTransport {
+  const { translate, ...others } = options
+  const settings = { ...others, failsAtStart: true }
+  if (translate === 'off') return reconnect(connect, settings)
+  const translator = new OneClient(connect, options)
+  return reconnect(() => translator.connect(), { ...settings, translator })
+}
+
+class OneClient implements Translator {
+  readonly #connect: () => Duplex
+  readonly #options: ConnectForOneOptions
+  readonly #era: ServerEra
+  readonly #legacy: LegacySide
+  readonly #log: Log
+  /** Whether the client has opened a legacy session. */
+  #isLegacy = false
+  /** Whether the client is modern and the server is legacy. */
+  #isTranslated = false
+
+  constructor(connect: () => Duplex, options: ConnectForOneOptions) {
+    this.#connect = connect
+    this.#options = options
+    this.#log = options.log ?? silent
+    this.#era = new ServerEra(options.era)
+    const { probeTimeout = limits.probeTimeout } = options
+    const more = { era: this.#era, connect, probeTimeout, translate: true }
+    this.#legacy = new LegacySide({ ...options, ...more })
+  }
+
+  /** Connects to the server, as the client needs it. Before its first request, it needs nothing. */
+  connect(): Duplex {
+    if (this.#isTranslated) return this.#connectModern()
+    return this.#isLegacy ? this.#legacy.connect() : this.#connect()
+  }
+
+  actionFor({ method, protocolVersion }: Frame): 'send' | 'ask' | 'ignore' {
+    const { known } = this.#era
+    if (isModernVersion(protocolVersion)) {
+      if (known === undefined) return method === methods.discover ? 'send' : 'ask'
+      return known === 'legacy' ? 'ask' : 'ignore'
+    }
+    if (method !== methods.initialize) return 'ignore'
+    this.#isLegacy = true
+    return known === 'modern' ? 'ask' : 'send'
+  }
+
+  async translate(opening: OpeningRequest): Promise<Duplex | undefined> {
+    const { request, server } = opening
+    if (isModernVersion(request.protocolVersion)) return this.#toModern(opening)
+    if (this.#era.known !== 'modern' || server === undefined) {
+      return this.#era.isFixed ? undefined : this.#legacy.afterRefusal(opening)
+    }
+    return asLegacy(server, this.#options)
+  }
+
+  async #toModern({ refusal, server }: OpeningRequest): Promise<Duplex | undefined> {
+    if (this.#era.known === undefined) await this.#find(refusal, server)
+    if (this.#era.known !== 'legacy') return undefined
+    // The modern client cannot use this transport. The next one is of its legacy connection.
+    server?.destroy()
+    this.#isTranslated = true
+    return this.#connectModern()
+  }
+
+  #connectModern(): Duplex {
+    const { translator } = this.#legacy
+    const settings = { ...this.#options, failsAtStart: true, translator }
+    const connect = (): Duplex => reconnect(() => this.#legacy.connect(), settings)
+    const server = asModern(connect, this.#options)
+    return server.port().once('close', () => void server.destroy())
+  }
+
+  /** Finds out the era of the server: by its response to `server/discover`, or by a new one. */
+  async #find(refusal: Frame | undefined, server: Duplex | undefined): Promise<void> {
+    if (refusal !== undefined) {
+      const era = eraOf(refusal)
+      if (era !== undefined) this.#era.learn(era)
+    } else if (server !== undefined) {
+      const { connectTimeout = limits.connectTimeout } = this.#options
+      try {
+        this.#era.learn(await discover(server, connectTimeout))
+      } catch (error) {
+        // The server gets the request of the client, which then learns what is wrong.
+        this.#log.debug(`cannot find out the era of the server: ${describe(error)}`)
+      }
+    }
+  }
+}

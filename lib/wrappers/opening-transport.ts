@@ -1,0 +1,111 @@
+// The part of `reconnect` that handles the first request of the client, and the queue of frames that
+// wait. See `opening.ts` for what the first request is about.
+
+import type { Duplex } from 'node:stream'
+import type { ProxyError } from '../errors.ts'
+import type { Frame } from '../message/frame.ts'
+import { OuterTransport } from '../streams/outer-transport.ts'
+import type { OuterTransportOptions } from '../streams/outer-transport.ts'
+import { Opening } from './opening.ts'
+import type { Translator } from './opening.ts'
+
+export abstract class OpeningTransport extends OuterTransport {
+  /**
+   * The frames that no server has taken yet, oldest first. While there is no server, the writer
+   * waits after one frame, so the queue does not grow.
+   */
+  protected queue: Frame[] = []
+  /** The server whose session is being restored, or whose refusal is being examined. */
+  protected nextServer: Duplex | undefined
+  /** Undefined if the proxy does not translate, or when the first request has its response. */
+  protected opening: Opening | undefined
+
+  constructor({
+    translator,
+    ...options
+  }: OuterTransportOptions & { translator?: Translator | undefined }) {
+    super(options)
+    this.opening = translator && new Opening(translator)
+  }
+
+  /** Writes a frame to the server, if one runs. Returns whether the server has room for more. */
+  protected abstract sendNow(frame: Frame): boolean
+
+  /** Lets the client write its next frames. */
+  protected abstract releaseWriter(): void
+
+  /** Writes queued frames to the server. Then the client may write its next frames. */
+  protected sendAll(frames: Frame[]): void {
+    let hasRoom = true
+    for (const frame of frames) hasRoom = this.sendNow(frame)
+    if (hasRoom) this.releaseWriter()
+  }
+
+  /** Finds out whether the server needs a translation, before it gets the first request. */
+  protected ask(opening: Opening): void {
+    this.#translateLater(opening)
+  }
+
+  /** Handles the response to the first request. Returns whether the client must not get it yet. */
+  protected openingOnResponse(response: Frame): boolean {
+    const opening = this.opening as Opening
+    if (!opening.isRefusal(response)) this.#end(opening)
+    else this.#translateLater(opening, response)
+    return this.opening !== undefined
+  }
+
+  /** Handles the failure of a server that has not answered the first request. Returns the same. */
+  protected openingOnFailed(error: ProxyError): boolean {
+    const opening = this.opening as Opening
+    const response = opening.responseTo(error)
+    if (opening.isRefusal(response)) {
+      this.#translateLater(opening, response, error)
+      return true
+    }
+    opening.end()
+    return false
+  }
+
+  #end(opening: Opening): void {
+    const held = this.queue.slice(this.queue.indexOf(opening.request as Frame) + 1)
+    opening.end()
+    this.opening = undefined
+    this.sendAll(held)
+  }
+
+  /** @param error the error of the server, if it has closed */
+  #translateLater(opening: Opening, refusal?: Frame, error?: ProxyError): void {
+    const server = this.detach()
+    this.nextServer = server
+    opening
+      .translate(refusal, server)
+      .then((next) => this.#onTranslated(opening, refusal, next, error))
+      .catch((cause: unknown) => this.fault(cause))
+  }
+
+  #onTranslated(opening: Opening, refusal?: Frame, next?: Duplex, error?: ProxyError): void {
+    const server = this.nextServer
+    const { request } = opening
+    this.nextServer = undefined
+    if (this.destroyed || request === undefined) {
+      server?.destroy()
+      next?.destroy()
+    } else if (next !== undefined) {
+      if (!this.queue.includes(request)) this.queue.unshift(request)
+      this.attach(next)
+      this.sendNow(request)
+    } else if (server === undefined || server.destroyed) {
+      opening.end()
+      if (error === undefined && refusal !== undefined) this.innerOnFrame(refusal)
+      this.innerOnClose(error ?? server?.errored ?? undefined)
+    } else if (refusal === undefined) {
+      this.attach(server)
+      this.opening = undefined
+      this.sendAll(this.queue)
+    } else {
+      this.attach(server)
+      this.#end(opening)
+      this.innerOnFrame(refusal)
+    }
+  }
+}

@@ -1,0 +1,265 @@
+// The connections to the legacy server that modern clients use.
+
+import t from 'tap'
+import { frameOf } from '../../wrappers/text-server.ts'
+import { asking, form, prefix, retry, setUp, turn, until } from './helpers.ts'
+import type { Handler } from './helpers.ts'
+
+const call = { method: 'tools/call', params: { name: 'greet' } }
+const held: Handler = (frame, server) => {
+  if (frame.method !== 'tools/call') return
+  void server.ask('ask', 'elicitation/create', form).then(() => server.respond(frame, {}))
+}
+
+t.test('clients share a connection if they have one name, one user, one set', async (t) => {
+  const { servers, connect } = setUp(t, (frame, server) => {
+    if (frame.kind === 'request') server.respond(frame, {})
+  })
+  const options = [
+    {},
+    {},
+    { name: 'other' },
+    { principal: 'ann' },
+    { principal: 'bob' },
+    { capabilities: { experimental: {} } }
+  ]
+  for (const option of options) await connect(option).call(call)
+  t.equal(servers.length, 5)
+  for (const option of options) await connect(option).call(call)
+  t.equal(servers.length, 5, 'each finds its connection again')
+})
+
+t.test('a connection without questions carries many requests at once', async (t) => {
+  const { servers, connect } = setUp(t, () => {})
+  const clients = [1, 2, 3].map(() => connect())
+  for (const client of clients) void client.start(call)
+  await until(() => servers[0]?.received.length === 5)
+  t.equal(servers.length, 1)
+})
+
+t.test('a connection with questions carries one request at a time', async (t) => {
+  const { servers, connect } = setUp(t, (frame, server) => {
+    if (frame.method === 'tools/list') server.respond(frame, {})
+  })
+  const client = connect({ capabilities: { roots: {} } })
+  await client.call({ method: 'tools/list' })
+  await client.call({ method: 'tools/list' })
+  t.equal(servers.length, 1, 'one after the other')
+  void client.start(call)
+  await servers[0]?.got('tools/call')
+  await client.call({ method: 'tools/list' })
+  t.equal(servers.length, 2, 'at once')
+})
+
+t.test('a request that wants log messages has the connection for itself', async (t) => {
+  const { servers, connect } = setUp(t, (frame, server) => {
+    if (frame.method !== 'tools/call') return
+    server.say({ method: 'notifications/message', params: { level: 'error', data: 1 } })
+  })
+  const [quiet, loud] = [connect(), connect()]
+  void quiet.start(call)
+  await until(() => servers[0]?.received.length === 3)
+  void loud.start({ ...call, meta: { [`${prefix}logLevel`]: 'error' } })
+  await until(() => loud.frames.length === 1)
+  t.equal(servers.length, 2)
+  t.equal(quiet.frames.length, 0)
+  const level = await servers[1]?.got('logging/setLevel')
+  t.strictSame(level?.message().params, { level: 'error' })
+  t.equal(level, servers[1]?.received.at(-2), 'the level comes before the call')
+})
+
+t.test('a server without logging gets no level', async (t) => {
+  const { servers, connect } = setUp(
+    t,
+    (frame, server) => {
+      if (frame.kind === 'request') server.respond(frame, {})
+    },
+    {},
+    (server) => {
+      server.result = { protocolVersion: '2025-11-25', capabilities: {} }
+    }
+  )
+  await connect().call({ ...call, meta: { [`${prefix}logLevel`]: 'error' } })
+  t.notOk(servers[0]?.received.some(({ method }) => method === 'logging/setLevel'))
+})
+
+t.test('at the limit of a group, the call that has waited longest ends', async (t) => {
+  const { servers, connect } = setUp(t, held, { maxGroupConnections: 2 })
+  const client = connect({ capabilities: asking })
+  const first = await client.call(call)
+  const second = await client.call(call)
+  const third = await client.call(call)
+  t.equal(servers.length, 3)
+  t.equal((await client.call(retry(call, first))).error.code, -32602)
+  t.equal((await client.call(retry(call, second))).result.resultType, 'complete')
+  t.equal((await client.call(retry(call, third))).result.resultType, 'complete')
+})
+
+t.test('at the limit of a group, a request waits for another to end', async (t) => {
+  const { servers, connect } = setUp(t, () => {}, { maxGroupConnections: 1 })
+  const client = connect({ capabilities: asking })
+  void client.start({ id: 1, method: 'a' })
+  await until(() => servers.length === 1)
+  const first = await servers[0]?.got('a')
+  void client.start({ id: 2, method: 'b' })
+  void client.start({ id: 3, method: 'c' })
+  void client.start({ id: 4, method: 'd' })
+  await client.send({ method: 'notifications/cancelled', params: { requestId: 3 } })
+  await turn()
+  t.notOk(servers[0]?.received.some(({ method }) => method === 'b'))
+  if (first !== undefined) servers[0]?.respond(first, {})
+  const second = await servers[0]?.got('b')
+  if (second !== undefined) servers[0]?.respond(second, {})
+  await servers[0]?.got('d')
+  t.notOk(
+    servers[0]?.received.some(({ method }) => method === 'c'),
+    'it was cancelled'
+  )
+  t.equal(servers.length, 1)
+})
+
+t.test('at the limit of all, an idle connection of another group ends', async (t) => {
+  const { servers, connect } = setUp(
+    t,
+    (frame, server) => {
+      if (frame.method === 'a') server.respond(frame, {})
+    },
+    { maxConnections: 2 }
+  )
+  await connect({ name: '1' }).call({ method: 'a' })
+  void connect({ name: '2' }).start({ method: 'b' })
+  await connect({ name: '3' }).call({ method: 'a' })
+  t.equal(servers.length, 3)
+  await until(() => servers[0]?.destroyed === true)
+  t.notOk(servers[1]?.destroyed)
+  t.notOk(servers[2]?.destroyed)
+})
+
+t.test('at the limit of all, the call of any group that has waited longest ends', async (t) => {
+  const { servers, connect } = setUp(t, held, { maxConnections: 2 })
+  const clients = ['1', '2'].map((name) => connect({ name, capabilities: asking }))
+  const responses = []
+  for (const client of clients) responses.push(await client.call(call))
+  const all = ['3', '4'].map((name) => connect({ name, capabilities: asking }).call(call))
+  for (const { result } of await Promise.all(all)) t.equal(result.resultType, 'input_required')
+  t.equal(servers.length, 4)
+  for (const [index, client] of clients.entries()) {
+    t.equal((await client.call(retry(call, responses[index]))).error.code, -32602)
+  }
+})
+
+t.test('at the limit of all, a request waits if all connections work', async (t) => {
+  const { servers, connect } = setUp(t, () => {}, { maxConnections: 1 })
+  void connect({ name: '1' }).start({ method: 'a' })
+  await until(() => servers.length === 1)
+  const first = await servers[0]?.got('a')
+  void connect({ name: '2' }).start({ method: 'b' })
+  await turn()
+  if (first !== undefined) servers[0]?.respond(first, {})
+  await until(() => servers.length === 2)
+  await servers[1]?.got('b')
+  t.ok(servers[0]?.destroyed)
+})
+
+t.test('too many requests that wait are refused', async (t) => {
+  const { servers, modern, connect } = setUp(t, () => {}, { maxGroupConnections: 1 })
+  const client = connect({ capabilities: asking })
+  void client.start({ id: 'first', method: 'a' })
+  await until(() => servers.length === 1)
+  for (let id = 1; id <= 1000; id++) void client.start({ id, method: 'b' })
+  const refused = await client.call({ id: 'last', method: 'b' })
+  t.match(refused.error, { code: -32000, message: /too many/ })
+  t.equal(client.frames.at(-1)?.failure?.status, 503)
+  await modern.destroy()
+  await client.closed
+  t.equal(client.frames.length, 1002, 'each has a response')
+})
+
+t.test('an idle connection ends after a time', async (t) => {
+  const { servers, connect } = setUp(
+    t,
+    (frame, server) => {
+      if (frame.kind === 'request') server.respond(frame, {})
+    },
+    { sessionTimeout: 40 }
+  )
+  const client = connect()
+  await client.call(call)
+  const alive = setInterval(() => {}, 1000)
+  await until(() => servers[0]?.destroyed === true)
+  clearInterval(alive)
+  await client.call(call)
+  t.equal(servers.length, 2)
+})
+
+t.test('a connection that does not end in time is destroyed', async (t) => {
+  const { servers, connect } = setUp(t, held, { closeTimeout: 30 }, (server) => {
+    server._final = () => {}
+  })
+  const client = connect({ capabilities: asking })
+  void client.start({ ...call, id: 'a' })
+  await until(() => servers.length === 1)
+  await servers[0]?.got('tools/call')
+  await client.send({ method: 'notifications/cancelled', params: { requestId: 'a' } })
+  await until(() => servers[0]?.destroyed === true)
+  t.pass()
+})
+
+t.test('a connection that closes is replaced', async (t) => {
+  const { servers, connect } = setUp(t, (frame, server) => {
+    if (frame.method === 'a') server.respond(frame, {})
+  })
+  const client = connect()
+  const lost = client.call({ method: 'b' })
+  await until(() => servers.length === 1)
+  await servers[0]?.got('b')
+  servers[0]?.destroy()
+  t.match((await lost).error, { code: -32000 })
+  t.ok((await client.call({ method: 'a' })).result)
+  t.equal(servers.length, 2)
+})
+
+t.test('a request that is cancelled while its connection opens is not sent', async (t) => {
+  let open: (() => void) | undefined
+  const { servers, connect } = setUp(
+    t,
+    () => {},
+    {},
+    (server) => {
+      const { onFrame } = server
+      server.onFrame = (frame) => {
+        if (frame.method === 'initialize') open = () => onFrame?.(frame)
+      }
+    }
+  )
+  const client = connect()
+  void client.start({ id: 1, method: 'a' })
+  void client.start({ id: 2, method: 'b' })
+  await client.send({ method: 'notifications/cancelled', params: { requestId: 1 } })
+  await until(() => open !== undefined)
+  open?.()
+  await servers[0]?.got('b')
+  t.notOk(servers[0]?.received.some(({ method }) => method === 'a'))
+})
+
+t.test('a client that does not read is disconnected', async (t) => {
+  const { modern } = setUp(
+    t,
+    (frame, server) => {
+      const { progressToken } = frame
+      for (let progress = 0; progress < 100; progress++) {
+        server.say({ method: 'notifications/progress', params: { progressToken, progress } })
+      }
+    },
+    { maxQueue: 500 }
+  )
+  const port = modern.port()
+  const _meta = {
+    progressToken: 1,
+    [`${prefix}protocolVersion`]: '2026-07-28',
+    [`${prefix}clientCapabilities`]: {}
+  }
+  const closed = new Promise((resolve) => port.once('error', resolve))
+  port.write(frameOf({ id: 1, method: 'x/y', params: { _meta } }))
+  t.match(await closed, { code: 'ERR_CLIENT_SLOW' })
+})
