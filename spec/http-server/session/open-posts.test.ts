@@ -67,6 +67,10 @@ test('a POST that takes only JSON carries no other message', async (t) => {
   const gone = fake(2, { streams: false, connected: false })
   posts.add(gone.real)
   posts.add(fake(3, { connected: false, ended: true }).real)
+  const ended = fake(4)
+  posts.add(ended.real)
+  ended.post.ended = true
+  posts.update(ended.real)
   t.equal(posts.latest, undefined)
 })
 
