@@ -186,10 +186,6 @@ export class NotificationTransport extends Transport {
     this.push(null)
   }
 
-  override _read(): void {
-    // There is nothing to read, because the constructor has pushed the only frame.
-  }
-
   // An error response without an id is about the notification. All other frames are not.
   protected override send({ kind, id, failure }: Frame, callback: Callback): void {
     if (kind === 'response' && id === undefined) {

@@ -192,8 +192,9 @@ class SessionPort extends OuterTransport {
         return this.#send(frame, callback)
       }
       case methods.cancelled:
-        if (this.#asked.size > 0)
-          this.#asked.delete(valueText(frame.bytes, paths.cancelledId) ?? '')
+        if (this.#asked.size > 0) {
+          this.#asked.delete(String(valueText(frame.bytes, paths.cancelledId)))
+        }
         return this.#send(frame, callback)
       default:
         this.#send(frame, callback)

@@ -13,7 +13,7 @@ import { openSession, node, startClientMode, startProxy } from './helpers.ts'
 import { invalid, valid } from './json-cases.ts'
 import type { Case } from './json-cases.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(240_000)
 
 const textServer = ['--', node, fixture('servers/json-texts.js')]
 const isBlank = (bytes: Buffer): boolean => bytes.toString().trim() === ''

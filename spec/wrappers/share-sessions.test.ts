@@ -356,9 +356,6 @@ t.test('the server gets an unsubscribe when the last client ends its subscriptio
   two.port.destroy()
   await two.closed
   await server.got('resources/unsubscribe')
-  const sentIds = server.received.map(({ id }) => id).filter((id) => id !== undefined)
-  t.ok(sentIds.every(Number.isInteger), 'also the requests of the proxy itself have integer ids')
-  t.equal(new Set(sentIds).size, sentIds.length)
   t.strictSame(unsubscribed(), ['only:two'], 'a client that disconnects ends its subscriptions')
   t.equal((await server.got('resources/unsubscribe')).id, 1, 'the proxy itself uses small integers')
 

@@ -76,8 +76,8 @@ export class BodyReader {
 
   // While the body waits, Node keeps up to `freeSize` bytes of it.
   async #waitForRoom({ request }: RequestContext, transport: ClientTransport): Promise<void> {
-    const declared = Number(request.headers['content-length'] ?? freeSize)
-    const size = this.waiting.add(Math.min(declared, freeSize))
+    const { 'content-length': declared = freeSize } = request.headers
+    const size = this.waiting.add(Math.min(Number(declared), freeSize))
     await new Promise<void>((resolve) => transport.whenRoom(resolve))
     this.waiting.remove(size)
   }

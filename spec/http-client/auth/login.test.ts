@@ -119,6 +119,8 @@ test('a refusal is final if the nonce was new, or if the server offers no known 
   const third = await digest.authorize(request)
   t.notOk(digest.refused(third, challenge('4')), 'the password is wrong')
   t.equal(await digest.authorize(request), undefined, 'the next request asks for a nonce again')
+  t.ok(digest.refused(third, { 'www-authenticate': 'Digest nonce="5"' }), 'as this one does')
+  t.match(read(await digest.authorize(request)), { realm: '', nonce: '5' })
 })
 
 test('both transports log in with Digest, and POST again after a stale nonce', async (t) => {

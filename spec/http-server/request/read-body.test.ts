@@ -329,3 +329,18 @@ test('a body whose session has no more room gives its memory to the other sessio
   full.context.releaseBody()
   t.equal(reader.reserved, 0, 'a client that left has no memory')
 })
+
+test('small bodies wait for room in the session, also if their size is not known', async (t) => {
+  const reader = new BodyReader({})
+  const transport = new FullTransport('x')
+  transport.room = false
+  const body = '{"jsonrpc":"2.0","method":"m"}'
+  const known = await receiveContext(t, sized(body.length))
+  const chunks = await receiveContext(t, chunked)
+  const reading = [known, chunks].map(({ context }) => reader.readFrames(context, transport))
+  known.socket.write(body)
+  chunks.socket.write(`${chunk(body)}0\r\n\r\n`)
+  await nextTurn()
+  transport.makeRoom()
+  for (const { frames } of await Promise.all(reading)) t.equal(frames[0]?.method, 'm')
+})

@@ -64,6 +64,14 @@ test('a POST that takes only JSON carries no other message', async (t) => {
   t.equal(posts.latest, undefined)
   t.equal(posts.withToken('a'), undefined)
   t.ok(posts.isAwaited)
+  const gone = fake(2, { streams: false, connected: false })
+  posts.add(gone.real)
+  posts.add(fake(3, { connected: false, ended: true }).real)
+  const ended = fake(4)
+  posts.add(ended.real)
+  ended.post.ended = true
+  posts.update(ended.real)
+  t.equal(posts.latest, undefined)
 })
 
 test('progress belongs to the latest POST whose request has the token', async (t) => {
