@@ -153,7 +153,8 @@ export class ReconnectTransport extends OpeningTransport {
   }
 
   protected override innerOnFrame(frame: Frame): void {
-    if (this.opening?.isResponse(frame) === true && this.openingOnResponse(frame)) return
+    const opens = this.opening?.isResponse(frame) === true
+    if (opens && this.openingOnResponse(frame)) return
     if (this.#clientRequests.answered(frame)) {
       this.#listens.delete(frame.id as Id)
       this.#failures = 0
@@ -163,6 +164,7 @@ export class ReconnectTransport extends OpeningTransport {
     }
     this.#serverRequests.sent(frame)
     this.pass(frame)
+    if (opens) this.endOpening()
   }
 
   protected override innerOnClose(error: Error | undefined): void {
