@@ -102,9 +102,7 @@ export class Connection {
 
   /** Calls back when the server has closed. Call this after `ready`. */
   onClose(callback: () => void): void {
-    const raw = this.#raw as Duplex
-    if (raw.closed) callback()
-    else raw.once('close', callback)
+    this.#raw?.once('close', callback)
   }
 
   async #open(server: Duplex): Promise<void> {
@@ -141,7 +139,7 @@ export class Connection {
 
   /** The time since which the call on this connection waits for its client. */
   get heldSince(): number | undefined {
-    for (const { heldSince } of this.answerers) return this.#leased ? heldSince : undefined
+    for (const { heldSince } of this.answerers) return heldSince
     return undefined
   }
 

@@ -128,7 +128,7 @@ export class Listen {
     const granted = await Promise.all(asked.map((uri) => subscriptions.add(uri)))
     for (const [index, uri] of asked.entries()) if (!granted[index]) subscriptions.delete(uri)
     filter.uris = asked.filter((_, index) => granted[index])
-    if (this.#port !== port || this.#acknowledged) return
+    if (this.#ended || this.#port !== port || this.#acknowledged) return
     this.#filter = filter
     this.#acknowledge()
     for (const frame of early) this.#pass(frame)
@@ -163,11 +163,10 @@ export class Listen {
   }
 
   #end(): void {
-    if (this.#ended) return
     this.#ended = true
     this.#client.end()
     this.#port?.destroy()
-    if (this.#lease !== undefined) this.#pool.release(this.#lease)
+    this.#pool.release(this.#lease as Lease)
     this.#onEnd()
   }
 }
