@@ -3,9 +3,7 @@
 // with such a session. `reconnect` keeps the session of one client, with `SessionState`.
 
 import type { Duplex } from 'node:stream'
-import { ProxyError } from '../errors.ts'
-import { OPEN_BRACE } from '../json/bytes.ts'
-import { findValue, valueText } from '../json/find-value.ts'
+import { valueText } from '../json/find-value.ts'
 import { Frame, makeFrame } from '../message/frame.ts'
 import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
@@ -49,21 +47,20 @@ export class LegacySession {
    * Opens the session with a new server.
    *
    * @param timeout how long the server may take for its response, in ms (0: no limit)
-   * @throws ProxyError the errors of `ask`, and `ERR_SERVER_START` if the response is invalid
+   * @throws ProxyError the errors of `ask`
    */
   async open(server: Duplex, timeout: number): Promise<void> {
-    const response = await sendInOrder(server, this.#opening, { timeout })
-    const { bytes } = response as Frame
-    const result = findValue(bytes, ['result'])
-    if (result === undefined || bytes[result.start] !== OPEN_BRACE) {
-      throw new ProxyError('ERR_SERVER_START', 'the server sent an invalid response to initialize')
-    }
-    this.#initializeResponse = response
+    this.#initializeResponse = await sendInOrder(server, this.#opening, { timeout })
   }
 
   /** The server's response to `initialize`. Read this only after `open`. */
   get initializeResponse(): Frame {
     return this.#initializeResponse as Frame
+  }
+
+  /** Whether the server's response has a result that is an object. */
+  get isValid(): boolean {
+    return valueText(this.initializeResponse.bytes, ['result'])?.startsWith('{') === true
   }
 
   /** The name and version of the server, as JSON text. Undefined if they are no object. */

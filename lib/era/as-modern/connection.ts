@@ -85,7 +85,7 @@ export class Connection {
       maxQueue: 0, // each frame goes on at once, to a port with a limit
       log: options.log,
       intercept: (frame) => this.#intercept(frame),
-      prepare: (server) => this.#session.open(server, this.#timeout)
+      prepare: (server) => this.#open(server)
     })
     const { subscribers } = this.#session
     this.subscriptions = new ResourceSubscriptions(this.server, subscribers, this.#timeout)
@@ -103,6 +103,12 @@ export class Connection {
   /** Calls back when the server has closed. Call this after `ready`. */
   onClose(callback: () => void): void {
     this.#raw?.once('close', callback)
+  }
+
+  async #open(server: Duplex): Promise<void> {
+    await this.#session.open(server, this.#timeout)
+    if (this.#session.isValid) return
+    throw new ProxyError('ERR_SERVER_START', 'the server sent an invalid response to initialize')
   }
 
   get serverInfo(): string | undefined {

@@ -162,6 +162,31 @@ t.test('at the limit of all, a request waits if all connections work', async (t)
   t.ok(servers[0]?.destroyed)
 })
 
+t.test('requests that wait take a free connection, and that of a held call', async (t) => {
+  const { servers, connect } = setUp(
+    t,
+    (frame, server) => {
+      if (frame.method === 'tools/call') {
+        server.say({ id: 'ask', method: 'elicitation/create', params: form })
+      }
+    },
+    { maxGroupConnections: 2 }
+  )
+  const client = connect({ capabilities: asking })
+  void client.start({ id: 'a', method: 'a' })
+  void client.start({ id: 'b', method: 'tools/call' })
+  await until(() => servers.length === 2)
+  const first = await servers[0]?.got('a')
+  await servers[1]?.got('tools/call')
+  for (const id of ['c', 'd']) void client.start({ id, method: id })
+  await until(() => client.frames.length === 1)
+  if (first !== undefined) servers[0]?.respond(first, {})
+  await servers[0]?.got('c')
+  await until(() => servers.length === 3)
+  await servers[2]?.got('d')
+  t.notOk(servers[0]?.received.some(({ method }) => method === 'd'))
+})
+
 t.test('too many requests that wait are refused', async (t) => {
   const { servers, modern, connect } = setUp(t, () => {}, { maxGroupConnections: 1 })
   const client = connect({ capabilities: asking })
