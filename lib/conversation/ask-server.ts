@@ -5,11 +5,8 @@
 import type { Duplex } from 'node:stream'
 import { internalError, ProxyError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
-import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
-import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
-import { latestLegacy } from '../protocol/revisions.ts'
 import { version } from '../version.ts'
 
 export interface AskOptions {
@@ -98,15 +95,3 @@ function ignoreErrors(server: Duplex): void {
 
 /** The name and version of the proxy, as it tells them to servers. */
 export const proxyInfo = { name: 'mcp-proxy', version }
-
-/**
- * Makes the frames that open the proxy's own session. The proxy names no client capabilities, so
- * the server may send no requests to the proxy, except `ping`.
- */
-export function proxyHandshake(): Frame[] {
-  const params = { protocolVersion: latestLegacy, capabilities: {}, clientInfo: proxyInfo }
-  return [
-    makeFrame({ jsonrpc: jsonRpcVersion, id: 'mcp-proxy', method: methods.initialize, params }),
-    makeFrame({ jsonrpc: jsonRpcVersion, method: methods.initialized })
-  ]
-}

@@ -11,7 +11,6 @@
 // until an attempt succeeds.
 
 import type { Duplex } from 'node:stream'
-import { sendInOrder } from '../conversation/ask-server.ts'
 import { SessionState } from '../conversation/session-state.ts'
 import { describe, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
@@ -303,13 +302,13 @@ export class ReconnectTransport extends OpeningTransport {
     // A frame of the session state may still be in the queue. It is sent from there, and not twice.
     const isQueued = ({ id, method }: Frame): boolean =>
       this.queue.some((frame) => frame.id === id && frame.method === method)
-    const frames = this.#sessionState.frames.filter((frame) => !isQueued(frame))
-    const outcome = await sendInOrder(server, frames, {
+    const restored = this.#sessionState.restore(server, isQueued, {
       timeout: this.#connectTimeout,
       // For a remote server the transport limits the time: each heartbeat starts it again.
       initializeTimeout: this.#remote ? 0 : this.#connectTimeout,
       onFrame: (frame) => this.innerOnFrame(frame)
-    }).catch((error: ProxyError) => error)
+    })
+    const outcome = await restored.catch((error: ProxyError) => error)
     this.nextServer = undefined
     if (this.destroyed || this.#ended) return
     if (outcome instanceof Error) {
