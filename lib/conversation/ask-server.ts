@@ -5,11 +5,8 @@
 import type { Duplex } from 'node:stream'
 import { internalError, ProxyError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
-import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
-import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
-import { latestLegacy } from '../protocol/revisions.ts'
 import { version } from '../version.ts'
 
 export interface AskOptions {
@@ -104,15 +101,3 @@ export const proxyInfo = { name: 'mcp-proxy', version }
  * to a shared server get ids from 1 on, so no request has this id.
  */
 export const firstId = 0
-
-/**
- * Makes the frames that open the proxy's own session. The proxy names no client capabilities, so
- * the server may send no requests to the proxy, except `ping`.
- */
-export function proxyHandshake(): Frame[] {
-  const params = { protocolVersion: latestLegacy, capabilities: {}, clientInfo: proxyInfo }
-  return [
-    makeFrame({ jsonrpc: jsonRpcVersion, id: firstId, method: methods.initialize, params }),
-    makeFrame({ jsonrpc: jsonRpcVersion, method: methods.initialized })
-  ]
-}

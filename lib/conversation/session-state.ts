@@ -2,12 +2,15 @@
 // `initialized`, the last log level, and each subscription that the client has not ended. At most
 // 1000 subscriptions of together 1 MiB are kept.
 
+import type { Duplex } from 'node:stream'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import { stringAt } from '../json/find-value.ts'
 import { Frame } from '../message/frame.ts'
 import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
+import { sendInOrder } from './ask-server.ts'
+import type { AskOptions } from './ask-server.ts'
 
 const maxSubscriptions = 1000
 /** The largest total size of the subscriptions, in bytes. */
@@ -30,6 +33,20 @@ export class SessionState {
   /** The frames to send to a new server, in their order. */
   get frames(): Frame[] {
     return [...this.#frames.values()]
+  }
+
+  /**
+   * Restores the session on a new server. Resolves to the last response.
+   *
+   * @param isQueued whether the caller sends a frame itself, later
+   */
+  restore(
+    server: Duplex,
+    isQueued: (frame: Frame) => boolean,
+    options: AskOptions
+  ): Promise<Frame | undefined> {
+    const frames = this.frames.filter((frame) => !isQueued(frame))
+    return sendInOrder(server, frames, options)
   }
 
   /** Keeps a frame from the client if the frame changes the state. Ignores all other frames. */

@@ -8,7 +8,7 @@
 
 import type { Duplex } from 'node:stream'
 import { proxyInfo } from '../conversation/ask-server.ts'
-import { describe, ProxyError } from '../errors.ts'
+import { describe, internalError, ProxyError } from '../errors.ts'
 import { findValue, stringAt, valueText } from '../json/find-value.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
@@ -176,11 +176,9 @@ class AsModern implements ModernServer, PortOwner {
         client.respond(unsupportedVersion(meta.version))
         callback()
       }
-    } catch (error) {
-      if (!(error instanceof ProxyError)) {
-        client.end()
-        throw error // the port sends the error response
-      }
+    } catch (cause) {
+      const error = cause instanceof ProxyError ? cause : internalError()
+      if (error !== cause) this.#log.error(`a request failed: ${describe(cause)}`)
       client.respond(errorFrame(0, error))
       callback()
     }

@@ -33,7 +33,7 @@ export function ownRequest(
 ): Frame {
   const own = { [metaKeys.clientInfo]: proxyInfo, [metaKeys.clientCapabilities]: {} }
   const identity = like === undefined ? [] : identityIn(like)
-  const places = Object.fromEntries(identity.map(({ path }) => [path.at(-1), 0]))
+  const places = Object.fromEntries(identity.map(({ path }): [string, 0] => [path[2] as string, 0]))
   const _meta = {
     [metaKeys.protocolVersion]: modernVersion,
     ...(like === undefined ? own : places)

@@ -36,9 +36,12 @@ const isProcess = (server: Duplex): server is ProcessTransport => 'whenReading' 
  * @throws ProxyError the error that says why the server could not answer. Then its era is not known
  */
 export async function probe(server: Duplex, options: ProbeOptions): Promise<Verdict> {
+  server.on('error', ignore) // `gone` and `ask` read the error when the server closes
   try {
     const timeout = isProcess(server) ? options.probeTimeout : options.connectTimeout
     if (isProcess(server)) await atMost(options.connectTimeout, server.whenReading())
+    if (server.destroyed)
+      throw server.errored ?? new ProxyError('ERR_CLOSED', 'the server has closed')
     return { era: await discover(server, timeout), server }
   } catch (error) {
     await gone(server)
@@ -48,6 +51,8 @@ export async function probe(server: Duplex, options: ProbeOptions): Promise<Verd
     throw failureOf(error)
   }
 }
+
+const ignore = (): void => {}
 
 /** Whether the process exited after its start, or stayed silent although it read. */
 function isLegacyBehaviour(error: unknown, server: Duplex): boolean {

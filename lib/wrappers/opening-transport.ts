@@ -49,9 +49,17 @@ export abstract class OpeningTransport extends OuterTransport {
   /** Handles the response to the first request. Returns whether the client must not get it yet. */
   protected openingOnResponse(response: Frame): boolean {
     const opening = this.opening as Opening
-    if (!opening.isRefusal(response)) this.#end(opening)
-    else this.#translateLater(opening, response)
-    return this.opening !== undefined
+    if (!opening.isRefusal(response)) return false
+    this.#translateLater(opening, response)
+    return true
+  }
+
+  /** Called when the client has the response to its first request. Sends the frames that waited. */
+  protected endOpening(): void {
+    const request = this.opening?.request as Frame
+    const held = this.queue.slice(this.queue.indexOf(request) + 1)
+    this.opening = undefined
+    this.sendAll(held)
   }
 
   /** Handles the failure of a server that has not answered the first request. Returns the same. */
@@ -64,13 +72,6 @@ export abstract class OpeningTransport extends OuterTransport {
     }
     opening.end()
     return false
-  }
-
-  #end(opening: Opening): void {
-    const held = this.queue.slice(this.queue.indexOf(opening.request as Frame) + 1)
-    opening.end()
-    this.opening = undefined
-    this.sendAll(held)
   }
 
   /** @param error the error of the server, if it has closed */
@@ -94,18 +95,19 @@ export abstract class OpeningTransport extends OuterTransport {
       if (!this.queue.includes(request)) this.queue.unshift(request)
       this.attach(next)
       this.sendNow(request)
-    } else if (server === undefined || server.destroyed) {
-      opening.end()
-      if (error === undefined && refusal !== undefined) this.innerOnFrame(refusal)
-      this.innerOnClose(error ?? server?.errored ?? undefined)
-    } else if (refusal === undefined) {
-      this.attach(server)
-      this.opening = undefined
-      this.sendAll(this.queue)
     } else {
-      this.attach(server)
-      this.#end(opening)
-      this.innerOnFrame(refusal)
+      opening.refused()
+      const isOpen = server !== undefined && !server.destroyed
+      if (isOpen) this.attach(server)
+      if (refusal === undefined) this.#sendUnasked()
+      else if (error === undefined) this.innerOnFrame(refusal)
+      if (!isOpen) this.innerOnClose(error ?? server?.errored ?? undefined)
     }
+  }
+
+  /** The server has not got the first request, because it was asked for its era before. */
+  #sendUnasked(): void {
+    this.opening = undefined
+    this.sendAll(this.queue)
   }
 }

@@ -38,8 +38,8 @@ export class Opening {
   #request: Frame | undefined
   /** Whether the server has not got the request. */
   #isAsking = false
-  /** Whether the server is translated, so that a refusal is meant. */
-  #isTranslated = false
+  /** Whether a refusal is meant for the client: because of a translation, or in spite of it. */
+  #isDecided = false
 
   constructor(translator: Translator) {
     this.#translator = translator
@@ -47,7 +47,7 @@ export class Opening {
 
   /** Call this for each frame of the client. Returns whether to call `translate` now. */
   sent(frame: Frame): boolean {
-    if (frame.kind !== 'request' || this.#isTranslated || this.#request !== undefined) return false
+    if (frame.kind !== 'request' || this.#isDecided || this.#request !== undefined) return false
     const action = this.#translator.actionFor(frame)
     if (action === 'ignore') return false
     this.#request = frame
@@ -72,13 +72,18 @@ export class Opening {
 
   /** Whether this response is a refusal that may have its reason in the era. */
   isRefusal({ errorCode, failure }: Frame): boolean {
-    if (this.#isTranslated || errorCode === undefined) return false
+    if (this.#isDecided || errorCode === undefined) return false
     return failure === undefined || failure.code === 'ERR_HTTP_STATUS'
   }
 
   /** Makes the response to the request of a transport that has failed. */
   responseTo(error: ProxyError): Frame {
     return errorFrame(this.#request?.id, error)
+  }
+
+  /** The refusal is meant for the client. */
+  refused(): void {
+    this.#isDecided = true
   }
 
   /** No frame waits any more. */
@@ -92,7 +97,7 @@ export class Opening {
   ): Promise<Duplex | undefined> {
     const request = this.#request as Frame
     const next = await this.#translator.translate({ request, refusal, server })
-    this.#isTranslated = next !== undefined
+    this.#isDecided = next !== undefined
     this.#isAsking = false
     return next
   }

@@ -11,7 +11,6 @@
 // until an attempt succeeds.
 
 import type { Duplex } from 'node:stream'
-import { sendInOrder } from '../conversation/ask-server.ts'
 import { SessionState } from '../conversation/session-state.ts'
 import { describe, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
@@ -153,7 +152,8 @@ export class ReconnectTransport extends OpeningTransport {
   }
 
   protected override innerOnFrame(frame: Frame): void {
-    if (this.opening?.isResponse(frame) === true && this.openingOnResponse(frame)) return
+    const opens = this.opening?.isResponse(frame) === true
+    if (opens && this.openingOnResponse(frame)) return
     if (this.#clientRequests.answered(frame)) {
       this.#listens.delete(frame.id as Id)
       this.#failures = 0
@@ -163,6 +163,7 @@ export class ReconnectTransport extends OpeningTransport {
     }
     this.#serverRequests.sent(frame)
     this.pass(frame)
+    if (opens) this.endOpening()
   }
 
   protected override innerOnClose(error: Error | undefined): void {
@@ -301,13 +302,13 @@ export class ReconnectTransport extends OpeningTransport {
     // A frame of the session state may still be in the queue. It is sent from there, and not twice.
     const isQueued = ({ id, method }: Frame): boolean =>
       this.queue.some((frame) => frame.id === id && frame.method === method)
-    const frames = this.#sessionState.frames.filter((frame) => !isQueued(frame))
-    const outcome = await sendInOrder(server, frames, {
+    const restored = this.#sessionState.restore(server, isQueued, {
       timeout: this.#connectTimeout,
       // For a remote server the transport limits the time: each heartbeat starts it again.
       initializeTimeout: this.#remote ? 0 : this.#connectTimeout,
       onFrame: (frame) => this.innerOnFrame(frame)
-    }).catch((error: ProxyError) => error)
+    })
+    const outcome = await restored.catch((error: ProxyError) => error)
     this.nextServer = undefined
     if (this.destroyed || this.#ended) return
     if (outcome instanceof Error) {

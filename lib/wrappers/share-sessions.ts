@@ -11,7 +11,7 @@
 // does not hear it.
 
 import type { Duplex } from 'node:stream'
-import { proxyHandshake, sendInOrder } from '../conversation/ask-server.ts'
+import { LegacySession } from '../conversation/legacy-session.ts'
 import { uriOf } from '../conversation/session-state.ts'
 import { ProxyError } from '../errors.ts'
 import { stringAt, valueText } from '../json/find-value.ts'
@@ -25,7 +25,6 @@ import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { logLevels } from '../protocol/log-levels.ts'
 import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
-import { isWithin } from '../protocol/resources.ts'
 import { isLegacyVersion } from '../protocol/revisions.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
@@ -52,9 +51,8 @@ export class SharedSessions {
   readonly #server: SharedServer
   readonly #log: Log | undefined
   readonly #sessions = new Set<SessionPort>()
-  /** How many sessions are subscribed to each resource. */
-  readonly #subscribers = new Map<string, number>()
-  #initializeResponse: Frame | undefined
+  /** The proxy's own session, which all clients use. */
+  readonly #session = new LegacySession()
 
   /** Don't call this. Call `shareSessions`. */
   constructor(connect: () => Duplex, options: ShareSessionsOptions) {
@@ -62,9 +60,7 @@ export class SharedSessions {
     this.#log = options.log
     this.#server = share(connect, {
       ...options,
-      prepare: async (server) => {
-        this.#initializeResponse = await sendInOrder(server, proxyHandshake(), { timeout })
-      }
+      prepare: (server) => this.#session.open(server, timeout)
     })
   }
 
@@ -85,7 +81,7 @@ export class SharedSessions {
   /** Starts the server if none runs. Resolves to the server's response to `initialize`. */
   async initializeResponse(): Promise<Frame> {
     await this.#server.ready()
-    return this.#initializeResponse as Frame
+    return this.#session.initializeResponse
   }
 
   /** Destroys the server and all sessions. Resolves when the server has closed. */
@@ -100,35 +96,23 @@ export class SharedSessions {
 
   /** Counts one more session that is subscribed to a resource. */
   addSubscriber(uri: string): void {
-    this.#subscribers.set(uri, (this.#subscribers.get(uri) ?? 0) + 1)
+    this.#session.subscribers.add(uri)
   }
 
   /** Counts one session less. Returns whether a session is still subscribed. */
   removeSubscriber(uri: string): boolean {
-    const left = (this.#subscribers.get(uri) as number) - 1
-    if (left > 0) this.#subscribers.set(uri, left)
-    else this.#subscribers.delete(uri)
-    return left > 0
+    return this.#session.subscribers.remove(uri)
   }
 
   /** Whether any session is subscribed to a resource. */
   isSubscribed(uri: string): boolean {
-    return this.#subscribers.has(uri)
+    return this.#session.subscribers.has(uri)
   }
 
   /** Returns the subscription that an update counts for, or an empty text if there is none. */
   subscriptionFor(update: Broadcast): string {
-    update.subscription ??= this.#closest(update.uri)
+    update.subscription ??= this.#session.subscribers.closest(update.uri)
     return update.subscription
-  }
-
-  #closest(uri: string): string {
-    if (this.#subscribers.has(uri)) return uri
-    let closest = ''
-    for (const root of this.#subscribers.keys()) {
-      if (root.length > closest.length && isWithin(uri, root)) closest = root
-    }
-    return closest
   }
 
   /** The lowest log level that any session set, as an index of `logLevels`. */

@@ -13,6 +13,25 @@ const expectedLosses = new Map([
   ]
 ])
 
+/**
+ * What cannot pass on a translated route, because the server's revisions have no words for it: revision →
+ * scenario → reason.
+ */
+export const untranslatable = {
+  '2025-11-25': {},
+  '2026-07-28': {
+    'server-stateless':
+      'A legacy server answers a missing client capability with an error of its choice (2025-11-25, Elicitation, Error Handling), so -32021 cannot be told from another error.',
+    'input-required-result-basic-elicitation':
+      'The suite asks for the name that the server gave to its question. A legacy server sends requests, which have ids and no names (2025-11-25, Elicitation).',
+    'input-required-result-ignore-extra-params':
+      'The suite answers under the name that the server gave to its question. A legacy server has no such names (2025-11-25, Elicitation).'
+  }
+}
+
+/** Whether the route leads to a server of the other era. */
+export const isTranslated = (route) => route.endsWith('translated')
+
 export const passing = (checks = []) => checks.filter(({ status }) => status === 'SUCCESS')
 
 /** Returns the checks with one of the statuses. A scenario that did not run has one failing check. */

@@ -1,7 +1,8 @@
 // Requests of the proxy itself to a server.
 
 import t from 'tap'
-import { ask, proxyHandshake, sendInOrder } from '../../lib/conversation/ask-server.ts'
+import { ask, sendInOrder } from '../../lib/conversation/ask-server.ts'
+import { openingFrames } from '../../lib/conversation/legacy-session.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import { version } from '../../lib/version.ts'
@@ -12,7 +13,7 @@ t.test('each request is sent after the response to the request before it', async
   const server = connectChild(misbehaving())
   t.teardown(() => void server.destroy())
   const frames = [
-    ...proxyHandshake(),
+    ...openingFrames(),
     request(1, 'test/sleep', { ms: 50 }),
     request(2, 'test/nowhere'),
     request(3, 'test/received')
@@ -53,7 +54,7 @@ t.test('a server that refuses `initialize` fails to start', async (t) => {
     ]
   })
   t.teardown(() => void server.destroy())
-  await t.rejects(sendInOrder(server, proxyHandshake(), { timeout: 0 }), {
+  await t.rejects(sendInOrder(server, openingFrames(), { timeout: 0 }), {
     code: 'ERR_SERVER_START',
     message: 'the server refused initialize'
   })
@@ -61,20 +62,20 @@ t.test('a server that refuses `initialize` fails to start', async (t) => {
 
 t.test('a server that closes fails to start, with its error as the cause', async (t) => {
   const server = connectChild(misbehaving('--crash-on-start', '5'))
-  await t.rejects(sendInOrder(server, proxyHandshake(), { timeout: 0 }), {
+  await t.rejects(sendInOrder(server, openingFrames(), { timeout: 0 }), {
     code: 'ERR_SERVER_START',
     message: 'the server closed the connection before it answered initialize',
     cause: { code: 'ERR_SERVER_EXITED', message: /exited with code 5/ }
   })
   const other = connectChild(misbehaving())
-  const initialized = sendInOrder(other, proxyHandshake(), { timeout: 0 })
+  const initialized = sendInOrder(other, openingFrames(), { timeout: 0 })
   other.destroy()
   await t.rejects(initialized, { code: 'ERR_SERVER_START', cause: undefined })
 })
 
 t.test('an error response that the proxy made is not a refusal of the server', async (t) => {
   const server = reconnect(() => connectChild(misbehaving('--crash-on-start', '5')))
-  await t.rejects(sendInOrder(server, proxyHandshake(), { timeout: 0 }), {
+  await t.rejects(sendInOrder(server, openingFrames(), { timeout: 0 }), {
     code: 'ERR_SERVER_START',
     message: 'the server did not answer initialize',
     cause: { code: 'ERR_SERVER_EXITED' }
@@ -85,14 +86,14 @@ t.test('an error response that the proxy made is not a refusal of the server', a
 t.test('a server that does not answer in time fails', async (t) => {
   const server = connectChild(misbehaving('--no-initialize-answer'))
   t.teardown(() => void server.destroy())
-  await t.rejects(sendInOrder(server, proxyHandshake(), { timeout: 50 }), {
+  await t.rejects(sendInOrder(server, openingFrames(), { timeout: 50 }), {
     code: 'ERR_TIMEOUT',
     message: 'the server took too long to answer initialize'
   })
 })
 
 t.test('the proxy initializes without client capabilities', async (t) => {
-  const [initialize, initialized] = proxyHandshake()
+  const [initialize, initialized] = openingFrames()
   t.match(initialize?.message(), {
     method: 'initialize',
     params: {

@@ -76,7 +76,6 @@ export class Call implements Answerer, Held {
   heldSince: number | undefined
   /** Whether the server has nothing more to send for this call. */
   #isClean = true
-  #ended = false
 
   constructor(options: CallOptions) {
     this.groupKey = options.groupKey
@@ -110,7 +109,7 @@ export class Call implements Answerer, Held {
     if (this.#response !== undefined) return this.#finish(this.#response)
     let isDeclined = false
     for (const [key, text] of answers) {
-      const { request } = this.#forget(key) as Question
+      const { request } = this.#forget(key)
       if (request !== undefined) this.#connection.answer(request, text)
       else isDeclined ||= stringAt(Buffer.from(text), ['action']) !== 'accept'
     }
@@ -148,7 +147,6 @@ export class Call implements Answerer, Held {
 
   /** Cancels the call, because the client has cancelled it or does not call again. */
   cancel(): void {
-    if (this.#ended) return
     this.#stop()
     this.#end()
   }
@@ -233,13 +231,11 @@ export class Call implements Answerer, Held {
   }
 
   #finish(response: Frame): void {
-    if (this.#ended) return
     this.#client?.respond(response)
     this.#end()
   }
 
   #end(): void {
-    this.#ended = true
     clearTimeout(this.#expiry)
     this.#clearQuestions()
     if (this.#state !== undefined) this.#options.held.delete(this.#state)
@@ -265,9 +261,9 @@ export class Call implements Answerer, Held {
     if (this.#client !== undefined) this.#gather()
   }
 
-  #forget(key: string): Question | undefined {
-    const question = this.#questions.get(key)
-    this.#questionsSize -= question?.text.length ?? 0
+  #forget(key: string): Question {
+    const question = this.#questions.get(key) as Question
+    this.#questionsSize -= question.text.length
     this.#questions.delete(key)
     return question
   }

@@ -3,11 +3,9 @@
 // time. Otherwise it carries many calls at once.
 
 import type { Duplex } from 'node:stream'
-import { sendInOrder } from '../../conversation/ask-server.ts'
-import { openingFrames } from '../../conversation/opening.ts'
+import { LegacySession } from '../../conversation/legacy-session.ts'
 import { ProxyError } from '../../errors.ts'
-import { OPEN_BRACE } from '../../json/bytes.ts'
-import { findValue, valueText } from '../../json/find-value.ts'
+import { valueText } from '../../json/find-value.ts'
 import { limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import type { Frame } from '../../message/frame.ts'
@@ -62,7 +60,7 @@ export class Connection {
   readonly #timeout: number
   readonly #closeTimeout: number
   #raw: Duplex | undefined
-  #initialize: Frame | undefined
+  readonly #session: LegacySession
   /** How many requests use the connection. */
   #users = 0
   /** Whether one request has the connection for itself. */
@@ -82,13 +80,15 @@ export class Connection {
     this.#identity = identity
     this.#closeTimeout = options.closeTimeout ?? limits.closeTimeout
     this.#timeout = options.connectTimeout ?? limits.connectTimeout
+    this.#session = new LegacySession(identity.capabilitiesText, identity.clientInfo)
     this.server = share(() => (this.#raw = connect()), {
       maxQueue: 0, // each frame goes on at once, to a port with a limit
       log: options.log,
       intercept: (frame) => this.#intercept(frame),
       prepare: (server) => this.#open(server)
     })
-    this.subscriptions = new ResourceSubscriptions(this.server, this.#timeout)
+    const { subscribers } = this.#session
+    this.subscriptions = new ResourceSubscriptions(this.server, subscribers, this.#timeout)
   }
 
   get isReady(): boolean {
@@ -102,46 +102,30 @@ export class Connection {
 
   /** Calls back when the server has closed. Call this after `ready`. */
   onClose(callback: () => void): void {
-    const raw = this.#raw as Duplex
-    if (raw.closed) callback()
-    else raw.once('close', callback)
+    this.#raw?.once('close', callback)
   }
 
   async #open(server: Duplex): Promise<void> {
-    const { capabilitiesText, clientInfo } = this.#identity
-    const frames = openingFrames(capabilitiesText, clientInfo)
-    const response = await sendInOrder(server, frames, { timeout: this.#timeout })
-    const result = response && findValue(response.bytes, ['result'])
-    if (result === undefined || response?.bytes[result.start] !== OPEN_BRACE) {
-      throw new ProxyError('ERR_SERVER_START', 'the server sent an invalid response to initialize')
-    }
-    this.#initialize = response
+    await this.#session.open(server, this.#timeout)
+    if (this.#session.isValid) return
+    throw new ProxyError('ERR_SERVER_START', 'the server sent an invalid response to initialize')
   }
 
-  /** The server's response to `initialize`. */
-  get initializeResponse(): Frame {
-    return this.#initialize as Frame
-  }
-
-  /** The name and version of the server, as JSON text. */
   get serverInfo(): string | undefined {
-    const text = valueText(this.initializeResponse.bytes, ['result', 'serverInfo'])
-    return text?.startsWith('{') === true ? text : undefined
+    return this.#session.serverInfo
   }
 
   get discoverResponse(): Frame {
-    return discoverResponse(this.initializeResponse, this.serverInfo)
+    return discoverResponse(this.#session.initializeResponse, this.serverInfo)
   }
 
-  /** Whether a capability of the server is an object or true. */
   offers(...path: string[]): boolean {
-    const text = valueText(this.initializeResponse.bytes, ['result', 'capabilities', ...path])
-    return text === 'true' || text?.startsWith('{') === true
+    return this.#session.offers(...path)
   }
 
   /** The time since which the call on this connection waits for its client. */
   get heldSince(): number | undefined {
-    for (const { heldSince } of this.answerers) return this.#leased ? heldSince : undefined
+    for (const { heldSince } of this.answerers) return heldSince
     return undefined
   }
 

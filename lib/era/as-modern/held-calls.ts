@@ -30,10 +30,6 @@ export const maxHeld = 1000
 export class HeldCalls<Call extends Held> {
   readonly #calls = new Map<string, Call>()
 
-  get size(): number {
-    return this.#calls.size
-  }
-
   /** Adds a call and returns its key. */
   add(call: Call): string {
     for (const oldest of this.#calls.values()) {

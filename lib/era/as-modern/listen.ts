@@ -15,13 +15,13 @@ import { errorFrame } from '../../message/refusal.ts'
 import { completeResult, jsonRpcVersion } from '../../protocol/json-rpc.ts'
 import { metaKeys } from '../../protocol/meta-keys.ts'
 import { methods } from '../../protocol/methods.ts'
-import { isWithin } from '../../protocol/resources.ts'
 import type { Broadcast } from '../../wrappers/broadcast.ts'
 import type { ClientRequest } from './modern-port.ts'
 import type { Connection } from './connection.ts'
 import { resultFrame } from './modern-response.ts'
 import { Lease } from './pool.ts'
 import type { Group, Pool } from './pool.ts'
+import type { ResourceSubscriptions } from './resource-subscriptions.ts'
 
 /** What a client wants to hear of. */
 export interface Filter {
@@ -59,7 +59,8 @@ export function readFilter({ bytes }: Frame): Filter {
   if (uris.length > maxUris) throw invalid(`has more than ${maxUris} resources`)
   return {
     lists: listNames.filter((name) => filter[name] === true),
-    uris: [...new Set(uris)]
+    // No server has a resource without a URI.
+    uris: [...new Set(uris)].filter((uri) => uri !== '')
   }
 }
 
@@ -113,7 +114,7 @@ export class Listen {
     const asked = connection.offers('resources', 'subscribe') ? this.#filter.uris : []
     const filter: Filter = { lists, uris: asked }
     const early: Frame[] = []
-    const port = connection.server.port((broadcast) => wants(filter, broadcast))
+    const port = connection.server.port((broadcast) => wants(filter, subscriptions, broadcast))
     this.#port = port
     port
       .on('error', () => {})
@@ -128,7 +129,7 @@ export class Listen {
     const granted = await Promise.all(asked.map((uri) => subscriptions.add(uri)))
     for (const [index, uri] of asked.entries()) if (!granted[index]) subscriptions.delete(uri)
     filter.uris = asked.filter((_, index) => granted[index])
-    if (this.#port !== port || this.#acknowledged) return
+    if (this.#ended || this.#port !== port || this.#acknowledged) return
     this.#filter = filter
     this.#acknowledge()
     for (const frame of early) this.#pass(frame)
@@ -163,18 +164,21 @@ export class Listen {
   }
 
   #end(): void {
-    if (this.#ended) return
     this.#ended = true
     this.#client.end()
     this.#port?.destroy()
-    if (this.#lease !== undefined) this.#pool.release(this.#lease)
+    this.#pool.release(this.#lease as Lease)
     this.#onEnd()
   }
 }
 
-function wants({ lists, uris }: Filter, broadcast: Broadcast): boolean {
+function wants(
+  { lists, uris }: Filter,
+  subscriptions: ResourceSubscriptions,
+  broadcast: Broadcast
+): boolean {
   if (broadcast.method === methods.resourceUpdated) {
-    return uris.some((uri) => isWithin(broadcast.uri, uri))
+    return uris.includes(subscriptions.subscriptionFor(broadcast))
   }
   return lists.some((name) => listChanges[name].method === broadcast.method)
 }

@@ -42,8 +42,8 @@ export class ClientRequest {
   readonly tokenText: string | undefined
   /** The lowest level of the log messages that the client wants, as an index of `logLevels`. */
   logLevel = Infinity
-  /** Called if the client cancels the request or disconnects. */
-  onCancel: () => void = () => {}
+  /** Called if the client cancels the request or disconnects. It is set while the server works. */
+  onCancel!: () => void
   /** Only the id of the request: the request itself may be large, and a call may take hours. */
   readonly #envelope: Frame
   readonly #key: string
@@ -71,7 +71,7 @@ export class ClientRequest {
 
   /** Sends a notification to the client. */
   notify(frame: Frame): void {
-    if (!this.#ended) this.port.deliver(frame)
+    this.port.deliver(frame)
   }
 
   /** Ends the request with a response. Its id is replaced with the id of the request. */
@@ -83,7 +83,6 @@ export class ClientRequest {
 
   /** Ends the request without a response, because the client does not want one any more. */
   cancel(): void {
-    if (this.#ended) return
     this.end()
     this.onCancel()
   }

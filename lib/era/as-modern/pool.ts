@@ -71,6 +71,7 @@ export class Pool {
   #ending = 0
   #waiting: Lease[] = []
   #destroyed = false
+  #isServing = false
 
   constructor(connect: () => Duplex, options: PoolOptions) {
     this.#connect = connect
@@ -79,11 +80,6 @@ export class Pool {
     this.#maxGroup = (options.maxGroupConnections ?? limits.maxGroupConnections) || Infinity
     this.#max = (options.maxConnections ?? limits.maxConnections) || Infinity
     this.#idle = options.sessionTimeout ?? limits.sessionTimeout
-  }
-
-  /** The number of connections whose server has not closed. */
-  get size(): number {
-    return this.#open.size
   }
 
   get isReady(): boolean {
@@ -151,8 +147,9 @@ export class Pool {
    */
   #place(lease: Lease, ahead: number): boolean {
     const { group, mode } = lease
-    let connection = group.connections.find((connection) => connection.takes(mode))
-    if (connection === undefined && this.#makeRoom(group, ahead)) connection = this.#add(group)
+    const find = (): Connection | undefined => group.connections.find((one) => one.takes(mode))
+    // To make room can free a connection of the group.
+    const connection = find() ?? (this.#makeRoom(group, ahead) ? this.#add(group) : find())
     if (connection === undefined) return false
     clearTimeout(connection.idleTimer)
     connection.claim(mode)
@@ -190,15 +187,22 @@ export class Pool {
     if (this.#open.size < this.#max) return true
     // Each connection that ends already makes room for one that waits.
     if (this.#ending > ahead) return false
-    for (const other of this.#groups.values()) {
-      const idle = other.connections.find(({ isIdle }) => isIdle)
-      if (idle === undefined) continue
-      this.#end(other, idle)
-      this.#forget(other)
-      return this.#open.size < this.#max
-    }
+    if (this.#endIdle()) return false
     this.#expireOldest([...this.#groups.values()])
-    return this.#open.size < this.#max
+    if (this.#ending <= ahead) this.#endIdle()
+    return false
+  }
+
+  /** Ends a connection that no request uses. Returns whether there is one. */
+  #endIdle(): boolean {
+    for (const group of this.#groups.values()) {
+      const idle = group.connections.find(({ isIdle }) => isIdle)
+      if (idle === undefined) continue
+      this.#end(group, idle)
+      this.#forget(group)
+      return true
+    }
+    return false
   }
 
   /** Cancels the call that has waited longest for its client. */
@@ -252,11 +256,12 @@ export class Pool {
     connection.idleTimer = setTimeout(onIdle, this.#idle).unref()
   }
 
+  // To make room for one request, `#place` may end a call, and that calls this again.
   #serveWaiting(): void {
+    if (this.#isServing) return
+    this.#isServing = true
     let ahead = 0
     for (const lease of [...this.#waiting]) {
-      // The list may have changed: `onReady` can end other calls.
-      if (lease.ended || lease.connection !== undefined) continue
       if (!this.#place(lease, ahead)) {
         ahead++
         continue
@@ -264,6 +269,7 @@ export class Pool {
       this.#waiting.splice(this.#waiting.indexOf(lease), 1)
       lease.group.waiting--
     }
+    this.#isServing = false
   }
 
   #forget(group: Group): void {

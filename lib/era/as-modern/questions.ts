@@ -84,8 +84,8 @@ export function urlRequests(response: Frame): string[] | undefined {
   const list = findValue(response.bytes, ['error', 'data', 'elicitations'])
   if (list === undefined || list.end - list.start > maxList) return undefined
   const elicitations: unknown = JSON.parse(textAt(response.bytes, list))
-  if (!Array.isArray(elicitations) || elicitations.length === 0) return undefined
-  if (elicitations.length > maxQuestions) return undefined
+  if (!Array.isArray(elicitations)) return undefined
+  if (elicitations.length === 0 || elicitations.length > maxQuestions) return undefined
   return elicitations.map((elicitation: unknown) => {
     const { elicitationId: _, ...params } = Object(elicitation) as Json
     return JSON.stringify({ method: methods.elicit, params: { ...params, mode: 'url' } })

@@ -1,46 +1,44 @@
-// The resources of one connection that clients are subscribed to. Several clients share one
-// subscription of the server.
+// The subscriptions of one connection to resources. Several clients share one subscription of the
+// server.
 
+import type { Subscribers } from '../../conversation/legacy-session.ts'
 import { makeFrame } from '../../message/frame.ts'
 import type { Frame } from '../../message/frame.ts'
 import { jsonRpcVersion } from '../../protocol/json-rpc.ts'
 import { methods } from '../../protocol/methods.ts'
+import type { Broadcast } from '../../wrappers/broadcast.ts'
 import type { SharedServer } from '../../wrappers/share.ts'
-
-interface Entry {
-  count: number
-  /** Whether the server has agreed. */
-  granted: Promise<boolean>
-}
 
 export class ResourceSubscriptions {
   readonly #server: SharedServer
+  readonly #subscribers: Subscribers
   readonly #timeout: number
-  readonly #entries = new Map<string, Entry>()
+  /** Whether the server has agreed to each subscription. */
+  readonly #granted = new Map<string, Promise<boolean>>()
 
   /** @param timeout how long the server may take to agree, in ms (0: no limit) */
-  constructor(server: SharedServer, timeout: number) {
+  constructor(server: SharedServer, subscribers: Subscribers, timeout: number) {
     this.#server = server
+    this.#subscribers = subscribers
     this.#timeout = timeout
   }
 
   /** Counts one subscriber more. Resolves to whether the server has agreed. */
   add(uri: string): Promise<boolean> {
-    let entry = this.#entries.get(uri)
-    if (entry === undefined) {
-      entry = { count: 0, granted: this.#subscribe(uri) }
-      this.#entries.set(uri, entry)
-    }
-    entry.count++
-    return entry.granted
+    if (this.#subscribers.add(uri)) this.#granted.set(uri, this.#subscribe(uri))
+    return this.#granted.get(uri) as Promise<boolean>
   }
 
   /** Counts one subscriber less. The last one ends the subscription of the server. */
   delete(uri: string): void {
-    const entry = this.#entries.get(uri)
-    if (entry === undefined || --entry.count > 0) return
-    this.#entries.delete(uri)
+    if (this.#subscribers.remove(uri)) return
+    this.#granted.delete(uri)
     this.#server.sendRequest(methods.unsubscribe, { uri })
+  }
+
+  /** Returns the resource of the subscription that an update counts for. */
+  subscriptionFor(update: Broadcast): string {
+    return this.#subscribers.closest(update.uri)
   }
 
   #subscribe(uri: string): Promise<boolean> {

@@ -42,7 +42,7 @@ t.test('the acknowledgement names what the server agreed to', async (t) => {
     promptsListChanged: true,
     resourcesListChanged: false,
     unknown: true,
-    resourceSubscriptions: ['file:///a', 'file:///refused', 'file:///a']
+    resourceSubscriptions: ['file:///a', 'file:///refused', 'file:///a', '']
   })
   t.strictSame(messages(client), [
     {
@@ -96,6 +96,18 @@ t.test('the server has one subscription for all clients', async (t) => {
   await until(() => uris(servers[0], 'resources/unsubscribe').length === 2)
   t.strictSame(uris(servers[0], 'resources/unsubscribe'), ['file:///b', 'file:///a'])
   t.equal(one.frames.length, 1, 'a cancelled subscription gets no response')
+})
+
+t.test('an update counts for the closest subscription', async (t) => {
+  const { servers, connect } = setUp(t, agrees)
+  const [one, other] = [connect(), connect()]
+  await listen(one, 1, { resourceSubscriptions: ['file:///'] })
+  await listen(other, 1, { resourceSubscriptions: ['file:///a'] })
+  servers[0]?.say({ method: updated, params: { uri: 'file:///a/b' } })
+  servers[0]?.say({ method: updated, params: { uri: 'file:///c' } })
+  await until(() => one.frames.length === 2 && other.frames.length === 2)
+  t.equal(messages(one)[1].params.uri, 'file:///c')
+  t.equal(messages(other)[1].params.uri, 'file:///a/b')
 })
 
 t.test('notifications that come before the acknowledgement come after it', async (t) => {

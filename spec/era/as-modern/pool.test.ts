@@ -1,5 +1,6 @@
 // The connections to the legacy server that modern clients use.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { frameOf } from '../../wrappers/text-server.ts'
 import { asking, form, prefix, retry, setUp, turn, until } from './helpers.ts'
@@ -161,6 +162,31 @@ t.test('at the limit of all, a request waits if all connections work', async (t)
   t.ok(servers[0]?.destroyed)
 })
 
+t.test('requests that wait take a free connection, and that of a held call', async (t) => {
+  const { servers, connect } = setUp(
+    t,
+    (frame, server) => {
+      if (frame.method === 'tools/call') {
+        server.say({ id: 'ask', method: 'elicitation/create', params: form })
+      }
+    },
+    { maxGroupConnections: 2 }
+  )
+  const client = connect({ capabilities: asking })
+  void client.start({ id: 'a', method: 'a' })
+  void client.start({ id: 'b', method: 'tools/call' })
+  await until(() => servers.length === 2)
+  const first = await servers[0]?.got('a')
+  await servers[1]?.got('tools/call')
+  for (const id of ['c', 'd']) void client.start({ id, method: id })
+  await until(() => client.frames.length === 1)
+  if (first !== undefined) servers[0]?.respond(first, {})
+  await servers[0]?.got('c')
+  await until(() => servers.length === 3)
+  await servers[2]?.got('d')
+  t.notOk(servers[0]?.received.some(({ method }) => method === 'd'))
+})
+
 t.test('too many requests that wait are refused', async (t) => {
   const { servers, modern, connect } = setUp(t, () => {}, { maxGroupConnections: 1 })
   const client = connect({ capabilities: asking })
@@ -240,6 +266,72 @@ t.test('a request that is cancelled while its connection opens is not sent', asy
   open?.()
   await servers[0]?.got('b')
   t.notOk(servers[0]?.received.some(({ method }) => method === 'a'))
+})
+
+t.test('a request that is cancelled while its connection fails to open stays silent', async (t) => {
+  const { servers, connect } = setUp(
+    t,
+    () => {},
+    {},
+    (server) => {
+      server.onFrame = undefined
+    }
+  )
+  const client = connect()
+  void client.start({ id: 1, method: 'a' })
+  await client.send({ method: 'notifications/cancelled', params: { requestId: 1 } })
+  await until(() => servers.length === 1)
+  servers[0]?.destroy()
+  await until(() => servers[0]?.closed === true)
+  await turn()
+  t.equal(client.frames.length, 0)
+})
+
+t.test('a call whose result nobody fetched makes room', async (t) => {
+  for (const limits of [{ maxGroupConnections: 1 }, { maxConnections: 1 }]) {
+    const { servers, connect } = setUp(
+      t,
+      (frame, server) => {
+        if (frame.method !== 'tools/call') return
+        server.say({ id: 'ask', method: 'elicitation/create', params: form })
+        setTimeout(() => server.respond(frame, {}), 40)
+      },
+      limits
+    )
+    await connect({ capabilities: asking }).call(call)
+    await sleep(50)
+    const name = 'maxConnections' in limits ? 'other' : 'test'
+    const next = await connect({ capabilities: asking, name }).call(call)
+    t.equal(next.result.resultType, 'input_required')
+    t.equal(servers.length, name === 'other' ? 2 : 1)
+  }
+})
+
+t.test('without limits, many calls wait for their clients', async (t) => {
+  const { servers, connect } = setUp(t, held, {
+    maxGroupConnections: 0,
+    maxConnections: 0,
+    maxQueue: 0,
+    inputTimeout: 0,
+    connectTimeout: 0,
+    closeTimeout: 0,
+    sessionTimeout: 0
+  })
+  const client = connect({ capabilities: asking })
+  const calls = Array.from({ length: 40 }, () => client.call({ ...call, id: `${Math.random()}` }))
+  const [first, ...rest] = await Promise.all(calls)
+  t.equal(rest.length, 39)
+  t.equal(servers.length, 40)
+  t.equal((await client.call(retry(call, first))).result.resultType, 'complete')
+  const filter = { resourceSubscriptions: ['a'] }
+  void client.start({ method: 'subscriptions/listen', params: { notifications: filter } })
+  await until(() =>
+    servers.some((server) => server.received.at(-1)?.method === 'resources/subscribe')
+  )
+  const [second] = rest
+  await client.start({ ...retry(call, second, {}), id: 'a' })
+  await client.send({ method: 'notifications/cancelled', params: { requestId: 'a' } })
+  await until(() => servers.some(({ destroyed }) => destroyed))
 })
 
 t.test('a client that does not read is disconnected', async (t) => {

@@ -131,6 +131,7 @@ t.test('a result gets what the modern revision requires, and keeps its bytes', a
       `{"_meta":{"a":1,"${prefix}serverInfo":5},"b":12345678901234567890}`,
       `{"b":12345678901234567890,"resultType":"complete",${meta.replace('{', '{"a":1,')}}`
     ],
+    [`x/y`, `{"${'n'.repeat(200)}":1}`, `{"${'n'.repeat(200)}":1,"resultType":"complete",${meta}}`],
     ['x/y', '{"_meta":5}', `{"resultType":"complete",${meta}}`]
   ]
   for (const [method, legacy, modern] of cases) {
@@ -145,8 +146,9 @@ t.test('a result gets what the modern revision requires, and keeps its bytes', a
 
 t.test('error codes of earlier revisions become those of the modern one', async (t) => {
   let code = 0
+  let data: object = { a: 1 }
   const { connect } = setUp(t, ({ id }, server) => {
-    if (id !== undefined) server.say({ id, error: { code, message: 'm', data: { a: 1 } } })
+    if (id !== undefined) server.say({ id, error: { code, message: 'm', data } })
   })
   const client = connect()
   const codes: [number, number][] = [
@@ -168,8 +170,12 @@ t.test('error codes of earlier revisions become those of the modern one', async 
     t.equal(client.frames.at(-1)?.errorCode, modern, 'the HTTP status depends on this')
   }
   code = -32042
-  const { error } = await connect({ capabilities: asking }).call({ method: 'tools/call' })
-  t.equal(error.code, -32603, 'without URLs')
+  const tooMany = Array.from({ length: 65 }, () => ({ url: 'https://a/' }))
+  for (const elicitations of [undefined, {}, [], tooMany, ['a'.repeat(300_000)]]) {
+    data = { elicitations }
+    const { error } = await connect({ capabilities: asking }).call({ method: 'tools/call' })
+    t.equal(error.code, -32603, 'without URLs')
+  }
 })
 
 t.test('methods that the modern revision removed are unknown', async (t) => {
@@ -344,10 +350,13 @@ t.test('`drain` ends the connections when no client is left', async (t) => {
 t.test('an exception ends only the request that caused it', async (t) => {
   const { modern, servers } = setUp(t, empty)
   const client = clientOn(modern.port())
-  // A frame that is no valid JSON inside: no parser lets it through.
   const frame = frameOf(frameText(1, 'x/y'))
-  const broken = Object.assign(Object.create(frame) as typeof frame, { bytes: undefined })
-  client.port.write(broken)
+  let reads = 0
+  const protocolVersion = (): string | undefined => {
+    if (++reads > 1) throw new Error('broken')
+    return frame.protocolVersion
+  }
+  client.port.write(Object.create(frame, { protocolVersion: { get: protocolVersion } }))
   await client.send(frameText(2, 'x/y'))
   await until(() => client.frames.length === 2)
   const codes = client.frames.map(({ id, errorCode }) => [id, errorCode])

@@ -1,10 +1,11 @@
 // The questions of a legacy server, as a modern client gets them.
 
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Json } from '../../../fixtures/clients/raw.js'
 import type { Frame } from '../../../lib/message/frame.ts'
-import { asking, form, prefix, retry, serverInfo, setUp, until } from './helpers.ts'
+import { asking, form, prefix, retry, serverInfo, setUp, turn, until } from './helpers.ts'
 import type { Handler, LegacyServer } from './helpers.ts'
 
 const call = { method: 'tools/call', params: { name: 'greet', arguments: { n: 1 } } }
@@ -186,6 +187,7 @@ t.test('a result that comes while the client is away waits for it', async (t) =>
     if (frame.method !== 'tools/call') return
     server.say({ id: 'ask', method: 'elicitation/create', params: form })
     setTimeout(() => {
+      server.say({ method: 'notifications/message', params: { level: 'error', data: 1 } })
       server.say({ method: 'notifications/cancelled', params: { requestId: 'ask' } })
       server.respond(frame, { content: ['too late'] })
     }, 60)
@@ -251,16 +253,57 @@ t.test('a question that needs another capability fails the call with -32021', as
 })
 
 t.test('such a question fails a call whose client is away when it calls again', async (t) => {
-  const { connect } = setUp(t, (frame, server) => {
+  const { servers, connect } = setUp(t, (frame, server) => {
     if (frame.method !== 'tools/call') return
     server.say({ id: 1, method: 'roots/list' })
     setTimeout(() => server.say({ id: 2, method: 'sampling/createMessage', params: {} }), 50)
   })
   const client = connect({ capabilities: { roots: {} } })
-  const first = await client.call(call)
-  await sleep(60)
-  const second = await client.call(retry(call, first))
-  t.equal(second.error.code, -32021)
+  for (const closes of [false, true]) {
+    const first = await client.call(call)
+    await sleep(60)
+    if (closes) servers.at(-1)?.destroy()
+    await turn()
+    const second = await client.call(retry(call, first))
+    t.equal(second.error.code, -32021)
+  }
+  t.equal(servers.length, 2)
+})
+
+t.test('such a question does not disturb other requests', async (t) => {
+  const { servers, connect } = setUp(t, () => {})
+  const client = connect()
+  void client.start({ ...call, id: 'a' })
+  void client.start({ ...call, id: 'b' })
+  await until(() => servers.length === 1)
+  const [server] = servers as [LegacyServer]
+  await until(() => received(server, 'tools/call').length === 2)
+  const { error } = await server.ask('ask', 'roots/list')
+  t.match(error, { code: -32600, message: /at a time/ })
+  for (const frame of received(server, 'tools/call')) server.respond(frame, {})
+  await until(() => client.frames.length === 2)
+  t.notOk(client.frames.some(({ errorCode }) => errorCode !== undefined))
+})
+
+t.test('a call that fails in the proxy gets an error', async (t) => {
+  const { connect } = setUp(t, (frame, server) => {
+    const { progressToken } = frame
+    server.say({ method: 'notifications/progress', params: { progressToken, progress: 1 } })
+  })
+  const client = connect()
+  const port = client.port as Duplex & { deliver: (frame: Frame) => void }
+  const deliver = port.deliver.bind(port)
+  port.deliver = (frame) => {
+    if (frame.kind === 'notification') throw new Error('broken')
+    deliver(frame)
+  }
+  t.equal((await client.call({ ...call, meta: { progressToken: 1 } })).error.code, -32603)
+  port.deliver = (frame) => {
+    port.deliver = deliver
+    throw new Error(`broken ${frame.kind}`)
+  }
+  void client.start({ method: 'server/discover' })
+  t.equal((await client.call({ method: 'server/discover' })).result.resultType, 'complete')
 })
 
 t.test('a question that no response can carry is refused at once', async (t) => {
