@@ -105,6 +105,8 @@ const statuses = new Map<number, number>([
 /**
  * Returns the HTTP status for a JSON-RPC response: 200 for a result or an error not in `statuses`.
  */
-export function modernStatus({ errorCode }: Frame): number {
+export function modernStatus({ errorCode, failure }: Frame): number {
+  // The server's response was not valid. The client's request was.
+  if (failure?.code.startsWith('ERR_FRAME_') === true) return 502
   return (errorCode !== undefined && statuses.get(errorCode)) || 200
 }

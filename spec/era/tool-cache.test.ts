@@ -47,10 +47,10 @@ t.test('all questions share one listing', async (t) => {
   t.equal(ports.length, 1)
   t.strictSame(
     ports[0]?.received.map(({ method }) => method),
-    ['subscriptions/listen', 'tools/list'],
-    'the subscription comes before the list, so that no change is missed'
+    ['tools/list', 'subscriptions/listen', 'tools/list'],
+    'a list comes after the subscription, so that no change is missed'
   )
-  t.match(ports[0]?.received[0]?.message().params, { notifications: { toolsListChanged: true } })
+  t.match(ports[0]?.received[1]?.message().params, { notifications: { toolsListChanged: true } })
 })
 
 t.test(
@@ -86,7 +86,7 @@ t.test('all pages are read', async (t) => {
   }))
   t.strictSame(await book.paramsOf('tool-0'), mirrored('x'))
   t.strictSame(await book.paramsOf('tool-19'), mirrored('x'))
-  t.equal(ports[0]?.received.length, 21)
+  t.equal(ports[0]?.received.length, 41)
 })
 
 t.test('a change of the tools makes the book list them again', async (t) => {
@@ -107,7 +107,7 @@ t.test('a change of the tools makes the book list them again', async (t) => {
 t.test('the end of the subscription makes the book list the tools again', async (t) => {
   const { ports, book } = bookOf(() => list(tool('one', 'x')))
   await book.paramsOf('one')
-  ports[0]?.say({ id: ports[0].received[0]?.id, error: { code: -32000, message: 'crashed' } })
+  ports[0]?.say({ id: ports[0].received[1]?.id, error: { code: -32000, message: 'crashed' } })
   await turn()
   await book.paramsOf('one')
   t.equal(ports.length, 2)
@@ -118,9 +118,27 @@ t.test('the end of the subscription makes the book list the tools again', async 
   t.notOk(ports[2]?.destroyed)
 })
 
+t.test('without mirrored parameters there is no subscription, and the list gets old', async (t) => {
+  const { ports, book } = bookOf(() => list({ name: 'none' }))
+  t.strictSame(await book.paramsOf('none'), [])
+  t.strictSame(
+    ports[0]?.received.map(({ method }) => method),
+    ['tools/list']
+  )
+  t.ok(ports[0]?.destroyed)
+  t.strictSame(book.paramsOf('none'), [], 'the list is known')
+  const { now } = performance
+  t.teardown(() => (performance.now = now))
+  performance.now = () => now.call(performance) + 60_001
+  t.type(book.paramsOf('none'), Promise)
+  await book.paramsOf('none')
+  t.equal(ports.length, 2)
+})
+
 t.test('a change during a listing concerns only later questions', async (t) => {
   const { ports, book } = bookOf(() => list(tool('one', 'x')))
   const first = book.paramsOf('one')
+  while (Number(ports[0]?.received.length) < 2) await turn()
   ports[0]?.say({ method: 'notifications/tools/list_changed' })
   t.strictSame(await first, mirrored('x'))
   await turn()
@@ -180,27 +198,28 @@ t.test('the book stops at a cursor that it has seen', async (t) => {
     result: { tools: [tool(`tool-${cursor}`, 'x')], nextCursor: 'again' }
   }))
   t.strictSame(await book.paramsOf('tool-again'), mirrored('x'), 'what was listed is used')
-  t.equal(ports[0]?.received.filter(({ method }) => method === 'tools/list').length, 2)
-  t.match(log.lines, [/^warn: the list of tools is cut short: .* a second time$/])
+  t.equal(ports[0]?.received.filter(({ method }) => method === 'tools/list').length, 4)
+  t.match(log.lines[0], /^warn: the list of tools is cut short: .* a second time$/)
 })
 
 t.test('the book stops after a thousand pages', async (t) => {
-  let page = 0
-  const { book, log } = bookOf(() => {
-    if (page++ > 2000) throw new Error('it goes on for ever')
+  let count = 0
+  const { book, log } = bookOf((cursor = 0) => {
+    if (count++ > 4000) throw new Error('it goes on for ever')
+    const page = Number(cursor) + 1
     return { result: { tools: [tool(`tool-${page}`, 'x')], nextCursor: String(page) } }
   })
   t.strictSame(await book.paramsOf('tool-1000'), mirrored('x'))
   t.strictSame(await book.paramsOf('tool-1001'), [])
-  t.equal(page, 1000)
-  t.match(log.lines, [/^warn: the list of tools is cut short: it has more than 1000 pages$/])
+  t.equal(count, 2000, 'once before the subscription, and once after it')
+  t.match(log.lines[0], /^warn: the list of tools is cut short: it has more than 1000 pages$/)
 })
 
 t.test('a cursor that is not a string ends the list', async (t) => {
   for (const nextCursor of [null, 7, {}]) {
     const { ports, book, log } = bookOf(() => ({ result: { tools: [], nextCursor } }))
     t.strictSame(await book.paramsOf('one'), [])
-    t.equal(ports[0]?.received.length, 2)
+    t.equal(ports[0]?.received.length, 1)
     t.strictSame([...log.lines], [])
   }
 })

@@ -7,9 +7,11 @@ import {
   modernStatus,
   namesModern
 } from '../../lib/http-server/check-modern-request.ts'
+import { ProxyError } from '../../lib/errors.ts'
 import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
+import { errorFrame } from '../../lib/message/refusal.ts'
 import type { MirroredParam } from '../../lib/protocol/mirrored-headers.ts'
 import { bodyOf, headersOf, meta } from '../modern.ts'
 import type { Params } from '../modern.ts'
@@ -121,4 +123,6 @@ t.test('error responses have the statuses of the revision', async (t) => {
   t.equal(statusOf(-32601), 404)
   for (const code of [-32603, -32000, 1]) t.equal(statusOf(code), 200)
   t.equal(modernStatus(makeFrame({ jsonrpc: '2.0', id: 1, result: {} })), 200)
+  const invalid = errorFrame(1, new ProxyError('ERR_FRAME_SYNTAX', 'the message is not JSON'))
+  t.equal(modernStatus(invalid), 502, 'the response of the server was not valid')
 })
