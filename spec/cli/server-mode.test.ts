@@ -90,8 +90,28 @@ t.test('a client that disconnects early does not mark the server as failed', asy
   t.equal(await command.code, 0)
 })
 
+t.test('a modern client that leaves before the server is ready', async (t) => {
+  const starts = 'setTimeout(() => process.stdin.resume(), 400)'
+  const command = run(
+    t,
+    `--debug --probe-timeout 100ms --connect-timeout 5s -- node -e '${starts}'`
+  )
+  const url = await served(command)
+  const leaving = new AbortController()
+  const method = 'tools/list'
+  const { signal } = leaving
+  const request = { method: 'POST', body: bodyOf('1', method), headers: headersOf(method), signal }
+  const response = fetch(`${url}mcp`, request).catch(() => 'left')
+  await command.log.until((line) => line.includes('post-1: opened'))
+  leaving.abort()
+  t.equal(await response, 'left')
+  await command.log.until((line) => line.includes('as process'))
+  stop()
+  t.equal(await command.code, 0)
+})
+
 t.test('a refused modern request of a client of both eras is no error in the log', async (t) => {
-  const command = run(t, `--debug ${demo}`)
+  const command = run(t, `--debug --translate off ${demo}`)
   const url = await served(command)
   const client = httpClient(`${url}mcp`)
   for (const [method, params] of [
