@@ -11,6 +11,7 @@ t.test('these are the names, and no others', async (t) => {
     'ProxyError',
     'SseParser',
     'acceptStdio',
+    'asModern',
     'clientCredentials',
     'connectChild',
     'connectHttp',
