@@ -34,7 +34,7 @@ import { RoutingMembers } from './routing-members.ts'
 import { share } from './share.ts'
 import type { SharedServer, ShareOptions } from './share.ts'
 
-export interface ShareSessionsOptions extends Omit<ShareOptions, 'prepare'> {
+export interface ShareSessionsOptions extends Omit<ShareOptions, 'prepare' | 'intercept'> {
   /** How long the server may take to answer `initialize`, in ms (default 30 000; 0: no limit). */
   connectTimeout?: number | undefined
 }

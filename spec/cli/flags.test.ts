@@ -29,6 +29,8 @@ t.test('no two flags share a name', async (t) => {
 /** A value for each placeholder, other than the default. */
 const samples: Record<string, string> = {
   DIR: '/',
+  ERA: 'legacy',
+  WHEN: 'off',
   HOST: 'example.com',
   ID: 'a',
   LEVEL: 'ERROR',
@@ -107,7 +109,8 @@ async function effective(
 }
 
 const inBoth =
-  'check era translate max-message connect-timeout close-timeout drain-timeout max-rounds log-level debug record'
+  'check era translate max-message connect-timeout close-timeout drain-timeout max-rounds log-level debug ' +
+  'record input-timeout max-connections max-group-connections'
 const atUrls = 'verify-ssl ca cert key'
 const ofServer =
   'named-server named-server-config shared port sse-port host sse-host stateless allow-origin ' +
