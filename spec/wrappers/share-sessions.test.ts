@@ -386,7 +386,7 @@ t.test('a session can be destroyed while the server is initialized', async (t) =
   await server.got('initialize')
   gone.port.destroy()
   await gone.closed
-  server.say({ id: 'mcp-proxy', result: { protocolVersion: '2025-11-25' } })
+  server.say({ id: 0, result: { protocolVersion: '2025-11-25' } })
   t.match(await initialized, { result: { protocolVersion: '2025-11-25' } })
   t.equal(gone.frames.length, 0)
 })
