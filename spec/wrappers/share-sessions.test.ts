@@ -92,7 +92,7 @@ t.test(
 
 t.test('a malformed result of `initialize` passes unchanged', async (t) => {
   const server = new TextServer()
-  server.onFrame = ({ id }) => id === 'mcp-proxy' && server.say({ id, result: null })
+  server.onFrame = ({ id }) => id === 0 && server.say({ id, result: null })
   const sessions = shareSessions(() => server)
   t.teardown(() => sessions.destroy())
   t.strictSame(await initialize(clientOn(sessions.port())), {
