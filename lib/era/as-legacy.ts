@@ -109,7 +109,9 @@ class AsLegacyTransport extends OuterTransport implements CallOwner, Subscriptio
   ownRequest(waiting: Waiting, method: string, params: Record<string, unknown>): number {
     return this.toServer(waiting, (id) => {
       const request = makeFrame({ jsonrpc: jsonRpcVersion, id, method, params })
-      return modernRequest(request, id, this.client)
+      // A log message names no request. If two requests ask for log messages, a shared server cannot
+      // tell which of them gets it.
+      return modernRequest(request, id, { ...this.client, logLevel: undefined })
     })
   }
 
