@@ -2,6 +2,7 @@
 
 import t from 'tap'
 import { NewlineParser } from '../../lib/framing/newline.ts'
+import { SseParser } from '../../lib/framing/sse.ts'
 import { jsonOf } from '../../lib/message/id.ts'
 
 /** Returns the ids of the responses in the lines, and how many errors and frames there are. */
@@ -57,6 +58,19 @@ t.test('the id is found behind thousands of lines', async (t) => {
   const result = { list: Array.from({ length: 5000 }, (_, n) => n) }
   const text = JSON.stringify({ jsonrpc: '2.0', result, id: 7 }, null, 2)
   t.strictSame(read(text).ids, ['7'])
+})
+
+t.test('many short invalid events have no response', async (t) => {
+  let errors = 0
+  const parser = new SseParser({
+    onFrame: () => t.fail(),
+    onInvalid: (_error, envelope) => {
+      errors++
+      t.equal(envelope, undefined)
+    }
+  })
+  parser.feed(Buffer.from('data: {\n\n'.repeat(200)))
+  t.equal(errors, 101, 'a hundred errors and one count')
 })
 
 t.test('each response in a line is found', async (t) => {
