@@ -57,7 +57,7 @@ t.test('the error for a message over several lines says so', async (t) => {
 t.test('the id is found behind thousands of lines', async (t) => {
   const result = { list: Array.from({ length: 5000 }, (_, n) => n) }
   const text = JSON.stringify({ jsonrpc: '2.0', result, id: 7 }, null, 2)
-  t.strictSame(read(text).ids, ['7'])
+  t.strictSame(read(`${text}\n`).ids, ['7'])
 })
 
 t.test('many short invalid events have no response', async (t) => {
