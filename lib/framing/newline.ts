@@ -6,17 +6,18 @@
 // the envelope (kind, id, method). With the envelope, the proxy can report the error to the sender
 // or the receiver. The parser reads the next lines as usual.
 
-import type { ProxyError } from '../errors.ts'
+import { ProxyError } from '../errors.ts'
 import { SPACE, withoutBom } from '../json/bytes.ts'
 import { isBlank } from '../json/walker.ts'
 import { largestMessage } from '../limits.ts'
-import { EnvelopeScanner, findResponse } from '../message/envelope-scanner.ts'
+import { EnvelopeScanner } from '../message/envelope-scanner.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
 import { parseFrame } from '../message/parse-frame.ts'
 import { RefusedError } from '../message/refusal.ts'
 import { ChunkList } from './chunk-list.ts'
 import { InvalidLimit } from './invalid-limit.ts'
+import { UnreadableLines } from './unreadable-lines.ts'
 
 export interface ParserOptions {
   /** The largest message to accept, in bytes (default: 64 MiB; 0: no limit). */
@@ -35,6 +36,7 @@ export class NewlineParser {
   readonly #options: ParserOptions
   readonly #limit: InvalidLimit
   readonly #maxMessage: number
+  readonly #unreadable = new UnreadableLines()
   readonly #chunks = new ChunkList()
   /** The size of the unfinished line, in bytes. */
   #size = 0
@@ -85,6 +87,7 @@ export class NewlineParser {
     this.#size = 0
     this.#scanner = undefined
     if (scanner !== undefined) {
+      this.#unreadable.close()
       this.#options.onInvalid(tooLarge(size, this.#maxMessage), scanner.envelope())
       return
     }
@@ -92,30 +95,58 @@ export class NewlineParser {
     let line = this.#chunks.join()
     if (this.#isFirstLine) line = withoutBom(line)
     this.#isFirstLine = false
-    readFrame(line.at(-1) === CR ? line.subarray(0, -1) : line, this.#options, this.#limit)
+    if (line.at(-1) === CR) line = line.subarray(0, -1)
+    readFrame(line, this.#options, this.#limit, undefined, this.#unreadable)
   }
 }
 
-/** Reads one frame and calls `onFrame` or `onInvalid`. A blank line calls neither. */
+/**
+ * Reads one frame and calls `onFrame` or `onInvalid`. A blank line calls neither.
+ *
+ * @param unreadable finds the responses that are printed over several lines
+ */
 export function readFrame(
   bytes: Buffer,
   options: ParserOptions,
   limit: InvalidLimit,
-  text?: string
+  text?: string,
+  unreadable?: UnreadableLines
 ): void {
   const mayBeBlank = bytes.length === 0 || (bytes[0] as number) <= SPACE
-  if ((mayBeBlank && isBlank(bytes)) || limit.skips(bytes)) return
+  if (mayBeBlank && isBlank(bytes)) return
+  if (limit.skips(bytes)) {
+    if (unreadable?.mayContinue(bytes) !== true) return
+    for (const envelope of unreadable.feed(bytes)) options.onInvalid(severalLines(), envelope)
+    return
+  }
   let frame
   try {
     frame = parseFrame(bytes, text)
   } catch (error) {
     limit.report()
-    const envelope = error instanceof RefusedError ? error.envelope : findResponse(bytes)
-    options.onInvalid(error as ProxyError, envelope)
+    onUnreadable(bytes, error as ProxyError, options, unreadable)
     return
   }
+  unreadable?.close()
   options.onFrame(frame)
 }
+
+function onUnreadable(
+  bytes: Buffer,
+  error: ProxyError,
+  { onInvalid }: ParserOptions,
+  unreadable = new UnreadableLines()
+): void {
+  // A line inside an open object may look like a message, but it is only a part of one.
+  const isPart = unreadable.mayContinue(bytes)
+  const responses = unreadable.feed(bytes)
+  if (error instanceof RefusedError && !isPart) return onInvalid(error, error.envelope)
+  if (responses.length === 0) return onInvalid(error)
+  for (const envelope of responses) onInvalid(isPart ? severalLines() : error, envelope)
+}
+
+const severalLines = (): ProxyError =>
+  new ProxyError('ERR_FRAME_SYNTAX', 'the message has several lines, but it must be one line')
 
 export function tooLarge(size: number, maxMessage: number, envelope?: Envelope): RefusedError {
   const message = `a message of ${size} bytes is over the limit of ${maxMessage} (see --max-message)`

@@ -12,12 +12,13 @@ import type { EventSourceMessage, EventSourceParser } from 'eventsource-parser'
 import { ProxyError } from '../errors.ts'
 import { withoutBom } from '../json/bytes.ts'
 import { largestMessage } from '../limits.ts'
-import { EnvelopeScanner, findResponse } from '../message/envelope-scanner.ts'
+import { EnvelopeScanner } from '../message/envelope-scanner.ts'
 import type { Frame } from '../message/frame.ts'
 import { ChunkList } from './chunk-list.ts'
 import { InvalidLimit } from './invalid-limit.ts'
 import { readFrame, tooLarge } from './newline.ts'
 import type { ParserOptions } from './newline.ts'
+import { UnreadableLines } from './unreadable-lines.ts'
 
 export interface SseParserOptions extends ParserOptions {
   /** Receives each event whose name is not `message`, for example `endpoint`. */
@@ -163,7 +164,8 @@ export class SseParser {
 
   #onEvent({ id, event, data }: EventSourceMessage): void {
     if (this.#invalid !== undefined && this.#scanner === undefined) {
-      this.#options.onInvalid(this.#invalid, findResponse(Buffer.from(data)))
+      const [response] = new UnreadableLines().feed(Buffer.from(data))
+      this.#options.onInvalid(this.#invalid, response)
       return
     }
     if (id !== undefined) this.#options.onId?.(id)

@@ -198,6 +198,8 @@ export class ModernRequests implements HttpPart, PostOwner {
  */
 const firstOwnId = 1_000_000
 
+const nothing = (): void => {}
+
 /**
  * A request of the proxy itself. It has a separate POST owner. So a client may send a request with
  * the same id meanwhile, and both get their responses.
@@ -210,6 +212,9 @@ class OwnRequest implements PostOwner {
   readonly resumes = false
   readonly sessionHeaders = {}
   readonly inSession = false
+  readonly sendBack = nothing
+  readonly postOnHeaders = nothing
+  readonly postOnEnd = nothing
   readonly #requests: ModernRequests
   readonly #onResponse: (response: Frame) => void
   readonly #post: Post
@@ -241,15 +246,9 @@ class OwnRequest implements PostOwner {
     }
   }
 
-  sendBack(): void {}
-
-  postOnHeaders(): void {}
-
   postOnFailed({ frame }: Post, error: ProxyError, response?: Frame): void {
     this.deliver(response ?? errorFrame(frame.id, error))
   }
-
-  postOnEnd(): void {}
 }
 
 /**

@@ -4,12 +4,13 @@
 
 import { COLON, OPEN_BRACE, OPEN_BRACKET } from '../json/bytes.ts'
 import { IncrementalWalker } from '../json/incremental-walker.ts'
-import { skipBlank } from '../json/walker.ts'
 import type { Envelope } from './envelope.ts'
 import { idOf } from './id.ts'
 
 /** The longest name or value that the scanner keeps, in bytes. It ignores longer ones. */
 const maxToken = 1024
+/** The scanner finds at most this many responses between two calls of `takeResponses`. */
+const maxResponses = 100
 
 export class EnvelopeScanner {
   readonly #walker = new IncrementalWalker()
@@ -24,16 +25,27 @@ export class EnvelopeScanner {
   readonly #members = new Map<unknown, unknown>()
   /** Whether the message has a result or an error, so it is a response. */
   #isResponse = false
+  /** The responses that `takeResponses` returns next. */
+  #responses: Envelope[] = []
+  /** Whether `#responses` has or had the message that the scanner reads now. */
+  #isFound = false
+
+  /** The number of objects and arrays that are open. */
+  get depth(): number {
+    return this.#walker.depth
+  }
 
   feed(chunk: Buffer): void {
     let start = 0
     let at = this.#walker.next(chunk, 0)
     while (at < chunk.length) {
       const byte = chunk[at]
-      if (byte !== OPEN_BRACE && byte !== OPEN_BRACKET) {
+      if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#startMessage()
+      else {
         this.#hold(chunk, start, at)
         if (byte === COLON) this.#startMember()
         else this.#endMember()
+        if (this.#walker.depth === 0) this.#findResponse()
       }
       start = at + 1
       at = this.#walker.next(chunk, start)
@@ -52,10 +64,28 @@ export class EnvelopeScanner {
     return hasId ? { kind: 'response', id } : undefined
   }
 
-  /** Returns the envelope if the bytes so far show that the message is a response. */
-  response(): Envelope | undefined {
+  /**
+   * Returns the envelopes of the messages whose bytes so far show that they are responses. There
+   * can be several messages one after another. Each response is returned once.
+   */
+  takeResponses(): Envelope[] {
+    this.#findResponse()
+    return this.#responses.splice(0)
+  }
+
+  #findResponse(): void {
+    if (this.#isFound || !this.#isResponse || this.#responses.length === maxResponses) return
     const envelope = this.envelope()
-    return this.#isResponse && envelope?.kind === 'response' ? envelope : undefined
+    if (envelope?.kind !== 'response') return
+    this.#isFound = true
+    this.#responses.push(envelope)
+  }
+
+  #startMessage(): void {
+    this.#members.clear()
+    this.#name = undefined
+    this.#tokenSize = 0
+    this.#isResponse = this.#isFound = false
   }
 
   #hold(chunk: Buffer, start: number, end: number): void {
@@ -87,15 +117,4 @@ export class EnvelopeScanner {
       return undefined
     }
   }
-}
-
-/**
- * Finds the id of a response in bytes that are not valid JSON or not UTF-8. With the id, the caller
- * can fail the call at once. Returns undefined if the bytes do not look like a response.
- */
-export function findResponse(bytes: Buffer): Envelope | undefined {
-  if (bytes[skipBlank(bytes, 0)] !== OPEN_BRACE) return undefined
-  const scanner = new EnvelopeScanner()
-  scanner.feed(bytes)
-  return scanner.response()
 }

@@ -7,6 +7,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Frame } from '../../lib/message/frame.ts'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
 import type { Message } from '../../lib/protocol/json-rpc.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import type { ChildOptions, ChildTransport } from '../../lib/stdio/connect-child.ts'
@@ -288,6 +289,34 @@ t.test('a server that prints invalid messages and does not read has to wait', as
   }
   t.ok(last > 0 && last < 100_000, `the server waits after ${last} lines`)
   transport.destroy()
+})
+
+t.test('a response that is not a frame fails its call at once', async (t) => {
+  const outputs: [string, string][] = [
+    ['{"jsonrpc":"2.0","id":1,"result":{"a":NaN}}', 'not JSON'],
+    ['{"jsonrpc":"2.0","id":1,"result":{"a":"\\xe9"}}', 'not UTF-8'],
+    ['{\\n  "jsonrpc": "2.0",\\n  "id": 1,\\n  "result": {}\\n}', 'several lines']
+  ]
+  for (const [output, reason] of outputs) {
+    const source = `process.stdin.once('data', () => process.stdout.write('${output}\\n', 'latin1'))`
+    const transport = connect(t, script(source))
+    const { frames } = watch(transport)
+    transport.write(request(1, 'm'))
+    await frames.until(() => frames.length > 0)
+    t.match(frames[0]?.message(), { id: 1, error: { code: -32700, message: reason } })
+  }
+})
+
+t.test('a server may write the number of an id with another text', async (t) => {
+  const source = `process.stdin.on('data', (line) => {
+    const { id } = JSON.parse(line)
+    console.log(JSON.stringify({ jsonrpc: '2.0', id, result: {} }))
+  })`
+  const transport = connect(t, script(source))
+  const { frames } = watch(transport)
+  transport.write(parseFrame(Buffer.from('{"jsonrpc":"2.0","id":1.0,"method":"m"}')))
+  await frames.until(() => frames.length > 0)
+  t.equal(String(frames[0]), '{"jsonrpc":"2.0","id":1.0,"result":{}}')
 })
 
 t.test('a batch is an invalid message', async (t) => {

@@ -147,6 +147,14 @@ t.test('a server may send ids and progress tokens back as strings', async (t) =>
   t.equal(client.frames[0]?.progressToken, 8)
 })
 
+t.test('a server may send ids back with another text of the number', async (t) => {
+  const { server, connect } = shareOne(t)
+  const client = connect()
+  await client.send({ id: 7, method: 'x' })
+  server.say('{"jsonrpc":"2.0","id":1.0,"result":{}}')
+  t.strictSame(await client.answer(7), { jsonrpc: '2.0', id: 7, result: {} })
+})
+
 t.test('two requests of one client with the same id both get a response', async (t) => {
   const { server, connect } = shareOne(t)
   const client = connect()

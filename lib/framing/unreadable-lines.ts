@@ -1,0 +1,44 @@
+// Finds responses in lines that are not frames, so that the caller can fail their requests at once.
+// A line may not be JSON (it has `NaN`, or a part is missing) or not UTF-8. A message may also be
+// printed over several lines. Then each line is a part of an object that is still open.
+//
+// The lines are not kept: a scanner reads them and keeps only the id. It stops at a line that cannot
+// continue a JSON value, and at a frame. So other output of a server is never taken for a response.
+
+import { OPEN_BRACE, withoutBom } from '../json/bytes.ts'
+import { skipBlank } from '../json/walker.ts'
+import { EnvelopeScanner } from '../message/envelope-scanner.ts'
+import type { Envelope } from '../message/envelope.ts'
+
+export class UnreadableLines {
+  /** Set while an object is open. */
+  #scanner: EnvelopeScanner | undefined
+
+  /** Returns whether the line may be inside an object that an earlier line has opened. */
+  mayContinue(line: Buffer): boolean {
+    // In a message over several lines, an inner brace is indented or alone.
+    return this.#scanner !== undefined && (line[0] !== OPEN_BRACE || line.length === 1)
+  }
+
+  /** Call this for each line that is a frame. */
+  close(): void {
+    this.#scanner = undefined
+  }
+
+  /** Reads a line that is not a frame. Returns the responses that it finds in this line. */
+  feed(bytes: Buffer): Envelope[] {
+    // UTF-16 has zero bytes around the ASCII characters.
+    const line = bytes.includes(0) ? Buffer.from(bytes.filter(Boolean)) : withoutBom(bytes)
+    const first = line[skipBlank(line, 0)]
+    if (first === OPEN_BRACE && !this.mayContinue(line)) this.#scanner = new EnvelopeScanner()
+    else if (!firstBytes.has(first)) this.#scanner = undefined
+    const scanner = this.#scanner
+    if (scanner === undefined) return []
+    scanner.feed(line)
+    if (scanner.depth <= 0) this.#scanner = undefined
+    return scanner.takeResponses()
+  }
+}
+
+/** The first bytes of the lines that can continue a JSON value. */
+const firstBytes = new Set<number | undefined>(Buffer.from('{}[]",:-0123456789tfnN'))
