@@ -62,8 +62,6 @@ const results: Results = new Map(
 )
 
 for (const [client, server] of pairs) {
-  (p) => !process.env.PAIR || p.join(' ') === process.env.PAIR
-)) {
   const pair = `${client} ${server}`
   t.test(`a ${client} client and a ${server} server`, async (t) => {
     const { proxy, ways } = await openWays(t, client, server)
