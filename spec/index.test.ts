@@ -12,6 +12,7 @@ t.test('these are the names, and no others', async (t) => {
     'SseParser',
     'acceptStdio',
     'asLegacy',
+    'asModern',
     'clientCredentials',
     'connectChild',
     'connectHttp',

@@ -55,8 +55,10 @@ function checkOf([heading, section]: [string, string]): string {
   const index = parameters.split(',').findIndex((parameter) => parameter.includes('options'))
   const members = optionsIn(section)
   // Limits that the listener takes with all others, and does not use.
-  if (name === 'listen')
+  if (name === 'listen') {
     members.push('closeTimeout', 'restarts', 'connectTimeout', 'maxQueue', 'maxRounds')
+    members.push('inputTimeout', 'maxConnections', 'maxGroupConnections', 'probeTimeout')
+  }
   return `import { ${name} } from 'mcp-duplex'
     type Options = Required<NonNullable<Parameters<typeof ${name}>[${index}]>>
     const documented: Record<keyof Options, true> = { ${members.map((member) => `${member}: true`).join(', ')} }

@@ -11,7 +11,8 @@ import { isWithin } from '../protocol/resources.ts'
 import { latestLegacy } from '../protocol/revisions.ts'
 import { proxyInfo, sendInOrder } from './ask-server.ts'
 
-const openingId = 'mcp-proxy'
+/** The id of `initialize`. Some servers refuse strings. */
+const openingId = 0
 
 /**
  * Makes the frames that open a session.
@@ -25,7 +26,7 @@ export function openingFrames(
   clientInfo = JSON.stringify(proxyInfo)
 ): Frame[] {
   const params = `{"protocolVersion":"${latestLegacy}","capabilities":${capabilities},"clientInfo":${clientInfo}}`
-  const text = `{"jsonrpc":"${jsonRpcVersion}","id":"${openingId}","method":"${methods.initialize}","params":${params}}`
+  const text = `{"jsonrpc":"${jsonRpcVersion}","id":${openingId},"method":"${methods.initialize}","params":${params}}`
   const { initialize: method } = methods
   return [
     new Frame(Buffer.from(text), { kind: 'request', id: openingId, method }),

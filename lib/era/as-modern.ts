@@ -240,7 +240,7 @@ class AsModern implements ModernServer, PortOwner {
         inputTimeout: this.#inputTimeout,
         maxQueue: this.#maxQueue,
         log: this.#log,
-        onEnd: (isClean) => this.#pool.release(lease, isClean || !asks)
+        onEnd: (isClean) => this.#pool.release(lease, isClean || !asks || !isAsker)
       })
       const callback = taken ?? nothing
       taken = undefined

@@ -29,7 +29,7 @@ import type { Broadcast } from './broadcast.ts'
 import { share } from './share.ts'
 import type { SharedServer, ShareOptions } from './share.ts'
 
-export interface ShareSessionsOptions extends Omit<ShareOptions, 'prepare'> {
+export interface ShareSessionsOptions extends Omit<ShareOptions, 'prepare' | 'intercept'> {
   /** How long the server may take to answer `initialize`, in ms (default 30 000; 0: no limit). */
   connectTimeout?: number | undefined
 }

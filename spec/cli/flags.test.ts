@@ -103,7 +103,8 @@ async function effective(
 }
 
 const inBoth =
-  'check era translate max-message connect-timeout close-timeout drain-timeout log-level debug record'
+  'check era translate max-message connect-timeout close-timeout drain-timeout log-level debug record ' +
+  'max-rounds input-timeout max-connections max-group-connections'
 const atUrls = 'verify-ssl ca cert key'
 const ofServer =
   'named-server named-server-config shared port sse-port host sse-host stateless allow-origin ' +

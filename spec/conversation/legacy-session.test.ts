@@ -28,12 +28,12 @@ t.test('the session opens with the given capabilities, or with none', async (t) 
     await session.open(server, 0)
     const [initialize, initialized] = server.received
     t.match(initialize?.message(), {
-      id: 'mcp-proxy',
+      id: 0,
       method: 'initialize',
       params: { ...params, protocolVersion: '2025-11-25' }
     })
     t.equal(initialized?.method, 'notifications/initialized')
-    t.equal(session.initializeResponse.id, 'mcp-proxy')
+    t.equal(session.initializeResponse.id, 0)
     t.equal(session.serverInfo, '{"name":"old"}')
     t.ok(session.offers('tools'))
     t.ok(session.offers('tools', 'listChanged'))

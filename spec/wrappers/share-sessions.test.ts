@@ -92,7 +92,7 @@ t.test(
 
 t.test('a malformed result of `initialize` passes unchanged', async (t) => {
   const server = new TextServer()
-  server.onFrame = ({ id }) => id === 'mcp-proxy' && server.say({ id, result: null })
+  server.onFrame = ({ id }) => id === 0 && server.say({ id, result: null })
   const sessions = shareSessions(() => server)
   t.teardown(() => sessions.destroy())
   t.strictSame(await initialize(clientOn(sessions.port())), {
@@ -386,7 +386,7 @@ t.test('a session can be destroyed while the server is initialized', async (t) =
   await server.got('initialize')
   gone.port.destroy()
   await gone.closed
-  server.say({ id: 'mcp-proxy', result: { protocolVersion: '2025-11-25' } })
+  server.say({ id: 0, result: { protocolVersion: '2025-11-25' } })
   t.match(await initialized, { result: { protocolVersion: '2025-11-25' } })
   t.equal(gone.frames.length, 0)
 })

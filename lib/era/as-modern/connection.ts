@@ -71,8 +71,8 @@ export class Connection {
   /** The calls in flight that may ask their client. */
   readonly answerers = new Set<Answerer>()
   readonly subscriptions: ResourceSubscriptions
-  /** Whether the proxy ends the connection. */
-  isEnding = false
+  /** Whether subscriptions move to another connection when this one closes. */
+  movesListens = false
   /** Ends the connection after a time without a request. */
   idleTimer: NodeJS.Timeout | undefined
 
@@ -172,9 +172,13 @@ export class Connection {
     this.#raw?.write(answerTo(question, errorFrame(0, error)))
   }
 
+  /** Whether no request but subscriptions uses the connection. */
+  get isOnlyWatched(): boolean {
+    return this.#users === 0
+  }
+
   /** Ends the connection when the server has all messages. */
   end(): void {
-    this.isEnding = true
     const raw = this.#raw as Duplex
     raw.end()
     if (this.#closeTimeout === 0) return

@@ -153,8 +153,8 @@ export class Listen {
     this.#port = undefined
     const lease = this.#lease as Lease
     this.#pool.release(lease)
-    // A server that died once could die again and again, so the client has to subscribe again.
-    if (lease.connection?.isEnding === true) this.start()
+    // Otherwise the client has to subscribe again: a server that died could die again and again.
+    if (lease.connection?.movesListens === true) this.start()
     else this.close()
   }
 

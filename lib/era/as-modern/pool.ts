@@ -4,8 +4,8 @@
 // A request takes the first connection of its group that is free for it. So one request after the
 // other finds the same server, with the state that the server keeps. If none is free, the pool opens
 // a connection, up to a limit for each group and one for all groups. At the limits it ends a
-// connection that is idle, or the call that has waited longest for its client. Otherwise the request
-// waits.
+// connection that is idle, or the call that has waited longest for its client, or subscriptions.
+// Otherwise the request waits. That wait has no limit, because calls have none.
 
 import type { Duplex } from 'node:stream'
 import { describe, internalError, ProxyError } from '../../errors.ts'
@@ -121,8 +121,10 @@ export class Pool {
       group.waiting--
     } else {
       connection.unclaim(lease.mode)
-      if (!isClean) this.#end(group, connection)
-      else if (connection.isIdle) this.#startIdle(group, connection)
+      if (!isClean) {
+        connection.movesListens = true
+        this.#end(group, connection)
+      } else if (connection.isIdle) this.#startIdle(group, connection)
     }
     this.#serveWaiting()
     this.#forget(group)
@@ -187,18 +189,21 @@ export class Pool {
     if (this.#open.size < this.#max) return true
     // Each connection that ends already makes room for one that waits.
     if (this.#ending > ahead) return false
-    if (this.#endIdle()) return false
+    const isIdle = (connection: Connection): boolean => connection.isIdle
+    if (this.#endOne(isIdle)) return false
     this.#expireOldest([...this.#groups.values()])
-    if (this.#ending <= ahead) this.#endIdle()
+    if (this.#ending > ahead || this.#endOne(isIdle)) return false
+    // The clients may subscribe again. Subscriptions that moved would drive out each other.
+    this.#endOne(({ isOnlyWatched }) => isOnlyWatched)
     return false
   }
 
-  /** Ends a connection that no request uses. Returns whether there is one. */
-  #endIdle(): boolean {
+  /** Ends the first connection that fits. Returns whether there is one. */
+  #endOne(fits: (connection: Connection) => boolean): boolean {
     for (const group of this.#groups.values()) {
-      const idle = group.connections.find(({ isIdle }) => isIdle)
-      if (idle === undefined) continue
-      this.#end(group, idle)
+      const connection = group.connections.find(fits)
+      if (connection === undefined) continue
+      this.#end(group, connection)
       this.#forget(group)
       return true
     }

@@ -84,7 +84,8 @@ t.test('limits have sizes, times and counts', async (t) => {
     '--session-timeout 1h --max-sessions 5 --max-message 1k --keep-alive 0 --close-timeout 1.5s ' +
     '--drain-timeout 2m --restarts 0 --connect-timeout 500ms --max-replay 2MB --stream-after 1S ' +
     '--max-queue 3k --retry 0.1ms --idle-timeout 5m --detached-timeout 7s ' +
-    '--max-body-memory 9m --probe-timeout 4s'
+    '--max-body-memory 9m --probe-timeout 4s --input-timeout 90s ' +
+    '--max-connections 0 --max-group-connections 3'
   const expected = {
     sessionTimeout: 3_600_000,
     maxSessions: 5,
@@ -101,7 +102,10 @@ t.test('limits have sizes, times and counts', async (t) => {
     maxQueue: 3072,
     streamAfter: 1000,
     probeTimeout: 4000,
-    retry: 1
+    retry: 1,
+    inputTimeout: 90_000,
+    maxConnections: 0,
+    maxGroupConnections: 3
   }
   t.strictSame((await server(['x', ...argv.split(' ')])).limits, expected)
   t.strictSame((await client([sse, '--max-message=1.5g'])).limits, {

@@ -187,6 +187,28 @@ t.test('requests that wait take a free connection, and that of a held call', asy
   t.notOk(servers[0]?.received.some(({ method }) => method === 'd'))
 })
 
+t.test('at the limit of all, subscriptions make room for requests', async (t) => {
+  const { servers, connect } = setUp(
+    t,
+    (frame, server) => {
+      if (frame.method === 'a') server.respond(frame, {})
+    },
+    { maxConnections: 2 }
+  )
+  const listeners = ['1', '2'].map((name) => connect({ name }))
+  for (const client of listeners) {
+    const params = { notifications: { toolsListChanged: true } }
+    void client.start({ id: 'l', method: 'subscriptions/listen', params })
+    await until(() => client.frames.length === 1)
+  }
+  t.ok((await connect({ name: '3' }).call({ method: 'a' })).result)
+  t.equal(servers.length, 3)
+  const [first] = listeners
+  await until(() => first?.frames.length === 2)
+  t.match(first?.frames[1]?.message(), { id: 'l', result: { resultType: 'complete' } })
+  t.equal(listeners[1]?.frames.length, 1)
+})
+
 t.test('too many requests that wait are refused', async (t) => {
   const { servers, modern, connect } = setUp(t, () => {}, { maxGroupConnections: 1 })
   const client = connect({ capabilities: asking })

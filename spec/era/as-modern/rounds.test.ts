@@ -423,6 +423,20 @@ t.test('a client that cancels or disconnects cancels the call', async (t) => {
   t.ok(await servers[1]?.got('notifications/cancelled'))
 })
 
+t.test('a cancelled request that could not ask leaves its connection open', async (t) => {
+  const { servers, connect } = setUp(t, (frame, server) => {
+    if (frame.method === 'tools/list') server.respond(frame, {})
+  })
+  const client = connect({ capabilities: asking })
+  void client.start({ id: 'a', method: 'completion/complete' })
+  await until(() => servers.length === 1)
+  await servers[0]?.got('completion/complete')
+  await client.send({ method: 'notifications/cancelled', params: { requestId: 'a' } })
+  await servers[0]?.got('notifications/cancelled')
+  await client.call({ method: 'tools/list' })
+  t.equal(servers.length, 1)
+})
+
 t.test('two clients in rounds, with equal ids and tokens, share nothing', async (t) => {
   const { servers, connect } = setUp(t, (frame, server) => {
     if (frame.method !== 'tools/call') return
