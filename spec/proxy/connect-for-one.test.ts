@@ -5,7 +5,6 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { HttpStatusError, ProxyError } from '../../lib/errors.ts'
 import { errorFrame } from '../../lib/message/refusal.ts'
-import type { Message } from '../../lib/protocol/json-rpc.ts'
 import { connectForOne } from '../../lib/proxy/connect-for-one.ts'
 import type { ConnectForOneOptions } from '../../lib/proxy/connect-for-one.ts'
 import type { ReconnectTransport } from '../../lib/wrappers/reconnect.ts'
@@ -50,7 +49,7 @@ function open(t: Test, answer: Answer, options: ConnectForOneOptions = {}): Open
     const server = new TextServer()
     servers.push(server)
     server.onFrame = (frame) => {
-      const { id, method = '', params = {} } = frame.message() as Message
+      const { id, method = '', params = {} } = frame.message()
       const response = id === undefined ? undefined : answer(method, params as object as never)
       if (response !== undefined) server.say({ id, ...response })
     }
@@ -188,7 +187,7 @@ t.test('a remote server that refuses by its HTTP status', async (t) => {
       const { id, method = '', params = {} } = frame.message()
       if (method === 'initialize' && count++ === 0) {
         server.destroy(new HttpStatusError('refused', 404))
-      } else if (id !== undefined) server.say({ id, ...modern(method, params as never) })
+      } else if (id !== undefined) server.say({ id, ...modern(method, params) })
     }
     return server
   }

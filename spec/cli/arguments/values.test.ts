@@ -85,7 +85,7 @@ t.test('limits have sizes, times and counts', async (t) => {
     '--drain-timeout 2m --restarts 0 --connect-timeout 500ms --max-replay 2MB --stream-after 1S ' +
     '--max-queue 3k --retry 0.1ms --idle-timeout 5m --detached-timeout 7s ' +
     '--max-body-memory 9m --probe-timeout 4s --input-timeout 90s ' +
-    '--max-connections 0 --max-group-connections 3'
+    '--max-connections 0 --max-group-connections 3 --max-rounds 5'
   const expected = {
     sessionTimeout: 3_600_000,
     maxSessions: 5,
@@ -102,6 +102,7 @@ t.test('limits have sizes, times and counts', async (t) => {
     maxQueue: 3072,
     streamAfter: 1000,
     probeTimeout: 4000,
+    maxRounds: 5,
     retry: 1,
     inputTimeout: 90_000,
     maxConnections: 0,
