@@ -37,6 +37,7 @@ export type { AuthorizedRequest, Credentials } from './http-client/auth/credenti
 export { prewarm } from './wrappers/prewarm.ts'
 export { reconnect } from './wrappers/reconnect.ts'
 export type { ReconnectOptions } from './wrappers/reconnect.ts'
+export type { OpeningRequest, Translator } from './wrappers/opening.ts'
 export { record } from './wrappers/record.ts'
 export type { RecordedFrame, Recorder, RecordOptions, Tap } from './wrappers/record.ts'
 export { asModern } from './era/as-modern.ts'

@@ -57,6 +57,7 @@ async function open(
     fault: (cause) => t.fail(String(cause))
   }
   const post = new PostResponse(owner, response, frames, batch, accept)
+  post.start()
   const breakOff = async (): Promise<void> => {
     const closed = new Promise((resolve) => response.once('close', resolve))
     socket.destroy()

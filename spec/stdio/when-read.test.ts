@@ -15,6 +15,7 @@ t.test('calls back when the process reads, and not before', async (t) => {
     }))
     console.log('ready')`
   const child = spawn(process.execPath, ['-e', source], { stdio: ['pipe', 'pipe', 'inherit'] })
+  child.stdin.on('error', () => {}) // the process exits without reading the rest
   await once(child.stdout, 'data')
   let isRead = false
   const read = new Promise<void>((resolve) => whenRead(child.stdin, resolve)).then(

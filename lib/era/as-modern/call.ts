@@ -173,7 +173,10 @@ export class Call implements Answerer, Held {
     this.#inner = inner
     inner.on('data', (frame: Frame) => this.#guard(() => this.#onFrame(frame)))
     inner.on('error', () => {}) // the request has got an error response
-    inner.write(frame, () => callback())
+    const write = (): void => void inner.write(frame, () => callback())
+    const { levelSet } = this.#connection
+    if (levelSet === undefined) write()
+    else levelSet.then(write, (cause: unknown) => inner.destroy(cause as Error))
   }
 
   /** An exception fails only this call. */

@@ -3,14 +3,17 @@
 // time. Otherwise it carries many calls at once.
 
 import type { Duplex } from 'node:stream'
+import { ask } from '../../conversation/ask-server.ts'
 import { LegacySession } from '../../conversation/legacy-session.ts'
 import { ProxyError } from '../../errors.ts'
 import { valueText } from '../../json/find-value.ts'
 import { limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
+import { makeFrame } from '../../message/frame.ts'
 import type { Frame } from '../../message/frame.ts'
 import { errorFrame } from '../../message/refusal.ts'
 import { answerTo } from '../../message/response-to.ts'
+import { jsonRpcVersion } from '../../protocol/json-rpc.ts'
 import { logLevels } from '../../protocol/log-levels.ts'
 import { methods } from '../../protocol/methods.ts'
 import { paths } from '../../protocol/paths.ts'
@@ -150,11 +153,30 @@ export class Connection {
     if (mode === 'exclusive') this.#leased = false
   }
 
+  /**
+   * Resolves when the server has the log level. Undefined if it has. A call waits for it, because its
+   * log messages may overtake the level over HTTP.
+   */
+  levelSet: Promise<void> | undefined
+
   /** Sets the lowest level of the server's log messages, as an index of `logLevels`. */
   setLevel(level: number): void {
     if (level === this.#level || !this.offers('logging')) return
     this.#level = level
-    this.server.sendRequest(methods.setLevel, { level: logLevels[level] })
+    const params = { level: logLevels[level] }
+    const request = makeFrame({
+      jsonrpc: jsonRpcVersion,
+      id: 'level',
+      method: methods.setLevel,
+      params
+    })
+    const port = this.server.port()
+    const setting = ask(port, request, { timeout: this.#timeout }).then(ignore, ignore)
+    const levelSet = setting.then(() => {
+      port.destroy()
+      if (this.levelSet === levelSet) this.levelSet = undefined
+    })
+    this.levelSet = levelSet
   }
 
   /** Sends the client's result as the response to a question of the server. */
@@ -217,3 +239,5 @@ export class Connection {
 }
 
 const askers = `${methods.callTool}, ${methods.getPrompt} or ${methods.readResource}`
+
+const ignore = (): void => {}

@@ -54,6 +54,7 @@ t.test('a connection with questions carries one request at a time', async (t) =>
 
 t.test('a request that wants log messages has the connection for itself', async (t) => {
   const { servers, connect } = setUp(t, (frame, server) => {
+    if (frame.method === 'logging/setLevel') server.respond(frame, {})
     if (frame.method !== 'tools/call') return
     server.say({ method: 'notifications/message', params: { level: 'error', data: 1 } })
   })
