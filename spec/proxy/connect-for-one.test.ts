@@ -228,6 +228,25 @@ t.test('an HTTP status that says nothing about the era reaches the client', asyn
   }
 })
 
+t.test('the client leaves while a new transport is asked for the era', async (t) => {
+  const servers: TextServer[] = []
+  const connect = (): Duplex => {
+    const server = new TextServer()
+    servers.push(server)
+    server.onFrame = ({ method }) => {
+      if (method === 'initialize') server.destroy(new HttpStatusError('refused', 404))
+    }
+    return server
+  }
+  const transport = connectForOne(connect, { remote: true })
+  transport.write(request(1, 'initialize', initializeParams))
+  await until(() => servers[1]?.received.length === 1)
+  transport.destroy()
+  servers[1]?.say({ id: 'mcp-proxy', ...modern('server/discover', { _meta: {} }) })
+  await until(() => servers[1]?.destroyed === true)
+  t.equal(servers.length, 2)
+})
+
 t.test('a server that closes while it is asked for its era', async (t) => {
   for (const isLate of [false, true]) {
     const servers: TextServer[] = []
