@@ -176,6 +176,14 @@ t.test('a server that restarts is translated again', async (t) => {
   t.match(await young.ask('tools/list', { _meta: meta }), { result: { tools: [] } })
 })
 
+t.test('a translated server that a slow client has lost is connected again', async (t) => {
+  const { transport, servers } = open(t, legacy, { maxQueue: 1 })
+  transport.pause()
+  for (const id of [1, 2, 3, 4, 5, 6]) transport.write(request(id, 'tools/list', { _meta: meta }))
+  await until(() => servers.length > 2)
+  t.notOk(transport.destroyed)
+})
+
 t.test('a remote server that refuses by its HTTP status', async (t) => {
   // The transport closes when the server answers `initialize` with 404. The next one is modern.
   let count = 0
