@@ -66,7 +66,10 @@ for (const [way, connect] of Object.entries(ways)) {
     t.match(await call('trigger-elicitation-request'), 'Ada')
     await until(async () => (await call('get-roots-list')).includes('file:///two'))
     const uri = 'demo://resource/dynamic/text/1'
-    await client.subscribeResource({ uri })
+    // Through the proxy, this server speaks the modern revision too.
+    const isModern = client.getNegotiatedProtocolVersion() === '2026-07-28'
+    if (isModern) await client.listen({ resourceSubscriptions: [uri] })
+    else await client.subscribeResource({ uri })
     await call('toggle-subscriber-updates')
     await until(() => updated.length > 0)
     await call('toggle-subscriber-updates')

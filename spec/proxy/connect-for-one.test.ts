@@ -176,6 +176,14 @@ t.test('a server that restarts is translated again', async (t) => {
   t.match(await young.ask('tools/list', { _meta: meta }), { result: { tools: [] } })
 })
 
+t.test('a translated server that a slow client has lost is connected again', async (t) => {
+  const { transport, servers } = open(t, legacy, { maxQueue: 1 })
+  transport.pause()
+  for (const id of [1, 2, 3, 4, 5, 6]) transport.write(request(id, 'tools/list', { _meta: meta }))
+  await until(() => servers.length > 2)
+  t.notOk(transport.destroyed)
+})
+
 t.test('a remote server that refuses by its HTTP status', async (t) => {
   // The transport closes when the server answers `initialize` with 404. The next one is modern.
   let count = 0
@@ -226,6 +234,25 @@ t.test('an HTTP status that says nothing about the era reaches the client', asyn
       young.destroy()
     }
   }
+})
+
+t.test('the client leaves while a new transport is asked for the era', async (t) => {
+  const servers: TextServer[] = []
+  const connect = (): Duplex => {
+    const server = new TextServer()
+    servers.push(server)
+    server.onFrame = ({ method }) => {
+      if (method === 'initialize') server.destroy(new HttpStatusError('refused', 404))
+    }
+    return server
+  }
+  const transport = connectForOne(connect, { remote: true })
+  transport.write(request(1, 'initialize', initializeParams))
+  await until(() => servers[1]?.received.length === 1)
+  transport.destroy()
+  servers[1]?.say({ id: 'mcp-proxy', ...modern('server/discover', { _meta: {} }) })
+  await until(() => servers[1]?.destroyed === true)
+  t.equal(servers.length, 2)
 })
 
 t.test('a server that closes while it is asked for its era', async (t) => {

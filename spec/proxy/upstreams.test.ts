@@ -113,3 +113,13 @@ t.test('messages of a server have its label in the log', async (t) => {
   await client.ask('initialize', initializeParams)
   t.ok(await log.lines.until((line) => line.startsWith('info: servers/default: chatter')))
 })
+
+t.test('the settings of a server win over those of all', async (t) => {
+  const { upstreams } = await open(t, {
+    own: { ...good, era: 'legacy', translate: 'off' },
+    common: good
+  })
+  t.throws(() => upstreams.get('own').connect('modern'), { code: 'ERR_LEGACY_SERVER' })
+  const port = await upstreams.get('common').connect('modern')
+  port.destroy()
+})
