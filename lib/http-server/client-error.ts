@@ -15,8 +15,13 @@ export const clientErrorFrame = (id: Id | undefined, failure: ProxyError): Frame
 
 /** Logs the details of an error response, and returns the response without the details. */
 export function withoutDetails(response: Frame, failure: ProxyError, log: Log): Frame {
-  logDetails(failure, log)
-  return answerTo(response, clientErrorFrame(0, failure))
+  if (failure.code !== 'ERR_FRAME_SYNTAX') {
+    logDetails(failure, log)
+    return answerTo(response, clientErrorFrame(0, failure))
+  }
+  // The server's response was not valid. The error has a part of it.
+  log.warn(`a request failed: ${describe(failure)}`)
+  return answerTo(response, errorFrame(0, failure, 'the server sent an invalid response'))
 }
 
 /** The errors whose details were logged. An error that fails many requests is logged once. */

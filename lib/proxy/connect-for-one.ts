@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream'
 import type { EraSetting, TranslateSetting } from '../config/config.ts'
 import { asLegacy } from '../era/as-legacy.ts'
-import { asModern } from '../era/as-modern.ts'
+import type { asModern } from '../era/as-modern.ts'
 import { discover, eraOf } from '../era/discover.ts'
 import { LegacySide } from '../era/legacy-side.ts'
 import { ServerEra } from '../era/server-era.ts'
@@ -51,8 +51,8 @@ class OneClient implements Translator {
   readonly #log: Log
   /** Whether the client has opened a legacy session. */
   #isLegacy = false
-  /** Whether the client is modern and the server is legacy. */
-  #isTranslated = false
+  /** Set if the client is modern and the server is legacy. Few clients need it, so it loads late. */
+  #asModern: typeof asModern | undefined
 
   constructor(connect: () => Duplex, options: ConnectForOneOptions) {
     this.#connect = connect
@@ -66,7 +66,7 @@ class OneClient implements Translator {
 
   /** Connects to the server, as the client needs it. Before its first request, it needs nothing. */
   connect(): Duplex {
-    if (this.#isTranslated) return this.#connectModern()
+    if (this.#asModern !== undefined) return this.#connectModern(this.#asModern)
     return this.#isLegacy ? this.#legacy.connect() : this.#connect()
   }
 
@@ -95,15 +95,16 @@ class OneClient implements Translator {
     if (this.#era.known !== 'legacy') return undefined
     // The modern client cannot use this transport. The next one is of its legacy connection.
     server?.destroy()
-    this.#isTranslated = true
-    return this.#connectModern()
+    const { asModern } = await import('../era/as-modern.ts')
+    this.#asModern = asModern
+    return this.#connectModern(asModern)
   }
 
-  #connectModern(): Duplex {
+  #connectModern(translate: typeof asModern): Duplex {
     const { translator } = this.#legacy
     const settings = { ...this.#options, failsAtStart: true, translator }
     const connect = (): Duplex => reconnect(() => this.#legacy.connect(), settings)
-    const server = asModern(connect, this.#options)
+    const server = translate(connect, this.#options)
     return server.port().once('close', () => void server.destroy())
   }
 
