@@ -2,7 +2,6 @@
 // again. Each round, the questions go to the client as requests, all at once, and then the request
 // goes to the server again with the answers.
 
-import { randomUUID } from 'node:crypto'
 import { describe, ProxyError, toProxyError } from '../../errors.ts'
 import { editObject } from '../../json/edit-object.ts'
 import { findValue, stringAt, valueText } from '../../json/find-value.ts'
@@ -159,7 +158,7 @@ export class Call implements Waiting {
     if (method !== methods.elicit || params === undefined) return params
     const bytes = Buffer.from(params)
     if (stringAt(bytes, ['mode']) !== 'url') return params
-    const elicitationId = randomUUID()
+    const elicitationId = crypto.randomUUID()
     this.#elicitations.push(elicitationId)
     const add = [`"elicitationId":${JSON.stringify(elicitationId)}`]
     const whole = findValue(bytes, []) as Span
