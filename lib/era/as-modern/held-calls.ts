@@ -3,7 +3,6 @@
 // Requests, Server Requirements). A key is good for one request, with the same method and
 // parameters, from a client of the same group.
 
-import { createHash, randomBytes } from 'node:crypto'
 import { ProxyError } from '../../errors.ts'
 import { findValue } from '../../json/find-value.ts'
 import type { Span } from '../../json/find-value.ts'
@@ -36,7 +35,7 @@ export class HeldCalls<Call extends Held> {
       if (this.#calls.size < maxHeld) break
       oldest.cancel()
     }
-    const key = randomBytes(keySize).toString('base64url')
+    const key = nodeCrypto().randomBytes(keySize).toString('base64url')
     this.#calls.set(key, call)
     return key
   }
@@ -76,10 +75,13 @@ export function digestOf({ bytes, method }: Frame): string {
     values.set(name, bytes.subarray(cursor.start, cursor.end))
   }
   for (const name of ['_meta', ...roundMembers]) values.delete(name)
-  const hash = createHash('sha256').update(JSON.stringify(method))
+  const hash = nodeCrypto().createHash('sha256').update(JSON.stringify(method))
   for (const name of [...values.keys()].sort()) {
     const value = values.get(name) as Buffer
     hash.update(`${JSON.stringify(name)}:${value.length}:`).update(value)
   }
   return hash.digest('base64')
 }
+
+/** Loads the module only when it is needed, because it makes the start of the command slower. */
+const nodeCrypto = (): typeof import('node:crypto') => process.getBuiltinModule('node:crypto')
