@@ -59,8 +59,6 @@ export class PostTransport extends Transport implements PostResponseOwner {
   /** The size that `#waiting` counts for this transport. */
   #waitingSize: number
   #whenServed: (() => void) | undefined
-  /** Whether the request has been read. */
-  #started = false
 
   constructor({ response, body, accept, ...options }: PostOptions) {
     super({ log: options.log })
@@ -111,8 +109,6 @@ export class PostTransport extends Transport implements PostResponseOwner {
 
   // The constructor has pushed the only frame. It is read when the server can take it.
   override _read(): void {
-    if (this.#started) return
-    this.#started = true
     this.#post.start()
   }
 

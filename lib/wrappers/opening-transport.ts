@@ -89,10 +89,9 @@ export abstract class OpeningTransport extends OuterTransport {
     const { request } = opening
     this.nextServer = undefined
     if (this.destroyed || request === undefined) {
-      server?.destroy()
-      next?.destroy()
+      for (const unused of [server, next]) unused?.destroy()
     } else if (next !== undefined) {
-      if (!this.queue.includes(request)) this.queue.unshift(request)
+      this.queue = [request, ...this.queue.filter((frame) => frame !== request)]
       this.attach(next)
       this.sendNow(request)
     } else {

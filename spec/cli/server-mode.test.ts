@@ -119,7 +119,7 @@ t.test('a modern client that leaves before the server is ready', async (t) => {
   await command.log.until((line) => line.includes('post-1: opened'))
   leaving.abort()
   t.equal(await response, 'left')
-  await sleep(1500) // the server counts as legacy now, and nobody uses it
+  await sleep(3000) // the server counts as legacy now, and nobody uses it
   stop()
   t.equal(await command.code, 0)
 })

@@ -23,6 +23,20 @@ const exited = (): ProxyError =>
 
 const secrets = /\/home|1234/
 
+test('an error about the text of a server does not show this text', async (t) => {
+  const log = new KeptLog()
+  const failure = new ProxyError(
+    'ERR_FRAME_SYNTAX',
+    'the message is not JSON ("the password i"...)'
+  )
+  const response = withoutDetails(errorFrame(1, failure), failure, log)
+  t.match(response.message(), {
+    id: 1,
+    error: { code: -32700, message: 'the server sent an invalid response' }
+  })
+  t.match(log.lines, [/the password/])
+})
+
 test('an error response keeps its id byte for byte, and loses its details', async (t) => {
   const log = new KeptLog()
   const request = parseFrame(

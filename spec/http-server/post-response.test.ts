@@ -293,3 +293,11 @@ test('a client that has disconnected before is noticed', async (t) => {
   await new Promise((resolve) => setImmediate(resolve))
   t.strictSame(calls, ['end', false])
 })
+
+test('a response that has ended before it starts stays as it is', async (t) => {
+  const { post, text } = await open(t, [request(1)])
+  post.send(result(1))
+  await text.until('r1')
+  post.start()
+  t.equal(post.stream, undefined)
+})

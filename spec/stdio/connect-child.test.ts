@@ -674,3 +674,12 @@ t.test('with an aborted signal it starts no process', async (t) => {
   t.match(await closed, { name: 'AbortError' })
   t.equal(transport.pid, undefined)
 })
+
+t.test('it says when the server reads', async (t) => {
+  const transport = connect(t, misbehaving())
+  await transport.whenReading()
+  const { ask } = watch(transport)
+  await ask('ping')
+  await transport.whenReading()
+  t.notOk(transport.destroyed)
+})

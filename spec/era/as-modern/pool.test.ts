@@ -2,7 +2,13 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { frameOf } from '../../wrappers/text-server.ts'
+import { Lease, Pool } from '../../../lib/era/as-modern/pool.ts'
+import { ClientCapabilities } from '../../../lib/era/as-modern/questions.ts'
+import { ClientRequest } from '../../../lib/era/as-modern/modern-port.ts'
+import type { ModernPort } from '../../../lib/era/as-modern/modern-port.ts'
+import type { Frame } from '../../../lib/message/frame.ts'
+import { KeptLog } from '../../helpers.ts'
+import { frameOf, TextServer } from '../../wrappers/text-server.ts'
 import { asking, form, prefix, retry, setUp, turn, until } from './helpers.ts'
 import type { Handler } from './helpers.ts'
 
@@ -377,4 +383,45 @@ t.test('a client that does not read is disconnected', async (t) => {
   const closed = new Promise((resolve) => port.once('error', resolve))
   port.write(frameOf({ id: 1, method: 'x/y', params: { _meta } }))
   t.match(await closed, { code: 'ERR_CLIENT_SLOW' })
+})
+
+t.test('an exception in one request fails only this request', async (t) => {
+  const log = new KeptLog()
+  const server = new TextServer()
+  const serverInfo = { name: 's', version: '1' }
+  const result = { protocolVersion: '2025-11-25', capabilities: {}, serverInfo }
+  server.onFrame = ({ id, method }) => {
+    if (method === 'initialize') server.say({ id, result })
+  }
+  const pool = new Pool(() => server, { log })
+  t.teardown(() => pool.destroy())
+  const group = pool.group('k', () => ({
+    capabilities: new ClientCapabilities('{}'),
+    capabilitiesText: '{}',
+    clientInfo: undefined
+  }))
+  const failed = new Promise((resolve) => {
+    const onReady = (): void => {
+      throw new Error('broken')
+    }
+    pool.lease(new Lease(group, 'shared', onReady, resolve))
+  })
+  t.match(await failed, { code: 'ERR_INTERNAL' })
+  t.match(log.lines, [/a request failed: .*broken/])
+  await new Promise<unknown>((resolve, reject) => {
+    pool.lease(new Lease(group, 'shared', resolve, reject))
+  })
+})
+
+t.test('a request gets one response', async (t) => {
+  const delivered: string[] = []
+  const port = {
+    requests: new Map(),
+    calls: new Map(),
+    deliver: (frame: Frame) => delivered.push(String(frame))
+  }
+  const request = new ClientRequest(port as unknown as ModernPort, frameOf({ id: 1, method: 'x' }))
+  request.respond(frameOf({ id: 0, result: {} }))
+  request.respond(frameOf({ id: 0, result: { late: true } }))
+  t.strictSame(delivered, ['{"jsonrpc":"2.0","id":1,"result":{}}'])
 })

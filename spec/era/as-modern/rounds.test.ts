@@ -140,6 +140,7 @@ t.test('invalid answers are refused, and the call can go on', async (t) => {
 
 t.test('a call may have many rounds, with progress and log messages in each', async (t) => {
   const { servers, connect } = setUp(t, (frame, server) => {
+    if (frame.method === 'logging/setLevel') server.respond(frame, {})
     if (frame.method !== 'tools/call') return
     const round = async (): Promise<void> => {
       const { progressToken } = frame
