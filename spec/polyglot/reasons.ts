@@ -21,11 +21,6 @@ const isShared = ({ title }: Way): boolean => ['`--shared`', '`--stateless`'].in
 
 const isSse = ({ title }: Way): boolean => title.includes('/sse')
 
-/** Server mode in the modern era: a server on stdio has one connection for all clients. */
-const isModernStdio = ({ era, title }: Way): boolean => era === 'modern' && title !== 'client mode'
-
-const isLate = (error: string): boolean => /timeout|no notification/i.test(error)
-
 export const noModern = 'The SDK does not speak 2026-07-28.'
 
 export const reasons: Reason[] = [
@@ -54,31 +49,12 @@ export const reasons: Reason[] = [
       isSse(way) && client === 'mcp-go' && questions.includes(step) && error === 'timeout'
   },
   {
-    text:
-      'The SDK’s client resolves the path of the messages against the host, so it loses ' +
-      '`/servers/NAME`: “there is nothing at "/messages/"”.',
-    covers: ({ client, way, error }) =>
-      way.title === 'named `/sse`' && client === 'java' && error.includes('there is nothing at')
-  },
-  {
     text: 'The server of FastMCP does not know `subscriptions/listen`: “Method not found”.',
     covers: ({ server, way, step, error }) =>
       way.era === 'modern' &&
       step === 'changes' &&
       server === 'fastmcp' &&
       /method not found|no notification/i.test(error)
-  },
-  {
-    text:
-      'On stdio, the server of the Go SDK knows one subscription, and all clients of the proxy ' +
-      'share the connection. The proxy subscribes too.',
-    covers: ({ server, way, step, error }) =>
-      isModernStdio(way) && step === 'changes' && server === 'go' && isLate(error)
-  },
-  {
-    text: 'On stdio, the server of mcp-go sends changes without the id of the subscription.',
-    covers: ({ server, way, step, error }) =>
-      isModernStdio(way) && step === 'changes' && server === 'mcp-go' && isLate(error)
   },
   {
     text:
