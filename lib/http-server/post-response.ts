@@ -50,6 +50,8 @@ export class PostResponse extends Link implements PendingItem {
   readonly ids: readonly Id[]
   /** The progress tokens of the requests that have one. */
   readonly tokens: readonly Id[]
+  /** The number of this POST in the table of its session. */
+  number = 0
   readonly #owner: PostResponseOwner
   readonly #http: ServerResponse
   readonly #accept: Accept

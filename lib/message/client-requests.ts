@@ -81,14 +81,19 @@ export class ClientRequests {
   }
 
   #settle(id: Id): void {
-    const token = this.#pending.get(id) ?? this.#abandoned.get(id)
-    if (this.#abandoned.delete(id)) {
+    const pending = this.#abandoned.has(id) ? this.#abandoned : this.#pending
+    const token = pending.get(id)
+    if (!pending.delete(id)) return
+    if (pending === this.#abandoned) {
       this.#abandonedTokens.delete(token as Id)
-    } else if (this.#pending.delete(id)) {
-      this.#tokens.delete(token as Id)
-      this.#originalTokens.delete(token as Id)
-      this.#forgetOriginal(id)
+      return
     }
+    // Most requests have neither a token nor a new id.
+    if (token !== undefined) {
+      this.#tokens.delete(token)
+      this.#originalTokens.delete(token)
+    }
+    if (this.#originalIds.size > 0) this.#forgetOriginal(id)
   }
 
   /**

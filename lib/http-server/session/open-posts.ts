@@ -1,15 +1,21 @@
 // The POSTs of a session whose requests have no response yet. The table finds the POST for a
 // message of the server in constant time, because a session may have many calls in flight.
+//
+// The Maps hold numbers of POSTs and not the POSTs, because a Map of objects that come and go makes
+// the garbage collector keep the objects (see streams/slots.ts).
 
 import type { Id } from '../../protocol/json-rpc.ts'
 import { LatestSet } from '../../streams/latest-set.ts'
+import { Slots } from '../../streams/slots.ts'
 import type { PostResponse } from '../post-response.ts'
 
 export class OpenPosts {
-  /** The POST of each request, by the id of the request. */
-  readonly #byId = new Map<Id, PostResponse>()
-  /** The POST of each request that has a progress token, by the token. */
-  readonly #byToken = new Map<Id, PostResponse>()
+  /** The POSTs by their numbers. */
+  readonly #posts = new Slots<PostResponse>()
+  /** The number of the POST of each request, by the id of the request. */
+  readonly #byId = new Map<Id, number>()
+  /** The number of the POST of each request that has a progress token, by the token. */
+  readonly #byToken = new Map<Id, number>()
   /** The POSTs with a connected client that can carry more than responses. */
   readonly #connected = new LatestSet<PostResponse>()
   /** The other POSTs with a connected client. */
@@ -33,8 +39,9 @@ export class OpenPosts {
   }
 
   add(post: PostResponse): void {
-    for (const id of post.ids) this.#byId.set(id, post)
-    for (const token of post.tokens) this.#byToken.set(token, post)
+    post.number = this.#posts.add(post)
+    for (const id of post.ids) this.#byId.set(id, post.number)
+    for (const token of post.tokens) this.#byToken.set(token, post.number)
     this.update(post)
   }
 
@@ -48,16 +55,19 @@ export class OpenPosts {
 
   /** Removes a POST whose requests all have their responses, or can get none any more. */
   delete(post: PostResponse): void {
-    for (const id of post.ids) if (this.#byId.get(id) === post) this.#byId.delete(id)
+    const { number } = post
+    this.#posts.delete(number)
+    for (const id of post.ids) if (this.#byId.get(id) === number) this.#byId.delete(id)
     for (const token of post.tokens) {
-      if (this.#byToken.get(token) === post) this.#byToken.delete(token)
+      if (this.#byToken.get(token) === number) this.#byToken.delete(token)
     }
     post.set?.delete(post)
   }
 
   /** Finds the POST of the request with this id. */
   withId(id: Id): PostResponse | undefined {
-    return this.#byId.get(id)
+    const number = this.#byId.get(id)
+    return number === undefined ? undefined : this.#posts.get(number)
   }
 
   /** Forgets a request that has its response. Its POST stays until all its requests have theirs. */
@@ -69,7 +79,8 @@ export class OpenPosts {
    * Finds the POST of the request with this progress token, if the POST can carry notifications.
    */
   withToken(token: Id): PostResponse | undefined {
-    const post = this.#byToken.get(token)
+    const number = this.#byToken.get(token)
+    const post = number === undefined ? undefined : this.#posts.get(number)
     return post?.streams === true ? post : undefined
   }
 
