@@ -48,7 +48,10 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   let exiting = 0
   const endServers = (): Promise<void> => atMost(limits.closeTimeout, upstreams.destroy())
 
-  const onClient = (client: Duplex, { server: name, session, kind }: ClientContext): void => {
+  const onClient = (
+    client: Duplex,
+    { server: name, session, kind, principal }: ClientContext
+  ): void => {
     const upstream = upstreams.get(name)
     const about = (): string => `${upstream.label}, session ${session.slice(0, 8)}`
     const logFailure = (error: unknown): void => {
@@ -80,7 +83,7 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
         () => {}
       )
     }
-    const server = upstream.connect(kind)
+    const server = upstream.connect(kind, principal)
     if (!(server instanceof Promise)) return joinTo(server)
     // The server is not ready. The client may disconnect meanwhile.
     const use = (server: Duplex): void => {

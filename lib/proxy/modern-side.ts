@@ -34,9 +34,10 @@ export interface ModernSideOptions {
   toLegacy: (probed: Duplex | undefined) => Duplex
 }
 
-/** The members of `SharedServer` that a modern client needs. A translated server has them too. */
+/** A server that many modern clients use. */
 interface ServerOfMany {
-  port(): Duplex
+  /** @param principal the user of the client. A translated server keeps users apart */
+  port(principal?: string): Duplex
   drain(): void
 }
 
@@ -64,9 +65,13 @@ export class ModernSide {
     this.#options = options
   }
 
-  /** Returns a transport for one client. It resolves as soon as the server is ready. */
-  port(): Duplex | Promise<Duplex> {
-    return this.#whenReady(({ server }) => server.port())
+  /**
+   * Returns a transport for one client. It resolves as soon as the server is ready.
+   *
+   * @param principal the user of the client, if clients need a token
+   */
+  port(principal?: string): Duplex | Promise<Duplex> {
+    return this.#whenReady(({ server }) => server.port(principal))
   }
 
   /** See `Upstream`. */
@@ -107,8 +112,9 @@ export class ModernSide {
       return { era, server, start, tools }
     }
     if (era === 'modern') {
-      const server = this.#share()
-      this.#served = serve(server, () => (server.isReady ? undefined : server.ready()))
+      const shared = this.#share()
+      const server = { port: () => shared.port(), drain: () => shared.drain() }
+      this.#served = serve(server, () => (shared.isReady ? undefined : shared.ready()))
     } else {
       this.#served = serve(this.#translate(), () => undefined)
     }

@@ -75,19 +75,20 @@ export class Upstream {
    * Returns a transport to the server for one client. For a modern client it may take time to find
    * out the era of the server, or to start it.
    *
+   * @param principal the user of the client, if clients need a token
    * @throws ProxyError `ERR_LEGACY_SERVER` for a modern client, if the server is legacy and the proxy
    * does not translate
    */
   connect(kind: Exclude<ClientKind, 'modern'>): Duplex
-  connect(kind: ClientKind): Duplex | Promise<Duplex>
-  connect(kind: ClientKind): Duplex | Promise<Duplex> {
+  connect(kind: ClientKind, principal?: string): Duplex | Promise<Duplex>
+  connect(kind: ClientKind, principal?: string): Duplex | Promise<Duplex> {
     switch (kind) {
       case 'session':
         return this.#options.shared ? this.#sharedSessions().port() : this.#toLegacy()
       case 'stateless':
         return this.#sharedSessions().port(false)
       case 'modern':
-        return this.#modern.port()
+        return this.#modern.port(principal)
     }
   }
 

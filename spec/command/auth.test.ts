@@ -3,8 +3,11 @@
 
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { httpClient } from '../../fixtures/clients/raw.js'
+import type { Json } from '../../fixtures/clients/raw.js'
+import { bodyOf, headersOf } from '../modern.ts'
 import { misbehaving, openShell } from './run.ts'
 
 // Each test starts processes, which takes long on a busy machine.
@@ -113,4 +116,27 @@ t.test('the example at start has a place for the token', async (t) => {
   t.match(config, /"headers":\{"Authorization":"Bearer TOKEN"\}/)
   const example = await proxy.log.until((line) => line.includes('try it:'))
   t.match(example, /curl \S+ -H 'Authorization: Bearer TOKEN' -H 'Content-Type/)
+})
+
+t.test('a call that waits for its client cannot be continued by another user', async (t) => {
+  writeFileSync(tokens, 'alice:s3cret-alice\nbob:s3cret-bob\n')
+  const everything = 'node_modules/@modelcontextprotocol/server-everything/dist/index.js'
+  const path = fileURLToPath(new URL(`../../${everything}`, import.meta.url))
+  const { url, kill } = await shell.serve(`mcp-proxy --auth-token-file ${tokens} node ${path}`)
+  const _meta = { 'io.modelcontextprotocol/clientCapabilities': { elicitation: { form: {} } } }
+  const ask = { name: 'trigger-elicitation-request', arguments: {}, _meta }
+  const post = async (user: string, params: object): Promise<Json> => {
+    const client = httpClient(`${url}mcp`, { headers: { authorization: `Bearer s3cret-${user}` } })
+    const body = bodyOf('1', 'tools/call', { ...ask, ...params })
+    const { text } = await client.post(body, headersOf('tools/call', ask))
+    client.close()
+    return JSON.parse(text.replace(/^[^{]*/, ''))
+  }
+  const { result } = await post('alice', {})
+  const { requestState, inputRequests } = result
+  const [key = ''] = Object.keys(inputRequests as object)
+  const retry = { requestState, inputResponses: { [key]: { action: 'decline' } } }
+  t.match(await post('bob', retry), { error: { code: -32602, message: /requestState/ } })
+  t.match(await post('alice', retry), { result: { resultType: 'complete' } })
+  await kill()
 })
