@@ -12,6 +12,7 @@ import { uriOf } from '../conversation/session-state.ts'
 import { ProxyError } from '../errors.ts'
 import { editObject } from '../json/edit-object.ts'
 import { findValue, scalarAt, stringAt, valueText } from '../json/find-value.ts'
+import { isObject } from '../json/is-object.ts'
 import type { Span } from '../json/find-value.ts'
 import { limits } from '../limits.ts'
 import type { Log } from '../log.ts'
@@ -303,9 +304,6 @@ const unnamed = JSON.stringify({ name: 'unknown', version: 'unknown' })
 
 const closed = (cause: Error | undefined): ProxyError =>
   new ProxyError('ERR_CLOSED', 'the server has closed', { cause })
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const changes = { listChanged: true } as const
 const listShape = {

@@ -10,9 +10,9 @@ import { editObject } from '../../json/edit-object.ts'
 import { findValue, stringAt, textAt, valueText } from '../../json/find-value.ts'
 import type { Span } from '../../json/find-value.ts'
 import { elementsOf } from '../../json/split-array.ts'
-import { spliceAt } from '../../json/splice.ts'
+import { splice, spliceAt } from '../../json/splice.ts'
 import type { Change } from '../../json/splice.ts'
-import { Frame } from '../../message/frame.ts'
+import type { Frame } from '../../message/frame.ts'
 import { idOf } from '../../message/id.ts'
 import { errorCodes } from '../../protocol/error-codes.ts'
 import { metaKeys } from '../../protocol/meta-keys.ts'
@@ -44,18 +44,14 @@ export function legacyResponse(
     if (method === methods.callTool) bytes = withObjectResult(bytes)
     if (version < '2025-06-18') bytes = withOldContent(bytes, method, version)
   } else if (method === methods.readResource && response.errorCode === errorCodes.invalidParams) {
-    // The modern revision has no code of its own for an unknown resource.
-    bytes = replace(bytes, ['error', 'code'], String(errorCodes.resourceNotFound))
+    // For an unknown resource, legacy revisions have this code. The modern revision has only the
+    // general code for wrong parameters.
+    const text = String(errorCodes.resourceNotFound)
+    bytes = splice(bytes, [{ path: ['error', 'code'], text }])
   }
-  return withId(new Frame(bytes, response), idText)
-}
-
-function withId(frame: Frame, idText: string): Frame {
-  return frame.withBytes(replace(frame.bytes, paths.id, idText), idOf(idText))
-}
-
-function replace(bytes: Buffer, path: string[], text: string): Buffer {
-  return spliceAt(bytes, [{ ...(findValue(bytes, path) as Span), text }])
+  // The id keeps its text, so that it arrives byte for byte.
+  bytes = splice(bytes, [{ path: paths.id, text: idText }])
+  return response.withBytes(bytes, idOf(idText))
 }
 
 export function withoutModernMembers(bytes: Buffer, result: Span): Buffer {

@@ -3,6 +3,7 @@
 
 import { ProxyError } from '../../errors.ts'
 import { findValue, stringAt, valueText } from '../../json/find-value.ts'
+import { isObject } from '../../json/is-object.ts'
 import type { Frame } from '../../message/frame.ts'
 import { methods } from '../../protocol/methods.ts'
 
@@ -63,9 +64,6 @@ export function readRound(response: Frame): Round {
 
 const invalid = (reason: string): ProxyError =>
   new ProxyError('ERR_HTTP_ANSWER', `the server asked for input in a wrong form: ${reason}`)
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /**
  * Returns what the client would have to support to get this question. Returns undefined if the

@@ -15,6 +15,7 @@ import type { Frame } from '../../message/frame.ts'
 import { errorCodes } from '../../protocol/error-codes.ts'
 import { methods } from '../../protocol/methods.ts'
 import { paths } from '../../protocol/paths.ts'
+import { pauseBefore } from '../../wrappers/restart-count.ts'
 import type { Waiting } from './call.ts'
 
 /** The members of the transport that a subscription uses. */
@@ -50,8 +51,6 @@ interface Listen {
 const maxUris = 10_000
 /** The largest total length of their URIs, in characters. */
 const maxLength = 1024 * 1024
-const firstPause = 100
-const longestPause = 30_000
 
 export class Subscription {
   readonly #owner: SubscriptionOwner
@@ -205,7 +204,7 @@ export class Subscription {
       for (const done of this.#takeWaiting()) done(error)
     }
     if (this.#refusal !== undefined || this.#next !== undefined) return
-    const pause = Math.min(firstPause * 2 ** this.#failures++, longestPause)
+    const pause = pauseBefore(++this.#failures + 1)
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       if (this.#next === undefined) this.#open()
