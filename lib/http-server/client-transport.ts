@@ -9,6 +9,7 @@
 import { internalError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
+import { Queue } from '../streams/queue.ts'
 import { Transport } from '../streams/transport.ts'
 
 /** How many bytes of frames may be in the buffer before the client has to wait. */
@@ -20,7 +21,7 @@ export abstract class ClientTransport extends Transport {
   #full = false
   /** The size of the frames that were pushed since the buffer was last empty, in bytes. */
   #bufferedSize = 0
-  #waiting: (() => void)[] = []
+  readonly #waiting = new Queue<() => void>()
 
   constructor(id: string, log?: Log) {
     super({ log, readableHighWaterMark: 16 })
@@ -91,6 +92,6 @@ export abstract class ClientTransport extends Transport {
    */
   protected releaseWaiting(): void {
     if (this.#waiting.length === 0) return
-    for (const callback of this.#waiting.splice(0)) callback()
+    for (const callback of this.#waiting.take()) callback()
   }
 }
