@@ -78,6 +78,8 @@ class AsLegacyTransport extends OuterTransport implements CallOwner, Subscriptio
   #lists: ListChanges = {}
   #timer: NodeJS.Timeout | undefined
   #whenSettled: (() => void) | undefined
+  /** The callback of the client's last frame, while the server has no room for more. */
+  #held: Callback | undefined
 
   constructor(server: Duplex, options: AsLegacyOptions) {
     super({ signal: options.signal, log: options.log })
@@ -132,8 +134,16 @@ class AsLegacyTransport extends OuterTransport implements CallOwner, Subscriptio
     if (frame.kind === 'request') this.#onRequest(frame)
     else if (frame.kind === 'response') this.#onAnswer(frame)
     else this.#onNotification(frame)
-    if (this.inner.writableNeedDrain) this.inner.once('drain', () => callback())
-    else callback()
+    if (this.inner.writableNeedDrain) {
+      this.#held = callback
+      this.inner.once('drain', this.#release)
+    } else callback()
+  }
+
+  readonly #release = (): void => {
+    const callback = this.#held
+    this.#held = undefined
+    callback?.()
   }
 
   override _final(callback: Callback): void {
@@ -178,6 +188,7 @@ class AsLegacyTransport extends OuterTransport implements CallOwner, Subscriptio
     const cause = error instanceof ProxyError ? error : closed(error)
     this.#subscription.stop()
     for (const call of [...this.#calls.values()]) call.fail(cause)
+    this.#release()
     if (error === undefined) this.push(null)
     else failAfterReading(this, cause)
   }

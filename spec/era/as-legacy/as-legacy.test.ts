@@ -296,6 +296,18 @@ test('when the client ends, the responses to its requests still come', async (t)
   t.equal(await client.closed, undefined)
 })
 
+test('a client that waits for a slow server goes on when the server closes', async (t) => {
+  const { client, server } = overText(t)
+  server.stop()
+  const sent = Array.from({ length: 40 }, (_, id) => client.send({ id, method: 'x' }))
+  await turn()
+  server.push(null)
+  await once(client.port, 'end')
+  await Promise.all(sent)
+  client.port.end()
+  t.equal(await client.closed, undefined)
+})
+
 test('a slow server makes the client wait', async (t) => {
   const { client, server } = overText(t)
   server.stop()
