@@ -1,14 +1,19 @@
-// Bundles the command, with most of what it needs, into one file: node lib/bundle.js
+// Bundles `dist`: the library, the command, and the packages that few runs load. `node lib/bundle.js`
 //
 // An MCP client waits for the command to start, each time. Node loads one file faster than sixty, and
 // CommonJS faster than ES modules. An `import()` in the bundle still runs its part only when it is
 // called. `npm run bench -- start` measures it.
+//
+// A package that few runs load becomes a file: `import('oauth4webapi')` loads `dist/oauth4webapi.js`.
+// So users do not install its types, nor the parts that the proxy does not use.
 
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
+
+const loadedOnDemand = ['oauth4webapi']
 
 // undici loads node:http2, but the proxy uses HTTP/1.1 only. This is the module that undici makes for
 // itself on a Node without it.
@@ -22,29 +27,54 @@ const withoutHttp2 = {
   }
 }
 
-const { metafile } = await build({
-  entryPoints: [pathOf('cli/command.ts')],
-  outfile: pathOf('../dist/cli.cjs'),
+const fromOwnFiles = {
+  name: 'packages from files of their own',
+  setup({ onResolve }) {
+    const filter = new RegExp(`^(${loadedOnDemand.join('|')})$`)
+    onResolve({ filter }, ({ path }) => ({ path: `./${path}.js`, external: true }))
+  }
+}
+
+const options = {
+  outdir: pathOf('../dist'),
   bundle: true,
-  format: 'cjs',
   platform: 'node',
   target: 'node20.18',
+  // Names stay as they are, for stack traces.
   minifyWhitespace: true,
   minifySyntax: true,
   metafile: true,
-  logLevel: 'warning',
-  plugins: [withoutHttp2],
-  // Rarely needed, and only an ES module.
-  external: ['oauth4webapi']
-})
+  logLevel: 'warning'
+}
 
-// The licences of the bundled packages, which must come with the bundle.
+const bundles = await Promise.all([
+  build({
+    ...options,
+    entryPoints: [pathOf('index.ts')],
+    format: 'esm',
+    splitting: true,
+    packages: 'external',
+    plugins: [fromOwnFiles]
+  }),
+  build({
+    ...options,
+    entryPoints: { cli: pathOf('cli/command.ts') },
+    format: 'cjs',
+    outExtension: { '.js': '.cjs' },
+    plugins: [withoutHttp2, fromOwnFiles]
+  }),
+  build({ ...options, entryPoints: loadedOnDemand, format: 'esm' })
+])
+
+// The licences of the bundled packages, which must come with the bundles.
 const packages = new Set(
-  Object.keys(metafile.inputs).flatMap((file) => /^node_modules\/[^/]+/.exec(file) ?? [])
+  bundles
+    .flatMap(({ metafile }) => Object.keys(metafile.inputs))
+    .flatMap((file) => /^node_modules\/[^/]+/.exec(file) ?? [])
 )
 const notices = [...packages].sort().map((directory) => {
   const { name, version } = JSON.parse(readFileSync(`${directory}/package.json`, 'utf8'))
   const licence = readdirSync(directory).find((file) => /^licen[cs]e/i.test(file))
   return `${name} ${version}\n\n${readFileSync(`${directory}/${licence}`, 'utf8').trim()}\n`
 })
-writeFileSync(pathOf('../dist/cli.cjs.LICENSES.txt'), notices.join(`\n${'-'.repeat(80)}\n\n`))
+writeFileSync(pathOf('../dist/LICENSES.txt'), notices.join(`\n${'-'.repeat(80)}\n\n`))
