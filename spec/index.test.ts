@@ -20,6 +20,7 @@ t.test('these are the names, and no others', async (t) => {
     'connectUrl',
     'encodeEvent',
     'encodeLines',
+    'filter',
     'join',
     'limits',
     'listen',

@@ -13,6 +13,7 @@ import { join } from '../proxy/join.ts'
 import { urlConnector } from '../proxy/url-connector.ts'
 import { acceptStdio } from '../stdio/accept-stdio.ts'
 import type { StdioTransport } from '../stdio/accept-stdio.ts'
+import { filter } from '../wrappers/filter.ts'
 import type { ReconnectTransport } from '../wrappers/reconnect.ts'
 import { onHangup, openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
@@ -26,7 +27,7 @@ export async function runClient(config: ClientConfig, log: Log): Promise<void> {
   const server = connectForOne(connect, { ...config.limits, era, translate, log, remote: true })
   const release = endInTime(client, server, config, onHangup(recorder))
   try {
-    await join(client, server, recorder?.tap('stdio'))
+    await join(client, filter({ ...config.filter, log })(server), recorder?.tap('stdio'))
   } catch (error) {
     // An abort is no failure. The reader of stdout has exited, as `head` does, or it read too
     // slowly.

@@ -3,6 +3,7 @@
 
 import { clientFlags, tlsFlags } from './flags/client.ts'
 import { eraFlags } from './flags/eras.ts'
+import { filterFlags } from './flags/filters.ts'
 import type { Flag, FlagGroup, Values } from './flags/flag.ts'
 import { generalFlags } from './flags/general.ts'
 import { httpFlags } from './flags/http.ts'
@@ -18,6 +19,7 @@ export const groups: readonly FlagGroup[] = [
   { title: 'Server mode, the servers to start', flags: serverFlags },
   { title: 'Server mode, HTTP', flags: httpFlags },
   { title: 'Revisions of MCP, both modes', flags: eraFlags },
+  { title: 'What clients may use, both modes', flags: filterFlags },
   { title: 'Limits of both modes', flags: limitFlags },
   { title: 'Limits of server mode', flags: serverLimitFlags },
   { title: 'Logging', flags: loggingFlags }
@@ -30,6 +32,7 @@ const table = {
   ...serverFlags,
   ...httpFlags,
   ...eraFlags,
+  ...filterFlags,
   ...limitFlags,
   ...serverLimitFlags,
   ...loggingFlags

@@ -16,7 +16,7 @@ import {
 } from './checks.ts'
 import { configFile as isConfigFile } from './compiled.js'
 import type { Fault } from './compiled.js'
-import type { EraConfig, ServerConfig, TransportName } from './config.ts'
+import type { EraConfig, FilterConfig, ServerConfig, TransportName } from './config.ts'
 import { expand } from './placeholders.ts'
 
 /** The entry of one server, after the schema has found no fault in it. */
@@ -35,7 +35,13 @@ interface Entry {
   transportType?: string
   era?: NonNullable<EraConfig['era']>
   translate?: NonNullable<EraConfig['translate']>
+  tools?: Selection
+  prompts?: Selection
+  resources?: Selection
 }
+
+/** Some programs write only a list: the names to allow. */
+type Selection = string[] | NonNullable<FilterConfig['tools']>
 
 type Servers = Record<string, Entry>
 
@@ -185,12 +191,15 @@ function memberFault(
   if (member === 'args') return 'args must be a list of strings'
   if (keyword === 'pattern') return `${member} ${notEmpty}`
   if (member === 'enabled') return 'enabled must be true or false'
+  if (kinds.includes(member)) return `${member} must be a list of patterns, or have allow and deny`
   if (keyword === 'enum') {
     return `${member} must be one of ${(params.allowedValues as string[]).join(', ')}`
   }
   if (inner !== undefined) return `${member}: ${inner} must be a string`
   return `${member} must be ${types[params.type as keyof typeof types]}`
 }
+
+const kinds = ['tools', 'prompts', 'resources']
 
 const types = {
   boolean: 'true or false',
@@ -252,14 +261,23 @@ function check({ command, env = {}, cwd, headers = {}, ...entry }: Entry): strin
 
 function toServer(entry: Entry, environment: MakeEnvironment): ServerConfig {
   const { command, args = [], env = {}, cwd, headers = {}, era, translate } = entry
-  const eras: EraConfig = { ...(era && { era }), ...(translate && { translate }) }
+  const common: EraConfig & FilterConfig = {
+    ...(era && { era }),
+    ...(translate && { translate }),
+    ...(entry.tools && { tools: selectionOf(entry.tools) }),
+    ...(entry.prompts && { prompts: selectionOf(entry.prompts) }),
+    ...(entry.resources && { resources: selectionOf(entry.resources) })
+  }
   if (command === undefined) {
     const config = toUrlConfig(new URL(urlOf(entry)), Object.entries(headers), transportOf(entry))
-    return { ...config, ...eras }
+    return { ...config, ...common }
   }
   const own = environment(Object.entries(env))
-  return { kind: 'command', command, args, env: own, ...(cwd && { cwd }), ...eras }
+  return { kind: 'command', command, args, env: own, ...(cwd && { cwd }), ...common }
 }
+
+const selectionOf = (selection: Selection): NonNullable<FilterConfig['tools']> =>
+  Array.isArray(selection) ? { allow: selection } : selection
 
 const urlOf = ({ url, serverUrl }: Entry): string => url ?? (serverUrl as string)
 

@@ -20,8 +20,22 @@ export interface EraConfig {
   translate?: TranslateSetting
 }
 
+/** Which names of a kind clients may use: patterns with `*` and `?`. `deny` wins over `allow`. */
+export interface SelectionConfig {
+  /** Default: all names. */
+  allow?: string[]
+  deny?: string[]
+}
+
+/** Which tools, prompts and resources of a server clients may use (default: all). */
+export interface FilterConfig {
+  tools?: SelectionConfig
+  prompts?: SelectionConfig
+  resources?: SelectionConfig
+}
+
 /** A server that the proxy starts as a process. */
-export interface ChildConfig extends EraConfig {
+export interface ChildConfig extends EraConfig, FilterConfig {
   kind: 'command'
   command: string
   args: string[]
@@ -34,7 +48,7 @@ export interface ChildConfig extends EraConfig {
 }
 
 /** A server that the proxy reaches over HTTP. */
-export interface UrlConfig extends EraConfig {
+export interface UrlConfig extends EraConfig, FilterConfig {
   kind: 'url'
   /** An http: or https: URL. The user name and password are not here, but in `headers`. */
   url: URL
@@ -98,6 +112,8 @@ export interface CommonConfig {
   era: EraSetting
   /** Whether the proxy translates between eras (default: auto). */
   translate: TranslateSetting
+  /** What clients may use of all servers (default: everything). Those of a server count too. */
+  filter?: FilterConfig
   /** Warnings for the log: one line each, for example about flags without effect. */
   warnings: string[]
   /** Set for --check: the proxy reports faults and starts nothing. */

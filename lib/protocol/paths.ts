@@ -25,8 +25,17 @@ export const paths = {
 
   /** The name of the tool in `tools/call`. */
   toolName: ['params', 'name'],
-  /** The tools in the response to `tools/list`. */
+  /** The name of the prompt in `prompts/get`. */
+  promptName: ['params', 'name'],
+  /** What `completion/complete` completes: the type, and the prompt or the resource template. */
+  completedType: ['params', 'ref', 'type'],
+  completedPrompt: ['params', 'ref', 'name'],
+  completedResource: ['params', 'ref', 'uri'],
+  /** The lists in the responses to requests for lists. */
   tools: ['result', 'tools'],
+  prompts: ['result', 'prompts'],
+  resources: ['result', 'resources'],
+  templates: ['result', 'resourceTemplates'],
   /** The cursor of the next page in the response to a request for a list. */
   nextCursor: ['result', 'nextCursor'],
 
@@ -35,6 +44,8 @@ export const paths = {
   supportedVersions: ['result', 'supportedVersions'],
   /** The log level in a request. The client wants log messages of this level and above. */
   requestLogLevel: ['params', '_meta', metaKeys.logLevel],
+  /** The resources in `subscriptions/listen`. */
+  listenedResources: ['params', 'notifications', 'resourceSubscriptions'],
   /** The subscription id in a notification that belongs to a subscription. */
   subscription: ['params', '_meta', metaKeys.subscriptionId],
   /** The subscription id in the response that ends a subscription. */

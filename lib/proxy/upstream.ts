@@ -14,6 +14,9 @@ import type { Limits } from '../limits.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
+import { filterBy } from '../wrappers/filter.ts'
+import { Selector } from '../wrappers/filter/selection.ts'
+import type { Selections } from '../wrappers/filter/selection.ts'
 import type { Translator } from '../wrappers/opening.ts'
 import { prewarm } from '../wrappers/prewarm.ts'
 import { reconnect } from '../wrappers/reconnect.ts'
@@ -36,6 +39,8 @@ export interface UpstreamOptions {
   era?: EraSetting
   /** Whether the proxy translates between the eras (default: auto). */
   translate?: TranslateSetting
+  /** What clients may use. A name must pass all selections (default: everything). */
+  filters?: Selections[]
   limits: Limits
   log: Log
 }
@@ -49,15 +54,19 @@ export class Upstream {
   readonly #servers = new Set<Duplex>()
   readonly #legacy: LegacySide
   readonly #modern: ModernSide
+  readonly #selector: Selector
+  readonly #filter: (server: Duplex) => Duplex
   #sessions: SharedSessions | undefined
 
   constructor(options: UpstreamOptions) {
-    const { limits, log, translate: setting } = options
+    const { filters = [], limits, log, translate: setting } = options
     this.label = options.label
     this.#options = options
     this.#pool = prewarm(options.connect, options.prewarm)
     const era = new ServerEra(options.era)
     const translate = setting !== 'off'
+    this.#selector = new Selector(filters)
+    this.#filter = filterBy(this.#selector, log)
     const { connect } = this.#pool
     this.#legacy = new LegacySide({ ...limits, log, era, connect, translate })
     this.#modern = new ModernSide({
@@ -82,6 +91,11 @@ export class Upstream {
   connect(kind: Exclude<ClientKind, 'modern'>): Duplex
   connect(kind: ClientKind, principal?: string): Duplex | Promise<Duplex>
   connect(kind: ClientKind, principal?: string): Duplex | Promise<Duplex> {
+    const server = this.#connect(kind, principal)
+    return server instanceof Promise ? server.then(this.#filter) : this.#filter(server)
+  }
+
+  #connect(kind: ClientKind, principal?: string): Duplex | Promise<Duplex> {
     switch (kind) {
       case 'session':
         return this.#options.shared ? this.#sharedSessions().port() : this.#toLegacy()
@@ -98,7 +112,7 @@ export class Upstream {
    * @throws ProxyError the errors of `connect`, and the errors of the server
    */
   paramsOf(tool: string, call: Frame): MirroredParam[] | Promise<MirroredParam[]> {
-    return this.#modern.paramsOf(tool, call)
+    return this.#selector.shows('tools', tool) ? this.#modern.paramsOf(tool, call) : []
   }
 
   /** Ends each process as soon as no client uses it. */

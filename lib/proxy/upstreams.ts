@@ -37,6 +37,7 @@ export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upst
     const upstream = new Upstream({
       ...config,
       ...erasOf(server),
+      filters: [config.filter ?? {}, server],
       prewarm,
       label,
       connect,

@@ -1,10 +1,11 @@
 // Reads the members of a client's message that decide which client gets the response or the
-// progress: ids, progress tokens and more.
+// progress, and what the client uses: ids, progress tokens, the name of the tool and more.
 //
 // Parsers differ. Some ignore the case of names, and of two members with one name some take the
 // first and some the last. So a server could read another id than the proxy, and the response would
-// go to another client. The proxy refuses a message in which one of these names comes twice, or in
-// another case. One walk over the message finds all of them.
+// go to another client. Or it could read the name of a tool that the client may not use. The proxy
+// refuses a message in which one of these names comes twice, or in another case. One walk over the
+// message finds all of them.
 
 import { ProxyError } from '../errors.ts'
 import { COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from '../json/bytes.ts'
@@ -22,6 +23,9 @@ const messageNames = new Names('jsonrpc', 'id', 'method', 'params', 'result', 'e
 const metaNames = new Names('progressToken', metaKeys.protocolVersion, metaKeys.logLevel)
 const paramsNames = new Names('_meta')
 const uriNames = new Names('_meta', 'uri')
+const nameNames = new Names('_meta', 'name')
+const refNames = new Names('type', 'name', 'uri')
+const notificationNames = new Names('resourceSubscriptions')
 /** For the methods that are not here: `paramsNames`. */
 const namesOfMethod = new Map<string | undefined, Names>([
   [methods.cancelled, new Names('_meta', 'requestId')],
@@ -29,7 +33,11 @@ const namesOfMethod = new Map<string | undefined, Names>([
   [methods.listen, new Names('_meta', 'notifications')],
   [methods.setLevel, new Names('_meta', 'level')],
   [methods.subscribe, uriNames],
-  [methods.unsubscribe, uriNames]
+  [methods.unsubscribe, uriNames],
+  [methods.readResource, uriNames],
+  [methods.callTool, nameNames],
+  [methods.getPrompt, nameNames],
+  [methods.complete, new Names('_meta', 'ref')]
 ])
 
 export class RoutingMembers {
@@ -101,6 +109,11 @@ export class RoutingMembers {
     if (this.#bytes[start] === OPEN_BRACE) {
       if (name === 'params') return this.#readObject(start, this.#paramsNames)
       if (name === '_meta') return this.#readObject(start, metaNames)
+      if (name === 'ref') return this.#readObject(start, refNames)
+      if (name === 'notifications') {
+        this.notifications = { start, end: this.#readObject(start, notificationNames) }
+        return this.notifications.end
+      }
     }
     const span = { start, end: valueEnd(this.#bytes, start) }
     switch (name) {
@@ -120,9 +133,6 @@ export class RoutingMembers {
       case metaKeys.logLevel:
         this.logLevel = span
         break
-      case 'notifications':
-        this.notifications = span
-        break
       default: // the proxy does not need the value
     }
     return span.end
@@ -139,8 +149,7 @@ export class RoutingMembers {
 
   #refuse(name: string): void {
     if (name === 'id') this.#hasClearId = false
-    const why = 'because several clients share the server'
-    this.fault ??= `"${name}" must come only once and in this spelling, ${why}`
+    this.fault ??= `"${name}" must come only once and in this spelling`
   }
 }
 

@@ -31,6 +31,7 @@ const samples: Record<string, string> = {
   DIR: '/',
   ERA: 'legacy',
   WHEN: 'off',
+  GLOB: 'read_*',
   HOST: 'example.com',
   ID: 'a',
   LEVEL: 'ERROR',
@@ -110,7 +111,8 @@ async function effective(
 
 const inBoth =
   'check era translate max-message connect-timeout close-timeout drain-timeout max-rounds log-level debug ' +
-  'record input-timeout max-connections max-group-connections'
+  'record input-timeout max-connections max-group-connections ' +
+  'allow-tool deny-tool allow-prompt deny-prompt allow-resource deny-resource'
 const atUrls = 'verify-ssl ca cert key'
 const ofServer =
   'named-server named-server-config shared port sse-port host sse-host stateless allow-origin ' +

@@ -149,6 +149,22 @@ t.test('an entry may name the era of its server', async (t) => {
   t.strictSame(faults, ['c: era must be one of auto, legacy, modern'])
 })
 
+t.test('an entry may say what clients may use of its server', async (t) => {
+  const tools = { allow: ['read_*'], deny: ['x'] }
+  const servers = {
+    a: { command: 'a', tools, prompts: { deny: ['p'] } },
+    b: { url: 'http://b/', tools: ['*'], resources: { allow: ['a:*'] } }
+  }
+  t.match(await load(t, { servers }), {
+    a: { tools, prompts: { deny: ['p'] } },
+    b: { tools: { allow: ['*'] }, resources: { allow: ['a:*'] } }
+  })
+  for (const wrong of ['read_*', 7, [7], { allow: 'x' }, { deny: [null] }]) {
+    const { faults } = await loadAll(t, { servers: { c: { command: 'c', tools: wrong } } })
+    t.strictSame(faults, ['c: tools must be a list of patterns, or have allow and deny'])
+  }
+})
+
 t.test('an entry with a command and a url is a command', async (t) => {
   const entry = { command: 'a', url: 'not looked at', transport: 'nor this', type: 'sse' }
   t.match(await load(t, { mcpServers: { entry } }), { entry: { kind: 'command' } })

@@ -20,6 +20,7 @@ import type {
   CommonConfig,
   Config,
   CredentialsConfig,
+  FilterConfig,
   ServeConfig
 } from '../../config/config.ts'
 import { ProxyError } from '../../errors.ts'
@@ -149,8 +150,23 @@ function commonConfig(values: FlagValues): Omit<CommonConfig, 'warnings' | 'chec
     logLevel: values.debug ? 'DEBUG' : logLevel,
     ...record,
     ...membersOf(tlsFlags, values),
-    ...membersOf(eraFlags, values)
+    ...membersOf(eraFlags, values),
+    ...readFilter(values)
   }
+}
+
+function readFilter(values: FlagValues): Pick<CommonConfig, 'filter'> {
+  const filter: FilterConfig = {
+    ...readSelection('tools', values['allow-tool'], values['deny-tool']),
+    ...readSelection('prompts', values['allow-prompt'], values['deny-prompt']),
+    ...readSelection('resources', values['allow-resource'], values['deny-resource'])
+  }
+  return Object.keys(filter).length > 0 ? { filter } : {}
+}
+
+function readSelection(kind: keyof FilterConfig, allow: string[], deny: string[]): FilterConfig {
+  if (allow.length + deny.length === 0) return {}
+  return { [kind]: { ...(allow.length > 0 && { allow }), ...(deny.length > 0 && { deny }) } }
 }
 
 /** @throws ProxyError `ERR_USAGE` if a flag is given without the flags that it needs */

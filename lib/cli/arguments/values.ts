@@ -25,6 +25,15 @@ export const textOf = (placeholder: string): Kind<string> => ({
   read: (_flag, text) => text
 })
 
+/** A pattern for names, with `*` and `?`. */
+export const pattern: Kind<string> = {
+  placeholder: 'GLOB',
+  read(flag, text) {
+    if (text !== '') return text
+    throw usage(`${flag} needs a name or a pattern, such as 'read_*'`)
+  }
+}
+
 export const count: Kind<number> = {
   placeholder: 'N',
   read(flag, text) {

@@ -18,9 +18,9 @@ import { modernVersion } from '../../protocol/revisions.ts'
 /** The requests whose results say how long a client may keep them (2026-07-28, Caching). */
 const cacheable: ReadonlySet<string> = new Set([
   methods.listTools,
-  'prompts/list',
-  'resources/list',
-  'resources/templates/list',
+  methods.listPrompts,
+  methods.listResources,
+  methods.listTemplates,
   methods.readResource
 ])
 

@@ -70,6 +70,19 @@ t.test('--shared is a switch', async (t) => {
   t.match(await server(['--shared', 'x']), { shared: true })
 })
 
+t.test('the flags of the filter take patterns', async (t) => {
+  const words = '--allow-tool read_* --allow-tool=list --deny-tool x --deny-prompt p'.split(' ')
+  const filter = { tools: { allow: ['read_*', 'list'], deny: ['x'] }, prompts: { deny: ['p'] } }
+  t.match(await server([...words, 'x']), { filter })
+  t.match(await client([...words, sse]), { filter })
+  const resources = { allow: ['a:*'], deny: ['a:b'] }
+  t.match(await client(['--allow-resource', 'a:*', '--deny-resource', 'a:b', sse]), {
+    filter: { resources }
+  })
+  t.match(await client(['--allow-prompt', 'p?', sse]), { filter: { prompts: { allow: ['p?'] } } })
+  await mistake(t, ['--deny-tool', '', 'x'], /--deny-tool needs a name or a pattern/)
+})
+
 t.test('--era and --translate are words', async (t) => {
   t.match(await server(['--era', 'Legacy', '--translate=off', 'x']), {
     era: 'legacy',
