@@ -67,7 +67,22 @@ export interface LoginConfig {
   digest: boolean
 }
 
-export type CredentialsConfig = OAuthConfig | LoginConfig
+/** A person signs in with the browser, if the server asks for it. */
+export interface SignInConfig {
+  kind: 'signIn'
+  /** The id of a client that is registered already (default: the proxy registers itself). */
+  clientId?: string
+  /** The secret of `clientId`. Never log it. */
+  clientSecret?: string
+  /** The https: URL of a document that describes the proxy as a client. */
+  clientMetadataUrl?: string
+  /** Whether to open the browser. If not, the proxy only prints the URL. */
+  browser: boolean
+  /** The loopback port for the browser's way back; 0 is any free port. */
+  callbackPort: number
+}
+
+export type CredentialsConfig = OAuthConfig | LoginConfig | SignInConfig
 
 /** The settings of both modes. */
 export interface CommonConfig {
@@ -115,6 +130,7 @@ export type ClientLimits = Pick<
   | 'inputTimeout'
   | 'maxConnections'
   | 'maxGroupConnections'
+  | 'loginTimeout'
 >
 
 /** The configuration of client mode: the client is at stdin and stdout, the server is at a URL. */

@@ -17,8 +17,9 @@ export async function urlConnector(
   const { limits, verify, ca, cert, key } = config
   const secure = { verify, ca, cert, key, connectTimeout: limits.connectTimeout }
   const given = config.mode === 'client' ? config.credentials : undefined
-  const credentials = given && (await makeCredentials(given, secure))
   const { url, headers } = server
+  const secureLogin = { ...secure, loginTimeout: limits.loginTimeout }
+  const credentials = given && (await makeCredentials(given, url, secureLogin))
   const options: HttpOptions = { ...limits, ...secure, url, headers, credentials, log }
   switch (server.transport) {
     case 'sse': {
@@ -38,11 +39,21 @@ export async function urlConnector(
 
 async function makeCredentials(
   config: CredentialsConfig,
-  options: Omit<AgentOptions, 'origin'>
+  server: URL,
+  options: Omit<AgentOptions, 'origin'> & { loginTimeout: number }
 ): Promise<Credentials> {
   if (config.kind === 'login') {
     const { login } = await import('../http-client/auth/login.ts')
     return login(config)
+  }
+  if (config.kind === 'signIn') {
+    const { LazySignIn } = await import('../http-client/auth/lazy-sign-in.ts')
+    return new LazySignIn(async () => {
+      const { SignIn } = await import('../http-client/auth/sign-in.ts')
+      const { showUrl } = await import('../http-client/auth/sign-in/open-browser.ts')
+      const show = (url: URL): void => showUrl(url, config.browser)
+      return new SignIn({ ...options, ...config, server, show })
+    })
   }
   const { clientCredentials } = await import('../http-client/auth/client-credentials.ts')
   const { createAgent } = await import('../http-client/connections/agent.ts')

@@ -1,0 +1,46 @@
+// Loads the sign-in when it is first needed, so that a server without authorization costs nothing.
+
+import type { IncomingHttpHeaders } from 'node:http'
+import type { AuthorizedRequest, Credentials } from './credentials.ts'
+
+export class LazySignIn implements Credentials {
+  readonly #load: () => Promise<Credentials>
+  readonly #isStored: () => Promise<boolean>
+  #signIn: Promise<Credentials> | undefined
+  #loaded: Credentials | undefined
+  /** The refusals that came before the sign-in was loaded. */
+  readonly #refusals: ((signIn: Credentials) => void)[] = []
+
+  /** @param isStored whether there are tokens from before, so that the first request needs them */
+  constructor(
+    load: () => Promise<Credentials>,
+    isStored: () => Promise<boolean> = () => Promise.resolve(false)
+  ) {
+    this.#load = load
+    this.#isStored = isStored
+  }
+
+  async authorize(request: AuthorizedRequest, signal?: AbortSignal): Promise<string | undefined> {
+    if (this.#loaded === undefined) {
+      if (this.#refusals.length === 0 && !(await this.#isStored())) return undefined
+      this.#loaded = await (this.#signIn ??= this.#load())
+      for (const replay of this.#refusals.splice(0)) replay(this.#loaded)
+    }
+    return this.#loaded.authorize(request, signal)
+  }
+
+  refused(authorization: string | undefined, headers: IncomingHttpHeaders): boolean {
+    if (this.#loaded !== undefined) return this.#loaded.refused(authorization, headers)
+    this.#refusals.push((signIn) => signIn.refused(authorization, headers))
+    return true
+  }
+
+  insufficient(authorization: string | undefined, headers: IncomingHttpHeaders): boolean {
+    if (this.#loaded !== undefined) {
+      return this.#loaded.insufficient?.(authorization, headers) === true
+    }
+    const mayHelp = headers['www-authenticate']?.includes('insufficient_scope') === true
+    if (mayHelp) this.#refusals.push((signIn) => signIn.insufficient?.(authorization, headers))
+    return mayHelp
+  }
+}
