@@ -1,5 +1,6 @@
 // Makes the transport to a server over HTTP from its configuration.
 
+import { existsSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { ClientConfig, CredentialsConfig, ServeConfig, UrlConfig } from '../config/config.ts'
@@ -48,12 +49,16 @@ async function makeCredentials(
   }
   if (config.kind === 'signIn') {
     const { LazySignIn } = await import('../http-client/auth/lazy-sign-in.ts')
+    const { storeFolder } = await import('../http-client/auth/sign-in/store-folder.ts')
+    const folder = storeFolder()
     return new LazySignIn(async () => {
       const { SignIn } = await import('../http-client/auth/sign-in.ts')
+      const { TokenStore } = await import('../http-client/auth/sign-in/token-store.ts')
+      const store = new TokenStore(folder, server, config.clientId ?? config.clientMetadataUrl)
       const { showUrl } = await import('../http-client/auth/sign-in/open-browser.ts')
       const show = (url: URL): void => showUrl(url, config.browser)
-      return new SignIn({ ...options, ...config, server, show })
-    })
+      return new SignIn({ ...options, ...config, server, show, store })
+    }, existsSync(folder))
   }
   const { clientCredentials } = await import('../http-client/auth/client-credentials.ts')
   const { createAgent } = await import('../http-client/connections/agent.ts')

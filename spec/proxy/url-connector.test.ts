@@ -186,7 +186,13 @@ test('a login authenticates every request', async (t) => {
 
 test('a person signs in when the server asks for it', async (t) => {
   const authorization = await startAuthorizationServer()
-  t.teardown(() => authorization.close())
+  const before = process.env.XDG_CONFIG_HOME
+  process.env.XDG_CONFIG_HOME = t.testdir()
+  t.teardown(() => {
+    if (before === undefined) delete process.env.XDG_CONFIG_HOME
+    else process.env.XDG_CONFIG_HOME = before
+    return authorization.close()
+  })
   const credentials = { kind: 'signIn' as const, browser: false, callbackPort: 0 }
   const config = configOf(toUrlConfig(authorization.url, [], 'auto'), { credentials })
   t.capture(process.stderr, 'write', (text: string) => {

@@ -5,24 +5,21 @@ import type { AuthorizedRequest, Credentials } from './credentials.ts'
 
 export class LazySignIn implements Credentials {
   readonly #load: () => Promise<Credentials>
-  readonly #isStored: () => Promise<boolean>
+  readonly #mayBeStored: boolean
   #signIn: Promise<Credentials> | undefined
   #loaded: Credentials | undefined
   /** The refusals that came before the sign-in was loaded. */
   readonly #refusals: ((signIn: Credentials) => void)[] = []
 
-  /** @param isStored whether there are tokens from before, so that the first request needs them */
-  constructor(
-    load: () => Promise<Credentials>,
-    isStored: () => Promise<boolean> = () => Promise.resolve(false)
-  ) {
+  /** @param mayBeStored whether there may be tokens from before, so that the first request needs them */
+  constructor(load: () => Promise<Credentials>, mayBeStored: boolean) {
     this.#load = load
-    this.#isStored = isStored
+    this.#mayBeStored = mayBeStored
   }
 
   async authorize(request: AuthorizedRequest, signal?: AbortSignal): Promise<string | undefined> {
     if (this.#loaded === undefined) {
-      if (this.#refusals.length === 0 && !(await this.#isStored())) return undefined
+      if (this.#refusals.length === 0 && !this.#mayBeStored) return undefined
       this.#loaded = await (this.#signIn ??= this.#load())
       for (const replay of this.#refusals.splice(0)) replay(this.#loaded)
     }

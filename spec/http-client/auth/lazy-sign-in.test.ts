@@ -18,7 +18,7 @@ test('the sign-in loads after the first refusal, and learns of it', async (t) =>
   const signIn = new LazySignIn(() => {
     loads++
     return Promise.resolve(fake(noted))
-  })
+  }, false)
   t.equal(await signIn.authorize(request), undefined)
   t.equal(signIn.insufficient(undefined, {}), false)
   t.equal(loads, 0)
@@ -36,7 +36,7 @@ test('the sign-in loads after the first refusal, and learns of it', async (t) =>
 test('the sign-in loads at once if there are tokens from before', async (t) => {
   const signIn = new LazySignIn(
     () => Promise.resolve({ authorize: () => Promise.resolve('Bearer b'), refused: () => true }),
-    () => Promise.resolve(true)
+    true
   )
   t.equal(await signIn.authorize(request), 'Bearer b')
   t.equal(signIn.insufficient(undefined, {}), false)

@@ -66,7 +66,7 @@ async function registerDynamically(
   const response = await oauth.dynamicClientRegistrationRequest(server, wanted, {
     [oauth.allowInsecureRequests]: true,
     [oauth.customFetch]: (url, { headers, body, method: verb }) =>
-      requests.send(url, { method: verb, headers, body: `${body}` })
+      requests.send(url, { method: verb, headers, body })
   })
   try {
     // Some servers answer 200 in place of 201.
