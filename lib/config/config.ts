@@ -186,4 +186,11 @@ export interface ServeConfig extends CommonConfig {
   limits: Limits
 }
 
-export type Config = { mode: 'help' } | { mode: 'version' } | ClientConfig | ServeConfig
+/** A subcommand for the tokens of a server. */
+export interface SignInCommandConfig {
+  mode: 'login' | 'logout'
+  client: ClientConfig
+}
+
+export type Config =
+  { mode: 'help' | 'version' | 'tokens' } | SignInCommandConfig | ClientConfig | ServeConfig

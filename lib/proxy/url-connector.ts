@@ -50,15 +50,11 @@ async function makeCredentials(
   if (config.kind === 'signIn') {
     const { LazySignIn } = await import('../http-client/auth/lazy-sign-in.ts')
     const { storeFolder } = await import('../http-client/auth/sign-in/store-folder.ts')
-    const folder = storeFolder()
-    return new LazySignIn(async () => {
-      const { SignIn } = await import('../http-client/auth/sign-in.ts')
-      const { TokenStore } = await import('../http-client/auth/sign-in/token-store.ts')
-      const store = new TokenStore(folder, server, config.clientId ?? config.clientMetadataUrl)
-      const { showUrl } = await import('../http-client/auth/sign-in/open-browser.ts')
-      const show = (url: URL): void => showUrl(url, config.browser)
-      return new SignIn({ ...options, ...config, server, show, store })
-    }, existsSync(folder))
+    const load = async (): Promise<Credentials> => {
+      const { createSignIn } = await import('./sign-in.ts')
+      return createSignIn(config, server, options)
+    }
+    return new LazySignIn(load, existsSync(storeFolder()))
   }
   const { clientCredentials } = await import('../http-client/auth/client-credentials.ts')
   const { createAgent } = await import('../http-client/connections/agent.ts')

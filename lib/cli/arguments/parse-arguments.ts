@@ -29,6 +29,7 @@ import { serverEnvironment } from '../../stdio/environment.ts'
 import { readTarget } from './command-or-url.ts'
 import { readNamedServers } from './named-servers.ts'
 import { membersOf, Options } from './options.ts'
+import { subcommandOf } from './subcommand.ts'
 import { usage } from './usage.ts'
 import { adviceOn, ignoredFlags } from './warnings.ts'
 import { readWords } from './words.ts'
@@ -47,11 +48,17 @@ export async function parseArguments(
 ): Promise<Config> {
   const words = readWords(argv)
   if ('act' in words) return { mode: words.act }
-  const options = new Options(words)
+  const subcommand = subcommandOf(words.plain, argv)
+  if (subcommand === 'tokens') return { mode: 'tokens' }
+  const plain = subcommand === undefined ? words.plain : words.plain.slice(1)
+  const options = new Options({ ...words, plain })
   checkTogether(options.values)
   const token = readToken(env)
   const url = readTarget(options.command, env)
-  if (url !== undefined) return clientConfig(options, url, token)
+  if (url !== undefined) {
+    const client = clientConfig(options, url, token)
+    return subcommand === undefined ? client : { mode: subcommand, client }
+  }
   const { [authVariable]: authToken, ...passed } = env
   const environment: MakeEnvironment = (own) => {
     const passEnvironment = options.values['pass-environment']
