@@ -3,10 +3,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import promises from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
+import type { Test } from 'tap'
 import { browse, startAuthorizationServer } from '../../../../fixtures/servers/authorization.js'
 import { SignIn } from '../../../../lib/http-client/auth/sign-in.ts'
 import { withLock } from '../../../../lib/http-client/auth/sign-in/lock.ts'
@@ -157,6 +160,71 @@ test('the lock of another machine is free when nobody touches it', async (t) => 
   t.equal(held, false)
   utimesSync(file, 1, 1)
   await waiting
+})
+
+test('the holder touches its file, so that the lock does not become free', async (t) => {
+  const folder = t.testdir()
+  await withLock(
+    folder,
+    'a',
+    async () => {
+      const file = join(folder, 'a.lock.1')
+      utimesSync(file, 1, 1)
+      await sleep(2300)
+      t.ok(statSync(file).mtimeMs > 1000)
+    },
+    signal
+  )
+})
+
+test('a lock that cannot be read is not free', async (t) => {
+  const folder = t.testdir({ 'a.lock.1': {} })
+  const soon = AbortSignal.timeout(150)
+  const waiting = withLock(folder, 'a', () => Promise.resolve(), soon)
+  await t.rejects(waiting, { name: 'AbortError' })
+})
+
+const realLink = promises.link
+
+/** Replaces the function of Node that makes a link, until the end of the test. */
+function replaceLink(t: Test, link: (from: string, to: string) => Promise<void>): void {
+  Object.assign(promises, { link })
+  syncBuiltinESMExports()
+  t.teardown(() => {
+    Object.assign(promises, { link: realLink })
+    syncBuiltinESMExports()
+  })
+}
+
+test('a process that was slow takes no number that others have left behind', async (t) => {
+  const folder = t.testdir()
+  let isFirst = true
+  const link = async (from: string, to: string): Promise<void> => {
+    if (isFirst) {
+      isFirst = false
+      writeFileSync(join(folder, 'a.lock.5'), '')
+    }
+    await realLink(from, to)
+  }
+  replaceLink(t, link)
+  await withLock(folder, 'a', () => Promise.resolve(), signal)
+  t.strictSame(readdirSync(folder), ['a.lock.6'])
+})
+
+test('a number that another process takes first, and a folder without links', async (t) => {
+  const folder = t.testdir()
+  const codes = ['EEXIST', 'EPERM']
+  const link = (): Promise<void> => {
+    const code = codes.shift() as string
+    return Promise.reject(Object.assign(new Error(code), { code }))
+  }
+  replaceLink(t, link)
+  const error = { code: 'EPERM' }
+  await t.rejects(
+    withLock(folder, 'a', () => Promise.resolve(), signal),
+    error
+  )
+  t.strictSame(readdirSync(folder), [])
 })
 
 test('processes with one store share a sign-in and a refresh', async (t) => {
