@@ -113,7 +113,7 @@ export async function replace(file: string, text: string): Promise<void> {
     await writeFile(draft, text, { mode: 0o600, flag: 'wx' })
     await rename(draft, file)
   } catch (error) {
-    await rm(draft, { force: true })
+    await rm(draft, { force: true }).catch(() => {}) // `error` says more
     throw error
   }
 }
