@@ -1,6 +1,7 @@
 // Makes the transport to a server over HTTP from its configuration.
 
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { ClientConfig, CredentialsConfig, ServeConfig, UrlConfig } from '../config/config.ts'
@@ -49,12 +50,13 @@ async function makeCredentials(
   }
   if (config.kind === 'signIn') {
     const { LazySignIn } = await import('../http-client/auth/lazy-sign-in.ts')
-    const { storeFolder } = await import('../http-client/auth/sign-in/store-folder.ts')
+    const { storeFolder, storeName } = await import('../http-client/auth/sign-in/store-folder.ts')
     const load = async (): Promise<Credentials> => {
       const { createSignIn } = await import('./sign-in.ts')
       return createSignIn(config, server, options)
     }
-    return new LazySignIn(load, existsSync(storeFolder()))
+    const name = storeName(server, config.clientId ?? config.clientMetadataUrl ?? '')
+    return new LazySignIn(load, existsSync(join(storeFolder(), `${name}.json`)))
   }
   const { clientCredentials } = await import('../http-client/auth/client-credentials.ts')
   const { createAgent } = await import('../http-client/connections/agent.ts')

@@ -6,15 +6,10 @@ import { run } from './process.ts'
 
 t.test('login stores tokens, tokens lists them without secrets, logout removes them', async (t) => {
   const server = await startAuthorizationServer()
-  const before = process.env.XDG_CONFIG_HOME
-  process.env.XDG_CONFIG_HOME = t.testdir()
-  t.teardown(() => {
-    if (before === undefined) delete process.env.XDG_CONFIG_HOME
-    else process.env.XDG_CONFIG_HOME = before
-    return server.close()
-  })
+  t.teardown(() => server.close())
+  const env = { XDG_CONFIG_HOME: t.testdir({}) }
   const call = async (line: string): Promise<[number, string]> => {
-    const { code, messages, log } = run(t, line)
+    const { code, messages, log } = run(t, line, env)
     void log
       .until((text: string) => text.includes('to sign in'))
       .then(

@@ -1,14 +1,13 @@
 // Keeps the tokens and registrations of all servers in files that all processes of the user share:
-// one file for each server and client, with the issuer inside. Only the user can read them. The
-// name of a file is a hash, so it shows nothing.
+// one file for each server and client, with the issuer inside. Only the user can read them.
 
-import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isAbort, ProxyError } from '../../../errors.ts'
 import type { GrantStore } from '../sign-in.ts'
 import type { Grant } from './grant.ts'
 import { replace, withLock } from './lock.ts'
+import { storeName } from './store-folder.ts'
 
 /** The version of the form of the files. A change that older releases cannot read raises it. */
 const schema = 1
@@ -30,8 +29,7 @@ export class TokenStore implements GrantStore {
   constructor(folder: string, server: URL, client = '') {
     this.#folder = folder
     this.#server = server.origin + server.pathname
-    const key = JSON.stringify([server.href, client])
-    this.#name = createHash('sha256').update(key).digest('hex').slice(0, 32)
+    this.#name = storeName(server, client)
   }
 
   async load(): Promise<Grant | undefined> {

@@ -50,7 +50,7 @@ test('what is saved can be loaded and removed, and only the user can read it', a
   t.equal(statSync(folder).mode & 0o777, 0o700)
   for (const name of readdirSync(folder)) {
     t.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name)
-    t.notMatch(name, /example|secret|access/)
+    t.match(name, /^example\.com-[0-9a-f]{16}\./)
   }
   t.strictSame(await listStored(folder), [{ schema: 1, server: 'https://example.com/mcp', grant }])
   t.equal(await store.remove(), true)
