@@ -39,6 +39,8 @@ export const limits = {
    * first response is complete.
    */
   connectTimeout: 30_000,
+  /** How long a person may take to sign in at a server that asks for OAuth, in ms. */
+  loginTimeout: 5 * 60_000,
   /**
    * How many bytes of events a session keeps for a client that lost its connection or has none yet.
    */

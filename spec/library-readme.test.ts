@@ -57,6 +57,7 @@ function checkOf([heading, section]: [string, string]): string {
   // Limits that the listener takes with all others, and does not use.
   if (name === 'listen') {
     members.push('closeTimeout', 'restarts', 'connectTimeout', 'maxQueue', 'maxRounds')
+    members.push('loginTimeout')
     members.push('inputTimeout', 'maxConnections', 'maxGroupConnections', 'probeTimeout')
   }
   return `import { ${name} } from 'mcp-duplex'

@@ -51,6 +51,7 @@ const introduction = `usage: mcp-proxy [options] URL
        mcp-proxy [options] [--] COMMAND [ARGS...]
        mcp-proxy [options] --named-server NAME 'COMMAND ARGS' ...
        mcp-proxy [options] --named-server-config FILE
+       mcp-proxy login URL | logout URL | tokens
 
 Joins any MCP client to any MCP server.
 
@@ -60,6 +61,9 @@ URL and back.
 
 Server mode: with a COMMAND or named servers, it listens on HTTP for clients,
 and starts the servers. COMMAND is the default server, at /mcp and /sse.
+
+A server that asks for OAuth opens the browser once. login does so ahead,
+logout removes the tokens of a server, and tokens lists what is stored.
 
 Options may also follow the COMMAND. -- ends them: the words after it belong to
 the COMMAND. Logs go to stderr.

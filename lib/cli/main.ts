@@ -28,6 +28,17 @@ export async function main(argv: string[]): Promise<number> {
         print(renderHelp(groups))
         return 0
       }
+      case 'login':
+      case 'logout': {
+        const commands = await import('./sign-in-commands.ts')
+        print(await commands[config.mode](config.client))
+        return 0
+      }
+      case 'tokens': {
+        const { tokens } = await import('./sign-in-commands.ts')
+        print(await tokens())
+        return 0
+      }
       case 'client': {
         const { runClient } = await import('./client-mode.ts')
         await runClient(config, openLog(config))

@@ -81,7 +81,22 @@ export interface LoginConfig {
   digest: boolean
 }
 
-export type CredentialsConfig = OAuthConfig | LoginConfig
+/** A person signs in with the browser, if the server asks for it. */
+export interface SignInConfig {
+  kind: 'signIn'
+  /** The id of a client that is registered already (default: the proxy registers itself). */
+  clientId?: string
+  /** The secret of `clientId`. Never log it. */
+  clientSecret?: string
+  /** The https: URL of a document that describes the proxy as a client. */
+  clientMetadataUrl?: string
+  /** Whether to open the browser. If not, the proxy only prints the URL. */
+  browser: boolean
+  /** The loopback port for the browser's way back; 0 is any free port. */
+  callbackPort: number
+}
+
+export type CredentialsConfig = OAuthConfig | LoginConfig | SignInConfig
 
 /** The settings of both modes. */
 export interface CommonConfig {
@@ -131,6 +146,7 @@ export type ClientLimits = Pick<
   | 'inputTimeout'
   | 'maxConnections'
   | 'maxGroupConnections'
+  | 'loginTimeout'
 >
 
 /** The configuration of client mode: the client is at stdin and stdout, the server is at a URL. */
@@ -186,4 +202,11 @@ export interface ServeConfig extends CommonConfig {
   limits: Limits
 }
 
-export type Config = { mode: 'help' } | { mode: 'version' } | ClientConfig | ServeConfig
+/** A subcommand for the tokens of a server. */
+export interface SignInCommandConfig {
+  mode: 'login' | 'logout'
+  client: ClientConfig
+}
+
+export type Config =
+  { mode: 'help' | 'version' | 'tokens' } | SignInCommandConfig | ClientConfig | ServeConfig

@@ -9,7 +9,7 @@ import type { AgentOptions } from './connections/agent.ts'
 import { HttpExchange } from './http-exchange.ts'
 import type { ExchangeOwner, HttpRequest, ResponseHandler } from './http-exchange.ts'
 
-export interface HttpClientOptions extends Omit<AgentOptions, 'origin'> {
+export interface HttpClientOptions extends Omit<AgentOptions, 'origin' | 'lookup'> {
   url: URL
   /**
    * The headers to send with every request (default: none). They override `User-Agent` and

@@ -2,7 +2,7 @@
 // can be paused.
 //
 // The exchange sends its request again after a redirect within the origin, and once after the
-// server refused the credentials. It skips the first response and asks its client to dispatch the
+// server refused the credentials (up to three times for a missing scope). It skips the first response and asks its client to dispatch the
 // exchange again.
 
 import type { IncomingHttpHeaders } from 'node:http'
@@ -18,6 +18,9 @@ import { isRedirect, maxRedirects, mayFollow, redirectError, redirectTarget } fr
  * response that it skips. Then it closes the connection.
  */
 const maxSkip = { time: 5000, bytes: 64 * 1024 }
+
+/** How many times a request is sent again because its token lacked a scope. */
+const maxStepUps = 3
 
 /** The description of a request. */
 export interface HttpRequest {
@@ -68,6 +71,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
   #controller: Dispatcher.DispatchController | undefined
   #redirects = 0
   #refused = false
+  /** How many times the server has refused the request because the token lacks a scope. */
+  #insufficient = 0
   /**
    * True while the exchange skips a response. At the end of that response it sends the request
    * again.
@@ -137,9 +142,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
     this.#status = status
     this.#decoder = createDecoder(headers, this)
     if (this.#owner.paused) this.pause()
-    if (status === 401 && this.#credentials !== undefined && !this.#refused) {
-      this.#refused = true
-      this.#repeats = this.#credentials.refused(this.#authorization, headers)
+    if (this.#credentials !== undefined && (status === 401 || status === 403)) {
+      this.#repeats = this.#mayAuthorize(this.#credentials, status, headers)
     } else if (isRedirect(status, headers)) {
       this.#redirect(status, headers.location as string)
     }
@@ -227,6 +231,17 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
   #handlingError(cause: unknown): ProxyError {
     const message = `cannot handle the response of ${this.#owner.name}`
     return new ProxyError('ERR_HTTP_ANSWER', message, { cause })
+  }
+
+  /** Returns whether the request is sent again, after the server refused its credentials. */
+  #mayAuthorize(credentials: Credentials, status: number, headers: IncomingHttpHeaders): boolean {
+    if (status === 401) {
+      if (this.#refused) return false
+      this.#refused = true
+      return credentials.refused(this.#authorization, headers)
+    }
+    if (++this.#insufficient > maxStepUps) return false
+    return credentials.insufficient?.(this.#authorization, headers) === true
   }
 
   // Reads the rest of a response and drops it. The rest may never end, so the time has a limit.

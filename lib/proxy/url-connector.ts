@@ -1,5 +1,7 @@
 // Makes the transport to a server over HTTP from its configuration.
 
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { ClientConfig, CredentialsConfig, ServeConfig, UrlConfig } from '../config/config.ts'
@@ -17,8 +19,9 @@ export async function urlConnector(
   const { limits, verify, ca, cert, key } = config
   const secure = { verify, ca, cert, key, connectTimeout: limits.connectTimeout }
   const given = config.mode === 'client' ? config.credentials : undefined
-  const credentials = given && (await makeCredentials(given, secure))
   const { url, headers } = server
+  const secureLogin = { ...secure, loginTimeout: limits.loginTimeout }
+  const credentials = given && (await makeCredentials(given, url, secureLogin))
   const options: HttpOptions = { ...limits, ...secure, url, headers, credentials, log }
   switch (server.transport) {
     case 'sse': {
@@ -38,11 +41,22 @@ export async function urlConnector(
 
 async function makeCredentials(
   config: CredentialsConfig,
-  options: Omit<AgentOptions, 'origin'>
+  server: URL,
+  options: Omit<AgentOptions, 'origin'> & { loginTimeout: number }
 ): Promise<Credentials> {
   if (config.kind === 'login') {
     const { login } = await import('../http-client/auth/login.ts')
     return login(config)
+  }
+  if (config.kind === 'signIn') {
+    const { LazySignIn } = await import('../http-client/auth/lazy-sign-in.ts')
+    const { storeFolder, storeName } = await import('../http-client/auth/sign-in/store-folder.ts')
+    const load = async (): Promise<Credentials> => {
+      const { createSignIn } = await import('./sign-in.ts')
+      return createSignIn(config, server, options)
+    }
+    const name = storeName(server, config.clientId ?? config.clientMetadataUrl ?? '')
+    return new LazySignIn(load, existsSync(join(storeFolder(), `${name}.json`)))
   }
   const { clientCredentials } = await import('../http-client/auth/client-credentials.ts')
   const { createAgent } = await import('../http-client/connections/agent.ts')

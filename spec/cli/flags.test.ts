@@ -125,7 +125,9 @@ const words = (...lists: string[]): string[] => lists.join(' ').split(' ').sort(
 t.test('a flag that has no effect in client mode gets a warning', async (t) => {
   const file = `${t.testdir({ 'any.pem': '' })}/any.pem`
   const found = await effective(t, client, [sse], file)
-  const ofClient = 'headers transport client-id client-secret token-url username password digest'
+  const ofClient =
+    'headers transport client-id client-secret token-url username password digest client-metadata-url no-browser ' +
+    'callback-port login-timeout'
   t.strictSame(found.sort(), words(inBoth, atUrls, ofClient))
   t.match(await client([sse, '--keep-alive', '1s', '--retry', '2s']), {
     warnings: ['ignored with a URL: --keep-alive, --retry']

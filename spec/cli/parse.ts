@@ -18,7 +18,7 @@ export const fetchServer = {
 } as const
 
 const { maxMessage, connectTimeout, closeTimeout, drainTimeout } = limits
-const { maxRounds, inputTimeout, maxConnections, maxGroupConnections } = limits
+const { maxRounds, inputTimeout, maxConnections, maxGroupConnections, loginTimeout } = limits
 export const clientLimits: ClientLimits = {
   maxMessage,
   connectTimeout,
@@ -27,7 +27,8 @@ export const clientLimits: ClientLimits = {
   maxRounds,
   inputTimeout,
   maxConnections,
-  maxGroupConnections
+  maxGroupConnections,
+  loginTimeout
 }
 
 export async function client(

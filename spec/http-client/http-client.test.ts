@@ -97,10 +97,35 @@ test('a second 401 fails the request', async (t) => {
   const credentials = new Tokens()
   const { server, initialize, ask } = await overHttp(t, {}, { credentials })
   await initialize()
+  server.script.onPost = (_message, { status }) => status(403)
+  t.match(await ask('tools/list'), { error: {} }, 'a 403 is not repeated')
   server.script.onPost = (_message, { status }) => status(401, 'who are you?')
   const { error } = await ask('tools/list')
   t.equal(error?.message, `${server.url} answered 401: who are you?`)
   t.strictSame(credentials.refusals, ['Bearer token-1'])
+})
+
+test('after 403 the request is repeated as often as the credentials want, three times at most', async (t) => {
+  let count = 0
+  let mayRepeat = true
+  const credentials = {
+    authorize: () => Promise.resolve('Bearer a'),
+    refused: () => false,
+    insufficient: () => ++count > 0 && mayRepeat
+  }
+  const { server, initialize, ask } = await overHttp(t, {}, { credentials })
+  await initialize()
+  server.script.onPost = (_message, { status, byDefault }) =>
+    count < 2 ? status(403) : byDefault()
+  t.match(await ask('tools/list'), { result: {} })
+  t.equal(count, 2)
+  count = 0
+  server.script.onPost = (_message, { status }) => status(403, 'no')
+  t.equal((await ask('tools/list')).error?.message, `${server.url} answered 403: no`)
+  t.equal(count, 3)
+  mayRepeat = false
+  await ask('tools/list')
+  t.equal(count, 4)
 })
 
 test('without credentials 401 fails the request', async (t) => {

@@ -1,10 +1,12 @@
 // From a server's configuration to the transport to it.
 
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
 import type { Test } from 'tap'
+import { browse, startAuthorizationServer } from '../../fixtures/servers/authorization.js'
 import { toUrlConfig } from '../../lib/config/checks.ts'
 import type {
   ClientConfig,
@@ -13,6 +15,8 @@ import type {
   UrlConfig
 } from '../../lib/config/config.ts'
 import { describe } from '../../lib/errors.ts'
+import { makeFrame } from '../../lib/message/frame.ts'
+import type { Frame } from '../../lib/message/frame.ts'
 import { limits } from '../../lib/limits.ts'
 import { urlConnector } from '../../lib/proxy/url-connector.ts'
 import { fixture, KeptLog } from '../helpers.ts'
@@ -178,6 +182,28 @@ test('a login authenticates every request', async (t) => {
     await initialize()
     for (const { headers } of server.received) t.equal(headers.authorization, 'Basic bWU6cA==')
   }
+})
+
+test('a person signs in when the server asks for it', async (t) => {
+  const authorization = await startAuthorizationServer()
+  const before = process.env.XDG_CONFIG_HOME
+  process.env.XDG_CONFIG_HOME = t.testdir()
+  t.teardown(() => {
+    if (before === undefined) delete process.env.XDG_CONFIG_HOME
+    else process.env.XDG_CONFIG_HOME = before
+    return authorization.close()
+  })
+  const credentials = { kind: 'signIn' as const, browser: false, callbackPort: 0 }
+  const config = configOf(toUrlConfig(authorization.url, [], 'auto'), { credentials })
+  t.capture(process.stderr, 'write', (text: string) => {
+    void browse(new URL(text.slice(text.indexOf('http')).trim()))
+    return true
+  })
+  const server = (await urlConnector(config.server, config, new KeptLog()))()
+  server.write(makeFrame({ jsonrpc: '2.0', id: 1, method: 'initialize' }))
+  const [frame] = (await once(server, 'data')) as [Frame]
+  t.match(frame, { kind: 'response', id: 1 })
+  server.destroy()
 })
 
 test('a token that cannot be fetched is an error without the secret in it', async (t) => {

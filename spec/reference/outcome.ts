@@ -19,7 +19,7 @@ const lowerCase = (headers: Pairs): object =>
 export async function fromOurs(argv: string[]): Promise<Outcome> {
   try {
     const config = await parseArguments(argv, around, 'linux')
-    if (config.mode === 'help' || config.mode === 'version') return { mode: 'act' }
+    if (config.mode !== 'client' && config.mode !== 'server') return { mode: 'act' }
     const { logLevel, verify } = config
     if (config.mode === 'client') {
       const { server, credentials } = config

@@ -21,7 +21,8 @@ import type {
   Config,
   CredentialsConfig,
   FilterConfig,
-  ServeConfig
+  ServeConfig,
+  SignInConfig
 } from '../../config/config.ts'
 import { ProxyError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
@@ -29,6 +30,7 @@ import { serverEnvironment } from '../../stdio/environment.ts'
 import { readTarget } from './command-or-url.ts'
 import { readNamedServers } from './named-servers.ts'
 import { membersOf, Options } from './options.ts'
+import { subcommandOf } from './subcommand.ts'
 import { usage } from './usage.ts'
 import { adviceOn, ignoredFlags } from './warnings.ts'
 import { readWords } from './words.ts'
@@ -47,11 +49,17 @@ export async function parseArguments(
 ): Promise<Config> {
   const words = readWords(argv)
   if ('act' in words) return { mode: words.act }
-  const options = new Options(words)
+  const subcommand = subcommandOf(words.plain, argv)
+  if (subcommand === 'tokens') return { mode: 'tokens' }
+  const plain = subcommand === undefined ? words.plain : words.plain.slice(1)
+  const options = new Options({ ...words, plain })
   checkTogether(options.values)
   const token = readToken(env)
   const url = readTarget(options.command, env)
-  if (url !== undefined) return clientConfig(options, url, token)
+  if (url !== undefined) {
+    const client = clientConfig(options, url, token)
+    return subcommand === undefined ? client : { mode: subcommand, client }
+  }
   const { [authVariable]: authToken, ...passed } = env
   const environment: MakeEnvironment = (own) => {
     const passEnvironment = options.values['pass-environment']
@@ -62,13 +70,17 @@ export async function parseArguments(
 
 function clientConfig(options: Options, url: URL, token: Pair[]): ClientConfig {
   const situation = { command: false, process: false, remote: true, file: false }
-  const { names, warnings } = ignoredFlags(options, { mode: 'client', ...situation })
-  const values = options.without(names)
+  const { names: ignored, warnings } = ignoredFlags(options, { mode: 'client', ...situation })
+  const values = options.without(ignored)
   if (options.args.length > 0) warnings.push('ignored with a URL: the words after it')
-  const credentials = readCredentials(values)
+  const server = toUrlConfig(url, [...values.headers, ...token], values.transport)
+  // A header of the user takes the place of a sign-in.
+  const names = Object.keys(server.headers)
+  const isGiven = names.some((name) => name.toLowerCase() === 'authorization')
+  const credentials = readCredentials(values) ?? (isGiven ? undefined : readSignIn(values))
   return {
     mode: 'client',
-    server: toUrlConfig(url, [...values.headers, ...token], values.transport),
+    server,
     ...(credentials && { credentials }),
     ...commonConfig(values),
     limits: membersOf(limitFlags, values),
@@ -183,6 +195,7 @@ function checkTogether(values: FlagValues): void {
   if ((username === undefined) !== (password === undefined) || (digest && !username)) {
     throw usage('a login needs --username and --password')
   }
+  if (values['client-id'] && !values['token-url']) return // for the sign-in of a person
   const missing = oauthFlags.filter((name) => !values[name])
   if (missing.length === 0 || missing.length === oauthFlags.length) return
   const names = missing.map((name) => `--${name}`).join(' and ')
@@ -211,6 +224,18 @@ function readAuth(file: string | undefined, given = ''): Pick<ServeConfig, 'auth
   }
   if (file === undefined && token === '') return {}
   return { auth: { ...(file !== undefined && { file }), ...(token !== '' && { token }) } }
+}
+
+function readSignIn(values: FlagValues): SignInConfig {
+  const { 'client-id': clientId, 'client-secret': clientSecret } = values
+  const { 'client-metadata-url': clientMetadataUrl, 'callback-port': callbackPort } = values
+  return {
+    kind: 'signIn',
+    ...(clientId && { clientId, ...(clientSecret && { clientSecret }) }),
+    ...(clientMetadataUrl !== undefined && { clientMetadataUrl }),
+    browser: !values['no-browser'],
+    callbackPort
+  }
 }
 
 /**

@@ -142,6 +142,15 @@ export const tokenUrl: Kind<URL | undefined> = {
   }
 }
 
+export const metadataUrl: Kind<string | undefined> = {
+  placeholder: 'URL',
+  read(flag, text) {
+    const url = parseHttpUrl(text)
+    if (url?.protocol === 'https:' && url.pathname !== '/') return text
+    throw usage(`${flag} needs a URL like https://example.com/client.json`)
+  }
+}
+
 export const host: Kind<string> = {
   placeholder: 'HOST',
   read(flag, text) {

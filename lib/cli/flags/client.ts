@@ -1,4 +1,4 @@
-import { choiceOf, file, textOf, tokenUrl, trust } from '../arguments/values.ts'
+import { choiceOf, file, metadataUrl, port, textOf, tokenUrl, trust } from '../arguments/values.ts'
 import { isHeaderName, isHeaderValue } from '../../config/checks.ts'
 import type { TransportName } from '../../config/config.ts'
 import type { Flags } from './flag.ts'
@@ -31,7 +31,7 @@ export const clientFlags = {
     kind: textOf('ID'),
     needs: 'url',
     reference: true,
-    help: 'the client id for OAuth 2.0 client credentials; the proxy fetches a token, keeps it until shortly before it expires, and fetches a new one when the server refuses it'
+    help: 'the id of the proxy as an OAuth client; with `--token-url`, the proxy fetches a token, keeps it until shortly before it expires, and fetches a new one when the server refuses it'
   },
   'client-secret': {
     shape: 'value',
@@ -46,6 +46,24 @@ export const clientFlags = {
     needs: 'url',
     reference: true,
     help: 'the URL that gives a token for `--client-id` and `--client-secret`'
+  },
+  'client-metadata-url': {
+    shape: 'value',
+    kind: metadataUrl,
+    needs: 'url',
+    help: 'the `https:` URL of a document that describes the proxy as an OAuth client, for authorization servers that read such documents'
+  },
+  'no-browser': {
+    shape: 'switch',
+    needs: 'url',
+    help: 'do not open the browser for a sign-in, only print the URL on stderr'
+  },
+  'callback-port': {
+    shape: 'value',
+    kind: port,
+    default: 0,
+    needs: 'url',
+    help: 'the port on 127.0.0.1 to which the browser comes back after a sign-in; 0 is any free port'
   },
   username: {
     shape: 'value',

@@ -62,6 +62,14 @@ export const limitFlags = {
     default: limits.maxGroupConnections,
     sets: 'maxGroupConnections',
     help: 'the same for the clients of 2026-07-28 that have the same name and capabilities'
+  },
+  'login-timeout': {
+    shape: 'value',
+    kind: time,
+    default: limits.loginTimeout,
+    sets: 'loginTimeout',
+    needs: 'url',
+    help: 'how long a person may take to sign in with the browser, if a server asks for OAuth'
   }
 } as const satisfies Flags
 

@@ -20,6 +20,11 @@ export interface Credentials {
    * the request once more
    */
   refused(authorization: string | undefined, headers: IncomingHttpHeaders): boolean
+  /**
+   * Called when the server has refused a request with the status 403. Parameters and result are
+   * those of `refused`. Without this method the request fails.
+   */
+  insufficient?(authorization: string | undefined, headers: IncomingHttpHeaders): boolean
 }
 
 /** The parts of a request that a signature covers. */

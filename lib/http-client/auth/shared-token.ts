@@ -90,7 +90,7 @@ export class SharedToken implements Credentials {
 /**
  * Returns the result of `promise`. Rejects earlier, with the signal's reason, if `signal` aborts.
  */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason as Error)

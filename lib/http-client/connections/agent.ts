@@ -2,6 +2,7 @@
 // an HTTP proxy if the environment variables name one. A client waits while this file loads, so the
 // file loads only the parts that the URL needs (of undici, node:tls and the certificates).
 
+import type { LookupFunction } from 'node:net'
 import type { Agent, Dispatcher } from 'undici'
 import { limits } from '../../limits.ts'
 import { findProxy } from './environment-proxy.ts'
@@ -17,6 +18,8 @@ export interface AgentOptions extends TlsOptions {
   origin: URL
   /** The time limit to open a connection, in milliseconds (default 30 000; 0: no limit). */
   connectTimeout?: number | undefined
+  /** Finds the addresses of a name (default: that of Node). An HTTP proxy does not use it. */
+  lookup?: LookupFunction | undefined
   /**
    * The environment variables. HTTP_PROXY, HTTPS_PROXY and NO_PROXY count (default: `process.env`).
    */
@@ -32,9 +35,16 @@ export interface AgentOptions extends TlsOptions {
  * of undici, or with `ERR_CONNECTION` if the HTTP proxy fails.
  */
 export async function createAgent(options: AgentOptions): Promise<Dispatcher> {
-  const { origin, connectTimeout: timeout = limits.connectTimeout, env = process.env, ca } = options
+  const {
+    origin,
+    connectTimeout: timeout = limits.connectTimeout,
+    env = process.env,
+    ca,
+    lookup
+  } = options
   const isSecure = origin.protocol === 'https:'
-  const connect = { timeout, ...(isSecure && (await tlsSettings(options))) }
+  const found = lookup && { lookup }
+  const connect = { timeout, ...found, ...(isSecure && (await tlsSettings(options))) }
   const proxy = findProxy(isSecure, env)
   if (proxy !== undefined) {
     const noProxy = env.no_proxy ?? env.NO_PROXY ?? ''

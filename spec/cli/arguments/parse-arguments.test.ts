@@ -8,6 +8,7 @@ import { around, client, clientLimits, fetchServer, mistake, server, sse } from 
 t.test('a URL alone is client mode with the defaults', async (t) => {
   t.strictSame(await client([sse]), {
     mode: 'client',
+    credentials: { kind: 'signIn', browser: true, callbackPort: 0 },
     server: { kind: 'url', url: new URL(sse), headers: {}, transport: 'auto' },
     logLevel: 'INFO',
     limits: clientLimits,
@@ -137,6 +138,32 @@ t.test('of headers with one name the last counts', async (t) => {
   await mistake(t, ['-HAuthorization: hidden', sse], message.replace('--headers', '-H'))
 })
 
+t.test('a person signs in, unless the command line has other credentials', async (t) => {
+  const signIn = { kind: 'signIn', browser: true, callbackPort: 0 }
+  t.strictSame((await client([sse])).credentials, signIn)
+  t.strictSame((await client([sse, '-H', 'authorization', 'Bearer a'])).credentials, undefined)
+  t.strictSame((await client([sse], { API_ACCESS_TOKEN: 'a' })).credentials, undefined)
+  const id = ['--client-id', 'a']
+  t.strictSame((await client([sse, ...id])).credentials, { ...signIn, clientId: 'a' })
+  t.strictSame((await client([sse, ...id, '--client-secret', 'b'])).credentials, {
+    ...signIn,
+    clientId: 'a',
+    clientSecret: 'b'
+  })
+  const url = 'https://example.com/client.json'
+  const flags = ['--no-browser', '--callback-port', '8123', '--client-metadata-url', url]
+  t.strictSame((await client([sse, ...flags])).credentials, {
+    ...signIn,
+    browser: false,
+    callbackPort: 8123,
+    clientMetadataUrl: url
+  })
+  for (const wrong of ['http://example.com/a', 'https://example.com', 'x', '']) {
+    const message = '--client-metadata-url needs a URL like https://example.com/client.json'
+    await mistake(t, [sse, '--client-metadata-url', wrong], message)
+  }
+})
+
 t.test('client credentials need all three flags', async (t) => {
   const message = 'client credentials need --client-id and --token-url too'
   await mistake(t, [sse, '--client-secret', 'hidden'], message)
@@ -146,7 +173,7 @@ t.test('client credentials need all three flags', async (t) => {
   })
   await mistake(t, [...rest, 'hidden'], /^--token-url needs a URL/)
   const empty = [sse, '--client-id=', '--client-secret', '', '--token-url=']
-  t.equal((await client(empty)).credentials, undefined)
+  t.match((await client(empty)).credentials, { kind: 'signIn' })
 })
 
 t.test('a login needs a user name and a password', async (t) => {

@@ -119,7 +119,8 @@ t.test('limits have sizes, times and counts', async (t) => {
     retry: 1,
     inputTimeout: 90_000,
     maxConnections: 0,
-    maxGroupConnections: 3
+    maxGroupConnections: 3,
+    loginTimeout: 300_000
   }
   t.strictSame((await server(['x', ...argv.split(' ')])).limits, expected)
   t.strictSame((await client([sse, '--max-message=1.5g'])).limits, {

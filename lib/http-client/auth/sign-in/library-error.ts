@@ -1,0 +1,33 @@
+// Turns an error of the OAuth library into one line. The new error has no cause, because the
+// library's error holds the response, which may contain a token.
+
+import type { ProxyError } from '../../../errors.ts'
+import { signInError } from './auth-requests.ts'
+
+/** An error shows at most this many characters of the reason that a server gave. */
+const maxReason = 300
+
+interface LibraryError {
+  message: string
+  error?: string
+  error_description?: string
+}
+
+/**
+ * @param what what failed
+ * @param status the HTTP status, if there was a response
+ * @param secrets texts that the error must not show
+ */
+export function libraryError(
+  what: string,
+  status: number | undefined,
+  cause: unknown,
+  secrets: (string | undefined)[]
+): ProxyError {
+  const { message, error, error_description: description } = cause as LibraryError
+  let reason = error ?? message
+  if (error === undefined && status !== undefined && status >= 400) reason = `HTTP status ${status}`
+  if (description !== undefined) reason += ` (${description})`
+  for (const secret of secrets) if (secret) reason = reason.replaceAll(secret, '…')
+  return signInError(`${what}: ${reason.replace(/[\s\p{Cc}]+/gu, ' ').slice(0, maxReason)}`)
+}

@@ -1,0 +1,131 @@
+// A lock between processes that a crash cannot leave behind.
+//
+// Each holder makes a file `NAME.lock.N`, one number above the last. A file with a name can be made
+// only once, so only one process gets the number. A process may take the next number when the
+// holder of the last one has released it, has exited, or has not touched its file for 10 s. The
+// file with the highest number is never removed, so a process that was slow sees that it came too
+// late.
+
+import { link, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { randomUUID } from 'node:crypto'
+
+/** The time between two looks at a lock that another process holds, in ms. */
+const interval = 50
+/** How often the holder touches its file, and after which time without it the lock is free, in ms. */
+const touchEvery = 2000
+const staleAfter = 10_000
+
+/** Runs the work while this process alone holds the lock `name` in the folder. */
+export async function withLock<T>(
+  folder: string,
+  name: string,
+  work: () => Promise<T>,
+  signal: AbortSignal
+): Promise<T> {
+  const prefix = `${name}.lock.`
+  const number = await acquire(folder, prefix, signal)
+  const file = join(folder, `${prefix}${number}`)
+  const timer = setInterval(() => void touch(file), touchEvery)
+  try {
+    await removeBelow(folder, prefix, number)
+    return await work()
+  } finally {
+    clearInterval(timer)
+    await replace(file, '')
+  }
+}
+
+async function acquire(folder: string, prefix: string, signal: AbortSignal): Promise<number> {
+  const own = JSON.stringify({ pid: process.pid, host: hostname() })
+  for (;;) {
+    signal.throwIfAborted()
+    const last = highest(await readdir(folder), prefix)
+    if (last === 0 || (await isFree(join(folder, `${prefix}${last}`)))) {
+      if (await make(join(folder, `${prefix}${last + 1}`), own)) {
+        if (highest(await readdir(folder), prefix) === last + 1) return last + 1
+        // This process was slow. Others have taken this number and more.
+        await rm(join(folder, `${prefix}${last + 1}`), { force: true })
+      }
+      continue
+    }
+    await sleep(interval + Math.random() * interval, undefined, { signal })
+  }
+}
+
+function highest(names: string[], prefix: string): number {
+  let number = 0
+  for (const name of names) {
+    if (name.startsWith(prefix)) number = Math.max(number, numberOf(name, prefix))
+  }
+  return number
+}
+
+/** Returns 0 for a file that is no lock, such as one that is being written. */
+function numberOf(name: string, prefix: string): number {
+  const text = name.slice(prefix.length)
+  return /^\d{1,15}$/.test(text) ? Number(text) : 0
+}
+
+async function isFree(file: string): Promise<boolean> {
+  try {
+    const text = await readFile(file, 'utf8')
+    if (text === '') return true
+    const { mtimeMs } = await stat(file)
+    if (Math.abs(Date.now() - mtimeMs) > staleAfter) return true
+    const { pid, host } = JSON.parse(text) as { pid: number; host: string }
+    return host === hostname() && !isRunning(pid)
+  } catch {
+    return false // the file has just gone, or is not readable: look again
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** Makes the file with its text in one step. Returns false if it exists already. */
+async function make(file: string, text: string): Promise<boolean> {
+  const draft = `${file}.${randomUUID()}`
+  await writeFile(draft, text, { mode: 0o600, flag: 'wx' })
+  try {
+    await link(draft, file)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  } finally {
+    await rm(draft, { force: true })
+  }
+}
+
+/** Writes the file in one step, so that a reader sees the old text or the new one. */
+export async function replace(file: string, text: string): Promise<void> {
+  const draft = `${file}.${randomUUID()}`
+  try {
+    await writeFile(draft, text, { mode: 0o600, flag: 'wx' })
+    await rename(draft, file)
+  } catch (error) {
+    await rm(draft, { force: true }).catch(() => {}) // `error` says more
+    throw error
+  }
+}
+
+async function removeBelow(folder: string, prefix: string, number: number): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const other = name.startsWith(prefix) ? numberOf(name, prefix) : 0
+    if (other > 0 && other < number) await rm(join(folder, name), { force: true })
+  }
+}
+
+async function touch(file: string): Promise<void> {
+  const now = new Date()
+  await utimes(file, now, now).catch(() => {}) // another process may take the lock then
+}
