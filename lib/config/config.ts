@@ -183,6 +183,8 @@ export interface ServeConfig extends CommonConfig {
    * root (default: unknown).
    */
   basePath?: string | undefined
+  /** The name of this proxy among its replicas (default: none). Session ids end with it. */
+  replica?: string
   /** The paths of the PEM files for HTTPS (default: none, the proxy serves plain HTTP). */
   tls?: { cert: string; key: string }
   /** The tokens of clients (default: none, clients need no token). At least one member is set. */

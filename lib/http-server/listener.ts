@@ -60,6 +60,11 @@ export interface ListenerOptions
    */
   basePath?: string | undefined
   /**
+   * The name of this proxy among several behind one load balancer (default: none). Each session id
+   * ends with a dot and this name, so the load balancer knows where the session is.
+   */
+  replica?: string | undefined
+  /**
    * Finds the principal of a token (default: clients need no token). Then each request needs a valid
    * token, and a session belongs to the principal that opened it.
    */
@@ -165,7 +170,8 @@ export class Listener extends EventEmitter {
     this.#auth = options.auth
     this.#basePath = options.basePath?.replace(/\/$/, '')
     this.#servers = new Set(options.servers ?? [''])
-    this.#sessions = new Sessions(options.maxSessions ?? limits.maxSessions, options.exiting)
+    const { maxSessions = limits.maxSessions, exiting, replica } = options
+    this.#sessions = new Sessions(maxSessions, exiting, replica)
     const shared = {
       ...options,
       bodies: new BodyReader(options),

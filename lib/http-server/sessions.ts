@@ -20,6 +20,8 @@ interface Entry {
 export class Sessions {
   readonly #maxSessions: number
   readonly #exiting: () => number
+  /** What is added to each id. */
+  readonly #suffix: string
   readonly #byId = new Map<string, Entry>()
   readonly #whenEmpty: (() => void)[] = []
 
@@ -27,10 +29,12 @@ export class Sessions {
    * @param maxSessions how many sessions may be open (0: no limit)
    * @param exiting returns how many servers of closed sessions still run. They count as open
    * sessions
+   * @param replica the name of this proxy among its replicas, which ends each id (default: none)
    */
-  constructor(maxSessions: number, exiting: () => number = () => 0) {
+  constructor(maxSessions: number, exiting: () => number = () => 0, replica?: string) {
     this.#maxSessions = maxSessions || Infinity
     this.#exiting = exiting
+    this.#suffix = replica === undefined ? '' : `.${replica}`
   }
 
   get size(): number {
@@ -48,13 +52,14 @@ export class Sessions {
   }
 
   /**
-   * Returns the id for a new session. The id is random, so nobody can guess it.
+   * Returns the id for a new session. The id is random, so nobody can guess it. It ends with the name
+   * of the replica, so that a load balancer sends the session to this proxy.
    *
    * @throws ProxyError `ERR_SESSIONS_FULL` if the limit of open sessions is reached
    */
   createId(): string {
     const count = this.size + this.#exiting()
-    if (count < this.#maxSessions) return randomUUID().replaceAll('-', '')
+    if (count < this.#maxSessions) return `${randomUUID().replaceAll('-', '')}${this.#suffix}`
     const message = `${count} sessions are open, which is the limit (see --max-sessions)`
     throw new ProxyError('ERR_SESSIONS_FULL', message)
   }

@@ -39,6 +39,7 @@ const samples: Record<string, string> = {
   NAME: 'sse',
   PASSWORD: 'p',
   PATH: '/tools',
+  REPLICA: 'a',
   SECRET: 'b',
   SIZE: '7k',
   T: '7s',
@@ -116,7 +117,7 @@ const inBoth =
 const atUrls = 'verify-ssl ca cert key'
 const ofServer =
   'named-server named-server-config shared port sse-port host sse-host stateless allow-origin ' +
-  'expose-header allow-host base-path auth-token-file require-auth tls-cert tls-key max-body-memory max-sessions session-timeout detached-timeout ' +
+  'expose-header allow-host base-path replica auth-token-file require-auth tls-cert tls-key max-body-memory max-sessions session-timeout detached-timeout ' +
   'idle-timeout ' +
   'keep-alive max-replay max-queue stream-after retry'
 

@@ -22,6 +22,14 @@ async function connection(t: Test, id: string): Promise<SseConnection> {
 const closed = (client: SessionTransport | SseConnection): Promise<void> =>
   new Promise((resolve) => client.once('close', () => resolve()))
 
+test('an id ends with the name of the replica, and its start is random', async (t) => {
+  const sessions = new Sessions(0, undefined, 'mcp-0')
+  const ids = [sessions.createId(), sessions.createId()]
+  for (const id of ids) t.match(id, /^[0-9a-f]{32}\.mcp-0$/)
+  t.not(ids[0], ids[1])
+  t.match(new Sessions(0).createId(), /^[0-9a-f]{32}$/)
+})
+
 test('a session is found by its id, its server and its transport', async (t) => {
   const sessions = new Sessions(0)
   const one = session(t, 'one')

@@ -170,6 +170,15 @@ export const hostHeader: Kind<string> = {
   }
 }
 
+/** The name of a replica, which becomes a part of session ids, and of the rules of a load balancer. */
+export const replica: Kind<string> = {
+  placeholder: 'REPLICA',
+  read(flag, text) {
+    if (/^[A-Za-z0-9_-]{1,63}$/.test(text)) return text
+    throw usage(`${flag} needs a name of at most 63 letters, digits, - and _, not ${quote(text)}`)
+  }
+}
+
 export const basePath: Kind<string> = {
   placeholder: 'PATH',
   read(flag, text) {

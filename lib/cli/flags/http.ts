@@ -1,4 +1,13 @@
-import { basePath, file, headerName, host, hostHeader, origin, port } from '../arguments/values.ts'
+import {
+  basePath,
+  file,
+  headerName,
+  host,
+  hostHeader,
+  origin,
+  port,
+  replica
+} from '../arguments/values.ts'
 import { sessionIdHeader } from '../../protocol/headers.ts'
 import type { Flags } from './flag.ts'
 
@@ -65,6 +74,14 @@ export const httpFlags = {
     sets: 'basePath',
     needs: 'listener',
     help: 'the path at which clients reach the proxy, such as `/tools` or `/`; the `endpoint` event of `/sse` is then an absolute path'
+  },
+  replica: {
+    shape: 'value',
+    kind: replica,
+    defaultText: 'none',
+    sets: 'replica',
+    needs: 'listener',
+    help: 'the name of this proxy among several behind one load balancer; each session id ends with a dot and this name, so the load balancer knows where the session is'
   },
   'auth-token-file': {
     shape: 'value',

@@ -83,6 +83,14 @@ t.test('the flags of the filter take patterns', async (t) => {
   await mistake(t, ['--deny-tool', '', 'x'], /--deny-tool needs a name or a pattern/)
 })
 
+t.test('--replica is a name that fits into a session id', async (t) => {
+  t.match(await server(['--replica', 'mcp-0', 'x']), { replica: 'mcp-0' })
+  t.match(await server(['--replica', 'a'.repeat(63), 'x']), { replica: /^a{63}$/ })
+  for (const wrong of ['', 'a.b', 'a b', 'é', 'a'.repeat(64), 'a\n']) {
+    await mistake(t, [`--replica=${wrong}`, 'x'], /--replica needs a name of at most 63 letters/)
+  }
+})
+
 t.test('--era and --translate are words', async (t) => {
   t.match(await server(['--era', 'Legacy', '--translate=off', 'x']), {
     era: 'legacy',

@@ -1,0 +1,267 @@
+// Runs three replicas of the proxy behind nginx and behind HAProxy, with the configurations of the
+// README. One replica is stopped and one is killed while clients of all kinds work:
+//
+// - the sessions of the third lose nothing;
+// - the calls in flight at the stopped one get their responses;
+// - modern clients lose nothing but the calls in flight at the killed one;
+// - the clients of both others can open new sessions.
+//
+// node spec/replicas/run.js [nginx | haproxy]: exits with 75 if the program is not there.
+
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
+
+const pathOf = (file) => fileURLToPath(new URL(`../../${file}`, import.meta.url))
+const names = ['a', 'b', 'c']
+const meta = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientInfo': { name: 'replicas', version: '1.0.0' },
+  'io.modelcontextprotocol/clientCapabilities': {}
+}
+
+const balancers = {
+  nginx: {
+    test: ['-v'],
+    fence: 'nginx',
+    frame: (text, directory) =>
+      `daemon off;\npid ${directory}/pid;\nerror_log ${directory}/error.log;\nevents {}\n` +
+      `http {\naccess_log off;\nclient_body_temp_path ${directory}/body;\n` +
+      `proxy_temp_path ${directory}/proxy;\nfastcgi_temp_path ${directory}/fastcgi;\n` +
+      `uwsgi_temp_path ${directory}/uwsgi;\nscgi_temp_path ${directory}/scgi;\n${text}}\n`,
+    args: (file) => ['-c', file],
+    listens: /listen 8080/,
+    /** What an operator does before a replica stops. */
+    async prepareStop(child, file, address) {
+      const [head, tail] = readFileSync(file, 'utf8').split('upstream any {')
+      writeFileSync(file, `${head}upstream any {${tail.replace(address, `${address} down`)}`)
+      child.kill('SIGHUP')
+      await sleep(1000)
+    }
+  },
+  haproxy: {
+    test: ['-v'],
+    fence: 'haproxy',
+    frame: (text) => text,
+    args: (file) => ['-f', file],
+    listens: /bind :8080/
+  }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** Resolves when something answers `path` at the port. */
+async function answers(port, path = '/healthz') {
+  for (let tries = 0; tries < 200; tries++) {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined)
+    await response?.body?.cancel()
+    if (response?.ok) return
+    await sleep(50)
+  }
+  throw new Error(`nothing answers at port ${port}`)
+}
+
+// Each request has its own connection. A load balancer that loads its configuration again closes idle
+// connections, and a request that a client sends on one at that moment is lost.
+const ownConnection = { agent: false }
+
+/** Resolves to the HTTP status and the body. */
+async function post(url, { headers, body }) {
+  const sent = request(url, { method: 'POST', headers, ...ownConnection }).end(body)
+  const [response] = await once(sent, 'response')
+  return { status: response.statusCode, body: await text(response) }
+}
+
+/** The configuration in the README, with the addresses of this run. */
+function configOf({ fence, frame, listens }, port, ports, directory) {
+  const readme = readFileSync(pathOf('README.md'), 'utf8')
+  const section = readme.slice(readme.indexOf('### Several replicas'))
+  let text = new RegExp(`\`\`\`${fence}\n([^]*?)\`\`\``).exec(section)[1]
+  text = text.replace(listens, (found) => found.replace(/:?8080/, `127.0.0.1:${port}`))
+  for (const [index, own] of ports.entries()) {
+    text = text.replaceAll(`10.0.0.${index + 1}:8080`, `127.0.0.1:${own}`)
+  }
+  return frame(text, directory)
+}
+
+async function run(name) {
+  const balancer = balancers[name]
+  const directory = mkdtempSync(`${tmpdir()}/replicas-`)
+  const children = []
+  const start = (command, args) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    child.stderr.resume()
+    children.push(child)
+    return child
+  }
+  const faults = []
+  const check = (holds, text) => holds || faults.push(text)
+  try {
+    const ports = await Promise.all(names.map(freePort))
+    const port = await freePort()
+    const demo = ['--', process.execPath, pathOf('fixtures/servers/demo.js')]
+    const replicas = names.map((replica, index) =>
+      start(process.execPath, [
+        pathOf('bin/mcp-proxy.js'),
+        ...['--port', String(ports[index]), '--replica', replica, ...demo]
+      ])
+    )
+    await Promise.all(ports.map((own) => answers(own)))
+    const file = `${directory}/balancer.conf`
+    writeFileSync(file, configOf(balancer, port, ports, directory))
+    const balancing = start(name, balancer.args(file))
+    await answers(port)
+
+    // ---- Clients of all kinds.
+    const url = `http://127.0.0.1:${port}`
+    const sessions = await Promise.all(
+      [...Array(24).keys()].map(async (index) => {
+        const isSse = index % 2 === 1
+        const client = isSse
+          ? await sseClient(`${url}/sse`, { request: ownConnection })
+          : httpClient(`${url}/mcp`, { request: ownConnection })
+        await client.initialize()
+        if (!isSse) await client.openGet()
+        const id = isSse
+          ? new URL(client.endpoint).searchParams.get('session_id')
+          : client.sessionId
+        return { client, isSse, replica: id.split('.').at(-1), calls: 0, failed: 0 }
+      })
+    )
+    for (const replica of names) {
+      for (const isSse of [true, false]) {
+        const count = sessions.filter((s) => s.replica === replica && s.isSse === isSse).length
+        check(count > 0, `replica ${replica} has no session over ${isSse ? 'HTTP+SSE' : 'HTTP'}`)
+      }
+    }
+    const phase = { stopped: false, killed: false, over: false }
+    const call = async (session, text) => {
+      const { result } = await session.client.request('tools/call', {
+        name: 'echo',
+        arguments: { text }
+      })
+      if (result?.content?.[0]?.text !== text) throw new Error('another result')
+    }
+    const work = async (session) => {
+      for (let n = 0; !phase.over; n++) {
+        // The sessions of the others end with their replica.
+        if (session.replica === 'b' && phase.stopped) return
+        if (session.replica === 'c' && phase.killed) return
+        session.calls++
+        const before = { ...phase }
+        await call(session, `${session.replica} ${n}`).catch((error) => {
+          const isOver =
+            (session.replica === 'b' && phase.stopped) || (session.replica === 'c' && phase.killed)
+          if (!isOver || (before.stopped && session.replica === 'b')) {
+            faults.push(`a call of a session of ${session.replica} failed: ${error.message}`)
+          }
+        })
+        await sleep(20)
+      }
+    }
+    const modern = { calls: 0, failed: 0, inFlight: 0, atKill: 0 }
+    const workModern = async (worker) => {
+      for (let n = 0; !phase.over; n++) {
+        const said = `modern ${worker} ${n}`
+        modern.calls++
+        modern.inFlight++
+        const params = { name: 'echo', arguments: { text: said }, _meta: meta }
+        const response = await post(`${url}/mcp`, {
+          headers: {
+            'content-type': 'application/json',
+            accept: 'application/json, text/event-stream',
+            'mcp-protocol-version': '2026-07-28',
+            'mcp-method': 'tools/call',
+            'mcp-name': 'echo'
+          },
+          body: JSON.stringify({ jsonrpc: '2.0', id: n, method: 'tools/call', params })
+        }).catch((error) => ({ status: error.message, body: '' }))
+        const { body } = response
+        modern.inFlight--
+        if (!body.includes(said)) {
+          modern.failed++
+          if (modern.failed <= modern.atKill) continue
+          faults.push(`a modern call failed: ${response.status} ${body.slice(0, 200)}`)
+        }
+        await sleep(10)
+      }
+    }
+    const working = [...sessions.map(work), ...[1, 2, 3, 4].map(workModern)]
+
+    // ---- One replica is stopped during a call of each of its sessions, one is killed.
+    await sleep(1000)
+    phase.stopped = true
+    const slow = sessions
+      .filter(({ replica }) => replica === 'b')
+      .map(({ client }) => client.request('tools/call', { name: 'count', arguments: { to: 30 } }))
+    await sleep(1000)
+    await balancer.prepareStop?.(balancing, file, `127.0.0.1:${ports[1]}`)
+    replicas[1].kill('SIGTERM')
+    for (const response of await Promise.all(slow.map((one) => one.catch((error) => error)))) {
+      check(response.result?.content?.[0]?.text === 'Counted to 30', `a call was lost: ${response}`)
+    }
+    await once(replicas[1], 'close')
+    await sleep(1500)
+    phase.killed = true
+    modern.atKill = modern.failed + modern.inFlight
+    replicas[2].kill('SIGKILL')
+    await sleep(2000)
+    const again = await Promise.all(
+      [...Array(6).keys()].map(async () => {
+        const client = httpClient(`${url}/mcp`)
+        await client.initialize()
+        const { sessionId } = client
+        client.close()
+        return sessionId
+      })
+    )
+    check(
+      again.every((id) => id.endsWith('.a')),
+      'a new session is not at the replica that is left'
+    )
+    const [lost] = sessions.filter(({ replica, isSse }) => replica === 'c' && !isSse)
+    lost.client.close()
+    const status = await lost.client
+      .post('{"jsonrpc":"2.0","id":1,"method":"ping"}')
+      .then(({ status }) => status, String)
+    check(status === 404, `a request of a session of the killed replica gets ${status}, not 404`)
+    phase.over = true
+    await Promise.all(working)
+    const kept = sessions.filter(({ replica }) => replica === 'a')
+    const calls = kept.reduce((sum, session) => sum + session.calls, 0)
+    check(calls > 50 && modern.calls > 50, `only ${calls} and ${modern.calls} calls were made`)
+    for (const { client } of sessions) client.close()
+    console.log(
+      `${name}: ${calls} calls in the ${kept.length} sessions that stayed, ${modern.calls} modern calls ` +
+        `(${modern.failed} failed, of ${modern.atKill} in flight at the kill): ` +
+        (faults.length === 0 ? 'nothing else was lost' : `${faults.length} faults`)
+    )
+    for (const fault of new Set(faults)) console.log(`  ${fault}`)
+    return faults.length === 0
+  } finally {
+    for (const child of children) child.kill('SIGKILL')
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+const wanted = process.argv.slice(2)
+const all = Object.keys(balancers).filter((name) => wanted.length === 0 || wanted.includes(name))
+const present = all.filter((name) => spawnSync(name, balancers[name].test).error === undefined)
+let isGood = true
+for (const name of present) isGood = (await run(name)) && isGood
+const missing = all.filter((name) => !present.includes(name))
+if (missing.length > 0) console.log(`not found: ${missing.join(', ')}`)
+process.exit(isGood ? (present.length === 0 ? 75 : 0) : 1)
