@@ -32,16 +32,17 @@ t.test(
   }
 )
 
-// ---- Blocks of code. Mermaid is drawn by GitHub; the other two need programs that are not here.
+// ---- Blocks of code. Mermaid is drawn by GitHub; the others need programs that are not here. The
+// blocks about replicas are run by spec/replicas.
 
-const notRun = ['mermaid', 'nginx', 'caddyfile']
+const notRun = ['mermaid', 'nginx', 'caddyfile', 'haproxy']
 const tested = ['sh', 'json', 'toml', 'yaml', '']
 
 t.test('each block of code is of a language that a test looks at, or is not run', async (t) => {
   for (const { language, code } of blocksIn(readme)) {
     t.ok([...notRun, ...tested].includes(language), `${language}: ${code.slice(0, 40)}`)
   }
-  for (const language of notRun) t.equal(blocksOf(readme, language).length, 1, language)
+  for (const language of notRun) t.ok(blocksOf(readme, language).length > 0, language)
 })
 
 t.test('a shell can read the blocks in sh', async (t) => {
