@@ -11,16 +11,7 @@ import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { toolsIn } from '../../lib/message/tools-in.ts'
 import { mirroredMembers, mirroredParams } from '../../lib/protocol/mirrored-headers.ts'
 import { paths } from '../../lib/protocol/paths.ts'
-
-const size = 1_000_000
-/** Repeats a text up to 1 MB. `#` in the text is a new number each time. */
-function many(text: string, separator = ''): string {
-  const parts: string[] = []
-  for (let length = 0; length < size; length += text.length + separator.length + 4) {
-    parts.push(text.replaceAll('#', String(parts.length)))
-  }
-  return parts.join(separator)
-}
+import { limit, many, shortest, size } from '../worst-inputs.ts'
 
 const half = size / 2
 const head = '{"jsonrpc":"2.0","id":1,"method":"notifications/cancelled"'
@@ -55,27 +46,6 @@ const inputs: Record<string, string> = {
   'many ids and comments': many('id:#\n:\n'),
   'many events': many('data:x\n\n'),
   'many fields': many('event:a\nretry:1\n')
-}
-
-/**
- * The longest time, in ms of CPU time. The goal is 100 ms, but the code takes up to twice as long while
- * its coverage is measured, and longer on a busy machine.
- */
-const limit = 250
-
-const milliseconds = (action: () => void): number => {
-  const before = process.cpuUsage()
-  action()
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / 1000
-}
-
-/** Other processes and the compiler make a run longer, so only the shortest of up to four counts. */
-function shortest(prepare: () => () => void): number {
-  let least = Infinity
-  for (let run = 0; run < 4 && least >= limit; run++)
-    least = Math.min(least, milliseconds(prepare()))
-  return least
 }
 
 const nothing = (): void => {}

@@ -27,3 +27,8 @@ t.test('an empty object gets members', async (t) => {
 t.test('all members with a name are removed, also if the name is escaped', async (t) => {
   t.equal(edit('{"a":1,"\\u0061":2,"A":3}', [], { remove: ['a'] }), '{"A":3}')
 })
+
+t.test('blanks around an object stay outside of it', async (t) => {
+  t.equal(edit(' {"a":1,"b":2} ', [], { remove: ['b'], add: ['"c":3'] }), ' {"a":1,"c":3}')
+  t.equal(edit('{"a":{ } , "b":2}', ['a'], { remove: [], add: ['"c":3'] }), '{"a":{"c":3} , "b":2}')
+})

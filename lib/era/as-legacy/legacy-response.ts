@@ -12,6 +12,7 @@ import type { Span } from '../../json/find-value.ts'
 import { elementsOf } from '../../json/split-array.ts'
 import { splice, spliceAt } from '../../json/splice.ts'
 import type { Change } from '../../json/splice.ts'
+import { skipBlank } from '../../json/walker.ts'
 import type { Frame } from '../../message/frame.ts'
 import { idOf } from '../../message/id.ts'
 import { errorCodes } from '../../protocol/error-codes.ts'
@@ -68,7 +69,7 @@ function withObjectSchemas(bytes: Buffer): Buffer {
   const list = findValue(bytes, paths.tools)
   if (list === undefined || bytes[list.start] !== OPEN_BRACKET) return bytes
   const changes: Change[] = []
-  for (const { start, end } of elementsOf(bytes, list.start)) {
+  for (const { start, end } of firstObjects(bytes, list.start)) {
     const tool = bytes.subarray(start, end)
     if (findValue(tool, ['outputSchema']) === undefined) continue
     if (stringAt(tool, ['outputSchema', 'type']) === 'object') continue
@@ -76,6 +77,18 @@ function withObjectSchemas(bytes: Buffer): Buffer {
     changes.push({ start, end, text: edited.toString() })
   }
   return changes.length === 0 ? bytes : spliceAt(bytes, changes)
+}
+
+/** The proxy looks at most at this many elements of a list. The others stay as they are. */
+const maxElements = 10_000
+
+/** Steps through the objects among the first elements of an array. */
+function* firstObjects(bytes: Buffer, open: number): Generator<Span> {
+  let count = 0
+  for (const span of elementsOf(bytes, open)) {
+    if (++count > maxElements) return
+    if (bytes[skipBlank(bytes, span.start)] === OPEN_BRACE) yield span
+  }
 }
 
 /** If the structured result of a tool is not an object, makes a text of it. */
@@ -102,7 +115,7 @@ function withOldContent(bytes: Buffer, method: string, version: LegacyVersion): 
   const list = findValue(bytes, place.list)
   if (list === undefined || bytes[list.start] !== OPEN_BRACKET) return bytes
   const changes: Change[] = []
-  for (const element of elementsOf(bytes, list.start)) {
+  for (const element of firstObjects(bytes, list.start)) {
     const part = bytes.subarray(element.start, element.end)
     const content = findValue(part, place.within)
     if (content === undefined) continue

@@ -2,7 +2,8 @@
 // client, and the state that goes back to the server.
 
 import { ProxyError } from '../../errors.ts'
-import { findValue, stringAt, valueText } from '../../json/find-value.ts'
+import { findMembers, findValue, stringAt, valueText } from '../../json/find-value.ts'
+import type { Span } from '../../json/find-value.ts'
 import { isObject } from '../../json/is-object.ts'
 import type { Frame } from '../../message/frame.ts'
 import { methods } from '../../protocol/methods.ts'
@@ -49,18 +50,26 @@ export function readRound(response: Frame): Round {
   if (keys.length > maxQuestions) throw invalid(`it has over ${maxQuestions} questions`)
   if (keys.length === 0 && requestState === undefined) throw invalid('it has no question')
   if (requestState?.startsWith('"') === false) throw invalid('its requestState is not a string')
+  const { bytes } = response
+  const open = findValue(bytes, ['result', 'inputRequests'])?.start
+  // All places come from one walk. One walk for each question could take seconds.
+  const places = open === undefined ? none : findMembers(bytes, open, keys)
   const questions = keys.map((key) => {
     const question = inputRequests[key]
     if (!isObject(question) || typeof question.method !== 'string') {
       throw invalid('a question has no method')
     }
-    const place = ['result', 'inputRequests', key, 'params']
-    const hasParams = findValue(response.bytes, place) !== undefined
-    const params = hasParams ? valueText(response.bytes, place) : undefined
-    return { key, method: question.method, params }
+    const { start, end } = places.get(key) as Span
+    return {
+      key,
+      method: question.method,
+      params: valueText(bytes.subarray(start, end), ['params'])
+    }
   })
   return { questions, requestState }
 }
+
+const none: ReadonlyMap<string, Span> = new Map()
 
 const invalid = (reason: string): ProxyError =>
   new ProxyError('ERR_HTTP_ANSWER', `the server asked for input in a wrong form: ${reason}`)

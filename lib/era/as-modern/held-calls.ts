@@ -4,6 +4,7 @@
 // parameters, from a client of the same group.
 
 import { ProxyError } from '../../errors.ts'
+import { editObject } from '../../json/edit-object.ts'
 import { findValue } from '../../json/find-value.ts'
 import type { Span } from '../../json/find-value.ts'
 import { MemberCursor } from '../../json/walker.ts'
@@ -65,22 +66,39 @@ export class HeldCalls<Call extends Held> {
   }
 }
 
+/** Up to this number of parameters, their order may differ from round to round. */
+const maxSorted = 1000
+
 /** Returns a digest of the method and the parameters, without what differs from round to round. */
 export function digestOf({ bytes, method }: Frame): string {
-  const { start } = findValue(bytes, ['params']) as Span
-  const values = new Map<string, Buffer>()
-  const cursor = new MemberCursor(bytes, start)
-  while (cursor.next()) {
-    const name = JSON.parse(bytes.toString('utf8', cursor.nameStart, cursor.nameEnd)) as string
-    values.set(name, bytes.subarray(cursor.start, cursor.end))
-  }
-  for (const name of ['_meta', ...roundMembers]) values.delete(name)
+  const { start, end } = findValue(bytes, ['params']) as Span
+  const params = bytes.subarray(start, end)
   const hash = nodeCrypto().createHash('sha256').update(JSON.stringify(method))
+  const values = valuesIn(params)
+  if (values === undefined) {
+    const rest = editObject(params, { start: 0, end: params.length }, { remove })
+    return hash.update(rest).digest('base64')
+  }
+  for (const name of remove) values.delete(name)
   for (const name of [...values.keys()].sort()) {
     const value = values.get(name) as Buffer
     hash.update(`${JSON.stringify(name)}:${value.length}:`).update(value)
   }
   return hash.digest('base64')
+}
+
+const remove = ['_meta', ...roundMembers]
+
+/** Returns the values of an object by their names, or undefined if there are too many to sort. */
+function valuesIn(bytes: Buffer): Map<string, Buffer> | undefined {
+  const values = new Map<string, Buffer>()
+  const cursor = new MemberCursor(bytes, 0)
+  for (let count = 0; cursor.next(); count++) {
+    if (count === maxSorted) return undefined
+    const name = JSON.parse(bytes.toString('utf8', cursor.nameStart, cursor.nameEnd)) as string
+    values.set(name, bytes.subarray(cursor.start, cursor.end))
+  }
+  return values
 }
 
 /** Loads the module only when it is needed, because it makes the start of the command slower. */

@@ -48,8 +48,8 @@ export function toModernResponse(
   const remove = ['resultType']
   const add = [completeMember]
   if (cacheable.has(method)) {
-    const ttl = scalarAt(bytes, ['result', 'ttlMs'])
-    const scope = scalarAt(bytes, ['result', 'cacheScope'])
+    const ttl = scalarIn(bytes, members.get('ttlMs'))
+    const scope = scalarIn(bytes, members.get('cacheScope'))
     if (!Number.isSafeInteger(ttl) || (ttl as number) < 0) {
       remove.push('ttlMs')
       add.push(ttlMember)
@@ -66,6 +66,9 @@ export function toModernResponse(
   }
   return frame.withBytes(editObject(bytes, result, { remove, add }))
 }
+
+const scalarIn = (bytes: Buffer, span: Span | undefined): unknown =>
+  span && scalarAt(bytes.subarray(span.start, span.end), [])
 
 /** Returns the `_meta` of a result with the server info, as JSON text. */
 function metaText(meta = '{}', serverInfo: string | undefined): string {
