@@ -174,7 +174,7 @@ class AsLegacyTransport extends OuterTransport implements CallOwner, Subscriptio
     } else if (frame.kind === 'request') {
       const message = 'a server of this revision cannot send requests'
       const error = errorFrame(0, new ProxyError('ERR_METHOD_NOT_FOUND', message))
-      this.inner?.write(answerTo(frame, error))
+      this.failToOtherSide(answerTo(frame, error))
     } else if (frame.method === methods.cancelled) {
       this.#subscription.onCancelled(scalarAt(frame.bytes, paths.cancelledId))
     } else if (findValue(frame.bytes, paths.subscription) !== undefined) {

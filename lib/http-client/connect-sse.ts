@@ -124,7 +124,7 @@ export class SseTransport extends Transport implements EventsOwner, GetOwner {
   }
 
   sendBack(response: Frame): void {
-    this.#post(response)
+    if (this.#sendWindow.addRefusal(response)) this.#post(response)
   }
 
   #onNamedEvent(name: string, data: string): void {

@@ -157,7 +157,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   }
 
   sendBack(response: Frame): void {
-    this.#posts.add(new Post(response, this))
+    if (this.#sendWindow.addRefusal(response)) this.#posts.add(new Post(response, this))
   }
 
   postOnHeaders(post: Post, headers: IncomingHttpHeaders): void {

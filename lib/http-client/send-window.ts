@@ -15,11 +15,16 @@ import type { Callback } from '../streams/callbacks.ts'
 /** How long a notification or response may delay the next frame, in milliseconds. */
 export const ackTimeout = 5000
 
+/** How many error responses of the proxy may be on their way at a time. */
+const maxRefusals = 16
+
 export class SendWindow {
   readonly #maxBytes: number
   readonly #unacknowledged = new Set<Frame>()
   /** The total size of the unacknowledged frames, in bytes. */
   #bytes = 0
+  /** The error responses that the proxy sends for invalid messages of the server. */
+  readonly #refusals = new Set<Frame>()
   #awaited: Frame | undefined
   #timer: NodeJS.Timeout | undefined
   #callback: Callback | undefined
@@ -52,8 +57,20 @@ export class SendWindow {
     this.#update()
   }
 
+  /**
+   * Adds an error response that the proxy sends for an invalid message of the server. Returns false
+   * if too many are on their way. Then the proxy drops this one, because a server that only sends
+   * invalid messages could fill the memory.
+   */
+  addRefusal(response: Frame): boolean {
+    if (this.#refusals.size === maxRefusals) return false
+    this.#refusals.add(response)
+    return true
+  }
+
   /** Call this when the server has received the frame. */
   acknowledge(frame: Frame): void {
+    this.#refusals.delete(frame)
     if (this.#unacknowledged.delete(frame)) this.#bytes -= frame.bytes.length
     this.#update()
   }

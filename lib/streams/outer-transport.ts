@@ -6,6 +6,7 @@ import { addAbortSignal } from 'node:stream'
 import type { Duplex } from 'node:stream'
 import type { Frame } from '../message/frame.ts'
 import type { Callback, DestroyCallback } from './callbacks.ts'
+import { sendResponse } from './send-response.ts'
 import { Transport } from './transport.ts'
 import type { TransportOptions } from './transport.ts'
 
@@ -64,7 +65,7 @@ export abstract class OuterTransport extends Transport {
   }
 
   protected override failToOtherSide(response: Frame): void {
-    this.inner?.write(response)
+    if (this.inner !== undefined) sendResponse(this.inner, response)
   }
 
   readonly #innerOnData = (frame: Frame): void => this.handle(frame, this.#onInnerFrame)

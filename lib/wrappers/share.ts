@@ -18,6 +18,7 @@ import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
 import type { Callback } from '../streams/callbacks.ts'
+import { sendResponse } from '../streams/send-response.ts'
 import { Slots } from '../streams/slots.ts'
 import { Broadcast } from './broadcast.ts'
 import { cancellation } from './cancellation.ts'
@@ -216,7 +217,8 @@ export class SharedServer implements PortOwner {
       this.#log.error(
         `a ${frame.kind} of a shared server failed: ${describe(internalError(cause))}`
       )
-      if (frame.kind === 'request') answer(server, answerTo(frame, errorFrame(0, internalError())))
+      if (frame.kind === 'request')
+        sendResponse(server, answerTo(frame, errorFrame(0, internalError())))
     }
   }
 
@@ -228,7 +230,10 @@ export class SharedServer implements PortOwner {
       const text = 'a shared server cannot send requests to its clients'
       const error = new ProxyError('ERR_METHOD_NOT_FOUND', text)
       const pong = makeFrame({ jsonrpc: jsonRpcVersion, id: 0, result: {} })
-      answer(server, answerTo(frame, frame.method === methods.ping ? pong : errorFrame(0, error)))
+      sendResponse(
+        server,
+        answerTo(frame, frame.method === methods.ping ? pong : errorFrame(0, error))
+      )
     }
   }
 
@@ -311,12 +316,6 @@ export class SharedServer implements PortOwner {
     this.#log.debug('dropped a log message: several requests ask for log messages')
     return undefined
   }
-}
-
-/** Sends a response of the proxy. A server that does not read it has to wait with its next frame. */
-function answer(server: Duplex, response: Frame): void {
-  if (server.write(response) || server.isPaused()) return
-  server.pause().once('drain', () => server.resume())
 }
 
 function failureOf(server: Duplex): ProxyError {

@@ -392,6 +392,18 @@ test('an invalid message is logged, and a request among them gets an error', asy
   t.equal(log.lines.filter((line) => line.includes('sent an invalid message: ')).length, 3)
 })
 
+test('a server that sends invalid requests and takes no responses gets only some', async (t) => {
+  const session = await overSse(t)
+  const { initialize, server } = session
+  await initialize()
+  server.script.onMessage = () => {}
+  const stream = streamOf(session)
+  for (let id = 0; id < 100; id++) stream.send(`{"id":${id}}`)
+  await server.received.until(({ message }) => message?.id === 15)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.equal(server.received.filter(({ message }) => message?.error).length, 16)
+})
+
 test('end waits for the responses to come', async (t) => {
   const asked = gate()
   const session = await overSse(t, {

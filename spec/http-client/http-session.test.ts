@@ -377,6 +377,20 @@ test('end waits until the server has the error for its own invalid request', asy
   t.equal(sent(server, 'DELETE').length, 1)
 })
 
+test('a server that sends invalid requests and takes no responses gets only some', async (t) => {
+  const { server, initialize } = await overHttp(t, {
+    onGet: ({ sse }) => {
+      const stream = sse()
+      for (let id = 0; id < 100; id++) stream.send(`{"id":${id}}`)
+    },
+    onPost: byMethod({ undefined: () => {} })
+  })
+  await initialize()
+  await server.received.until(({ message }) => message?.id === 15)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.equal(sent(server, 'POST').filter(({ message }) => message?.error).length, 16)
+})
+
 test('frames that are piped in at once get their responses, and no GET stream opens', async (t) => {
   const { server, transport, frames, closed } = await overHttp(t)
   transport.write(opening())

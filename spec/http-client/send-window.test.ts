@@ -3,7 +3,7 @@
 import { test } from 'tap'
 import { SendWindow } from '../../lib/http-client/send-window.ts'
 import type { Frame } from '../../lib/message/frame.ts'
-import { notification, request } from '../helpers.ts'
+import { notification, request, response } from '../helpers.ts'
 
 class Writer {
   readonly sendWindow: SendWindow
@@ -72,4 +72,16 @@ test('release calls the waiting callback once, with an error if there is one', a
   writer.ready = false
   writer.sendWindow.release()
   t.notOk(writer.ready, 'once')
+})
+
+test('only some error responses of the proxy are on their way at a time', async (t) => {
+  const { sendWindow } = new Writer(0)
+  const refusals = Array.from({ length: 17 }, (_, id) => response(id))
+  const [first, ...others] = refusals as [Frame, ...Frame[]]
+  const last = others.pop() as Frame
+  t.ok(sendWindow.addRefusal(first))
+  for (const refusal of others) t.ok(sendWindow.addRefusal(refusal))
+  t.notOk(sendWindow.addRefusal(last))
+  sendWindow.finish(first)
+  t.ok(sendWindow.addRefusal(last))
 })

@@ -17,6 +17,7 @@ import { jsonRpcVersion } from '../../protocol/json-rpc.ts'
 import { logLevels } from '../../protocol/log-levels.ts'
 import { methods } from '../../protocol/methods.ts'
 import { paths } from '../../protocol/paths.ts'
+import { sendResponse } from '../../streams/send-response.ts'
 import { share } from '../../wrappers/share.ts'
 import type { SharedServer } from '../../wrappers/share.ts'
 import { discoverResponse, missingCapability, resultFrame } from './modern-response.ts'
@@ -191,7 +192,7 @@ export class Connection {
 
   /** Answers a question of the server with an error. */
   refuse(question: Frame, error: ProxyError): void {
-    this.#raw?.write(answerTo(question, errorFrame(0, error)))
+    if (this.#raw !== undefined) sendResponse(this.#raw, answerTo(question, errorFrame(0, error)))
   }
 
   /** Whether no request but subscriptions uses the connection. */

@@ -320,3 +320,17 @@ test('a slow server makes the client wait', async (t) => {
   for (let n = 0; n < 10; n++) await turn()
   t.equal(taken, 40)
 })
+
+test('a server that sends requests and does not read has to wait', async (t) => {
+  const { server, client } = overText(t)
+  await client.send({ id: 1, method: 'initialize', params: initializeParams })
+  await server.got('server/discover')
+  server.stop()
+  let isFull = false
+  for (let id = 0; id < 10_000 && !isFull; id++) {
+    server.say({ id, method: 'roots/list' })
+    isFull = server.readableLength > 20
+    await turn()
+  }
+  t.ok(isFull, 'the proxy stops to read')
+})

@@ -478,3 +478,23 @@ t.test('two clients in rounds, with equal ids and tokens, share nothing', async 
   await Promise.all(work)
   t.equal(servers.length, 3)
 })
+
+t.test(
+  'a server that asks more than the client can answer, and does not read, has to wait',
+  async (t) => {
+    const { servers, connect } = setUp(t, () => {})
+    const client = connect({ capabilities: asking })
+    await client.start({ method: 'tools/call', params: { name: 'greet' } })
+    await until(() => servers.length === 1)
+    const [server] = servers as [LegacyServer]
+    await server.got('tools/call')
+    server.stop()
+    let isFull = false
+    for (let id = 0; id < 10_000 && !isFull; id++) {
+      server.say({ id, method: 'elicitation/create', params: form })
+      isFull = server.readableLength > 20
+      await turn()
+    }
+    t.ok(isFull, 'the proxy stops to read')
+  }
+)
