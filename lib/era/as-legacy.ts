@@ -9,7 +9,7 @@
 import type { Duplex } from 'node:stream'
 import { proxyInfo } from '../conversation/ask-server.ts'
 import { uriOf } from '../conversation/session-state.ts'
-import { ProxyError } from '../errors.ts'
+import { describe, internalError, ProxyError } from '../errors.ts'
 import { editObject } from '../json/edit-object.ts'
 import { findValue, scalarAt, stringAt, valueText } from '../json/find-value.ts'
 import { isObject } from '../json/is-object.ts'
@@ -37,12 +37,17 @@ import type { CallOwner, Waiting } from './as-legacy/call.ts'
 import { withoutModernMembers } from './as-legacy/legacy-response.ts'
 import { modernRequest } from './as-legacy/modern-request.ts'
 import type { ClientText } from './as-legacy/modern-request.ts'
-import { Subscription } from './as-legacy/subscription.ts'
+import { listChangesIn, Subscription } from './as-legacy/subscription.ts'
 import type { ListChanges, SubscriptionOwner } from './as-legacy/subscription.ts'
 
 export interface AsLegacyOptions {
   /** How often the server may ask for input during one request (default 64; 0: no limit). */
   maxRounds?: number | undefined
+  /**
+   * How many bytes of requests the proxy keeps, to send them again with the client's answers (default
+   * 16 MiB; 0: no limit). The server cannot ask for input during other requests.
+   */
+  maxQueue?: number | undefined
   /** How long the server may take to answer `server/discover`, in ms (default 30 000; 0: no limit). */
   connectTimeout?: number | undefined
   /** An abort of this signal destroys the transport. */
@@ -62,7 +67,9 @@ export function asLegacy(server: Duplex, options: AsLegacyOptions = {}): Duplex 
 
 class AsLegacyTransport extends OuterTransport implements CallOwner, SubscriptionOwner {
   readonly maxRounds: number
+  readonly maxQueue: number
   readonly connectTimeout: number
+  keptSize = 0
   client: ClientText = { info: JSON.stringify(proxyInfo), capabilities: '{}' }
   capabilities: Record<string, unknown> = {}
   version: LegacyVersion = latestLegacy
@@ -76,7 +83,8 @@ class AsLegacyTransport extends OuterTransport implements CallOwner, Subscriptio
   readonly #subscription = new Subscription(this)
   /** The lists whose changes the server reports. They are set by `initialize`. */
   #lists: ListChanges = {}
-  #timer: NodeJS.Timeout | undefined
+  /** One for each `initialize` without a response. A client may send several. */
+  readonly #timers = new Set<NodeJS.Timeout | undefined>()
   #whenSettled: (() => void) | undefined
   /** The callback of the client's last frame, while the server has no room for more. */
   #held: Callback | undefined
@@ -84,6 +92,7 @@ class AsLegacyTransport extends OuterTransport implements CallOwner, Subscriptio
   constructor(server: Duplex, options: AsLegacyOptions) {
     super({ signal: options.signal, log: options.log })
     this.maxRounds = (options.maxRounds ?? limits.maxRounds) || Infinity
+    this.maxQueue = (options.maxQueue ?? limits.maxQueue) || Infinity
     this.connectTimeout = options.connectTimeout ?? limits.connectTimeout
     this.attach(server)
   }
@@ -158,7 +167,7 @@ class AsLegacyTransport extends OuterTransport implements CallOwner, Subscriptio
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    clearTimeout(this.#timer)
+    for (const timer of this.#timers) clearTimeout(timer)
     this.#subscription.stop()
     for (const call of this.#calls.values()) call.destroy()
     super._destroy(error, callback)
@@ -170,7 +179,7 @@ class AsLegacyTransport extends OuterTransport implements CallOwner, Subscriptio
       const waiting = typeof id === 'number' ? this.#atServer.delete(id) : undefined
       // The client has cancelled the request.
       if (waiting === undefined) this.log.debug('dropped a response to no pending request')
-      else waiting.onResponse(frame)
+      else this.#respond(waiting, frame)
     } else if (frame.kind === 'request') {
       const message = 'a server of this revision cannot send requests'
       const error = errorFrame(0, new ProxyError('ERR_METHOD_NOT_FOUND', message))
@@ -220,7 +229,19 @@ class AsLegacyTransport extends OuterTransport implements CallOwner, Subscriptio
       const error = new ProxyError('ERR_REQUEST', `a request with the id ${text} is in flight`)
       return this.pass(answerTo(frame, errorFrame(0, error)))
     }
-    this.#calls.set(text, new Call(this, frame))
+    const call = new Call(this, frame)
+    this.#calls.set(text, call)
+    call.start(frame)
+  }
+
+  /** An exception fails the request that waits for the response, and nothing else. */
+  #respond(waiting: Waiting, response: Frame): void {
+    try {
+      waiting.onResponse(response)
+    } catch (cause) {
+      this.log.error(`a response of the server failed: ${describe(internalError(cause))}`)
+      waiting.onResponse(errorFrame(0, internalError()))
+    }
   }
 
   /** The client has answered a question. */
@@ -228,7 +249,7 @@ class AsLegacyTransport extends OuterTransport implements CallOwner, Subscriptio
     const { id } = frame
     const waiting = typeof id === 'number' ? this.#atClient.delete(id) : undefined
     if (waiting === undefined) this.log.debug('dropped an answer of the client to no question')
-    else waiting.onResponse(frame)
+    else this.#respond(waiting, frame)
   }
 
   #onNotification(frame: Frame): void {
@@ -270,26 +291,28 @@ class AsLegacyTransport extends OuterTransport implements CallOwner, Subscriptio
     }
     const isKnown = typeof protocolVersion === 'string' && isLegacyVersion(protocolVersion)
     this.version = isKnown ? protocolVersion : latestLegacy
+    let id = 0
+    let timer: NodeJS.Timeout | undefined
     const onResponse = (response: Frame): void => {
-      clearTimeout(this.#timer)
+      clearTimeout(timer)
+      this.#timers.delete(timer)
       this.pass(this.#initializeResponse(frame, response))
     }
-    const id = this.ownRequest({ onResponse }, methods.discover, {})
-    if (this.connectTimeout === 0) return
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => {
+    const onTimeout = (): void => {
       this.cancelAtServer(id)
       const error = new ProxyError('ERR_TIMEOUT', 'the server took too long to answer')
       onResponse(errorFrame(0, error))
-    }, this.connectTimeout)
+    }
+    if (this.connectTimeout > 0)
+      this.#timers.add((timer = setTimeout(onTimeout, this.connectTimeout)))
+    id = this.ownRequest({ onResponse }, methods.discover, {})
   }
 
   /** Makes the response to `initialize` of the response to `server/discover`. */
   #initializeResponse(initialize: Frame, response: Frame): Frame {
     const result = findValue(response.bytes, ['result'])
     if (result === undefined) return answerTo(initialize, response)
-    const lists = response.members(listShape).result as Partial<Record<string, unknown>>
-    this.#lists = listChangesIn(lists.capabilities)
+    this.#lists = listChangesIn(response)
     const { bytes } = response
     const info = valueText(bytes, ['result', '_meta', metaKeys.serverInfo])
     const own = valueText(bytes, ['result', 'serverInfo'])
@@ -315,21 +338,3 @@ const unnamed = JSON.stringify({ name: 'unknown', version: 'unknown' })
 
 const closed = (cause: Error | undefined): ProxyError =>
   new ProxyError('ERR_CLOSED', 'the server has closed', { cause })
-
-const changes = { listChanged: true } as const
-const listShape = {
-  result: { capabilities: { tools: changes, prompts: changes, resources: changes } }
-} as const
-
-function listChangesIn(capabilities: unknown): ListChanges {
-  if (!isObject(capabilities)) return {}
-  const reports = (name: string): boolean => {
-    const capability = capabilities[name]
-    return isObject(capability) && capability.listChanged === true
-  }
-  return {
-    ...(reports('tools') && { toolsListChanged: true }),
-    ...(reports('prompts') && { promptsListChanged: true }),
-    ...(reports('resources') && { resourcesListChanged: true })
-  }
-}

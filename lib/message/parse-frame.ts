@@ -7,11 +7,12 @@ import { describe, ProxyError } from '../errors.ts'
 import { CLOSE_BRACE, CR, LF, OPEN_BRACE, SPACE } from '../json/bytes.ts'
 import { checkJson } from '../json/check.ts'
 import { skipBlank } from '../json/walker.ts'
-import type { Message } from '../protocol/json-rpc.ts'
+import type { Id, Message } from '../protocol/json-rpc.ts'
 import { envelopeOf } from './envelope.ts'
+import type { Envelope } from './envelope.ts'
 import { Frame } from './frame.ts'
 import { outlineOf } from './outline.ts'
-import { EnvelopeError } from './refusal.ts'
+import { EnvelopeError, RefusedError } from './refusal.ts'
 import { isEnvelope } from './schemas.ts'
 
 /**
@@ -21,7 +22,8 @@ import { isEnvelope } from './schemas.ts'
  *
  * @param text the decoded bytes, if the caller has already decoded them
  * @throws ProxyError `ERR_FRAME_SYNTAX` if the bytes are not UTF-8 or not JSON,
- *   `ERR_FRAME_ENVELOPE` if they are not a JSON-RPC 2.0 message that MCP allows
+ *   `ERR_FRAME_ENVELOPE` if they are not a JSON-RPC 2.0 message that MCP allows, or if its id is too
+ *   long
  */
 export function parseFrame(bytes: Buffer, text?: string): Frame {
   if (bytes.length < large) text ??= decode(bytes)
@@ -30,8 +32,31 @@ export function parseFrame(bytes: Buffer, text?: string): Frame {
   if (!isEnvelope(message)) throw new EnvelopeError(message, bytes)
   const object = trim(bytes)
   removeLineBreaks(object)
-  return new Frame(object, envelopeOf(message as Message, object, text))
+  const envelope = envelopeOf(message as Message, object, text)
+  checkLengths(envelope)
+  return new Frame(object, envelope)
 }
+
+/**
+ * The longest id, progress token or method, in characters. The proxy keeps them until the response
+ * comes, perhaps for hours.
+ */
+export const maxLength = 1024
+/** A number with more digits than this, as an id. */
+const longNumber = 1n << BigInt(8 * maxLength)
+
+/** @throws RefusedError `ERR_FRAME_ENVELOPE` */
+function checkLengths({ kind, id, method, progressToken }: Envelope): void {
+  const isLongId = isLong(id)
+  if (!isLongId && !isLong(method) && !isLong(progressToken)) return
+  const message = `the id, the method or the progress token has more than ${maxLength} characters`
+  throw new RefusedError('ERR_FRAME_ENVELOPE', message, { kind, id: isLongId ? undefined : id })
+}
+
+const isLong = (value: Id | undefined): boolean =>
+  typeof value === 'string'
+    ? value.length > maxLength
+    : typeof value === 'bigint' && value >= longNumber
 
 // Removes the white space round an object. Some peers accept no white space after a message.
 function trim(bytes: Buffer): Buffer {

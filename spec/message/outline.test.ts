@@ -60,14 +60,15 @@ t.test('a large message is JSON where JSON.parse says so', async (t) => {
 })
 
 t.test('a large message has the envelope that a small one would have', async (t) => {
-  const _meta = { progressToken: long, 'io.modelcontextprotocol/protocolVersion': long }
+  const name = 'é'.repeat(1000)
+  const _meta = { progressToken: name, 'io.modelcontextprotocol/protocolVersion': long }
   for (const message of [
     { id: 7, result: { large } },
-    { id: long, result: { large } },
+    { id: name, result: { large } },
     { id: '', result: { large } },
-    { id: 1, method: long, params: { large } },
+    { id: 1, method: name, params: { large } },
     { id: 1, method: 'a', params: { large, _meta } },
-    { method: 'notifications/progress', params: { large, progressToken: long } },
+    { method: 'notifications/progress', params: { large, progressToken: name } },
     { id: 2, error: { code: -1, message: large } }
   ]) {
     const frame = makeFrame({ jsonrpc: '2.0', ...message })

@@ -34,6 +34,12 @@ export interface CallOwner {
   readonly capabilities: Record<string, unknown>
   readonly version: LegacyVersion
   readonly maxRounds: number
+  /**
+   * The size of the requests that the calls keep, in bytes, and the largest one. A call that keeps
+   * its request counts it.
+   */
+  keptSize: number
+  readonly maxQueue: number
   /** Whether the client has ended, so that it answers no question. */
   readonly clientEnded: boolean
   /** Sends a request to the server. Returns its id. */
@@ -59,9 +65,9 @@ export class Call implements Waiting {
   readonly idText: string
   readonly #owner: CallOwner
   readonly #method: string
-  /** The client's request. It is kept only if the server may ask for input. */
-  readonly #request: Frame | undefined
-  #serverId: number
+  /** The client's request. It is kept only if the server may ask for input, and if there is room. */
+  #request: Frame | undefined
+  #serverId = 0
   #rounds = 0
   #pauses = 0
   /** The questions that the client has not answered. The key is the id that the client got. */
@@ -77,8 +83,13 @@ export class Call implements Waiting {
     this.#owner = owner
     this.#method = request.method as string
     this.idText = idText(request)
-    this.#request = askingMethods.has(request.method) ? request : undefined
-    this.#serverId = owner.toServer(this, (id) => modernRequest(request, id, owner.client))
+  }
+
+  /** Sends the request to the server. The server may respond before this returns. */
+  start(request: Frame): void {
+    if (askingMethods.has(request.method)) this.#keep(request)
+    const { client } = this.#owner
+    this.#serverId = this.#owner.toServer(this, (id) => modernRequest(request, id, client))
   }
 
   onResponse(response: Frame): void {
@@ -119,9 +130,14 @@ export class Call implements Waiting {
 
   #ask(response: Frame): void {
     const { capabilities, clientEnded, maxRounds } = this.#owner
-    if (this.#request === undefined) {
+    if (!askingMethods.has(this.#method)) {
       const message = `the server asked for input in response to ${this.#method}, which cannot have any`
       throw new ProxyError('ERR_HTTP_ANSWER', message)
+    }
+    if (this.#request === undefined) {
+      const message =
+        'the server asked for input, and the request was too large to be kept beside others (see --max-queue)'
+      throw new ProxyError('ERR_REQUEST', message)
     }
     if (++this.#rounds > maxRounds) {
       const message = `the server asked for input more than ${maxRounds} times (see --max-rounds)`
@@ -140,6 +156,22 @@ export class Call implements Waiting {
     if (clientEnded) throw noAnswer()
     this.#pauses = 0
     for (const question of questions) this.#send(question)
+  }
+
+  // One request may be larger than the limit, so it is kept if no other one is.
+  #keep(request: Frame): void {
+    const { keptSize, maxQueue } = this.#owner
+    const { length } = request.bytes
+    if (keptSize > 0 && keptSize + length > maxQueue) return
+    this.#owner.keptSize += length
+    this.#request = request
+  }
+
+  /** Stops the timer, and drops the request. */
+  #release(): void {
+    clearTimeout(this.#timer)
+    this.#owner.keptSize -= this.#request?.bytes.length ?? 0
+    this.#request = undefined
   }
 
   #send(question: Question): void {
@@ -213,7 +245,7 @@ export class Call implements Waiting {
   }
 
   #stop(): void {
-    clearTimeout(this.#timer)
+    this.#release()
     this.#owner.callOnEnd(this)
   }
 }

@@ -9,6 +9,7 @@
 import { ProxyError } from '../../errors.ts'
 import { findValue, scalarAt, stringAt } from '../../json/find-value.ts'
 import { editObject } from '../../json/edit-object.ts'
+import { isObject } from '../../json/is-object.ts'
 import type { Span } from '../../json/find-value.ts'
 import type { Log } from '../../log.ts'
 import type { Frame } from '../../message/frame.ts'
@@ -33,6 +34,26 @@ export interface ListChanges {
   toolsListChanged?: true
   promptsListChanged?: true
   resourcesListChanged?: true
+}
+
+const changes = { listChanged: true } as const
+const listShape = {
+  result: { capabilities: { tools: changes, prompts: changes, resources: changes } }
+} as const
+
+/** Returns the lists whose changes a server reports, from its response to `server/discover`. */
+export function listChangesIn(response: Frame): ListChanges {
+  const { capabilities } = response.members(listShape).result as Partial<Record<string, unknown>>
+  if (!isObject(capabilities)) return {}
+  const reports = (name: string): boolean => {
+    const capability = capabilities[name]
+    return isObject(capability) && capability.listChanged === true
+  }
+  return {
+    ...(reports('tools') && { toolsListChanged: true }),
+    ...(reports('prompts') && { promptsListChanged: true }),
+    ...(reports('resources') && { resourcesListChanged: true })
+  }
 }
 
 /** Called when a change of the subscription has succeeded, or has failed. */
@@ -92,7 +113,9 @@ export class Subscription {
       this.#uris.add(uri)
       this.#length += uri.length
     }
-    this.#waiting.set(uri, [...(this.#waiting.get(uri) ?? []), done])
+    const waiting = this.#waiting.get(uri)
+    if (waiting === undefined) this.#waiting.set(uri, [done])
+    else waiting.push(done)
     this.#change()
   }
 

@@ -334,3 +334,31 @@ test('a server that sends requests and does not read has to wait', async (t) => 
   }
   t.ok(isFull, 'the proxy stops to read')
 })
+
+test('each initialize has its own time limit', async (t) => {
+  const { server, client } = overText(t, () => undefined, { connectTimeout: 50 })
+  server.onFrame = undefined
+  for (const id of ['a', 'b']) {
+    await client.send({ id, method: 'initialize', params: initializeParams })
+  }
+  for (const id of ['a', 'b']) {
+    const response = await client.frames.until((frame) => frame.id === id)
+    t.match(response?.message().error, { message: /too long/ })
+  }
+})
+
+test('an exception at a response fails the request that waits for it, and nothing else', async (t) => {
+  const { server, client } = overText(t, (method) => (method === 'tools/list' ? '{}' : undefined))
+  await client.ask('initialize', initializeParams)
+  const id = 'call'
+  await client.send({ id, method: 'tools/call', params: { name: 'x' } })
+  const call = await server.got('tools/call')
+  const broken = Object.assign(Object.create(Object.getPrototypeOf(call)), call, {
+    kind: 'response',
+    bytes: undefined
+  })
+  server.push(broken)
+  const response = await client.frames.until((frame) => frame.id === id)
+  t.match(response?.message().error, { code: -32603 })
+  t.ok((await client.ask('tools/list')).result)
+})

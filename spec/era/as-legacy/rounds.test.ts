@@ -283,3 +283,24 @@ test('a client that is destroyed leaves no timer', async (t) => {
   client.transport.destroy()
   t.equal(await client.closed, undefined)
 })
+
+test('the server can ask for input only during requests that there is room to keep', async (t) => {
+  const asks = '{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}}}'
+  const { client, server } = overText(
+    t,
+    (_method, text) => (text.includes('"ask"') ? asks : undefined),
+    { maxQueue: 10_000 }
+  )
+  await client.ask('initialize', { ...initializeParams, capabilities: everything })
+  const call = (id: number, name: string, size: number): Promise<void> =>
+    client.send({ id, method: 'tools/call', params: { name, pad: 'x'.repeat(size) } })
+  await call(1, 'large', 20_000)
+  await call(2, 'ask', 100)
+  t.match(await client.frames.until(({ id }) => id === 2), {
+    failure: { message: /too large to be kept beside others \(see --max-queue\)/ }
+  })
+  await client.send({ method: 'notifications/cancelled', params: { requestId: 1 } })
+  await server.got('notifications/cancelled')
+  await call(3, 'ask', 20_000)
+  t.ok(await client.frames.until(({ method }) => method === 'roots/list'))
+})
