@@ -35,6 +35,11 @@ export class EnvelopeScanner {
     return this.#walker.depth
   }
 
+  /** Whether a string is open. */
+  get inString(): boolean {
+    return this.#walker.inString
+  }
+
   feed(chunk: Buffer): void {
     let start = 0
     let at = this.#walker.next(chunk, 0)
@@ -109,12 +114,13 @@ export class EnvelopeScanner {
     const size = this.#tokenSize
     this.#tokenSize = 0
     if (size > maxToken) return undefined
+    const text = this.#token.toString('utf8', 0, size)
     try {
-      const text = this.#token.toString('utf8', 0, size)
       const value: unknown = JSON.parse(text)
       return typeof value === 'number' ? idOf(text.trim()) : value
     } catch {
-      return undefined
+      // Python prints strings in this form.
+      return /^\s*'([^'\\]*)'\s*$/.exec(text)?.[1]
     }
   }
 }
