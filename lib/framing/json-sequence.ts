@@ -42,8 +42,10 @@ export class JsonSequenceParser {
     }
     const rest = chunk.subarray(start)
     if (rest.length > 0) this.#value.feed(rest)
-    if (end < chunk.length) this.#endValue()
-    else if (isBlank(rest)) this.release()
+    if (end < chunk.length) {
+      this.release()
+      this.#endValue()
+    } else if (isBlank(rest)) this.release()
   }
 
   /** Call this when the body has ended. It reports bytes that are no complete value. */

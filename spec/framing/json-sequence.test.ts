@@ -40,7 +40,8 @@ t.test('what is no object or array is given at the end, and white space never', 
 })
 
 t.test('a value and the text behind it are given together', async (t) => {
-  for (const text of ['{"a":1} [2] and {"b":1}', '{"a":1}{"b":', '{"a":1}\0', '{"a":1}\n[']) {
+  t.strictSame(valuesOf([Buffer.from('{"a":1} [2] and {"b":1}')]), ['{"a":1}', '[2] and {"b":1}'])
+  for (const text of ['{"a":1}{"b":', '{"a":1}\0', '{"a":1}\n[']) {
     t.strictSame(valuesOf([Buffer.from(text)]), [text])
   }
   t.strictSame(valuesOf([Buffer.from('{"a":1}'), Buffer.from(' and more')]), [
