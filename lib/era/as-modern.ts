@@ -149,9 +149,12 @@ class AsModern implements ModernServer, PortOwner {
 
   forward(port: ModernPort, frame: Frame, callback: Callback): void {
     if (frame.kind === 'request') return this.#request(port, frame, callback)
-    // A client has no requests to respond to, and its only notification is a cancellation.
     if (frame.method === methods.cancelled) {
       port.requests.get(valueText(frame.bytes, paths.cancelledId) ?? '')?.cancel()
+    } else if (frame.kind === 'notification') {
+      // A client has no session here, so nothing says which connection the notification is for.
+      const message = 'a server of an earlier revision takes notifications only in a session'
+      port.deliver(errorFrame(undefined, new ProxyError('ERR_REQUEST', message)))
     }
     callback()
   }

@@ -140,7 +140,8 @@ function onUnreadable(
   // A line inside an open object may look like a message, but it is only a part of one.
   const isPart = unreadable.mayContinue(bytes)
   const responses = unreadable.feed(bytes)
-  if (error instanceof RefusedError && !isPart) return onInvalid(error, error.envelope)
+  const { envelope } = error as Partial<RefusedError>
+  if (!isPart && envelope !== undefined) return onInvalid(error, envelope)
   if (responses.length === 0) return onInvalid(error)
   for (const envelope of responses) onInvalid(isPart ? severalLines() : error, envelope)
 }

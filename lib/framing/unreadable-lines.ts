@@ -1,11 +1,11 @@
 // Finds responses in lines that are not frames, so that the caller can fail their requests at once.
 // A line may not be JSON (it has `NaN`, or a part is missing) or not UTF-8. A message may also be
-// printed over several lines. Then each line is a part of an object that is still open.
+// printed over several lines. Then each line is a part of an object or a string that is still open.
 //
 // The lines are not kept: a scanner reads them and keeps only the id. It stops at a line that cannot
 // continue a JSON value, and at a frame. So other output of a server is never taken for a response.
 
-import { OPEN_BRACE, withoutBom } from '../json/bytes.ts'
+import { OPEN_BRACE, OPEN_BRACKET, withoutBom } from '../json/bytes.ts'
 import { skipBlank } from '../json/walker.ts'
 import { EnvelopeScanner } from '../message/envelope-scanner.ts'
 import type { Envelope } from '../message/envelope.ts'
@@ -29,12 +29,18 @@ export class UnreadableLines {
   feed(bytes: Buffer): Envelope[] {
     // UTF-16 has zero bytes around the ASCII characters.
     const line = bytes.includes(0) ? Buffer.from(bytes.filter(Boolean)) : withoutBom(bytes)
-    const first = line[skipBlank(line, 0)]
-    if (first === OPEN_BRACE && !this.mayContinue(line)) this.#scanner = new EnvelopeScanner()
-    else if (!firstBytes.has(first)) this.#scanner = undefined
+    let start = skipBlank(line, 0)
+    const first = line[start]
+    if ((first === OPEN_BRACE || first === OPEN_BRACKET) && !this.mayContinue(line)) {
+      this.#scanner = new EnvelopeScanner()
+      // The scanner reads the messages of a batch one after another.
+      if (first === OPEN_BRACKET) start++
+    } else if (!firstBytes.has(first) && this.#scanner?.inString !== true) {
+      this.#scanner = undefined
+    }
     const scanner = this.#scanner
     if (scanner === undefined) return []
-    scanner.feed(line)
+    scanner.feed(line.subarray(start))
     if (scanner.depth <= 0) this.#scanner = undefined
     return scanner.takeResponses()
   }

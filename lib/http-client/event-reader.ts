@@ -11,7 +11,7 @@ import { SseParser } from '../framing/sse.ts'
 import type { Log } from '../log.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
-import { refuse } from '../message/refusal.ts'
+import { fromServer, refuse } from '../message/refusal.ts'
 import { headerNames } from '../protocol/headers.ts'
 import type { HttpClient } from './http-client.ts'
 import type { HttpRequest } from './http-exchange.ts'
@@ -138,7 +138,8 @@ export class EventReader {
     }
   }
 
-  #onInvalid(error: ProxyError, envelope?: Envelope): void {
+  #onInvalid(error: ProxyError, found?: Envelope): void {
+    const envelope = fromServer(found)
     const isTooLarge = error.code === 'ERR_FRAME_TOO_LARGE'
     const message = `${this.#owner.client.name} sent an invalid message`
     const failure = new ProxyError('ERR_HTTP_ANSWER', message, { cause: error })

@@ -48,7 +48,9 @@ export class JsonResponse {
    * It throws as `feed` does.
    */
   cutOff(): void {
-    if (this.#whole !== undefined) this.#createValues().feed(this.#whole.end())
+    const values = this.#values ?? this.#createValues()
+    if (this.#whole !== undefined) values.feed(this.#whole.end())
+    values.release()
   }
 
   #readWhole(bytes: Buffer): void {

@@ -12,6 +12,7 @@ import { PendingRequests } from '../message/pending-requests.ts'
 import { errorFrame } from '../message/refusal.ts'
 import { answerTo } from '../message/response-to.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { Spacing } from '../streams/spacing.ts'
 import { clientErrorFrame, withoutDetails } from './client-error.ts'
 import { ClientTransport } from './client-transport.ts'
 import { EventStream } from './event-stream.ts'
@@ -33,6 +34,7 @@ export class SseConnection extends ClientTransport {
   readonly #requests = new ClientRequests()
   /** The requests in flight, by the ids that the server got. */
   readonly #pending = new PendingRequests()
+  readonly #spacing = new Spacing((frame) => this.#stream.send(frame))
   #closing = false
 
   constructor({ id, response, endpoint, keepAlive = limits.keepAlive, log }: SseOptions) {
@@ -52,6 +54,7 @@ export class SseConnection extends ClientTransport {
     if (this.#closing && frame.kind === 'request') {
       throw new ProxyError('ERR_CLOSED', 'the session is about to end')
     }
+    this.#spacing.received(frame)
     const sent = this.#requests.toServer(frame)
     this.#pending.sent(sent)
     this.receive(sent)
@@ -96,11 +99,13 @@ export class SseConnection extends ClientTransport {
     const restored = this.#requests.restored(frame)
     const { failure } = restored
     const sent = failure === undefined ? restored : withoutDetails(restored, failure, this.log)
-    this.#stream.send(sent, callback)
+    if (!this.#spacing.holds(sent, callback)) this.#stream.send(sent, callback)
   }
 
   #end(error: ProxyError): void {
     for (const id of this.#pending.take()) this.#send(errorFrame(id, error))
+    this.#spacing.flush()
+    this.#spacing.destroy()
     this.#stream.end()
   }
 }

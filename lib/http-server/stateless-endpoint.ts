@@ -14,6 +14,7 @@ import { NotificationTransport, PostTransport } from './accept-post.ts'
 import { checkModern, checkModernNotification, modernStatus } from './check-modern-request.ts'
 import { logDetails } from './client-error.ts'
 import type { MirroredParams, OnClient } from './client-context.ts'
+import { faultOfInitialize } from './request/check-initialize.ts'
 import { refuseBatch } from './request/read-body.ts'
 import type { BodyReader } from './request/read-body.ts'
 import type { RequestContext } from './request-context.ts'
@@ -46,6 +47,8 @@ export class StatelessEndpoint {
     const { request, response, accept, server } = context
     const frame = body.frames[0] as Frame
     refuseBatch(body)
+    const fault = kind === 'stateless' ? faultOfInitialize(frame) : undefined
+    if (fault !== undefined) throw fault
     if (frame.kind === 'response') {
       throw new ProxyError('ERR_REQUEST', 'without a session, a client gets no requests to answer')
     }

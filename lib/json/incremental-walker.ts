@@ -25,6 +25,11 @@ export class IncrementalWalker {
     return this.#depth
   }
 
+  /** Whether a string is open. */
+  get inString(): boolean {
+    return this.#inString
+  }
+
   /**
    * Returns the index of the next byte that opens or closes a top-level object or array, or that
    * separates its names and values (a colon or comma at depth 1). Returns `chunk.length` if the

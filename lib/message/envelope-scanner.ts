@@ -11,6 +11,8 @@ import { idOf } from './id.ts'
 const maxToken = 1024
 /** The scanner finds at most this many responses between two calls of `takeResponses`. */
 const maxResponses = 100
+/** The start of a string or a number. */
+const scalarStart = /^["\d-]/
 
 export class EnvelopeScanner {
   readonly #walker = new IncrementalWalker()
@@ -33,6 +35,11 @@ export class EnvelopeScanner {
   /** The number of objects and arrays that are open. */
   get depth(): number {
     return this.#walker.depth
+  }
+
+  /** Whether a string is open. */
+  get inString(): boolean {
+    return this.#walker.inString
   }
 
   feed(chunk: Buffer): void {
@@ -109,10 +116,14 @@ export class EnvelopeScanner {
     const size = this.#tokenSize
     this.#tokenSize = 0
     if (size > maxToken) return undefined
+    const text = this.#token.toString('utf8', 0, size).trim()
+    // Python prints strings in single quotes.
+    if (text.startsWith("'")) return /^'([^'\\]*)'$/.exec(text)?.[1]
+    // A hostile message may have a million other tokens, and an exception for each takes long.
+    if (!scalarStart.test(text)) return undefined
     try {
-      const text = this.#token.toString('utf8', 0, size)
       const value: unknown = JSON.parse(text)
-      return typeof value === 'number' ? idOf(text.trim()) : value
+      return typeof value === 'number' ? idOf(text) : value
     } catch {
       return undefined
     }

@@ -36,7 +36,10 @@ function envelopeIn(message: unknown, bytes?: Buffer): Envelope | undefined {
   if (typeof message !== 'object' || message === null || !('id' in message)) return undefined
   const id = typeof message.id === 'number' && bytes ? idIn(bytes, paths.id) : message.id
   if (typeof id !== 'string' && typeof id !== 'number' && typeof id !== 'bigint') return undefined
-  return { kind: 'result' in message || 'error' in message ? 'response' : 'request', id }
+  if ('result' in message || 'error' in message) return { kind: 'response', id }
+  if (!('method' in message)) return { kind: 'request', id }
+  const method = typeof message.method === 'string' ? message.method : ''
+  return { kind: 'request', id, method }
 }
 
 /**
@@ -62,4 +65,13 @@ export function refuse(error: ProxyError, envelope?: Envelope): { back?: Frame; 
   if (envelope?.id === undefined) return {}
   const frame = errorFrame(envelope.id, error)
   return envelope.kind === 'response' ? { onward: frame } : { back: frame }
+}
+
+/**
+ * Returns the envelope of a server's message that cannot be forwarded. Without a method, the message
+ * is a broken response, so that its call does not wait for another one.
+ */
+export function fromServer(envelope: Envelope | undefined): Envelope | undefined {
+  const isBroken = envelope?.kind === 'request' && envelope.method === undefined
+  return isBroken ? { kind: 'response', id: envelope.id } : envelope
 }

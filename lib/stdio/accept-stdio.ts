@@ -91,6 +91,10 @@ export class StdioTransport extends Transport {
     if (this.#requests.isLate(frame)) {
       this.log.debug(describeDropped(frame))
       callback()
+    } else if (frame.failure !== undefined && frame.id === undefined) {
+      // A notification gets no response, also if the proxy refuses it.
+      this.log.warn(`a notification was refused: ${describe(frame.failure)}`)
+      callback()
     } else {
       this.#lines.write(this.#requests.restored(frame), callback)
     }

@@ -12,7 +12,7 @@ import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
 import { jsonOf } from '../message/id.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
-import { refuse } from '../message/refusal.ts'
+import { fromServer, refuse } from '../message/refusal.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
 import { ServerGoneError } from '../streams/server-gone-error.ts'
@@ -201,7 +201,7 @@ export class ChildTransport extends Transport {
 
   #onInvalid(error: ProxyError, envelope?: Envelope): void {
     this.log.warn(`${this.#options.command} printed an invalid message: ${describe(error)}`)
-    const { back, onward } = refuse(error, envelope)
+    const { back, onward } = refuse(error, fromServer(envelope))
     if (back !== undefined) this.#answer(back)
     if (onward !== undefined) this.#onFrame(onward)
   }

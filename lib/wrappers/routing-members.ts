@@ -117,6 +117,11 @@ export class RoutingMembers {
     }
     const span = { start, end: valueEnd(this.#bytes, start) }
     switch (name) {
+      case 'params':
+      case '_meta':
+        // Some parsers read an object from a list of its values.
+        if (this.#bytes[start] !== LETTER_N) this.fault ??= `"${name}" must be an object`
+        break
       case 'id':
         this.id = span
         break

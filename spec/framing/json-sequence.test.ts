@@ -18,14 +18,19 @@ t.test('the same values are found wherever the bytes are cut', async (t) => {
   t.strictSame(valuesOf([...bytes].map((byte) => Buffer.from([byte]))), values, 'byte by byte')
 })
 
-t.test('a value is given as soon as it is whole', async (t) => {
-  const values: string[] = []
-  const parser = new JsonSequenceParser(0, (bytes) => values.push(String(bytes)))
-  parser.feed(Buffer.from('{"a":1}\n{"b"'))
-  t.strictSame(values, ['{"a":1}'])
-  parser.feed(Buffer.from(':2}'))
-  t.strictSame(values, ['{"a":1}', '\n{"b":2}'])
-})
+t.test(
+  'a value is given as soon as it is whole, but not before a value that has begun',
+  async (t) => {
+    const values: string[] = []
+    const parser = new JsonSequenceParser(0, (bytes) => values.push(String(bytes)))
+    parser.feed(Buffer.from('{"a":1}\n'))
+    t.strictSame(values, ['{"a":1}'])
+    parser.feed(Buffer.from('{"b":2}{"c"'))
+    t.strictSame(values, ['{"a":1}'])
+    parser.feed(Buffer.from(':3}'))
+    t.strictSame(values, ['{"a":1}', '\n{"b":2}', '{"c":3}'])
+  }
+)
 
 t.test('what is no object or array is given at the end, and white space never', async (t) => {
   t.strictSame(valuesOf([Buffer.from('<html>} no </html>')]), ['<html>} no </html>'])
@@ -36,6 +41,9 @@ t.test('what is no object or array is given at the end, and white space never', 
 
 t.test('a value and the text behind it are given together', async (t) => {
   t.strictSame(valuesOf([Buffer.from('{"a":1} [2] and {"b":1}')]), ['{"a":1}', '[2] and {"b":1}'])
+  for (const text of ['{"a":1}{"b":', '{"a":1}\0', '{"a":1}\n[']) {
+    t.strictSame(valuesOf([Buffer.from(text)]), [text])
+  }
   t.strictSame(valuesOf([Buffer.from('{"a":1}'), Buffer.from(' and more')]), [
     '{"a":1}',
     'and more'

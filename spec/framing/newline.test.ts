@@ -86,7 +86,7 @@ t.test('what is no message is told, and the lines around it are read', async (t)
     ['{"jsonrpc":"2.0","id":1,"resu', ['ERR_FRAME_SYNTAX', undefined]],
     ['{"jsonrpc":"2.0",\r"method":"ok"}', '{"jsonrpc":"2.0", "method":"ok"}'],
     ['{"level":30}', ['ERR_FRAME_ENVELOPE', undefined]],
-    ['{"id":1,"method":"m"}', ['ERR_FRAME_ENVELOPE', { kind: 'request', id: 1 }]],
+    ['{"id":1,"method":"m"}', ['ERR_FRAME_ENVELOPE', { kind: 'request', id: 1, method: 'm' }]],
     ['[{"jsonrpc":"2.0","method":"m"}]', ['ERR_FRAME_ENVELOPE', undefined]],
     ['\ufeff' + ok, ['ERR_FRAME_SYNTAX', undefined]],
     [ok, ok]

@@ -109,3 +109,19 @@ t.test('a message after an object that does not end is found', async (t) => {
   })
   parser.feed(Buffer.from(`{\n${'x'.repeat(200)}\n"id": 1,\n"result": 1\n`))
 })
+
+t.test('a response with a line break in a string is found', async (t) => {
+  t.strictSame(read('{"id":1,"result":{"text":"a\nb"}}\n').ids, ['1'])
+  t.strictSame(read('{"result":{"text":"a\nb"},"id":1}\n').ids, ['1'])
+})
+
+t.test('each response of a batch is found', async (t) => {
+  const batch = JSON.stringify([response(1), { jsonrpc: '2.0', method: 'm' }, response('a')])
+  t.strictSame(read(`${batch}\n`).ids, ['1', '"a"'])
+  t.strictSame(read(`[info] ${JSON.stringify(response(1))}\n`).ids, [])
+})
+
+t.test('a response that Python has printed is found', async (t) => {
+  t.strictSame(read("{'jsonrpc': '2.0', 'id': 1, 'result': {'a': None, 'b': [True]}}\n").ids, ['1'])
+  t.strictSame(read("{'result': {}, 'id': 'a-1'}\n").ids, ['"a-1"'])
+})

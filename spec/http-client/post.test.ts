@@ -391,7 +391,7 @@ test('an invalid message on a stream is logged and skipped', async (t) => {
   } = await withCall(t, ({ sse }, { id }) => {
     const stream = sse()
     stream.send('{')
-    stream.send('{"id":"bad"}')
+    stream.send('{"id":"bad","method":5}')
     stream.send({ id: 'other', result: {} })
     stream.send(answer({ id, method: 'call' }))
     stream.end()

@@ -165,10 +165,10 @@ test('calls in flight with one id get their own responses, and the server sees t
   await server.notify('notifications/progress', { progressToken, progress: 2 })
   await server.respond(two, { n: 2 })
   await server.respond(one, { n: 1 })
-  await client.messages.until(({ result }) => result?.n === 1)
+  await client.messages.until(({ result }) => result?.n === 2)
   t.match(
     [...client.messages],
-    [{ params: { progressToken: 5 } }, { id: 5, result: { n: 2 } }, { id: 5, result: { n: 1 } }]
+    [{ params: { progressToken: 5 } }, { id: 5, result: { n: 1 } }, { id: 5, result: { n: 2 } }]
   )
 })
 
@@ -198,4 +198,31 @@ test('a connection can be destroyed twice, and has room then', async (t) => {
   connection.destroy()
   connection.whenRoom(() => t.pass('there is room'))
   t.ok(await text.until('\r\n0\r\n\r\n'))
+})
+
+test('a response waits if the progress before it was written just now', async (t) => {
+  const { sse } = await serve(t)
+  const { client, server } = await sse()
+  await client.post(json({ id: 5, method: 'x', params: { _meta: { progressToken: 7 } } }))
+  await client.post(json({ id: 6, method: 'x' }))
+  await server.received.until(() => server.received.length === 2)
+  const [call, other] = server.received as unknown as [Json, Json]
+  await server.notify('notifications/progress', { progressToken: 7, progress: 1 })
+  await server.respond(call, {})
+  await server.respond(other, {})
+  await client.messages.until(({ id }) => id === 6)
+  const early = client.messages.map(({ id }) => id)
+  t.strictSame(early, [undefined, 6], 'other responses do not wait')
+  await client.messages.until(({ id }) => id === 5)
+})
+
+test('a response that waits is sent when the session ends', async (t) => {
+  const { sse } = await serve(t)
+  const { client, server } = await sse()
+  await client.post(json({ id: 5, method: 'x', params: { _meta: { progressToken: 7 } } }))
+  await server.received.until(() => server.received.length === 1)
+  await server.notify('notifications/progress', { progressToken: 7, progress: 1 })
+  await server.respond(server.received[0], { n: 1 })
+  server.push(null)
+  await client.messages.until(({ result }) => result?.n === 1)
 })

@@ -398,3 +398,10 @@ t.test('the client gets an error if the server ends without a response', async (
     messages: [{ id: 1, error: { code: -32000, message: 'the server ended without a response' } }]
   })
 })
+
+t.test('an incomplete `initialize` is refused with its id, without sessions too', async (t) => {
+  const { servers, client } = await serve(t, { stateless: true }, echo)
+  const answer = parsed(await client().post(json({ id: 'a', method: 'initialize', params: {} })))
+  t.match(answer, { status: 400, message: { id: 'a', error: { code: -32602 } } })
+  t.equal(servers.length, 0)
+})

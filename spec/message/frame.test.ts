@@ -166,9 +166,13 @@ t.test('JSON that is no JSON-RPC message tells what it can of itself', async (t)
   for (const text of ['null', '1', '"m"', '[]', '{}', '[{"id":1}]', '{"id":null}', '{"id":{}}']) {
     t.equal(envelopeOf(text), undefined, text)
   }
-  t.strictSame(envelopeOf('{"id":1,"method":"m"}'), { kind: 'request', id: 1 })
-  t.strictSame(envelopeOf('{"jsonrpc":"1.0","id":"a","method":"m"}'), { kind: 'request', id: 'a' })
-  t.strictSame(envelopeOf('{"jsonrpc":"2.0","id":1.5,"method":"m"}'), { kind: 'request', id: 1.5 })
+  const method = 'm'
+  t.strictSame(envelopeOf('{"id":1,"method":"m"}'), { kind: 'request', id: 1, method })
+  const old = '{"jsonrpc":"1.0","id":"a","method":"m"}'
+  t.strictSame(envelopeOf(old), { kind: 'request', id: 'a', method })
+  const half = '{"jsonrpc":"2.0","id":1.5,"method":"m"}'
+  t.strictSame(envelopeOf(half), { kind: 'request', id: 1.5, method })
+  t.strictSame(envelopeOf('{"id":1,"method":{}}'), { kind: 'request', id: 1, method: '' })
   t.strictSame(envelopeOf('{"jsonrpc":"2.0","id":1}'), { kind: 'request', id: 1 })
   t.strictSame(envelopeOf('{"id":1,"result":{}}'), { kind: 'response', id: 1 })
   t.strictSame(envelopeOf('{"jsonrpc":"2.0","id":1,"error":"no"}'), { kind: 'response', id: 1 })

@@ -9,6 +9,8 @@ import { PassThrough, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
+import { ProxyError } from '../../lib/errors.ts'
+import { errorFrame } from '../../lib/message/refusal.ts'
 import type { Message } from '../../lib/protocol/json-rpc.ts'
 import { acceptStdio } from '../../lib/stdio/accept-stdio.ts'
 import type { StdioOptions, StdioTransport } from '../../lib/stdio/accept-stdio.ts'
@@ -468,3 +470,12 @@ t.test(
     t.match(log.lines[0], /dropped a response to no pending request \(id 1\)/)
   }
 )
+
+t.test('a refused notification gets no response, but a line in the log', async (t) => {
+  const log = new KeptLog()
+  const { transport, written } = accept({ log })
+  transport.write(errorFrame(undefined, new ProxyError('ERR_REQUEST', 'not here')))
+  transport.end(response(1))
+  t.strictSame(await written, [response(1).message()])
+  t.match([...log.lines], ['warn: a notification was refused: not here'])
+})

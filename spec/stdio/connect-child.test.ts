@@ -325,7 +325,8 @@ t.test('a batch is an invalid message', async (t) => {
   await ask('ping')
   t.strictSame(
     frames.map(({ id }) => id),
-    ['watched-1', 'watched-2']
+    ['watched-1', 2, 'watched-2'],
+    'the calls that it answers fail'
   )
 })
 
@@ -682,4 +683,14 @@ t.test('it says when the server reads', async (t) => {
   await ask('ping')
   await transport.whenReading()
   t.notOk(transport.destroyed)
+})
+
+t.test('a call fails at once if its response has no result', async (t) => {
+  const server = script(`
+    process.stdin.once('data', () => console.log('{"jsonrpc":"2.0","id":1}'))`)
+  const transport = connect(t, server)
+  const { frames } = watch(transport)
+  transport.write(request(1, 'ping'))
+  const refused = await frames.until(({ id }) => id === 1)
+  t.equal(refused?.errorCode, -32600)
 })

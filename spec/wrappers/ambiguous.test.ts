@@ -39,7 +39,10 @@ const requests: [text: string, id: string][] = [
   [`{"id":5,${ping},"params":{"_meta":{"progressToken":["1"]}}}`, '5'],
   [`{"id":5,${ping},"params":{"_meta":{"progressToken":{"a":1}}}}`, '5'],
   [`{"id":5,${ping},"params":{"_meta":{"progressToken":true}}}`, '5'],
-  [`{"id":5,${ping},"params":{"_meta":{"progressToken":false}}}`, '5']
+  [`{"id":5,${ping},"params":{"_meta":{"progressToken":false}}}`, '5'],
+  [`{"id":5,${ping},"params":[{"progressToken":1}]}`, '5'],
+  [`{"id":5,${ping},"params":{"_meta":["1"]}}`, '5'],
+  [`{"id":5,${ping},"params":{"_meta":"a"}}`, '5']
 ]
 
 const others: string[] = [
@@ -117,8 +120,8 @@ t.test('names that do not decide whose message it is may come in every form', as
     `{"\\u0069d":1,${ping},"params":{"id":1,"ID":2,"Method":"a","requestId":1,"RequestID":1,"n":1,"n":2}}`,
     `{"id":2,${ping},"params":{"arguments":{"_meta":1,"_META":{"progressToken":[1]},"params":1,"Params":2}}}`,
     `{"id":3,${ping},"params":{"_meta":{"id":1,"ID":1,"é":{"progressToken":[1]},"progressToken":null}}}`,
-    `{"id":4,${ping},"params":[{"_META":1}],"Extra":{"ID":1}}`,
-    `{ "id" : 5 , ${ping} , "params" : { "_meta" : [ {"progressToken":1} ] } , "progressToken" : [ ] }`,
+    `{"id":4,${ping},"params":{"list":[{"_META":1}]},"Extra":{"ID":1}}`,
+    `{ "id" : 5 , ${ping} , "params" : { "_meta" : null } , "progressToken" : [ ] }`,
     `{${cancel},"params":{"requestId":null}}`,
     `{${cancel}}`
   ]

@@ -5,6 +5,7 @@
 import type { LookupFunction } from 'node:net'
 import type { Agent, Dispatcher } from 'undici'
 import { limits } from '../../limits.ts'
+import { readToEnd } from './ended-connections.ts'
 import { findProxy } from './environment-proxy.ts'
 import { createProxyAgent } from './proxy-agent.ts'
 import { tlsSettings } from './tls.ts'
@@ -53,7 +54,7 @@ export async function createAgent(options: AgentOptions): Promise<Dispatcher> {
   // This is not a Pool or Client, because these send every request to one origin, even a request
   // for another origin. They do not load faster.
   const { default: Agent } = await import('./undici-agent.ts')
-  return new Agent({ ...settings, connect })
+  return readToEnd(new Agent({ ...settings, connect }))
 }
 
 // An idle connection closes after 4 s, the default of undici. Many servers close an idle connection

@@ -4,6 +4,7 @@
 
 import type { Agent, buildConnector, Dispatcher } from 'undici'
 import { ProxyError } from '../../errors.ts'
+import { readToEnd } from './ended-connections.ts'
 import type { HttpProxy } from './environment-proxy.ts'
 import { tlsSettings } from './tls.ts'
 import type { TlsSettings } from './tls.ts'
@@ -45,7 +46,7 @@ export async function createProxyAgent(options: ProxyAgentOptions): Promise<Disp
         else callback(proxyError(`cannot reach ${name}`, cause), null)
       })
     }
-    return new Pool(origin, { ...settings, connect: connectToProxy })
+    return readToEnd(new Pool(origin, { ...settings, connect: connectToProxy }))
   }
 
   /**
@@ -86,7 +87,7 @@ export async function createProxyAgent(options: ProxyAgentOptions): Promise<Disp
     factory: (origin, options) =>
       String(origin) === url.href
         ? createProxyPool(origin, options as PoolOptions)
-        : new Pool(origin, options)
+        : readToEnd(new Pool(origin, options))
   })
 }
 

@@ -28,3 +28,16 @@ declare module 'undici/lib/api/api-request.js' {
     options: Dispatcher.RequestOptions
   ): Promise<Dispatcher.ResponseData>
 }
+
+declare module 'undici/lib/core/symbols.js' {
+  /** The parser of a connection. */
+  export interface Parser {
+    /** Whether the handler has paused the reading in the middle of a body. */
+    paused: boolean
+    readonly ptr: number
+    readonly llhttp: { llhttp_resume(ptr: number): void }
+    execute(chunk: Buffer): void
+  }
+  const symbols: { readonly kSocket: unique symbol; readonly kParser: unique symbol }
+  export default symbols
+}

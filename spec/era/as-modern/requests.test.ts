@@ -366,3 +366,13 @@ t.test('an exception ends only the request that caused it', async (t) => {
   ])
   t.equal(servers.length, 1)
 })
+
+t.test('a notification is refused, because nothing says which connection it is for', async (t) => {
+  const server = asModern(() => new TextServer())
+  t.teardown(() => server.destroy())
+  const { send, texts } = clientOn(server.port())
+  await send({ method: 'notifications/x' })
+  t.match(texts(), [/^{"jsonrpc":"2.0","id":null,"error":{"code":-32600,/])
+  await send({ method: 'notifications/cancelled', params: { requestId: 1 } })
+  t.equal(texts().length, 1, 'the cancellation of nothing is dropped')
+})
