@@ -41,7 +41,7 @@ export function parseFrame(bytes: Buffer, text?: string): Frame {
  * The longest id, progress token or method, in characters. The proxy keeps them until the response
  * comes, perhaps for hours.
  */
-export const maxLength = 1024
+export const maxLength = 4096
 /** A number with more digits than this, as an id. */
 const longNumber = 1n << BigInt(8 * maxLength)
 

@@ -36,6 +36,6 @@ t.test('the refusal of a message names its id only if the id is short', async (t
       return (error as RefusedError).envelope
     }
   }
-  t.strictSame(envelopeOf(messages.id?.(2000) ?? ''), { kind: 'request', id: undefined })
-  t.strictSame(envelopeOf(messages.method?.(2000) ?? ''), { kind: 'request', id: 1 })
+  t.strictSame(envelopeOf(messages.id?.(maxLength + 1) ?? ''), { kind: 'request', id: undefined })
+  t.strictSame(envelopeOf(messages.method?.(maxLength + 1) ?? ''), { kind: 'request', id: 1 })
 })
