@@ -50,7 +50,7 @@ const proxy = await startProxy(t, '--named-server-config', config)
 const ways: Record<string, () => Transport> = { 'client mode': () => stdio(command, url) }
 for (const name of ['stdio', 'http']) {
   ways[`server mode, Streamable HTTP, ${name}`] = () =>
-    new StreamableHTTPClientTransport(new URL(proxy.mcp(name))) as Transport
+    new StreamableHTTPClientTransport(new URL(proxy.mcp(name)))
   ways[`server mode, HTTP+SSE, ${name}`] = () => new SSEClientTransport(new URL(proxy.sse(name)))
   ways[`two proxies, Streamable HTTP, ${name}`] = () => stdio(command, proxy.mcp(name))
   ways[`two proxies, HTTP+SSE, ${name}`] = () =>
