@@ -11,7 +11,7 @@ import type { Replacement } from '../json/splice.ts'
 import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { modernErrorCodes } from '../protocol/error-codes.ts'
-import { legacyRefusals } from '../protocol/http-statuses.ts'
+import { showsLegacy } from '../protocol/http-statuses.ts'
 import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
@@ -70,13 +70,14 @@ export async function discover(server: Duplex, timeout: number): Promise<Era> {
  * nothing about the server, because the proxy has not reached it.
  */
 export function eraOf({ bytes, errorCode, failure }: Frame): Era | undefined {
-  if (failure !== undefined && !isLegacyRefusal(failure)) return undefined
+  if (failure !== undefined && !isEraRefusal(failure)) return undefined
   if (modernErrorCodes.has(errorCode)) return 'modern'
   return findValue(bytes, paths.supportedVersions) === undefined ? 'legacy' : 'modern'
 }
 
-const isLegacyRefusal = (failure: ProxyError): boolean =>
-  failure instanceof HttpStatusError && legacyRefusals.has(failure.received)
+/** Whether an HTTP response without a JSON-RPC error shows that the server is legacy. */
+export const isEraRefusal = (failure: ProxyError): boolean =>
+  failure instanceof HttpStatusError && showsLegacy(failure.received)
 
 /** The error for a modern client of a legacy server, if the proxy does not translate. */
 export const legacyServerError = (): ProxyError =>

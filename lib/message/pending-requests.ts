@@ -1,4 +1,5 @@
-// Keeps the ids of the requests that one side has sent and that have no response yet.
+// Keeps the ids of the requests that one side has sent and that have no response yet. It can also keep
+// the requests, to send them again.
 
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
@@ -8,8 +9,14 @@ import type { Frame } from './frame.ts'
 import { IdMap } from './id-map.ts'
 
 export class PendingRequests {
-  readonly #ids = new IdMap<true>()
+  readonly #ids = new IdMap<Frame | undefined>()
+  readonly #maxKept: number
   #whenSettled: (() => void) | undefined
+
+  /** @param maxKept the requests up to this size are kept, in bytes. Default: none are kept */
+  constructor(maxKept = 0) {
+    this.#maxKept = maxKept
+  }
 
   get size(): number {
     return this.#ids.size
@@ -19,8 +26,9 @@ export class PendingRequests {
    * Call this for each sent frame. A request becomes pending. A cancellation removes its request.
    */
   sent(frame: Frame): void {
-    if (frame.kind === 'request') this.#ids.set(frame.id as Id, true)
-    else if (frame.method === methods.cancelled) {
+    if (frame.kind === 'request') {
+      this.#ids.set(frame.id as Id, frame.bytes.length <= this.#maxKept ? frame : undefined)
+    } else if (frame.method === methods.cancelled) {
       const id = idAt(frame, paths.cancelledId)
       if (id !== undefined) this.#settle(id)
     }
@@ -47,6 +55,11 @@ export class PendingRequests {
   /** Returns a copy of the ids of the pending requests. */
   get ids(): Id[] {
     return [...this.#ids.keys()]
+  }
+
+  /** Returns the pending request with this id. Undefined if it is not kept. */
+  get(id: Id): Frame | undefined {
+    return this.#ids.get(id)
   }
 
   has(id: Id): boolean {

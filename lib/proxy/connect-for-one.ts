@@ -4,12 +4,13 @@
 
 import type { Duplex } from 'node:stream'
 import type { EraSetting, TranslateSetting } from '../config/config.ts'
-import { asLegacy } from '../era/as-legacy.ts'
 import type { asModern } from '../era/as-modern.ts'
 import { discover, eraOf } from '../era/discover.ts'
+import { EraCheck, seemsLegacy } from '../era/era-check.ts'
 import { LegacySide } from '../era/legacy-side.ts'
 import { ServerEra } from '../era/server-era.ts'
 import { describe } from '../errors.ts'
+import type { ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { LimitOptions } from '../limits.ts'
 import { silent } from '../log.ts'
@@ -49,9 +50,13 @@ class OneClient implements Translator {
   readonly #era: ServerEra
   readonly #legacy: LegacySide
   readonly #log: Log
-  /** Whether the client has opened a legacy session. */
-  #isLegacy = false
-  /** Set if the client is modern and the server is legacy. Few clients need it, so it loads late. */
+  readonly #check: EraCheck
+  /** The era of the client. Undefined before its first request. */
+  #client: 'legacy' | 'modern' | undefined
+  /** The transports that translate for a modern client. */
+  readonly #translated = new WeakSet<Duplex>()
+  readonly hasTurned: Translator['hasTurned']
+  /** Set when the client is modern and the server is legacy. Few clients need it, so it loads late. */
   #asModern: typeof asModern | undefined
 
   constructor(connect: () => Duplex, options: ConnectForOneOptions) {
@@ -59,35 +64,65 @@ class OneClient implements Translator {
     this.#options = options
     this.#log = options.log ?? silent
     this.#era = new ServerEra(options.era)
-    const { probeTimeout = limits.probeTimeout } = options
-    const more = { era: this.#era, connect, probeTimeout, translate: true }
-    this.#legacy = new LegacySide({ ...options, ...more })
+    const { connectTimeout = limits.connectTimeout, probeTimeout = limits.probeTimeout } = options
+    const more = { ...options, era: this.#era, connect, connectTimeout, probeTimeout }
+    this.#legacy = new LegacySide({ ...more, translate: true })
+    this.#check = new EraCheck(more)
+    if (options.remote !== true || this.#era.isFixed) return
+    this.hasTurned = (request, response, server) =>
+      this.#client === 'modern'
+        ? this.#hasTurnedForModern(request, response, server)
+        : this.#legacy.hasTurned(request, response, server)
   }
 
   /** Connects to the server, as the client needs it. Before its first request, it needs nothing. */
   connect(): Duplex {
-    if (this.#asModern !== undefined) return this.#connectModern(this.#asModern)
-    return this.#isLegacy ? this.#legacy.connect() : this.#connect()
+    const isTranslated = this.#client === 'modern' && this.#era.known === 'legacy'
+    if (isTranslated && this.#asModern !== undefined) return this.#connectModern(this.#asModern)
+    return this.#client === 'legacy' ? this.#legacy.connect() : this.#connect()
   }
 
   actionFor({ method, protocolVersion }: Frame): 'send' | 'ask' | 'ignore' {
     const { known } = this.#era
     if (isModernVersion(protocolVersion)) {
+      this.#client = 'modern'
       if (known === undefined) return method === methods.discover ? 'send' : 'ask'
       return known === 'legacy' ? 'ask' : 'ignore'
     }
     if (method !== methods.initialize) return 'ignore'
-    this.#isLegacy = true
-    return known === 'modern' ? 'ask' : 'send'
+    this.#client = 'legacy'
+    return this.#era.refusesLegacy ? 'ask' : 'send'
   }
 
   async translate(opening: OpeningRequest): Promise<Duplex | undefined> {
-    const { request, server } = opening
+    const { request, refusal, server } = opening
     if (isModernVersion(request.protocolVersion)) return this.#toModern(opening)
-    if (this.#era.known !== 'modern' || server === undefined) {
-      return this.#era.isFixed ? undefined : this.#legacy.afterRefusal(opening)
+    if (refusal === undefined && server !== undefined) return this.#legacy.asLegacy(server)
+    return this.#era.isFixed ? undefined : this.#legacy.afterRefusal(opening)
+  }
+
+  distrusts(error: ProxyError): boolean {
+    return this.#client === 'legacy' && this.#legacy.distrusts(error)
+  }
+
+  #hasTurnedForModern(
+    request: Frame,
+    response: Frame,
+    server: Duplex
+  ): Promise<boolean> | undefined {
+    if (this.#translated.has(server)) {
+      return mayBeRefused(response) ? this.#check.differsFrom('legacy') : undefined
     }
-    return asLegacy(server, this.#options)
+    if (!seemsLegacy(request, response)) return undefined
+    return this.#check.differsFrom('modern').then(async (differs) => {
+      if (differs) await this.#loadAsModern()
+      return differs
+    })
+  }
+
+  async #loadAsModern(): Promise<typeof asModern> {
+    const { asModern } = await import('../era/as-modern.ts')
+    return (this.#asModern = asModern)
   }
 
   async #toModern({ refusal, server }: OpeningRequest): Promise<Duplex | undefined> {
@@ -95,17 +130,18 @@ class OneClient implements Translator {
     if (this.#era.known !== 'legacy') return undefined
     // The modern client cannot use this transport. The next one is of its legacy connection.
     server?.destroy()
-    const { asModern } = await import('../era/as-modern.ts')
-    this.#asModern = asModern
-    return this.#connectModern(asModern)
+    return this.#connectModern(await this.#loadAsModern())
   }
 
   #connectModern(translate: typeof asModern): Duplex {
-    const { translator } = this.#legacy
+    // The client's own requests show that a server at a URL has turned into a modern one.
+    const translator = this.hasTurned === undefined ? this.#legacy.translator : undefined
     const settings = { ...this.#options, failsAtStart: true, translator }
     const connect = (): Duplex => reconnect(() => this.#legacy.connect(), settings)
     const server = translate(connect, this.#options)
-    return server.port().once('close', () => void server.destroy())
+    const port = server.port().once('close', () => void server.destroy())
+    this.#translated.add(port)
+    return port
   }
 
   /** Finds out the era of the server: by its response to `server/discover`, or by a new one. */
@@ -124,3 +160,7 @@ class OneClient implements Translator {
     }
   }
 }
+
+/** Whether a translated request may have this error because the server is a modern one. */
+const mayBeRefused = ({ failure }: Frame): boolean =>
+  failure === undefined || ['ERR_HTTP_STATUS', 'ERR_SERVER_START'].includes(failure.code)

@@ -60,6 +60,8 @@ export class ModernSide {
   #finding: Promise<Served> | undefined
   /** The transport of the probe, until a client needs it. */
   #probed: Duplex | undefined
+  /** Whether the proxy knows the users of clients. Different users never share a translation. */
+  hasUsers = false
 
   constructor(options: ModernSideOptions) {
     this.#options = options
@@ -71,6 +73,7 @@ export class ModernSide {
    * @param principal the user of the client, if clients need a token
    */
   port(principal?: string): Duplex | Promise<Duplex> {
+    this.hasUsers ||= principal !== undefined
     return this.#whenReady(({ server }) => server.port(principal))
   }
 

@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream'
 import type { EraSetting, TranslateSetting } from '../config/config.ts'
 import { LegacySide } from '../era/legacy-side.ts'
+import { ModernTurn } from '../era/modern-turn.ts'
 import { ServerEra } from '../era/server-era.ts'
 import { isAbort } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
@@ -56,10 +57,11 @@ export class Upstream {
   readonly #modern: ModernSide
   readonly #selector: Selector
   readonly #filter: (server: Duplex) => Duplex
+  readonly #turn: ModernTurn
   #sessions: SharedSessions | undefined
 
   constructor(options: UpstreamOptions) {
-    const { filters = [], limits, log, translate: setting } = options
+    const { filters = [], limits, log, remote = false, translate: setting } = options
     this.label = options.label
     this.#options = options
     this.#pool = prewarm(options.connect, options.prewarm)
@@ -68,16 +70,21 @@ export class Upstream {
     this.#selector = new Selector(filters)
     this.#filter = filterBy(this.#selector, log)
     const { connect } = this.#pool
-    this.#legacy = new LegacySide({ ...limits, log, era, connect, translate })
+    const open = (): Duplex => this.#track(connect())
+    const toLegacy = (probed?: Duplex): Duplex => this.#toLegacy(probed)
+    const more = { ...limits, log, era, connect: open, remote }
+    this.#legacy = new LegacySide({ ...more, translate })
     this.#modern = new ModernSide({
       era,
       translate,
       limits,
       log,
-      connect: () => this.#track(connect()),
+      connect: open,
       toModern: (probed) => this.#toModern(probed),
-      toLegacy: (probed) => this.#toLegacy(probed)
+      toLegacy
     })
+    const mayTranslate = (): boolean => translate && !this.#modern.hasUsers
+    this.#turn = new ModernTurn({ ...more, toLegacy, mayTranslate })
   }
 
   /**
@@ -137,7 +144,8 @@ export class Upstream {
   }
 
   #toModern(probed?: Duplex): Duplex {
-    return this.#reconnect(this.#from(probed), probed)
+    const connect = this.#from(probed)
+    return this.#reconnect(() => this.#turn.connect(connect), probed, this.#turn.translator)
   }
 
   /** Returns a function that connects to a server: first to the one that runs already. */

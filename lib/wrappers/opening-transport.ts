@@ -1,5 +1,9 @@
 // The part of `reconnect` that handles the first request of the client, and the queue of frames that
 // wait. See `opening.ts` for what the first request is about.
+//
+// A server at a URL may turn into one of another era. Its error responses then show that. The request
+// that got such an error goes to the next transport, because a server of the wrong era has not
+// handled it.
 
 import type { Duplex } from 'node:stream'
 import type { ProxyError } from '../errors.ts'
@@ -19,12 +23,16 @@ export abstract class OpeningTransport extends OuterTransport {
   protected nextServer: Duplex | undefined
   /** Undefined if the proxy does not translate, or when the first request has its response. */
   protected opening: Opening | undefined
+  protected readonly translator: Translator | undefined
+  /** The requests that were sent again after an error response. None is sent again twice. */
+  readonly #repeated = new WeakSet<Frame>()
 
   constructor({
     translator,
     ...options
   }: OuterTransportOptions & { translator?: Translator | undefined }) {
     super(options)
+    this.translator = translator
     this.opening = translator && new Opening(translator)
   }
 
@@ -39,6 +47,32 @@ export abstract class OpeningTransport extends OuterTransport {
     let hasRoom = true
     for (const frame of frames) hasRoom = this.sendNow(frame)
     if (hasRoom) this.releaseWriter()
+  }
+
+  /** Whether the client still waits for the response to a request. */
+  protected abstract isPending(request: Frame): boolean
+
+  /**
+   * Examines an error response that may show that the server is of another era than before. Returns
+   * whether the client must not get it yet.
+   */
+  protected examine(request: Frame, response: Frame): boolean {
+    const { inner } = this
+    if (inner === undefined || this.#repeated.has(request)) return false
+    const turning = this.translator?.hasTurned?.(request, response, inner)
+    if (turning === undefined) return false
+    this.#repeated.add(request)
+    turning
+      .then((hasTurned) => {
+        if (this.destroyed || !this.isPending(request)) return
+        if (!hasTurned) return this.innerOnFrame(response)
+        this.queue.push(request)
+        // When the server has closed, the next one gets the queue.
+        if (this.inner === inner) inner.destroy()
+        else this.sendNow(request)
+      })
+      .catch((cause: unknown) => this.fault(cause))
+    return true
   }
 
   /** Finds out whether the server needs a translation, before it gets the first request. */

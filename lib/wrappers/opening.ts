@@ -31,7 +31,28 @@ export interface Translator {
    * undefined if the server needs no translation.
    */
   translate(opening: OpeningRequest): Promise<Duplex | undefined>
+  /**
+   * Whether an error of a server may mean that a translation is wrong, although the server has not
+   * refused anything. Default: no error.
+   */
+  distrusts?(error: ProxyError): boolean
+  /**
+   * Called with each error response. Undefined if it says nothing about the era of the server.
+   * Otherwise it resolves to whether the server is of another era than `server` is made for. The
+   * proxy then connects again, and sends the request again. Default: it says nothing.
+   */
+  hasTurned?:
+    ((request: Frame, response: Frame, server: Duplex) => Promise<boolean> | undefined) | undefined
+  /**
+   * Called with each server but the first, before the client uses it. Resolves to the transport to
+   * use, because the server may be of another era than the one before. Default: `server`.
+   */
+  prepare?(server: Duplex): Promise<Duplex>
 }
+
+/** Whether a server that failed with this error may have refused the era of the client. */
+export const mayRefuseEra = (translator: Translator, error: ProxyError): boolean =>
+  error.code === 'ERR_HTTP_STATUS' || translator.distrusts?.(error) === true
 
 export class Opening {
   readonly #translator: Translator
@@ -73,7 +94,7 @@ export class Opening {
   /** Whether this response is a refusal that may have its reason in the era. */
   isRefusal({ errorCode, failure }: Frame): boolean {
     if (this.#isDecided || errorCode === undefined) return false
-    return failure === undefined || failure.code === 'ERR_HTTP_STATUS'
+    return failure === undefined || mayRefuseEra(this.#translator, failure)
   }
 
   /** Makes the response to the request of a transport that has failed. */

@@ -23,6 +23,7 @@ import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
 import { ServerGoneError } from '../streams/server-gone-error.ts'
 import { cancellation } from './cancellation.ts'
+import { connectAgain } from './connect-again.ts'
 import { OpeningTransport } from './opening-transport.ts'
 import type { ReconnectOptions } from './reconnect-options.ts'
 import { pauseBefore, RestartCount } from './restart-count.ts'
@@ -45,6 +46,12 @@ export function reconnect(
   return new ReconnectTransport(connect, options)
 }
 
+/**
+ * A request may be sent again up to this size, in bytes. A larger one is not kept, because a call may
+ * take hours.
+ */
+const maxRepeated = 64 * 1024
+
 export class ReconnectTransport extends OpeningTransport {
   readonly #connect: () => Duplex
   readonly #restarts: number
@@ -53,7 +60,7 @@ export class ReconnectTransport extends OpeningTransport {
   readonly #connectTimeout: number
   #sessionState: SessionState
   /** The client's requests that have no response yet. */
-  readonly #clientRequests = new PendingRequests()
+  readonly #clientRequests: PendingRequests
   /** The requests of the current server that have no response yet. */
   readonly #serverRequests = new PendingRequests()
   /** Ids of requests from closed servers. The client's responses to them are dropped. */
@@ -79,6 +86,7 @@ export class ReconnectTransport extends OpeningTransport {
 
   constructor(connect: () => Duplex, options: ReconnectOptions) {
     super(options)
+    this.#clientRequests = new PendingRequests(options.translator?.hasTurned && maxRepeated)
     this.#connect = connect
     this.#restarts = (options.restarts ?? limits.restarts) || Infinity
     this.#remote = options.remote ?? false
@@ -154,16 +162,28 @@ export class ReconnectTransport extends OpeningTransport {
   protected override innerOnFrame(frame: Frame): void {
     const opens = this.opening?.isResponse(frame) === true
     if (opens && this.openingOnResponse(frame)) return
+    if (frame.errorCode !== undefined) {
+      const request = this.#clientRequests.get(frame.id as Id)
+      if (request !== undefined && this.examine(request, frame)) return this.#serverOnAnswer()
+    }
     if (this.#clientRequests.answered(frame)) {
       this.#listens.delete(frame.id as Id)
-      this.#failures = 0
-      const isFirst = !this.#hasAnswered
-      this.#hasAnswered = true
-      if (isFirst) this.emit('ready')
+      this.#serverOnAnswer()
     }
     this.#serverRequests.sent(frame)
     this.pass(frame)
     if (opens) this.endOpening()
+  }
+
+  #serverOnAnswer(): void {
+    this.#failures = 0
+    const isFirst = !this.#hasAnswered
+    this.#hasAnswered = true
+    if (isFirst) this.emit('ready')
+  }
+
+  protected override isPending({ id }: Frame): boolean {
+    return this.#clientRequests.has(id as Id)
   }
 
   protected override innerOnClose(error: Error | undefined): void {
@@ -297,27 +317,28 @@ export class ReconnectTransport extends OpeningTransport {
   }
 
   async #restart(): Promise<void> {
-    const server = this.#connect()
-    this.nextServer = server
     // A frame of the session state may still be in the queue. It is sent from there, and not twice.
     const isQueued = ({ id, method }: Frame): boolean =>
       this.queue.some((frame) => frame.id === id && frame.method === method)
-    const restored = this.#sessionState.restore(server, isQueued, {
+    const outcome = await connectAgain({
+      connect: this.#connect,
+      translator: this.translator,
+      state: this.#sessionState,
+      isQueued,
+      onServer: (server) => {
+        this.nextServer = server
+        if (this.destroyed || this.#ended) server.destroy()
+      },
       timeout: this.#connectTimeout,
       // For a remote server the transport limits the time: each heartbeat starts it again.
       initializeTimeout: this.#remote ? 0 : this.#connectTimeout,
       onFrame: (frame) => this.innerOnFrame(frame)
     })
-    const outcome = await restored.catch((error: ProxyError) => error)
     this.nextServer = undefined
     if (this.destroyed || this.#ended) return
-    if (outcome instanceof Error) {
-      server.destroy()
-      this.innerOnClose(outcome)
-      return
-    }
+    if (outcome instanceof Error) return this.innerOnClose(outcome)
     this.#away = undefined
-    this.attach(server)
+    this.attach(outcome)
     this.sendAll(this.queue)
   }
 }
