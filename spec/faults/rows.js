@@ -1,0 +1,8 @@
+// All rows of the matrix: name → { title, dash, run, … }. `dash` returns why the fault cannot happen at a
+// place. `bound` is how long a call may take, in ms.
+
+import { clientRows } from './rows/client.js'
+import { remoteRows } from './rows/remote.js'
+import { serverRows } from './rows/server.js'
+
+export const rows = { ...serverRows, ...clientRows, ...remoteRows }
