@@ -134,7 +134,8 @@ export class Cell {
         const [call] = this.send(client, {})
         await this.end([call], Math.max(1000, end - performance.now()))
         if (call.delivered) return client
-        const isGone = /HTTP 404|stream ended|exited/.test(call.outcome[1])
+        const isGone =
+          call.answers[0]?.error?.code === -32001 || /404|stream ended/.test(call.outcome[1])
         if (isGone && this.place.reopens) client = undefined
       }
       client ??= await this.open().catch(() => undefined)

@@ -16,6 +16,8 @@ export function processesWith(marker) {
 /** The state letter of a process, such as S or Z; undefined if it does not exist. */
 export const stateOf = (pid) => /^State:\s+(\w)/m.exec(read(`/proc/${pid}/status`))?.[1]
 
+export const parentOf = (pid) => Number(/^PPid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1])
+
 export const isRunning = (pid) => !['Z', 'X', undefined].includes(stateOf(pid))
 
 /** What each descriptor of a process is, such as `socket` or a path. Empty if the process is gone. */

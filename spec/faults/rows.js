@@ -3,6 +3,8 @@
 
 import { clientRows } from './rows/client.js'
 import { remoteRows } from './rows/remote.js'
+import { resourceRows } from './rows/resources.js'
 import { serverRows } from './rows/server.js'
+import { signalRows } from './rows/signals.js'
 
-export const rows = { ...serverRows, ...clientRows, ...remoteRows }
+export const rows = { ...serverRows, ...clientRows, ...remoteRows, ...signalRows, ...resourceRows }
