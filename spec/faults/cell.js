@@ -34,10 +34,12 @@ export class Cell {
   /** The running proxies: { pid, isServer, child, log }. */
   proxies = []
   faults = []
+  /** Figures to print. */
+  note = ''
   /** Whether answers may get lost with the proxy itself. */
   excused = false
-  #hung = 0
-  #leaked = 0
+  /** Outcome → how often, beside the outcomes of calls. */
+  #more = { duplicated: 0, lost: 0, hung: 0, leaked: 0 }
 
   /** @param options of the row: `flags`, `wrap`, `env` of the proxy, `bound` */
   constructor(place, options) {
@@ -147,14 +149,14 @@ export class Cell {
     }
   }
 
-  hung(text) {
-    this.#hung++
-    this.faults.push(text)
-  }
+  hung = (text) => this.#broke('hung', text)
+  leaked = (text) => this.#broke('leaked', text)
+  lost = (text) => this.#broke('lost', text)
+  duplicated = (text) => this.#broke('duplicated', text)
 
-  leaked(text) {
-    this.#leaked++
-    this.faults.push(text)
+  #broke(outcome, text) {
+    this.#more[outcome]++
+    this.faults.push(`${outcome}: ${text}`)
   }
 
   // ---- What stays behind.
@@ -215,16 +217,13 @@ export class Cell {
     if (!(await waitUntil(() => this.processes.length === 0, 5000))) {
       this.leaked(`processes after the end: ${this.processes.join(', ')}`)
     }
-    for (const client of this.clients) {
-      if (client.strays > 0) this.faults.push(`${client.strays} responses to no request`)
+    for (const { strays } of this.clients) {
+      if (strays > 0) this.duplicated(`${strays} responses to no request`)
     }
-    const strays = this.clients.reduce((sum, client) => sum + client.strays, 0)
     const { counts, faults } = this.ledger.account(this.excused)
-    counts.hung += this.#hung
-    counts.leaked += this.#leaked
-    counts.duplicated += strays
+    for (const [outcome, count] of Object.entries(this.#more)) counts[outcome] += count
     const log = this.proxies.map((proxy) => proxy.log ?? proxy.client.log).join('')
-    return { counts, faults: [...this.faults, ...faults], log }
+    return { counts, faults: [...this.faults, ...faults], log, note: this.note }
   }
 
   /** Waits for the exit of a proxy, which has a bound. */

@@ -2,9 +2,17 @@
 // place. `bound` is how long a call may take, in ms.
 
 import { clientRows } from './rows/client.js'
+import { crowdRows } from './rows/crowd.js'
 import { remoteRows } from './rows/remote.js'
 import { resourceRows } from './rows/resources.js'
 import { serverRows } from './rows/server.js'
 import { signalRows } from './rows/signals.js'
 
-export const rows = { ...serverRows, ...clientRows, ...remoteRows, ...signalRows, ...resourceRows }
+export const rows = {
+  ...serverRows,
+  ...clientRows,
+  ...crowdRows,
+  ...remoteRows,
+  ...signalRows,
+  ...resourceRows
+}

@@ -107,7 +107,7 @@ async function work(queue) {
     const isBroken = outcomes.slice(2).some((outcome) => result.counts[outcome] > 0)
     if (isBroken) failed++
     console.log(
-      `${isBroken ? 'BROKEN ' : ''}${name} ${column}: ${textOf(result.counts)} (${seconds} s)`
+      `${isBroken ? 'BROKEN ' : ''}${name} ${column}: ${textOf(result.counts)} (${seconds} s)${result.note ? `: ${result.note}` : ''}`
     )
     if (!isBroken) continue
     for (const fault of result.faults.slice(0, 12)) console.log(`  ${fault}`)

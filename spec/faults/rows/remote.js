@@ -3,10 +3,11 @@
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pathOf } from '../cell.js'
+import { isRunning } from '../processes.js'
 
 const notRemote = ({ isRemote }) => (isRemote ? undefined : 'the proxy does not reach it over HTTP')
 const notHttp = ({ isRemote, joined }) => (isRemote || joined ? undefined : notRemote({}))
@@ -65,6 +66,16 @@ export const remoteRows = {
   'stalled-error': row('an error whose body stalls', 'stalledError'),
   'redirect-own': row('a redirect to its own origin', 'redirectOwn'),
   'redirect-other': row('a redirect to another origin', 'redirectOther'),
+  'cut-get': {
+    title: 'GET stream cut at every byte of an event',
+    dash: ({ isRemote, isModern, isSse }) => {
+      if (!isRemote) return 'the client of the proxy cuts it: see the POST stream'
+      if (isModern) return 'there is no GET stream'
+      return isSse ? 'its events have no ids' : undefined
+    },
+    waits: true,
+    run: cutGet
+  },
   restarts: {
     title: 'remote restarts under 16 calls',
     dash: notHttp,
@@ -124,19 +135,15 @@ export const remoteRows = {
     title: 'its name does not resolve for 3 s',
     dash: notRemote,
     waits: true,
-    flags: () => [],
     url: (remote, which) => remote[which].replace('127.0.0.1', 'faults.test'),
     env: { NODE_OPTIONS: `--require ${pathOf('fixtures/tracked/resolve.cjs')}` },
     async run(cell) {
       const client = await cell.client()
       writeFileSync(`${cell.directory}/unresolved`, '')
-      const { port } = cell.remote
       await cell.remote.down()
-      cell.remote.port = port
       await cell.calls(client, {}, {}, {}, {})
       await sleep(3000)
       await cell.remote.up()
-      const { rmSync } = await import('node:fs')
       rmSync(`${cell.directory}/unresolved`)
       await cell.recovers(client, 45_000)
     }
@@ -150,24 +157,22 @@ export const remoteRows = {
     env: { NODE_OPTIONS: `--require ${pathOf('fixtures/tracked/resolve.cjs')}` },
     async run(cell) {
       writeFileSync(`${cell.directory}/unresolved`, '')
-      const client = cell.place.client(cell)
-      cell.clients.push(client)
-      // The client opens again after an error.
+      // A client opens again after an error, and a host starts client mode again after its exit.
+      let client
       const opened = async () => {
-        try {
-          return await client.open()
-        } catch {
-          return undefined
+        if (client === undefined || !isRunning(client.pid)) {
+          client = cell.place.client(cell)
+          cell.clients.push(client)
         }
+        return client.open().then(
+          () => true,
+          () => false
+        )
       }
-      if ((await opened()) !== undefined) cell.hung('a name that does not resolve was reached')
+      if (await opened()) cell.hung('a name that does not resolve was reached')
       await sleep(1000)
-      const { rmSync } = await import('node:fs')
       rmSync(`${cell.directory}/unresolved`)
-      for (let tries = 0; tries < 30; tries++) {
-        if ((await opened()) !== undefined) break
-        await sleep(1000)
-      }
+      for (let tries = 0; tries < 10 && !(await opened()); tries++) await sleep(500)
       await cell.calls(client, {}, {}, {}, {}, {})
     }
   }
@@ -175,4 +180,39 @@ export const remoteRows = {
 
 function sseIgnores({ isSse }) {
   return isSse ? 'the response comes on the event stream' : undefined
+}
+
+/**
+ * The server sends numbered notifications on the stream of the GET and cuts it after each byte. The
+ * client must get each notification once, and each of five calls whose responses come on that stream.
+ */
+async function cutGet(cell) {
+  const client = await cell.client()
+  const { remote } = cell
+  const got = new Map()
+  client.onNotification = ({ params }) => got.set(params.data, (got.get(params.data) ?? 0) + 1)
+  const eventOf = (n) => {
+    const params = { level: 'info', data: n }
+    const data = JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params })
+    return `id: get-${n}\ndata: ${data}\n\n`
+  }
+  const count = eventOf(100).length
+  let cut = 0
+  const done = new Promise((resolve) => {
+    // Each stream brings one whole event, and a part of the next one.
+    remote.onGet = (res, last = 'get--1') => {
+      const from = Number(last.slice('get-'.length)) + 1
+      if (cut >= count) return resolve()
+      const text = eventOf(from) + eventOf(from + 1).slice(0, cut++)
+      res.write(text, () => setTimeout(() => res.destroy(), 5))
+    }
+  })
+  for (const stream of remote.streams.values()) stream.destroy()
+  await cell.calls(client, {}, {}, {}, {}, {})
+  await Promise.race([done, sleep(60_000)])
+  await sleep(300)
+  const missing = Array.from({ length: count }, (_, n) => n).filter((n) => !got.has(n))
+  if (missing.length > 0) cell.lost(`${missing.length} of ${count} notifications: ${missing}`)
+  const twice = [...got].filter(([, times]) => times > 1)
+  if (twice.length > 0) cell.duplicated(`${twice.length} notifications`)
 }
