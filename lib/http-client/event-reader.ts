@@ -21,7 +21,10 @@ export interface EventsOwner {
   readonly client: HttpClient
   readonly log: Log
   readonly maxMessage: number
-  /** Whether the proxy may resume a broken stream (if its events have ids). */
+  /**
+   * Whether the server may send a response on the stream of a GET: the rest of a broken stream (if
+   * its events have ids), or the response to a request that got 202.
+   */
   readonly resumes: boolean
   /** The headers that name the session and the revision. */
   readonly sessionHeaders: Record<string, string>

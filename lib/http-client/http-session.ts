@@ -12,8 +12,7 @@
 // session.
 
 import type { IncomingHttpHeaders } from 'node:http'
-import { describe, HttpStatusError } from '../errors.ts'
-import type { ProxyError } from '../errors.ts'
+import { describe, HttpStatusError, ProxyError } from '../errors.ts'
 import { warnOnce } from '../log.ts'
 import type { Log } from '../log.ts'
 import { idAt } from '../message/frame.ts'
@@ -62,6 +61,8 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   readonly #events = new EventReader(this)
   readonly #get = new GetStream(this, this.#events)
   #openedGet = false
+  /** Set if the server has no stream for GET. A request that got 202 then gets no response. */
+  #noGet: ProxyError | undefined
   /** Set when the server does not know the session any more. */
   #unknown: SessionUnknownError | undefined
   #timer: NodeJS.Timeout | undefined
@@ -214,6 +215,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     if (frame.method === methods.cancelled) this.#cancel(frame)
     if (frame.method === methods.initialized) this.#openGet()
     this.#sendWindow.finish(frame)
+    this.#failAccepted(post)
     this.#settle()
   }
 
@@ -223,14 +225,27 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     const { received, message } = error
     const isUnknown =
       (received === 404 && this.#events.started) || reportsLostSession(received, message)
-    if (this.inSession && isUnknown) this.#onUnknown(new SessionUnknownError(this.client.name))
-    else this.log.debug(`no stream on GET: ${describe(error)}`)
+    if (this.inSession && isUnknown) {
+      this.#onUnknown(new SessionUnknownError(this.client.name))
+      return
+    }
+    this.log.debug(`no stream on GET: ${describe(error)}`)
+    this.#noGet = error
+    for (const post of [...this.#calls.values()]) this.#failAccepted(post)
   }
 
   getOnEnd(error?: ProxyError): boolean {
     if (error !== undefined) this.log.debug(describe(error))
     this.#events.forgiveLongStream()
     return true
+  }
+
+  /** Fails a request whose HTTP response has ended, if no other stream can bring its response. */
+  #failAccepted(post: Post): void {
+    const id = post.frame.id as Id
+    if (this.#noGet === undefined || this.#posts.has(post) || this.#calls.get(id) !== post) return
+    const message = `${this.client.name} accepted the request and has no stream for its response`
+    this.deliver(errorFrame(id, new ProxyError('ERR_HTTP_ANSWER', message, { cause: this.#noGet })))
   }
 
   #onResponse(response: Frame, id: Id): void {

@@ -112,9 +112,10 @@ export class Post implements ResponseHandler, GetOwner {
     } else if (isRequest && isEventStream(headers)) {
       this.#events = new EventReader(this.#owner, (name) => this.#onNamedEvent(name))
       this.#events.start()
-    } else if (!isRequest || status === 202) {
+    } else if (!isRequest || (status === 202 && this.#owner.resumes)) {
       // The proxy ignores the body. It has no content, and often it is not JSON although the
-      // headers say so. If the frame is a request, the server sends the response on another stream.
+      // headers say so. If the frame is a request, the server sends the response on another stream,
+      // which only sessions have.
       this.#accepted = true
       this.#owner.postOnEnd(this)
     } else if (isJson(headers)) {

@@ -33,19 +33,22 @@ export abstract class OuterTransport extends Transport {
 
   /** Sets the inner transport and starts to read from it. */
   protected attach(inner: Duplex): void {
-    let failure: Error | undefined
+    let failure = inner.errored ?? undefined
+    const innerOnClose = (): void => {
+      if (this.inner !== inner) return
+      this.inner = undefined
+      if (!this.destroyed) this.guard(() => this.innerOnClose(failure))
+    }
     this.inner = inner
     inner
       .on('data', this.#innerOnData)
       .on('error', (error) => (failure = error))
       // An ended inner transport is of no use. `setImmediate` waits for an error after `end`.
       .on('end', () => setImmediate(() => inner.destroy()))
-      .on('close', () => {
-        if (this.inner !== inner) return
-        this.inner = undefined
-        if (!this.destroyed) this.guard(() => this.innerOnClose(failure))
-      })
+      .on('close', innerOnClose)
       .resume()
+    // It may have closed before this call, for example because its command is gone.
+    if (inner.closed) process.nextTick(innerOnClose)
   }
 
   /** Gives the inner transport away. Its reader is now the caller, which may attach it again. */

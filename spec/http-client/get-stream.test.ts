@@ -6,7 +6,7 @@ import type { Script, ServerExchange } from '../../fixtures/servers/http.js'
 import type { HttpOptions } from '../../lib/http-client/http-options.ts'
 import { SessionUnknownError } from '../../lib/http-client/session-unknown-error.ts'
 import { response } from '../helpers.ts'
-import { gate, overHttp, parsed, sent } from './helpers.ts'
+import { byMethod, gate, overHttp, parsed, sent } from './helpers.ts'
 import type { Connected } from './helpers.ts'
 
 /** An open session. The server answers each GET with the next of `answers`, and repeats the last. */
@@ -57,6 +57,25 @@ test('a server without a GET stream is asked once, and the log has no warning', 
     t.equal(await closed, undefined)
     t.equal(sent(server, 'GET').length, 1)
     t.strictSame([...log.lines], [line])
+  }
+})
+
+test('a request that gets 202 fails if the server has no GET stream', async (t) => {
+  for (const getFirst of [true, false]) {
+    const [get, post] = [gate(), gate()]
+    const { ask, log, initialize } = await overHttp(t, {
+      onGet: ({ status }) => get.opened.then(() => status(405)),
+      onPost: byMethod({ late: ({ status }) => post.opened.then(() => status(202)) })
+    })
+    await initialize()
+    const late = ask('late')
+    const [first, second] = getFirst ? [get, post] : [post, get]
+    first.open()
+    if (getFirst) await log.lines.until((text) => text.includes('no stream'))
+    else t.match(await ask('tools/list'), { result: {} })
+    second.open()
+    t.match(await late, { error: { message: /accepted the request and has no stream/ } })
+    t.match(await ask('tools/list'), { result: {} })
   }
 })
 

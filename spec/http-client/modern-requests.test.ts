@@ -43,6 +43,11 @@ test('a call mirrors the arguments that its tool names in headers', async (t) =>
   t.equal(server.requests.length, 2)
 })
 
+test('a request that gets 202 fails, because no other stream can bring its response', async (t) => {
+  const { ask } = await overHttp(t, { onPost: (_message, { status }) => status(202) })
+  t.match(await ask('tools/call', { name: 'a', _meta }), { error: { message: /answered 202/ } })
+})
+
 test('a call that lacks headers is repeated with those that a new tool list asks for', async (t) => {
   const { server, ask } = await overHttp(t, {
     onPost: withTools([tool('other'), tool('sql', { region })])

@@ -134,6 +134,18 @@ t.test('destroyed, it closes when the one inside has closed', async (t) => {
   t.strictSame(around.failures, [], 'nobody is told')
 })
 
+t.test('one that had closed before it was attached is noticed', async (t) => {
+  const around = new Plain()
+  const inside = new Inside()
+  const error = new Error('gone')
+  inside.on('error', () => {}).destroy(error)
+  await watch(inside).closed
+  around.attach(inside)
+  await turn()
+  t.strictSame(around.failures, [error])
+  around.destroy()
+})
+
 t.test('destroyed with nothing inside, it closes', async (t) => {
   const around = new Plain()
   const { closed } = watch(around)

@@ -357,6 +357,23 @@ t.test('when the command is not found, all requests get an error', async (t) => 
   t.match(await peer.closed, { code: 'ERR_COMMAND_NOT_FOUND' })
 })
 
+t.test(
+  'when the command is gone after a crash, it is started again until it is back',
+  async (t) => {
+    let started = 0
+    const peer = new Peer(
+      reconnect(() => connectChild(++started === 2 ? { command: '/nowhere' } : misbehaving()))
+    )
+    t.teardown(() => peer.transport.destroy())
+    // There is no session to restore, so nothing waits for the server that cannot start.
+    await peer.request('ping')
+    await peer.request('test/crash')
+    // No server took it, so it waits for the next one.
+    t.match(await peer.request('ping'), { result: {} })
+    t.equal(started, 3)
+  }
+)
+
 t.test('a client that writes or ends after the start has failed gets the error', async (t) => {
   const connect = () => connectChild({ command: '/nowhere' })
   for (const speaks of [true, false]) {

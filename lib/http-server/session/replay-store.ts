@@ -1,6 +1,6 @@
 // Event streams that outlive their connections (2025-11-25, Transports, Resumability). A session
 // has several `ResumableStream`s, and each stream numbers its events. The session's `ReplayStore`
-// keeps the newest events of all streams, up to a size in bytes. When a client connects to a stream
+// keeps the newest events of all streams, up to a size in memory. When a client connects to a stream
 // again, or for the first time, it gets the events of this stream that it has missed.
 
 import { ProxyError } from '../../errors.ts'
@@ -24,8 +24,13 @@ interface Event {
 /** How many streams that ended without an event a store remembers. */
 const maxEmpty = 1000
 
-/** An event is larger than its frame by at most this many bytes. */
-const maxOverhead = 128
+/**
+ * What an event needs beside the bytes of its frame: its id and its objects, in bytes. Without it, a
+ * store of small events would need several times its size.
+ */
+const overhead = 512
+
+const sizeOf = ({ bytes }: { bytes: Buffer }): number => bytes.length + overhead
 
 export class ResumableStream implements EventSink {
   readonly number: number
@@ -111,7 +116,7 @@ export class ResumableStream implements EventSink {
 }
 
 export interface StoreOptions {
-  /** The total size of the events to keep, in bytes (0: no limit). */
+  /** The memory for the events to keep, in bytes (0: no limit). */
   maxSize: number
   log: Log
   /** Called with an error response for the server when a request of the server was dropped. */
@@ -173,8 +178,8 @@ export class ReplayStore {
    * Whether the store can keep this frame for a client without a connection, and loses no frame
    * that the client has not received. A store without such frames takes a frame of any size.
    */
-  hasRoomFor({ bytes }: Frame): boolean {
-    const size = this.#unwrittenSize + bytes.length + maxOverhead
+  hasRoomFor(frame: Frame): boolean {
+    const size = this.#unwrittenSize + sizeOf(frame)
     return this.#unwrittenSize === 0 || size <= this.#maxSize
   }
 
@@ -217,19 +222,20 @@ export class ReplayStore {
   markWritten(event: Event): void {
     if (event.written) return
     event.written = true
-    this.#unwrittenSize -= event.bytes.length
+    this.#unwrittenSize -= sizeOf(event)
   }
 
   #keep(event: Event, queue: Event[]): void {
     queue.push(event)
     event.stream.events.set(event.number, event)
-    this.#size += event.bytes.length
-    if (!event.written) this.#unwrittenSize += event.bytes.length
+    this.#size += sizeOf(event)
+    if (!event.written) this.#unwrittenSize += sizeOf(event)
   }
 
-  #remove({ stream, number, bytes, written }: Event): void {
-    this.#size -= bytes.length
-    if (!written) this.#unwrittenSize -= bytes.length
+  #remove(event: Event): void {
+    const { stream, number, written } = event
+    this.#size -= sizeOf(event)
+    if (!written) this.#unwrittenSize -= sizeOf(event)
     stream.events.delete(number)
     if (stream.ended && stream.events.size === 0) this.#streams.delete(stream.number)
   }
@@ -245,8 +251,8 @@ export class ReplayStore {
     // The client may resume the stream and wait for this response. So the store keeps an error in
     // its place, or keeps the response if the response is smaller than the error.
     const errorBytes = encodeEvent(onward, stream.idOf(number))
-    this.#size -= bytes.length
-    this.#unwrittenSize -= bytes.length
+    this.#size -= sizeOf(event)
+    this.#unwrittenSize -= sizeOf(event)
     const isSmaller = errorBytes.length < bytes.length
     this.#keep(isSmaller ? { ...event, bytes: errorBytes } : event, this.#responses)
   }

@@ -263,7 +263,7 @@ test('messages that a connected client cannot take are dropped: responses become
   const warnings: string[] = []
   const noop = (): void => {}
   const log = { debug: noop, info: noop, warn: (text: string) => warnings.push(text), error: noop }
-  const { session } = await serve(t, { maxReplay: 4096, streamAfter: 1, log })
+  const { session } = await serve(t, { maxReplay: 8192, streamAfter: 1, log })
   const { client, server } = await session()
   const broken = await client.openPost(call(1))
   await broken.events.until(({ id }) => id !== undefined)

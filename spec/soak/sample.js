@@ -1,0 +1,59 @@
+// Samples the proxies while no session is open, and finds the slope of their memory.
+
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { descriptorsOf, memoryOf, processesWith } from '../faults/processes.js'
+
+const MiB = 1 << 20
+
+/** The memory of a proxy after a collection, and its timers. */
+function probe(directory, pid) {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    connect(`${directory}/${pid}.sock`)
+      .on('data', (chunk) => (text += chunk))
+      .on('end', () => resolve(JSON.parse(text)))
+      .on('error', reject)
+  })
+}
+
+/** Samples all proxies together. `minutes` is the time since the start. */
+export async function sample({ cell }, minutes) {
+  const total = { minutes, memory: 0, rss: 0, descriptors: 0, timers: 0, perProxy: [] }
+  for (const { pid } of cell.proxies) {
+    const { heapUsed, external, timers } = await probe(cell.probes, pid)
+    const descriptors = descriptorsOf(pid).length
+    const memory = (heapUsed + external) / MiB
+    total.memory += memory
+    total.rss += memoryOf(pid) / MiB
+    total.descriptors += descriptors
+    total.timers += timers
+    total.perProxy.push({ memory, descriptors, timers })
+  }
+  total.processes = processesWith(cell.directory).length
+  return total
+}
+
+/** Waits until the servers have no more sessions than those that stay open. */
+export async function untilIdle({ servers }, time = 20_000) {
+  const end = performance.now() + time
+  for (const [url, kept] of servers) {
+    for (;;) {
+      const { sessions } = await (await fetch(`${url}/status`)).json()
+      if (sessions <= kept) break
+      if (performance.now() > end) throw new Error(`${sessions} sessions stay open at ${url}`)
+      await sleep(100)
+    }
+  }
+  // Servers need a moment to exit, and connections to close.
+  await sleep(1500)
+}
+
+/** The slope of the least squares through [x, y]. */
+export function slopeOf(points) {
+  const mean = (at) => points.reduce((sum, point) => sum + point[at], 0) / points.length
+  const [x, y] = [mean(0), mean(1)]
+  const over = points.reduce((sum, point) => sum + (point[0] - x) * (point[1] - y), 0)
+  const under = points.reduce((sum, point) => sum + (point[0] - x) ** 2, 0)
+  return over / under
+}
