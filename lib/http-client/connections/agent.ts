@@ -5,6 +5,7 @@
 import type { Agent, Dispatcher } from 'undici'
 import { limits } from '../../limits.ts'
 import { findProxy } from './environment-proxy.ts'
+import { watchParsers } from './paused-parsers.ts'
 import { createProxyAgent } from './proxy-agent.ts'
 import { tlsSettings } from './tls.ts'
 import type { TlsOptions } from './tls.ts'
@@ -34,6 +35,7 @@ export interface AgentOptions extends TlsOptions {
 export async function createAgent(options: AgentOptions): Promise<Dispatcher> {
   const { origin, connectTimeout: timeout = limits.connectTimeout, env = process.env, ca } = options
   const isSecure = origin.protocol === 'https:'
+  watchParsers()
   const connect = { timeout, ...(isSecure && (await tlsSettings(options))) }
   const proxy = findProxy(isSecure, env)
   if (proxy !== undefined) {
