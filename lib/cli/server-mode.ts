@@ -7,8 +7,6 @@ import type { ServeConfig } from '../config/config.ts'
 import { describe, isAbort, ProxyError } from '../errors.ts'
 import type { ClientContext } from '../http-server/client-context.ts'
 import { exposureOf } from '../http-server/auth/exposure.ts'
-import { tokenAuth } from '../http-server/auth/token-auth.ts'
-import type { Auth } from '../http-server/auth/token-auth.ts'
 import { listen } from '../http-server/listener.ts'
 import type { Listener } from '../http-server/listener.ts'
 import type { Log } from '../log.ts'
@@ -19,6 +17,7 @@ import { join, joinPort } from '../proxy/join.ts'
 import type { Upstream } from '../proxy/upstream.ts'
 import { openUpstreams } from '../proxy/upstreams.ts'
 import type { Upstreams } from '../proxy/upstreams.ts'
+import { openAuth } from './open-auth.ts'
 import { onHangup, openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
@@ -116,6 +115,8 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
     const warning = exposureOf(config.host, config.allowOrigins)
     if (auth === undefined && warning !== undefined) log.warn(warning)
     announce(listener, upstreams, auth !== undefined, log)
+    // An issuer that cannot be reached is reported now, and not only when a client comes.
+    if (auth !== undefined && 'prepare' in auth) void auth.prepare()
     await stopped
     upstreams.drain()
     listener.once('drained', () => {
@@ -127,22 +128,6 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
     await recorder?.close()
     release()
   }
-}
-
-/**
- * Returns the authorization of clients.
- *
- * @throws ProxyError `ERR_USAGE` if the configuration requires tokens, there are none, and callers
- * from outside this machine can use the servers
- */
-function openAuth(
-  { auth, host, allowOrigins, requireAuth }: ServeConfig,
-  log: Log
-): Auth | undefined {
-  if (auth !== undefined) return tokenAuth({ ...auth, log })
-  const warning = requireAuth ? exposureOf(host, allowOrigins) : undefined
-  if (warning !== undefined) throw new ProxyError('ERR_USAGE', `--require-auth: ${warning}`)
-  return undefined
 }
 
 /** Resolves when `promise` resolves, and after `time` ms at the latest (0: no limit). */
