@@ -65,7 +65,7 @@ export class StatusError extends ProxyError {
 async function readText(response: Response): Promise<string> {
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
     size += chunk.length
     if (size > maxSize) throw new Error(`its response is over ${maxSize} bytes`)
     chunks.push(chunk)

@@ -91,11 +91,8 @@ class OfIssuers implements IssuerAuth {
     if (clockSkew > maxClockSkew) {
       throw new ProxyError('ERR_CONFIG', 'the clock skew can be 10 minutes at most')
     }
-    this.rules = {
-      issuers,
-      audience,
-      scopesOf: (server) => (Object.hasOwn(scopes, server) ? (scopes[server] ?? []) : [])
-    }
+    const byServer = new Map(Object.entries(scopes))
+    this.rules = { issuers, audience, scopesOf: (server) => byServer.get(server) ?? [] }
     this.#clockSkew = clockSkew
     this.#log = log
     this.#tokens = tokens
@@ -126,9 +123,10 @@ class OfIssuers implements IssuerAuth {
 
   async #checkJwt(token: string): Promise<Grant> {
     const claims = await this.#verify(token)
-    const expires = (timeIn(claims.exp) ?? 0) + this.#clockSkew
+    const exp = timeIn(claims.exp)
+    if (exp === undefined) throw invalid('it never expires (exp)')
     const grant = toGrant(claims, claims.iss as string)
-    return { ...grant, isValid: () => Date.now() < expires }
+    return { ...grant, isValid: () => Date.now() < exp + this.#clockSkew }
   }
 
   /** Resolves to the claims of a token, if its issuer has signed it and it counts now. */

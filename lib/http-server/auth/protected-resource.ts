@@ -71,9 +71,10 @@ export class ProtectedResource {
   isFor({ audiences }: Grant, server: string | undefined): boolean {
     if (audiences === undefined) return true
     const names = server === undefined ? this.#servers : [server]
-    return names.some((name) =>
-      audiences.some((audience) => this.#audiences.get(name)?.has(canonical(audience)))
-    )
+    return names.some((name) => {
+      const accepted = this.#audiences.get(name) as ReadonlySet<string>
+      return audiences.some((audience) => accepted.has(canonical(audience)))
+    })
   }
 
   /** Whether a token has all scopes that the server needs. */

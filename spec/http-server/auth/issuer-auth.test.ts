@@ -136,6 +136,24 @@ test('a changed token, and one with a key of another, is refused', async (t) => 
   t.match(await outcome(forged.sign(privateKey)), /signature verification failed/)
 })
 
+test('a token that never expires is refused', async (t) => {
+  const { issuer, outcome } = await open(t)
+  const claims = { iss: issuer.url, sub: 'alice', aud: audience }
+  // JSON has no Infinity, but a number may be too large.
+  const payload = JSON.stringify(claims).replace('}', ',"exp":1e999}')
+  t.match(await outcome(issuer.signText(payload)), /it never expires/)
+  t.match(await outcome(issuer.signText('[]')), /the token is not valid/)
+})
+
+test('a key that cannot be used refuses its tokens', async (t) => {
+  const { issuer, outcome } = await open(t)
+  issuer.keys = [{ ...issuer.keys[0], x: 'AAAA', y: 'AAAA' }]
+  t.match(
+    await outcome(issuer.sign({ aud: audience })),
+    /the token is not valid: it cannot be checked/
+  )
+})
+
 test('a token that names no key is tried with all keys that fit', async (t) => {
   const { issuer, outcome } = await open(t)
   issuer.keys.push(await issuer.newKey('RS256'), await issuer.newKey(), await issuer.newKey())

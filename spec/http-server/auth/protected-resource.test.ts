@@ -113,6 +113,9 @@ test('web pages of every origin can read the metadata, and nothing else', async 
   const own = await sendRequest(t, listener, 'GET', 'mcp', { origin: 'https://app.example' })
   t.equal(own.statusCode, 401)
   t.equal(own.headers['access-control-expose-headers'], 'Mcp-Session-Id, WWW-Authenticate')
+  const chosen = await guard(t, { allowOrigins: ['*'], exposeHeaders: ['X-Own'] })
+  const sent = await sendRequest(t, chosen.listener, 'GET', 'mcp', headers)
+  t.equal(sent.headers['access-control-expose-headers'], 'X-Own, WWW-Authenticate')
 })
 
 test('without an issuer there is no metadata', async (t) => {
@@ -189,6 +192,14 @@ test('a token counts for the server that its audience names', async (t) => {
       t.equal(await statusOf(path, aud), 401, `${JSON.stringify(aud)} at ${path}`)
     }
   }
+})
+
+test('a POST without the id of a connection needs an audience of this proxy', async (t) => {
+  const { client, bearer } = await guard(t)
+  const post = async (aud: string): Promise<number> =>
+    (await client({ path: 'messages/', headers: await bearer({ aud }) }).post(ping)).status
+  t.equal(await post(publicUrl), 404)
+  t.equal(await post('other'), 401)
 })
 
 test('a configured audience takes the place of the URLs', async (t) => {

@@ -6,7 +6,7 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { CompactSign, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import type { CryptoKey, JWK, JWTHeaderParameters } from 'jose'
 import type { Test } from 'tap'
 
@@ -20,6 +20,8 @@ export interface SmallIssuer {
   answers: Map<string, (request: IncomingMessage, form: URLSearchParams) => Answer>
   /** Signs a token. A claim that is undefined is left out. */
   sign(claims?: Claims, header?: Partial<JWTHeaderParameters>): Promise<string>
+  /** Signs any text as the payload of a token. */
+  signText(payload: string): Promise<string>
   /** Makes a new key. Later tokens have it. The keys that the issuer shows do not change. */
   newKey(alg?: string): Promise<JWK>
   stop(): Promise<void>
@@ -75,6 +77,10 @@ export async function startIssuer(t: Test, path = ''): Promise<SmallIssuer> {
       const { key, alg, kid } = signing
       const all = { iss: issuer.url, sub: 'alice', exp: inSeconds(300), ...claims }
       return new SignJWT(all).setProtectedHeader({ alg, kid, typ: 'at+jwt', ...header }).sign(key)
+    },
+    signText(payload) {
+      const { key, alg, kid } = signing
+      return new CompactSign(Buffer.from(payload)).setProtectedHeader({ alg, kid }).sign(key)
     },
     async stop() {
       server.close()
