@@ -18,7 +18,7 @@ import type { Log } from '../log.ts'
 import { quote } from '../text.ts'
 import type { ClientContext, MirroredParams, OnClient } from './client-context.ts'
 import type { Auth } from './auth/auth.ts'
-import { basePathOf, createAuthorizer, exposedHeaders } from './auth/create-authorizer.ts'
+import { accessOptions, createAuthorizer } from './auth/create-authorizer.ts'
 import type { Authorizer } from './auth/authorize.ts'
 import { logDetails } from './client-error.ts'
 import { dropRest, hasBody } from './request/drop-rest.ts'
@@ -92,12 +92,14 @@ export interface ListenerOptions
 /**
  * Listens for clients over Streamable HTTP and HTTP+SSE.
  *
- * @throws ProxyError `ERR_LISTEN` if it cannot listen on the address
+ * @throws ProxyError `ERR_LISTEN` if it cannot listen on the address, `ERR_CONFIG` if the public URL is
+ *   no URL
  */
 export async function listen(options: ListenerOptions, onClient: OnClient): Promise<Listener> {
   const { host = defaultHost, port = 0, tls } = options
+  const all = { ...options, ...accessOptions(options) }
   // No connection is missed, because connections come only in a later turn of the event loop.
-  return new Listener(await openServer(host, port, tls), options, onClient)
+  return new Listener(await openServer(host, port, tls), all, onClient)
 }
 
 const defaultHost = '127.0.0.1'
@@ -140,13 +142,8 @@ export class Listener extends EventEmitter {
     this.url = `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}/`
     this.#http = http
     this.#log = log
-    this.#originPolicy = new OriginPolicy({
-      ...options,
-      exposeHeaders: exposedHeaders(options),
-      host,
-      address
-    })
-    this.#basePath = basePathOf(options)
+    this.#originPolicy = new OriginPolicy({ ...options, host, address })
+    this.#basePath = options.basePath
     this.#servers = new Set(options.servers ?? [''])
     this.#sessions = new Sessions(options.maxSessions ?? limits.maxSessions, options.exiting)
     this.#authorizer = createAuthorizer(options, this.url, this.#sessions)

@@ -1,9 +1,9 @@
 // Asks for a token in each HTTP request (2025-11-25 and 2026-07-28, Authorization; RFC 6750). The
 // endpoints then know the principal, and no later code sees the token.
 //
-// A grant is remembered by the text of its header, so only the first request with a token pays for
-// the check. The memory is bounded: the oldest grant gives way, and is checked again when it is
-// needed.
+// A grant is remembered by the text of the header that clients usually send, so only the first request
+// with a token pays for the check. The memory is bounded: the oldest grant gives way, and its token is
+// checked again when it comes again.
 
 import type { ServerResponse } from 'node:http'
 import { ProxyError } from '../../errors.ts'
@@ -49,12 +49,10 @@ export class Authorizer {
    */
   authorize(context: RequestContext): string | Promise<string> {
     const { authorization = '' } = context.request.headers
-    const known = this.#grants.get(authorization)
-    if (known !== undefined) {
-      if (known.isValid?.() !== false) return this.#admit(context, known)
-      this.#grants.delete(authorization)
-    }
-    return this.#authorizeNew(context, authorization)
+    const known = this.#known(authorization)
+    return known === undefined
+      ? this.#authorizeNew(context, authorization)
+      : this.#admit(context, known)
   }
 
   /** Must be called when a response has closed. */
@@ -68,21 +66,36 @@ export class Authorizer {
       this.#challenge(context, {})
       throw new ProxyError('ERR_UNAUTHORIZED', 'send a token: Authorization: Bearer TOKEN')
     }
-    let check = this.#checks.get(authorization)
+    // A client may write the header in many ways. Only one of them is remembered for a token, so a
+    // client cannot fill the memory.
+    const header = `Bearer ${token}`
+    const grant = this.#known(header) ?? (await this.#checkOnce(context, header, token))
+    return this.#admit(context, grant)
+  }
+
+  /** Returns the grant that is remembered for a header, if it still counts. */
+  #known(header: string): Grant | undefined {
+    const grant = this.#grants.get(header)
+    if (grant?.isValid?.() !== false) return grant
+    this.#grants.delete(header)
+    return undefined
+  }
+
+  async #checkOnce(context: RequestContext, header: string, token: string): Promise<Grant> {
+    let check = this.#checks.get(header)
     if (check === undefined) {
-      check = this.#check(token).finally(() => this.#checks.delete(authorization))
-      this.#checks.set(authorization, check)
+      check = this.#check(token).finally(() => this.#checks.delete(header))
+      this.#checks.set(header, check)
     }
-    let grant
     try {
-      grant = await check
+      const grant = await check
+      this.#remember(header, grant)
+      return grant
     } catch (error) {
       const isInvalid = error instanceof ProxyError && error.code === 'ERR_UNAUTHORIZED'
       if (isInvalid) this.#challenge(context, { error: 'invalid_token' })
       throw error
     }
-    this.#remember(authorization, grant)
-    return this.#admit(context, grant)
   }
 
   async #check(token: string): Promise<Grant> {
@@ -91,10 +104,10 @@ export class Authorizer {
     throw new ProxyError('ERR_UNAUTHORIZED', 'the token is not valid')
   }
 
-  #remember(authorization: string, grant: Grant): void {
+  #remember(header: string, grant: Grant): void {
+    this.#grants.set(header, grant)
     const [oldest] = this.#grants.keys()
-    if (oldest !== undefined && this.#grants.size >= this.#maxTokens) this.#grants.delete(oldest)
-    this.#grants.set(authorization, grant)
+    if (this.#grants.size > this.#maxTokens) this.#grants.delete(oldest as string)
   }
 
   #admit(context: RequestContext, grant: Grant): string {

@@ -167,6 +167,19 @@ test('a token is checked once, also for many requests at the same time', async (
   t.strictSame(checks, ['a', 'b'])
 })
 
+test('the ways to write a header do not fill the memory', async (t) => {
+  const { auth, checks } = counting()
+  const { listener } = await serve(t, { auth, maxTokens: 2 })
+  const get = async (authorization: string): Promise<unknown> =>
+    (await sendRequest(t, listener, 'GET', 'status', { authorization })).statusCode
+  t.equal(await get('Bearer a'), 200)
+  for (const header of ['bearer b', 'BEARER b', 'Bearer  b', 'Bearer   b ']) {
+    t.equal(await get(header), 200, header)
+  }
+  t.equal(await get('Bearer a'), 200)
+  t.strictSame(checks, ['a', 'b'])
+})
+
 test('the listener remembers at most `maxTokens` tokens', async (t) => {
   for (const [maxTokens, again] of [
     [2, ['a']],

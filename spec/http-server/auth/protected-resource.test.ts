@@ -8,6 +8,7 @@ import type { HttpClient } from '../../../fixtures/clients/raw.js'
 import { issuerAuth } from '../../../lib/http-server/auth/issuer-auth.ts'
 import type { IssuerAuthOptions } from '../../../lib/http-server/auth/issuer-auth.ts'
 import { tokenAuth } from '../../../lib/http-server/auth/token-auth.ts'
+import { listen } from '../../../lib/http-server/listener.ts'
 import type { ListenerOptions } from '../../../lib/http-server/listener.ts'
 import { getJson, sendRequest, serve } from '../helpers.ts'
 import type { Served } from '../helpers.ts'
@@ -240,6 +241,15 @@ test('the path of the public URL is the base path', async (t) => {
   const stream = await sseClient(new URL('tools/sse', listener.url), { headers })
   t.teardown(() => stream.close())
   t.match(stream.endpoint, /\/tools\/messages\/\?session_id=/)
+})
+
+test('a public URL that is no URL is an error, and nothing listens', async (t) => {
+  const auth = tokenAuth({ token: 'x' })
+  const listening = listen({ auth, publicUrl: 'mcp.example.com' }, () => {})
+  await t.rejects(listening, {
+    code: 'ERR_CONFIG',
+    message: 'the public URL "mcp.example.com" is no URL'
+  })
 })
 
 test('the header Host changes nothing in the metadata', async (t) => {
