@@ -13,7 +13,7 @@ import { build } from 'esbuild'
 
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
-const loadedOnDemand = ['oauth4webapi']
+const loadedOnDemand = ['jose', 'oauth4webapi']
 
 // undici loads node:http2, but the proxy uses HTTP/1.1 only. This is the module that undici makes for
 // itself on a Node without it.

@@ -41,6 +41,7 @@ const failures = {
   ERR_CLIENT_SLOW: { status: 503, rpc: errorCodes.serverError },
   ERR_BODIES_FULL: { status: 503, rpc: errorCodes.serverError },
   ERR_SESSIONS_FULL: { status: 503, rpc: errorCodes.serverError },
+  ERR_ISSUER: { status: 503, rpc: errorCodes.serverError },
   ERR_CLOSED: { status: 503, rpc: errorCodes.serverError },
 
   // The proxy itself failed.
@@ -70,6 +71,7 @@ const publicTexts: Partial<Record<ErrorCode, string>> = {
   ERR_HTTP_ANSWER: 'the server sent an invalid response',
   ERR_TOKEN: 'the proxy got no access token for the server',
   ERR_TIMEOUT: 'the server did not respond in time',
+  ERR_ISSUER: 'the token cannot be checked now, because its issuer cannot be reached',
   ERR_INTERNAL: internalText,
   ERR_USAGE: configText,
   ERR_CONFIG: configText,

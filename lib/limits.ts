@@ -73,6 +73,20 @@ export const limits = {
   maxGroupConnections: 8,
   /** The same for all clients of revision 2026-07-28 together. */
   maxConnections: 32,
+  /** How many tokens that were checked the proxy remembers, so that it need not check them again. */
+  maxTokens: 10_000,
+  /** By how much the clock of the issuer of a token may differ from that of the proxy, in ms. */
+  clockSkew: 30_000,
+  /**
+   * After this time, the proxy fetches the keys of an issuer again, in ms. If the issuer is away, the
+   * known keys count for the same time once more.
+   */
+  keyAge: 10 * 60_000,
+  /**
+   * After this time, the proxy asks again whether an opaque token is valid, in ms. If the issuer is
+   * away, the last answer counts for the same time once more.
+   */
+  introspectionAge: 30_000,
   /** The time that clients should wait before they resume an event stream, in ms. */
   retry: 1000
 }

@@ -106,6 +106,6 @@ t.test('the library loads undici when it connects to a server, not at import', a
 t.test('the bundles come with the licences of the packages in them', async (t) => {
   const notices = readFileSync(`${root}dist/LICENSES.txt`, 'utf8')
   const names = [...notices.matchAll(/^([a-z\d-]+) \d+\.\d+\.\d+$/gm)].map(([, name]) => name)
-  t.strictSame(names, ['eventsource-parser', 'minimist', 'oauth4webapi', 'shlex', 'undici'])
+  t.strictSame(names, ['eventsource-parser', 'jose', 'minimist', 'oauth4webapi', 'shlex', 'undici'])
   t.equal(notices.match(/Permission is hereby granted/g)?.length, names.length)
 })

@@ -6,9 +6,9 @@ import { accessSync, constants } from 'node:fs'
 import type { ClientConfig, ServeConfig, ServerConfig } from '../config/config.ts'
 import { isFile } from '../config/checks.ts'
 import { describe } from '../errors.ts'
-import { exposureOf } from '../http-server/auth/exposure.ts'
-import { readTokenFile } from '../http-server/auth/token-auth.ts'
+import { silent } from '../log.ts'
 import { findCommand } from '../stdio/find-command.ts'
+import { openAuth } from './open-auth.ts'
 
 /** Returns the faults, one line each. */
 export function findFaults(config: ClientConfig | ServeConfig): string[] {
@@ -21,12 +21,8 @@ export function findFaults(config: ClientConfig | ServeConfig): string[] {
   ]
   const faults = [...(check?.faults ?? [])]
   if (config.mode === 'server') {
-    const { tls, named, default: own, auth, host, allowOrigins, requireAuth } = config
-    const warning = exposureOf(host, allowOrigins)
-    if (requireAuth && auth === undefined && warning !== undefined) {
-      faults.push(`--require-auth: ${warning}`)
-    }
-    if (auth?.file !== undefined) faults.push(...faultsOfTokens(auth.file))
+    const { tls, named, default: own } = config
+    faults.push(...faultsOfAuth(config))
     files.push(['--tls-cert', tls?.cert], ['--tls-key', tls?.key])
     if (own !== undefined) faults.push(...faultsOf('default', own))
     for (const [name, server] of named) faults.push(...faultsOf(name, server))
@@ -48,12 +44,12 @@ function faultsOf(name: string, server: ServerConfig): string[] {
   }
 }
 
-function faultsOfTokens(file: string): string[] {
+function faultsOfAuth(config: ServeConfig): string[] {
   try {
-    if (readTokenFile(file).length > 0) return []
-    return [`--auth-token-file: ${file} has no token`]
+    openAuth(config, silent)
+    return []
   } catch (error) {
-    return [`--auth-token-file: ${describe(error)}`]
+    return [describe(error)]
   }
 }
 

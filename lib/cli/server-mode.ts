@@ -7,8 +7,6 @@ import type { ServeConfig } from '../config/config.ts'
 import { describe, isAbort, ProxyError } from '../errors.ts'
 import type { ClientContext } from '../http-server/client-context.ts'
 import { exposureOf } from '../http-server/auth/exposure.ts'
-import { tokenAuth } from '../http-server/auth/token-auth.ts'
-import type { Auth } from '../http-server/auth/token-auth.ts'
 import { listen } from '../http-server/listener.ts'
 import type { Listener } from '../http-server/listener.ts'
 import type { Log } from '../log.ts'
@@ -19,6 +17,7 @@ import { join, joinPort } from '../proxy/join.ts'
 import type { Upstream } from '../proxy/upstream.ts'
 import { openUpstreams } from '../proxy/upstreams.ts'
 import type { Upstreams } from '../proxy/upstreams.ts'
+import { openAuth } from './open-auth.ts'
 import { onHangup, openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
@@ -115,7 +114,9 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
     )
     const warning = exposureOf(config.host, config.allowOrigins)
     if (auth === undefined && warning !== undefined) log.warn(warning)
-    announce(listener, upstreams, auth !== undefined, log)
+    announce(listener, upstreams, config, log)
+    // An issuer that cannot be reached is reported now, and not only when a client comes.
+    if (auth !== undefined && 'prepare' in auth) void auth.prepare()
     await stopped
     upstreams.drain()
     listener.once('drained', () => {
@@ -127,22 +128,6 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
     await recorder?.close()
     release()
   }
-}
-
-/**
- * Returns the authorization of clients.
- *
- * @throws ProxyError `ERR_USAGE` if the configuration requires tokens, there are none, and callers
- * from outside this machine can use the servers
- */
-function openAuth(
-  { auth, host, allowOrigins, requireAuth }: ServeConfig,
-  log: Log
-): Auth | undefined {
-  if (auth !== undefined) return tokenAuth({ ...auth, log })
-  const warning = requireAuth ? exposureOf(host, allowOrigins) : undefined
-  if (warning !== undefined) throw new ProxyError('ERR_USAGE', `--require-auth: ${warning}`)
-  return undefined
 }
 
 /** Resolves when `promise` resolves, and after `time` ms at the latest (0: no limit). */
@@ -171,7 +156,12 @@ function readPem(flag: string, file: string): Buffer {
  * Logs the URLs of all servers. For the first server that can start, it also logs a client
  * configuration and a curl command.
  */
-function announce(listener: Listener, upstreams: Upstreams, needsToken: boolean, log: Log): void {
+function announce(
+  listener: Listener,
+  upstreams: Upstreams,
+  { auth, publicUrl }: ServeConfig,
+  log: Log
+): void {
   log.info('Serving MCP servers over Streamable HTTP and HTTP+SSE:')
   for (const [name, { label, state }] of upstreams.all) {
     const { mcp, sse } = listener.urlsOf(name)
@@ -181,11 +171,14 @@ function announce(listener: Listener, upstreams: Upstreams, needsToken: boolean,
   // At least one server is usable, because `openUpstreams` throws if all servers have failed.
   const usable = upstreams.all.find(([, { state }]) => state !== 'failed') as [string, Upstream]
   const [name] = usable
-  const url = listener.urlsOf(name).mcp
+  const own = new URL(listener.urlsOf(name).mcp)
+  const url = publicUrl === undefined ? own.href : new URL(own.pathname, publicUrl).href
+  // A client of an issuer finds out by itself where to get a token.
+  const needsHeader = auth !== undefined && auth.issuer === undefined
   const headers = { Authorization: 'Bearer TOKEN' }
-  const mcpServers = { [name || 'default']: { type: 'http', url, ...(needsToken && { headers }) } }
+  const mcpServers = { [name || 'default']: { type: 'http', url, ...(needsHeader && { headers }) } }
   log.info(`client config: ${JSON.stringify({ mcpServers })}`)
-  log.info(`try it: ${curlLine(url, needsToken)}`)
+  log.info(`try it: ${curlLine(url, auth !== undefined)}`)
 }
 
 function curlLine(url: string, needsToken: boolean): string {

@@ -157,6 +157,23 @@ export interface ClientConfig extends CommonConfig {
   limits: ClientLimits
 }
 
+/** The OAuth issuers of the tokens of clients. */
+export interface IssuerConfig {
+  /** The URLs, as the issuers write them in their tokens. */
+  issuers: string[]
+  /** The audience of the tokens (default: the URL of the server). */
+  audience?: string
+  /** The scopes that a token needs, by the name of the server. */
+  scopes: Record<string, string[]>
+  introspection?: {
+    url: URL
+    /** The path of a file with the credentials of the proxy: `CLIENT_ID:SECRET`. */
+    file?: string
+    /** The credentials themselves. Never log them. */
+    credentials?: string
+  }
+}
+
 /** The configuration of server mode: clients connect over HTTP to one or more servers. */
 export interface ServeConfig extends CommonConfig {
   mode: 'server'
@@ -187,12 +204,16 @@ export interface ServeConfig extends CommonConfig {
   replica?: string
   /** The paths of the PEM files for HTTPS (default: none, the proxy serves plain HTTP). */
   tls?: { cert: string; key: string }
+  /** The URL at which clients reach the proxy, without a slash at the end (default: unknown). */
+  publicUrl?: string
   /** The tokens of clients (default: none, clients need no token). At least one member is set. */
   auth?: {
     /** The path of a file with tokens. */
     file?: string
     /** One more token. Never log it. */
     token?: string
+    /** The OAuth issuers whose tokens count too. */
+    issuer?: IssuerConfig
   }
   /**
    * If true, the proxy does not start when callers from outside this machine could use the servers

@@ -6,8 +6,7 @@
 // HTTP response. Any other exception is a fault of the proxy, so its text goes to the log, and the
 // client gets an error without details.
 
-import { EventEmitter, once } from 'node:events'
-import { createServer } from 'node:http'
+import { EventEmitter } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -18,12 +17,15 @@ import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import { quote } from '../text.ts'
 import type { ClientContext, MirroredParams, OnClient } from './client-context.ts'
-import { authorize } from './auth/authorize.ts'
-import type { Auth } from './auth/token-auth.ts'
+import type { Auth } from './auth/auth.ts'
+import { accessOptions, createAuthorizer } from './auth/create-authorizer.ts'
+import type { Authorizer } from './auth/authorize.ts'
 import { logDetails } from './client-error.ts'
 import { dropRest, hasBody } from './request/drop-rest.ts'
 import { Connections } from './idle-connections.ts'
-import { refuseBroken } from './request/refuse-broken.ts'
+import { checkHasHost, refuseBroken } from './request/refuse-broken.ts'
+import { openServer } from './open-server.ts'
+import type { Tls } from './open-server.ts'
 import { OriginPolicy } from './origin-policy.ts'
 import type { OriginPolicyOptions } from './origin-policy.ts'
 import { BodyReader } from './request/read-body.ts'
@@ -65,6 +67,11 @@ export interface ListenerOptions
    */
   replica?: string | undefined
   /**
+   * The URL at which clients reach the proxy (default: the URL of the listener). The audience of a
+   * token of an issuer is this URL, or a URL below it.
+   */
+  publicUrl?: string | undefined
+  /**
    * Finds the principal of a token (default: clients need no token). Then each request needs a valid
    * token, and a session belongs to the principal that opened it.
    */
@@ -87,46 +94,20 @@ export interface ListenerOptions
   log?: Log | undefined
 }
 
-interface Tls {
-  cert: Buffer | string
-  key: Buffer | string
-}
-
-const defaultHost = '127.0.0.1'
-
-/** The listener itself refuses a request without `Host`, because Node would not set our headers. */
-const httpOptions = { requireHostHeader: false }
-
 /**
  * Listens for clients over Streamable HTTP and HTTP+SSE.
  *
- * @throws ProxyError `ERR_LISTEN` if it cannot listen on the address
+ * @throws ProxyError `ERR_LISTEN` if it cannot listen on the address, `ERR_CONFIG` if the public URL is
+ *   no URL
  */
 export async function listen(options: ListenerOptions, onClient: OnClient): Promise<Listener> {
   const { host = defaultHost, port = 0, tls } = options
-  const http = tls === undefined ? createServer(httpOptions) : await createSecureServer(tls)
-  try {
-    await once(http.listen(port, host), 'listening')
-  } catch (cause) {
-    const message = `cannot listen on ${host}:${port}`
-    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') {
-      throw new ProxyError('ERR_LISTEN', message, { cause })
-    }
-    const advice = 'the port is taken; choose another with --port'
-    throw new ProxyError('ERR_LISTEN', `${message}: ${advice}`)
-  }
+  const all = { ...options, ...accessOptions(options) }
   // No connection is missed, because connections come only in a later turn of the event loop.
-  return new Listener(http, options, onClient)
+  return new Listener(await openServer(host, port, tls), all, onClient)
 }
 
-async function createSecureServer(tls: Tls): Promise<Server> {
-  const { createServer } = await import('node:https')
-  try {
-    return createServer({ ...tls, ...httpOptions })
-  } catch (cause) {
-    throw new ProxyError('ERR_LISTEN', 'the TLS certificate and key cannot be used', { cause })
-  }
-}
+const defaultHost = '127.0.0.1'
 
 /**
  * Emits `drained` when `close` has ended all sessions, and `close` when all connections are closed.
@@ -137,7 +118,7 @@ export class Listener extends EventEmitter {
   readonly #http: Server
   readonly #log: Log
   readonly #originPolicy: OriginPolicy
-  readonly #auth: Auth | undefined
+  readonly #authorizer: Authorizer | undefined
   readonly #basePath: string | undefined
   readonly #servers: Set<string>
   readonly #sessions: Sessions
@@ -167,11 +148,11 @@ export class Listener extends EventEmitter {
     this.#http = http
     this.#log = log
     this.#originPolicy = new OriginPolicy({ ...options, host, address })
-    this.#auth = options.auth
-    this.#basePath = options.basePath?.replace(/\/$/, '')
+    this.#basePath = options.basePath
     this.#servers = new Set(options.servers ?? [''])
     const { maxSessions = limits.maxSessions, exiting, replica } = options
     this.#sessions = new Sessions(maxSessions, exiting, replica)
+    this.#authorizer = createAuthorizer(options, this.url, this.#sessions)
     const shared = {
       ...options,
       bodies: new BodyReader(options),
@@ -180,7 +161,11 @@ export class Listener extends EventEmitter {
       onClient: (client: Duplex, context: ClientContext) =>
         this.#handOver(client, context, onClient)
     }
-    this.#status = new StatusEndpoint(this.#sessions, options.serverStates)
+    this.#status = new StatusEndpoint(
+      this.#sessions,
+      options.serverStates,
+      this.#authorizer?.resource
+    )
     this.#streamable = new StreamableEndpoint(shared)
     this.#sse = new SseEndpoint(shared)
     this.#connections = new Connections(http, options.idleTimeout ?? limits.idleTimeout)
@@ -246,7 +231,7 @@ export class Listener extends EventEmitter {
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     // A response emits `error` when the client has disconnected. The proxy can ignore this error.
-    response.on('error', nothing).on('close', () => this.#responseOnClose(request))
+    response.on('error', nothing).on('close', () => this.#responseOnClose(request, response))
     this.#activeRequests++
     this.#connections.begin(request, response)
     this.#handle(new RequestContext(request, response))
@@ -257,9 +242,12 @@ export class Listener extends EventEmitter {
   #handle(context: RequestContext): void {
     const { request, response } = context
     try {
-      this.#originPolicy.setHeaders(request.headers, response)
-      checkVersion(request)
-      this.#originPolicy.check(request.headers)
+      const route = this.#routeOf(context.pathname)
+      context.route = route
+      const isPublic = route.kind === 'metadata'
+      this.#originPolicy.setHeaders(request.headers, response, isPublic)
+      checkHasHost(request)
+      this.#originPolicy.check(request.headers, isPublic)
       this.#serve(context)?.then(
         () => context.releaseBody(),
         (error: unknown) => this.#refuse(context, error)
@@ -269,25 +257,38 @@ export class Listener extends EventEmitter {
     }
   }
 
-  #responseOnClose(request: IncomingMessage): void {
+  #responseOnClose(request: IncomingMessage, response: ServerResponse): void {
     this.#connections.end(request)
+    this.#authorizer?.release(response)
     // This is a body that nobody has read. Without a limit, Node would read it to its end.
     if (!request.complete && hasBody(request)) dropRest(request)
     if (--this.#activeRequests === 0) this.#whenInactive?.()
   }
 
   #serve(context: RequestContext): Promise<void> | undefined {
-    const { request, response } = context
-    const route = this.#routeOf(context.pathname)
-    context.route = route
+    const { request, response, route } = context
     if (request.method === 'OPTIONS' && route !== nowhere) {
-      writeHead(response, 204, this.#originPolicy.preflight(request.headers)).end()
+      const isPublic = route.kind === 'metadata'
+      writeHead(response, 204, this.#originPolicy.preflight(request.headers, isPublic)).end()
       return undefined
     }
-    // A client without a token does not learn which paths exist.
-    if (this.#auth !== undefined && !isOpen(route)) {
-      context.principal = authorize(this.#auth, request, response)
+    // A client without a token does not learn which paths exist, except for those with metadata.
+    if (this.#authorizer === undefined || isOpen(route)) return this.#route(context)
+    const principal = this.#authorizer.authorize(context)
+    if (principal instanceof Promise) {
+      return principal.then((principal) => this.#serveAs(context, principal))
     }
+    return this.#serveAs(context, principal)
+  }
+
+  #serveAs(context: RequestContext, principal: string): Promise<void> | undefined {
+    context.principal = principal
+    // The client may have disconnected during the check of its token.
+    return context.response.destroyed ? undefined : this.#route(context)
+  }
+
+  #route(context: RequestContext): Promise<void> | undefined {
+    const { route } = context
     if (route === nowhere) {
       throw new ProxyError('ERR_NOT_FOUND', `there is nothing at ${quote(context.pathname)}`)
     }
@@ -308,9 +309,11 @@ export class Listener extends EventEmitter {
   #routeOf(pathname: string): Route {
     if (pathname === this.#lastPath) return this.#lastRoute
     const route = findRoute(pathname, this.#basePath)
+    const { kind, server, endpoint } = route
     // A session of HTTP+SSE is found by its id at any path for its POSTs.
-    const isUnknown = route.kind !== 'messages' && !this.#servers.has(route.server)
-    if (leadsToServer(route) && isUnknown) return nowhere
+    const needsServer = kind === 'mcp' || kind === 'sse' || (kind === 'metadata' && endpoint !== '')
+    if (needsServer && !this.#servers.has(server)) return nowhere
+    if (kind === 'metadata' && this.#authorizer?.resource === undefined) return nowhere
     this.#lastPath = pathname
     this.#lastRoute = route
     return route
@@ -339,11 +342,5 @@ export class Listener extends EventEmitter {
 }
 
 const nothing = (): void => {}
-
-/** @throws ProxyError `ERR_REQUEST` for HTTP/1.1 without `Host`, as RFC 9112 demands */
-function checkVersion({ httpVersion, headers }: IncomingMessage): void {
-  if (headers.host !== undefined || httpVersion !== '1.1') return
-  throw new ProxyError('ERR_REQUEST', 'the request has no Host header')
-}
 
 const aboutToStop = (): ProxyError => new ProxyError('ERR_CLOSED', 'the proxy is about to stop')

@@ -57,11 +57,13 @@ export class OriginPolicy {
    * `Origin` if a page embeds a URL, for example as an image. So the method also checks
    * `Sec-Fetch-Site`.
    *
+   * @param isPublic whether web pages of every origin may send the request
    * @throws ProxyError `ERR_FORBIDDEN`
    */
-  check(headers: IncomingHttpHeaders): void {
+  check(headers: IncomingHttpHeaders, isPublic = false): void {
     const { host = '', origin } = headers
     if (host !== this.#lastHost) this.#checkHost(host)
+    if (isPublic) return
     if (origin === undefined) return checkSite(headers['sec-fetch-site'])
     if (this.#allows(origin)) return
     // The page has the same host as this listener, so the browser loaded the page from here.
@@ -70,16 +72,21 @@ export class OriginPolicy {
     throw new ProxyError('ERR_FORBIDDEN', message)
   }
 
-  /** Sets the CORS headers of a response. */
-  setHeaders(asked: IncomingHttpHeaders, response: ServerResponse): void {
-    if (this.#origins.size === 0) return
-    for (const [name, value] of Object.entries(this.headers(asked))) {
+  /**
+   * Sets the CORS headers of a response.
+   *
+   * @param isPublic whether web pages of every origin may read the response
+   */
+  setHeaders(asked: IncomingHttpHeaders, response: ServerResponse, isPublic = false): void {
+    if (this.#origins.size === 0 && !isPublic) return
+    for (const [name, value] of Object.entries(this.headers(asked, isPublic))) {
       response.setHeader(name, value as string)
     }
   }
 
   /** Returns the CORS headers of a response, given the headers of its request. */
-  headers({ origin }: IncomingHttpHeaders): OutgoingHttpHeaders {
+  headers({ origin }: IncomingHttpHeaders, isPublic = false): OutgoingHttpHeaders {
+    if (isPublic) return { 'access-control-allow-origin': '*' }
     if (this.#origins.size === 0) return {}
     if (origin === undefined || !this.#allows(origin)) return { vary: 'Origin' }
     return {
@@ -90,9 +97,9 @@ export class OriginPolicy {
   }
 
   /** Returns the headers for a preflight, the OPTIONS request that a browser sends first. */
-  preflight(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
+  preflight(headers: IncomingHttpHeaders, isPublic = false): OutgoingHttpHeaders {
     return {
-      ...this.headers(headers),
+      ...this.headers(headers, isPublic),
       'access-control-allow-methods': 'GET, POST, DELETE, OPTIONS',
       'access-control-allow-headers': headers['access-control-request-headers'] ?? '*',
       'access-control-max-age': '86400'

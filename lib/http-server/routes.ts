@@ -2,12 +2,15 @@
 
 /** What the listener serves at a path. */
 export interface Route {
-  kind: 'mcp' | 'sse' | 'messages' | 'status' | 'healthz' | 'readyz' | 'nowhere'
+  kind: 'mcp' | 'sse' | 'messages' | 'status' | 'healthz' | 'readyz' | 'metadata' | 'nowhere'
   /** The name of the server. `''` is the default server, or means that the path names no server. */
   server: string
   /**
-   * For `sse` only: the URL for the client's POSTs. It is an absolute path if the base path is
-   * known. Otherwise it is relative to the URL of the GET.
+   * For `sse`: the URL for the client's POSTs. It is an absolute path if the base path is known.
+   * Otherwise it is relative to the URL of the GET.
+   *
+   * For `metadata`: the endpoint that the metadata is about, `mcp` or `sse`. `''` means the proxy as a
+   * whole.
    */
   endpoint: string
 }
@@ -20,8 +23,15 @@ const anyMessages: Route = { kind: 'messages', server: '', endpoint: '' }
 export const leadsToServer = ({ kind }: Route): boolean =>
   kind === 'mcp' || kind === 'sse' || kind === 'messages'
 
-/** Whether a route never needs a token, because tools for monitoring have none. */
-export const isOpen = ({ kind }: Route): boolean => kind === 'healthz' || kind === 'readyz'
+/**
+ * Whether a route never needs a token. Tools for monitoring have none, and a client without a token
+ * reads in the metadata where to get one.
+ */
+export const isOpen = ({ kind }: Route): boolean =>
+  kind === 'healthz' || kind === 'readyz' || kind === 'metadata'
+
+/** The path of the metadata of the proxy as a whole (RFC 9728). The path of an endpoint follows it. */
+export const wellKnownPath = '/.well-known/oauth-protected-resource'
 
 /**
  * Finds the route of a path. A slash at the end of the path is ignored, so no redirect is needed.
@@ -33,6 +43,8 @@ export const isOpen = ({ kind }: Route): boolean => kind === 'healthz' || kind =
 export function findRoute(pathname: string, basePath?: string): Route {
   const isUnder = basePath !== undefined && pathname.startsWith(`${basePath}/`)
   const path = isUnder ? pathname.slice(basePath.length) : pathname
+  if (path.startsWith(wellKnownPath))
+    return metadataRoute(path.slice(wellKnownPath.length), basePath)
   // The name of a server may contain a slash, encoded as %2F or not. The last segment of the path
   // is never a part of the name.
   const match =
@@ -50,6 +62,15 @@ export function findRoute(pathname: string, basePath?: string): Route {
   const relative = slash === '' ? 'messages/' : '../messages/'
   const endpoint = basePath === undefined ? relative : `${basePath}${prefix}/messages/`
   return { ...route, endpoint }
+}
+
+/** @param path the path of the resource that the metadata is about, with or without the prefix */
+function metadataRoute(path: string, basePath = ''): Route {
+  if (path === '' || path === '/' || path.replace(/\/$/, '') === basePath) {
+    return { kind: 'metadata', server: '', endpoint: '' }
+  }
+  const { kind, server } = path.startsWith('/') ? findRoute(path, basePath) : nowhere
+  return kind === 'mcp' || kind === 'sse' ? { kind: 'metadata', server, endpoint: kind } : nowhere
 }
 
 /** Returns the common start of all paths of a server. It ends with a slash. */

@@ -51,6 +51,11 @@ export class Sessions {
     return this.#byId.has(id)
   }
 
+  /** Returns the server of a session, or `undefined` if the id is unknown. */
+  serverOf(id: string): string | undefined {
+    return this.#byId.get(id)?.server
+  }
+
   /**
    * Returns the id for a new session. The id is random, so nobody can guess it. It ends with the name
    * of the replica, so that a load balancer sends the session to this proxy.

@@ -1,6 +1,8 @@
-// This endpoint serves /status, /healthz and /readyz for operators and monitoring tools.
+// This endpoint serves /status, /healthz and /readyz for operators and monitoring tools, and the
+// metadata that tells clients where to get a token.
 
 import type { ServerResponse } from 'node:http'
+import type { ProtectedResource } from './auth/protected-resource.ts'
 import type { RequestContext } from './request-context.ts'
 import type { Sessions } from './sessions.ts'
 import { writeHead } from './write-head.ts'
@@ -14,11 +16,17 @@ export type ServerStates = () => Record<string, ServerState>
 export class StatusEndpoint {
   readonly #sessions: Sessions
   readonly #serverStates: ServerStates
+  readonly #resource: ProtectedResource | undefined
   #lastActivity = Date.now()
 
-  constructor(sessions: Sessions, serverStates: ServerStates = () => ({})) {
+  constructor(
+    sessions: Sessions,
+    serverStates: ServerStates = () => ({}),
+    resource?: ProtectedResource
+  ) {
     this.#sessions = sessions
     this.#serverStates = serverStates
+    this.#resource = resource
   }
 
   /** Stores the time of a request to a server. `/status` shows the time of the last request. */
@@ -30,6 +38,9 @@ export class StatusEndpoint {
   serve(context: RequestContext, closing: boolean): void {
     context.allowMethods('GET', 'HEAD')
     const { response, route } = context
+    if (route.kind === 'metadata') {
+      return sendJson(response, 200, this.#resource?.metadataOf(route))
+    }
     if (route.kind === 'healthz') return sendJson(response, 200, { ok: true })
     const states = this.#serverStates()
     if (route.kind === 'readyz') {

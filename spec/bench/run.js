@@ -14,6 +14,7 @@
 
 import { parseArgs } from 'node:util'
 import { save } from './history.js'
+import { measureAuth } from './measurements/auth.js'
 import { measureCalls } from './measurements/calls.js'
 import { measureInstall } from './measurements/install.js'
 import { measureMemory } from './measurements/memory.js'
@@ -32,6 +33,7 @@ const measurements = {
   progress: measureProgress,
   opening: measureOpening,
   memory: measureMemory,
+  auth: measureAuth,
   start: measureStart,
   install: measureInstall
 }

@@ -66,10 +66,10 @@ t.test('the file of tokens is read, and required tokens are missed', async (t) =
     findFaults(await server([process.execPath, ...argv]))
   t.strictSame(await faults('--auth-token-file', `${directory}/good`, '--require-auth'), [])
   t.strictSame(await faults('--auth-token-file', `${directory}/none`), [
-    `--auth-token-file: ${directory}/none has no token`
+    `${directory}/none has no token`
   ])
   t.strictSame(await faults('--auth-token-file', `${directory}/wrong`), [
-    `--auth-token-file: ${directory}/wrong: line 1: write name:token or name:sha256:HEX`
+    `${directory}/wrong: line 1: write name:token or name:sha256:HEX`
   ])
   t.strictSame(await faults('--require-auth'), [])
   t.match(await faults('--require-auth', '--host', '0.0.0.0'), [

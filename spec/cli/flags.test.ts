@@ -41,8 +41,10 @@ const samples: Record<string, string> = {
   PATH: '/tools',
   REPLICA: 'a',
   SECRET: 'b',
+  'SERVER=SCOPE': 'A=s',
   SIZE: '7k',
   T: '7s',
+  URI: 'a:b',
   URL: 'https://auth.example.com/token'
 }
 
@@ -57,7 +59,11 @@ const companions: Partial<Record<FlagName, FlagName[]>> = {
   digest: ['username', 'password'],
   'client-id': ['client-secret', 'token-url'],
   'client-secret': ['client-id', 'token-url'],
-  'token-url': ['client-id', 'client-secret']
+  'token-url': ['client-id', 'client-secret'],
+  'auth-audience': ['auth-issuer'],
+  'auth-scope': ['auth-issuer', 'named-server'],
+  'auth-introspection': ['auth-issuer', 'auth-introspection-file'],
+  'auth-introspection-file': ['auth-issuer', 'auth-introspection']
 }
 
 /** A flag with a value; `file` is the value of all that name a file. */
@@ -119,7 +125,9 @@ const ofServer =
   'named-server named-server-config shared port sse-port host sse-host stateless allow-origin ' +
   'expose-header allow-host base-path replica auth-token-file require-auth tls-cert tls-key max-body-memory max-sessions session-timeout detached-timeout ' +
   'idle-timeout ' +
-  'keep-alive max-replay max-queue stream-after retry'
+  'keep-alive max-replay max-queue stream-after retry ' +
+  'auth-issuer auth-audience auth-scope auth-introspection auth-introspection-file public-url ' +
+  'max-tokens clock-skew key-age introspection-age'
 
 const words = (...lists: string[]): string[] => lists.join(' ').split(' ').sort()
 
@@ -143,7 +151,7 @@ t.test('a flag that has no effect in server mode gets a warning', async (t) => {
 })
 
 t.test('server mode warns about flags for processes if all servers are at URLs', async (t) => {
-  const file = `${t.testdir({ 'a.json': `{"servers":{"a":{"url":"${sse}"}}}` })}/a.json`
+  const file = `${t.testdir({ 'a.json': `{"servers":{"A":{"url":"${sse}"}}}` })}/a.json`
   const found = await effective(t, server, ['--named-server-config', file], file)
   // One is in the base already, the other gives way to it.
   const others = words(inBoth, atUrls, ofServer).filter((key) => !key.startsWith('named-server'))

@@ -328,3 +328,19 @@ t.test('with a token, it lets in only clients that have it', async (t) => {
   stop()
   t.equal(await command.code, 0)
 })
+
+t.test('with an issuer, clients find out where to get a token', async (t) => {
+  const issuer = 'http://127.0.0.1:1'
+  const flags = `--auth-issuer ${issuer} --public-url https://mcp.example.com/tools`
+  const command = run(t, `${flags} --debug -- ${misbehaving}`, { MCP_PROXY_AUTH_TOKEN: 'secret' })
+  const url = await served(command)
+  const away = await command.log.until((line) => line.includes('cannot get the keys of'))
+  t.match(away, /^\[W .*\] cannot get the keys of http:\/\/127\.0\.0\.1:1: no answer of /)
+  const config = await command.log.until((line) => line.includes('client config: '))
+  t.match(config, '{"default":{"type":"http","url":"https://mcp.example.com/tools/mcp"}}')
+  const status = async (token: string): Promise<number> =>
+    (await fetch(`${url}status`, { headers: { authorization: `Bearer ${token}` } })).status
+  t.strictSame([await status('secret'), await status('other')], [200, 401])
+  stop()
+  t.equal(await command.code, 0)
+})

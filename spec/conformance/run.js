@@ -13,10 +13,16 @@
 // --server URL    test this HTTP server, instead of the one in fixtures/conformance
 // --proxy PATH    use this mcp-proxy, instead of the one of this project
 // --revision R    only this revision; can be repeated
+// --auth          the proxies ask for a token, which is added to each request of the suite
 // --only ROUTE    only this route, for example direct or "one proxy", or client; can be repeated
 
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { addToken } from './add-token.js'
 import { prepareSuite } from './official-suite.js'
 import { report } from './report.js'
 import { startServer } from './start-server.js'
@@ -28,6 +34,7 @@ const { values: flags } = parseArgs({
     server: { type: 'string' },
     proxy: { type: 'string', default: path('../../bin/mcp-proxy.js') },
     revision: { type: 'string', multiple: true, default: ['2025-11-25', '2026-07-28'] },
+    auth: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true }
   }
 })
@@ -68,13 +75,13 @@ const otherEra = { '2025-11-25': 'modern', '2026-07-28': 'legacy' }
 const routes = {
   direct: async () => ({ url, stop: () => {} }),
   // A server of --server cannot be started on stdio.
-  ...(fixture && { 'one proxy': () => startServer(...serve, process.execPath, server) }),
-  'two proxies': () => startServer(...serve, process.execPath, proxy, url),
+  ...(fixture && { 'one proxy': () => startProxy(process.execPath, server) }),
+  'two proxies': () => startProxy(process.execPath, proxy, url),
   ...(fixture && {
     'one proxy, translated': (revision) => startOther(revision),
     'two proxies, translated': async (revision) => {
       const inner = await startOther(revision)
-      const outer = await startServer(...serve, process.execPath, proxy, inner.url)
+      const outer = await startProxy(process.execPath, proxy, inner.url)
       const stop = async () => {
         await outer.stop()
         await inner.stop()
@@ -84,8 +91,24 @@ const routes = {
   })
 }
 
-const startOther = (revision) =>
-  startServer(...serve, process.execPath, server, '--era', otherEra[revision])
+const startOther = (revision) => startProxy(process.execPath, server, '--era', otherEra[revision])
+
+/** Starts a proxy in server mode in front of a command. With `--auth`, it asks for a token. */
+async function startProxy(...command) {
+  if (!flags.auth) return startServer(...serve, ...command)
+  const token = randomUUID()
+  const file = join(await mkdtemp(join(tmpdir(), 'conformance-')), 'tokens')
+  await writeFile(file, `suite:${token}\n`)
+  const [program, ...rest] = serve
+  const guarded = await startServer(program, '--auth-token-file', file, ...rest, ...command)
+  const forwarder = await addToken(guarded.url, token)
+  const stop = async () => {
+    forwarder.stop()
+    await guarded.stop()
+    await rm(dirname(file), { recursive: true })
+  }
+  return { url: forwarder.url, stop }
+}
 
 const results = []
 try {

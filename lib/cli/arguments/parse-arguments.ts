@@ -30,6 +30,7 @@ import { serverEnvironment } from '../../stdio/environment.ts'
 import { readTarget } from './command-or-url.ts'
 import { readNamedServers } from './named-servers.ts'
 import { membersOf, Options } from './options.ts'
+import { authVariable, introspectionVariable, readAuth } from './read-auth.ts'
 import { subcommandOf } from './subcommand.ts'
 import { usage } from './usage.ts'
 import { adviceOn, ignoredFlags } from './warnings.ts'
@@ -60,12 +61,12 @@ export async function parseArguments(
     const client = clientConfig(options, url, token)
     return subcommand === undefined ? client : { mode: subcommand, client }
   }
-  const { [authVariable]: authToken, ...passed } = env
+  const { [authVariable]: _token, [introspectionVariable]: _credentials, ...passed } = env
   const environment: MakeEnvironment = (own) => {
     const passEnvironment = options.values['pass-environment']
     return serverEnvironment({ env: passed, platform, passEnvironment }, own)
   }
-  return serveConfig(options, environment, env, authToken)
+  return serveConfig(options, environment, env)
 }
 
 function clientConfig(options: Options, url: URL, token: Pair[]): ClientConfig {
@@ -92,8 +93,7 @@ function clientConfig(options: Options, url: URL, token: Pair[]): ClientConfig {
 async function serveConfig(
   options: Options,
   environment: MakeEnvironment,
-  env: NodeJS.ProcessEnv,
-  authToken: string | undefined
+  env: NodeJS.ProcessEnv
 ): Promise<ServeConfig> {
   const { command, args, values: given } = options
   const file = given['named-server-config']
@@ -135,7 +135,7 @@ async function serveConfig(
     ...membersOf(httpFlags, values),
     ...membersOf(serverFlags, values),
     ...(cert && key && { tls: { cert, key } }),
-    ...readAuth(values['auth-token-file'], authToken),
+    ...readAuth(values, env, [...(command === '' ? [] : ['']), ...named.keys()]),
     ...commonConfig(values),
     limits: serverLimits(options, values, needed.process),
     warnings,
@@ -211,19 +211,6 @@ function readCredentials(values: FlagValues): CredentialsConfig | undefined {
   const { username, password, digest } = values
   if (username === undefined || password === undefined) return undefined
   return { kind: 'login', username, password, digest }
-}
-
-/** This variable has the token of clients in server mode. Servers never get it from the proxy. */
-const authVariable = 'MCP_PROXY_AUTH_TOKEN'
-
-/** @param given the value of `MCP_PROXY_AUTH_TOKEN` */
-function readAuth(file: string | undefined, given = ''): Pick<ServeConfig, 'auth'> {
-  const token = given.trim()
-  if (!/^[\x21-\x7e]*$/.test(token)) {
-    throw usage(`${authVariable}: the value has a character that is not allowed`)
-  }
-  if (file === undefined && token === '') return {}
-  return { auth: { ...(file !== undefined && { file }), ...(token !== '' && { token }) } }
 }
 
 function readSignIn(values: FlagValues): SignInConfig {

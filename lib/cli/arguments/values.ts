@@ -4,6 +4,7 @@
 
 import type { Kind } from '../flags/flag.ts'
 import { isDirectory, isFile, isHeaderName, parseHttpUrl } from '../../config/checks.ts'
+import { isSafeUrl } from '../../http-server/auth/fetch-json.ts'
 import { quote, usage } from './usage.ts'
 
 export function choiceOf<Choice extends string>(
@@ -148,6 +149,58 @@ export const metadataUrl: Kind<string | undefined> = {
     const url = parseHttpUrl(text)
     if (url?.protocol === 'https:' && url.pathname !== '/') return text
     throw usage(`${flag} needs a URL like https://example.com/client.json`)
+  }
+}
+
+/** The URL of an OAuth issuer. The value is the text, because it must be identical in the tokens. */
+export const issuer: Kind<string> = {
+  placeholder: 'URL',
+  read(flag, text) {
+    const { search, hash } = safeUrl.read(flag, text)
+    if (search === '' && hash === '' && !/[?#]/.test(text)) return text
+    throw usage(`${flag} needs a URL without a query`)
+  }
+}
+
+/** A URL to which a secret may be sent. The text is not repeated, because it may have a password. */
+export const safeUrl: Kind<URL> = {
+  placeholder: 'URL',
+  read(flag, text) {
+    const url = parseHttpUrl(text)
+    const isSafe = url !== undefined && isSafeUrl(url) && url.username === '' && url.password === ''
+    if (isSafe) return url
+    throw usage(`${flag} needs a URL like https://auth.example.com (http: only on this machine)`)
+  }
+}
+
+export const uri: Kind<string> = {
+  placeholder: 'URI',
+  read(flag, text) {
+    if (/^[\x21-\x7e]+$/.test(text)) return text
+    throw usage(`${flag} needs a URI like https://mcp.example.com`)
+  }
+}
+
+/** The URL at which clients reach the proxy. The value has no slash at its end. */
+export const publicUrl: Kind<string> = {
+  placeholder: 'URL',
+  read(flag, text) {
+    const url = parseHttpUrl(text)
+    const { username, password, search, hash } = url ?? {}
+    if (url !== undefined && ![username, password, search, hash].some(Boolean)) {
+      return url.href.replace(/\/$/, '')
+    }
+    throw usage(`${flag} needs a URL like https://mcp.example.com or https://example.com/tools`)
+  }
+}
+
+/** The name of a server and a scope. */
+export const scope: Kind<[server: string, scope: string]> = {
+  placeholder: 'SERVER=SCOPE',
+  read(flag, text) {
+    const [, server, scope] = /^([^=]+)=([\x21\x23-\x5b\x5d-\x7e]+)$/.exec(text) ?? []
+    if (server !== undefined && scope !== undefined) return [server, scope]
+    throw usage(`${flag} needs a server and a scope: fetch=mcp:fetch`)
   }
 }
 

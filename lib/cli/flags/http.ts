@@ -4,9 +4,14 @@ import {
   headerName,
   host,
   hostHeader,
+  issuer,
   origin,
   port,
-  replica
+  publicUrl,
+  replica,
+  safeUrl,
+  scope,
+  uri
 } from '../arguments/values.ts'
 import { sessionIdHeader } from '../../protocol/headers.ts'
 import type { Flags } from './flag.ts'
@@ -89,6 +94,49 @@ export const httpFlags = {
     defaultText: 'clients need no token',
     needs: 'listener',
     help: 'let in only clients with a token of this file (`Authorization: Bearer TOKEN`); each line is `name:token` or `name:sha256:HEX`, and a session belongs to the name that opened it; the file is read again when it changes'
+  },
+  'auth-issuer': {
+    shape: 'list',
+    kind: issuer,
+    defaultText: 'none',
+    needs: 'listener',
+    help: 'let in clients with a token (JWT) of this OAuth issuer, written as in its tokens; the audience of the token must be the URL of the server, or `--public-url`; repeatable'
+  },
+  'auth-audience': {
+    shape: 'value',
+    kind: uri,
+    defaultText: 'the URL of the server',
+    needs: 'listener',
+    help: 'the audience that tokens of `--auth-issuer` must have, in place of the URL of the server'
+  },
+  'auth-scope': {
+    shape: 'list',
+    kind: scope,
+    defaultText: 'none',
+    needs: 'listener',
+    help: 'a scope that tokens of `--auth-issuer` must have for a server; the server of the command is `default`; repeatable'
+  },
+  'auth-introspection': {
+    shape: 'value',
+    kind: safeUrl,
+    defaultText: 'tokens that are no JWT are refused',
+    needs: 'listener',
+    help: 'the URL that tells whether a token of `--auth-issuer` that is no JWT is valid (RFC 7662)'
+  },
+  'auth-introspection-file': {
+    shape: 'value',
+    kind: file,
+    defaultText: '`MCP_PROXY_INTROSPECTION`',
+    needs: 'listener',
+    help: 'a file with `CLIENT_ID:SECRET`, with which the proxy signs in at `--auth-introspection`'
+  },
+  'public-url': {
+    shape: 'value',
+    kind: publicUrl,
+    defaultText: 'the address of the listener',
+    sets: 'publicUrl',
+    needs: 'listener',
+    help: 'the URL at which clients reach the proxy; `--auth-issuer` needs it if `--host` is an address for all networks, such as 0.0.0.0'
   },
   'require-auth': {
     shape: 'switch',

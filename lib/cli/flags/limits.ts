@@ -156,6 +156,38 @@ export const serverLimitFlags = {
     needs: 'listener',
     help: 'a POST that waits longer for its response gets an event stream instead of JSON'
   },
+  'max-tokens': {
+    shape: 'value',
+    kind: count,
+    default: limits.maxTokens,
+    sets: 'maxTokens',
+    needs: 'listener',
+    help: 'how many tokens that were checked the proxy remembers; any other token is checked again'
+  },
+  'clock-skew': {
+    shape: 'value',
+    kind: time,
+    default: limits.clockSkew,
+    sets: 'clockSkew',
+    needs: 'listener',
+    help: 'by how much the clock of a `--auth-issuer` may differ, 10m at most: a token counts for this time longer'
+  },
+  'key-age': {
+    shape: 'value',
+    kind: time,
+    default: limits.keyAge,
+    sets: 'keyAge',
+    needs: 'listener',
+    help: 'after this time the keys of a `--auth-issuer` are fetched again; if it is away, the known keys count for the same time once more'
+  },
+  'introspection-age': {
+    shape: 'value',
+    kind: time,
+    default: limits.introspectionAge,
+    sets: 'introspectionAge',
+    needs: 'listener',
+    help: 'after this time `--auth-introspection` is asked again whether a token is valid; if it is away, the last answer counts for the same time once more'
+  },
   retry: {
     shape: 'value',
     kind: time,

@@ -6,14 +6,9 @@ import { readFileSync, statSync } from 'node:fs'
 import { describe, ProxyError } from '../../errors.ts'
 import { silent } from '../../log.ts'
 import type { Log } from '../../log.ts'
-import { findPrincipal, parseTokens, toEntry } from './tokens.ts'
+import type { Auth, Grant } from './auth.ts'
+import { findEntry, isSame, parseTokens, toEntry } from './tokens.ts'
 import type { TokenEntry } from './tokens.ts'
-
-/** Decides which clients may come in. */
-export interface Auth {
-  /** Returns the principal of a token, or `undefined` if the token is not valid. */
-  principalOf(token: string): string | undefined
-}
 
 export interface TokenAuthOptions {
   /**
@@ -40,10 +35,13 @@ const lookInterval = 250
  */
 export function tokenAuth({ file, token, log = silent }: TokenAuthOptions): Auth {
   const own = token === undefined ? [] : [toEntry(defaultPrincipal, token)]
-  if (file === undefined) return { principalOf: (token) => findPrincipal(own, token) }
+  if (file === undefined) return { check: (token) => findEntry(own, token) }
   const tokens = new TokenFile(file, log)
   return {
-    principalOf: (token) => findPrincipal([...own, ...tokens.entries()], token)
+    check(token) {
+      const entry = findEntry([...own, ...tokens.entries()], token)
+      return entry === undefined || own.includes(entry) ? entry : tokens.grant(entry)
+    }
   }
 }
 
@@ -73,6 +71,19 @@ class TokenFile {
     return this.#entries
   }
 
+  /** Returns a grant that is valid as long as the file has the entry. */
+  grant(entry: TokenEntry): Grant {
+    let seen = this.#entries
+    let isThere = true
+    const isValid = (): boolean => {
+      const entries = this.entries()
+      if (entries !== seen) isThere = entries.some((other) => isSame(other, entry))
+      seen = entries
+      return isThere
+    }
+    return { principal: entry.principal, isValid }
+  }
+
   // A file that an operator is about to write may be wrong for a moment. A request must not fail then.
   #readAgain(version: string): void {
     this.#version = version
@@ -93,7 +104,7 @@ class TokenFile {
  *
  * @throws ProxyError `ERR_CONFIG`
  */
-export function readTokenFile(file: string): TokenEntry[] {
+function readTokenFile(file: string): TokenEntry[] {
   let text
   try {
     text = readFileSync(file, 'utf8')

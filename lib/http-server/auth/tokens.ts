@@ -66,12 +66,16 @@ function parseLine(line: string): TokenEntry {
   return { principal: name, digest: Buffer.from(hex, 'hex') }
 }
 
-/** Returns the principal of a token, or `undefined` if no entry has the token. */
-export function findPrincipal(entries: readonly TokenEntry[], token: string): string | undefined {
+/** Returns the entry of a token, or `undefined` if no entry has the token. */
+export function findEntry(entries: readonly TokenEntry[], token: string): TokenEntry | undefined {
   const digest = digestOf(token)
-  let principal: string | undefined
+  let found: TokenEntry | undefined
   for (const entry of entries) {
-    if (timingSafeEqual(entry.digest, digest)) principal = entry.principal
+    if (timingSafeEqual(entry.digest, digest)) found = entry
   }
-  return principal
+  return found
 }
+
+/** Whether two entries have the same token and the same principal. */
+export const isSame = (one: TokenEntry, other: TokenEntry): boolean =>
+  one.principal === other.principal && one.digest.equals(other.digest)

@@ -7,11 +7,15 @@ import { SocketSender } from './socket-sender.js'
 export class SessionClient extends Client {
   #sender
   #path
-  #session = {}
+  #session
 
-  /** @param raw raw sockets instead of `fetch`, which takes ten times the time of the proxy */
-  constructor({ port, path, raw = true }) {
+  /**
+   * @param raw raw sockets instead of `fetch`, which takes ten times the time of the proxy
+   * @param headers headers of each request
+   */
+  constructor({ port, path, raw = true, headers = {} }) {
     super()
+    this.#session = headers
     this.#sender = raw ? new SocketSender(port) : new FetchSender(port)
     this.#path = path
   }
@@ -24,7 +28,8 @@ export class SessionClient extends Client {
     const { status, session, bytes, text } = await this.post(body, this.headersOf(method))
     if (status >= 300) throw new Error(`${status} ${text}`)
     if (method === 'initialize' && session) {
-      this.#session = { 'mcp-session-id': session, 'mcp-protocol-version': version }
+      const own = { 'mcp-session-id': session, 'mcp-protocol-version': version }
+      this.#session = { ...this.#session, ...own }
     } else if (method !== undefined && !text.includes('"result"')) {
       throw new Error(`no result: ${text}`)
     }

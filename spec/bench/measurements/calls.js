@@ -18,13 +18,14 @@ export async function* measureCalls({ transportNames, rounds, raw, others }) {
   for (const name of transportNames) {
     const sockets = raw && name !== 'client' ? ', raw sockets' : ''
     const results = await withCandidates(name, { others, raw }, (candidates) =>
-      compare(candidates, rounds)
+      compareCalls(candidates, rounds)
     )
     yield [`${transports[name].title}${sockets}: small calls`, results]
   }
 }
 
-async function compare(candidates, rounds) {
+/** Measures small calls of all candidates. Resolves to the results. */
+export async function compareCalls(candidates, rounds) {
   const results = new Map()
   const running = new Set(candidates)
   const each = async (use) => {

@@ -106,7 +106,7 @@ t.test('limits have sizes, times and counts', async (t) => {
     '--drain-timeout 2m --restarts 0 --connect-timeout 500ms --max-replay 2MB --stream-after 1S ' +
     '--max-queue 3k --retry 0.1ms --idle-timeout 5m --detached-timeout 7s ' +
     '--max-body-memory 9m --max-rounds 3 --probe-timeout 4s --input-timeout 90s --max-connections 0 ' +
-    '--max-group-connections 3'
+    '--max-group-connections 3 --max-tokens 8 --clock-skew 1s --key-age 2m --introspection-age 3s'
   const expected = {
     sessionTimeout: 3_600_000,
     maxSessions: 5,
@@ -128,6 +128,10 @@ t.test('limits have sizes, times and counts', async (t) => {
     inputTimeout: 90_000,
     maxConnections: 0,
     maxGroupConnections: 3,
+    maxTokens: 8,
+    clockSkew: 1000,
+    keyAge: 120_000,
+    introspectionAge: 3000,
     loginTimeout: 300_000
   }
   t.strictSame((await server(['x', ...argv.split(' ')])).limits, expected)

@@ -209,7 +209,9 @@ function content(random: Random, type: string): Buffer {
 
 function oneResponse(random: Random): Buffer {
   const type = pick(random, types.slice(0, chance(random, 0.8) ? 2 : 5))
-  let body: Buffer = Buffer.concat(Array.from({ length: size(random, 3) }, () => content(random, type)))
+  let body: Buffer = Buffer.concat(
+    Array.from({ length: size(random, 3) }, () => content(random, type))
+  )
   if (chance(random, 0.2)) body = mutate(random, body, 3)
   const lines = [`HTTP/1.1 ${pick(random, statuses)}`, `Content-Type: ${type}`]
   if (chance(random, 0.5))

@@ -2,14 +2,14 @@
 // and the responses of a token endpoint.
 
 import { validateHeaderValue } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import { clientCredentials } from '../../../lib/http-client/auth/client-credentials.ts'
 import { parseChallenges } from '../../../lib/http-client/auth/challenges.ts'
 import { login } from '../../../lib/http-client/auth/login.ts'
 import { describe } from '../../../lib/errors.ts'
-import { authorize } from '../../../lib/http-server/auth/authorize.ts'
-import { findPrincipal, parseTokens } from '../../../lib/http-server/auth/tokens.ts'
+import { Authorizer } from '../../../lib/http-server/auth/authorize.ts'
+import { findEntry, parseTokens } from '../../../lib/http-server/auth/tokens.ts'
+import type { RequestContext } from '../../../lib/http-server/request-context.ts'
 import { challenge, secret, tokenAnswer, tokenFile } from '../inputs/words.ts'
 import { attempt, expect, target } from '../target.ts'
 import type { Target } from '../target.ts'
@@ -24,15 +24,18 @@ export const tokens: Target = target<{ principal?: string; error?: string }>({
   name: 'tokens',
   share: 4,
   make: tokenFile,
-  run(input) {
+  async run(input) {
     const [authorization, file] = lineAndRest(input)
     const read = attempt(() => parseTokens(file.toString()))
     if ('error' in read) return { error: describe(read.error) }
-    const auth = { principalOf: (token: string) => findPrincipal(read.value, token) }
-    const request = { headers: { authorization } } as unknown as IncomingMessage
-    const response = { setHeader: validateHeader } as unknown as ServerResponse
-    const known = attempt(() => authorize(auth, request, response))
-    return 'error' in known ? {} : { principal: known.value }
+    const auth = { check: (token: string) => findEntry(read.value, token) }
+    const authorizer = new Authorizer({ auth, maxTokens: 10, serverOf: () => undefined })
+    const context = {
+      request: { headers: { authorization } },
+      response: { setHeader: validateHeader }
+    } as unknown as RequestContext
+    const principal = await Promise.resolve(authorizer.authorize(context)).catch(() => undefined)
+    return principal === undefined ? {} : { principal }
   },
   compare(input, { principal, error }) {
     expect(error?.includes(secret) !== true, `a secret in: ${error}`)
@@ -122,7 +125,7 @@ export const tokenAnswers: Target = target<{ header?: string; error?: string }>(
       return header === undefined ? {} : { header }
     } catch (error) {
       if ((error as Error).name !== 'ProxyError') throw error
-      return { error: describe(error as Error) }
+      return { error: describe(error) }
     }
   },
   compare(_input, { header, error }) {

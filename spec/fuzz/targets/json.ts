@@ -121,7 +121,7 @@ export const json: Target = target<Output>({
     const { added, ...edited } = JSON.parse(output.edited as string) as Record<string, unknown>
     if (!Object.hasOwn(object, 'added')) expect(isSame(edited, rest), 'editObject differs')
     expect(added === 1, 'editObject adds nothing')
-    void [id, a]
+    [id, a]
   }
 })
 

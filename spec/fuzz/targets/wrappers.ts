@@ -158,7 +158,7 @@ export const wrappers: Target = target<string | undefined>({
     const [name = '', ...lines] = input.toString().split('\n')
     const servers: Server[] = []
     let isLast = false
-    const world = (wraps[name] ?? (wraps.share as Wrap))(() => {
+    const world = (wraps[name] ?? (wraps.share))(() => {
       const server = new Server()
       server.isPrompt = isLast
       servers.push(server)

@@ -4,10 +4,12 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { sseClient } from '../../../fixtures/clients/raw.js'
 import type { HttpClient } from '../../../fixtures/clients/raw.js'
+import type { Auth, Grant } from '../../../lib/http-server/auth/auth.ts'
 import { tokenAuth } from '../../../lib/http-server/auth/token-auth.ts'
 import type { ListenerOptions } from '../../../lib/http-server/listener.ts'
+import { KeptLog } from '../../helpers.ts'
 import { bodyOf, headersOf } from '../../modern.ts'
-import { sendRequest, serve } from '../helpers.ts'
+import { rawConnection, sendRequest, serve, until } from '../helpers.ts'
 import type { Served } from '../helpers.ts'
 
 const bearer = (token: string): { authorization: string } => ({ authorization: `Bearer ${token}` })
@@ -143,4 +145,86 @@ test('requests without a session carry the principal too', async (t) => {
     .catch(() => {})
   while (contexts.length === 0) await new Promise((resolve) => setTimeout(resolve, 10))
   t.match(contexts, [{ kind: 'modern', principal: 'bob' }])
+})
+
+/** An authorization that counts its checks. The token is the name of the principal. */
+function counting(): { auth: Auth; checks: string[] } {
+  const checks: string[] = []
+  const check = (token: string): Promise<Grant> => {
+    checks.push(token)
+    return new Promise((resolve) => setTimeout(() => resolve({ principal: token }), 20))
+  }
+  return { auth: { check }, checks }
+}
+
+test('a token is checked once, also for many requests at the same time', async (t) => {
+  const { auth, checks } = counting()
+  const { listener } = await serve(t, { auth })
+  const get = async (token: string): Promise<unknown> =>
+    (await sendRequest(t, listener, 'GET', 'status', bearer(token))).statusCode
+  t.strictSame(await Promise.all(['a', 'a', 'b', 'a'].map(get)), [200, 200, 200, 200])
+  t.equal(await get('b'), 200)
+  t.strictSame(checks, ['a', 'b'])
+})
+
+test('the ways to write a header do not fill the memory', async (t) => {
+  const { auth, checks } = counting()
+  const { listener } = await serve(t, { auth, maxTokens: 2 })
+  const get = async (authorization: string): Promise<unknown> =>
+    (await sendRequest(t, listener, 'GET', 'status', { authorization })).statusCode
+  t.equal(await get('Bearer a'), 200)
+  for (const header of ['bearer b', 'BEARER b', 'Bearer  b', 'Bearer   b ']) {
+    t.equal(await get(header), 200, header)
+  }
+  t.equal(await get('Bearer a'), 200)
+  t.strictSame(checks, ['a', 'b'])
+})
+
+test('the listener remembers at most `maxTokens` tokens', async (t) => {
+  for (const [maxTokens, again] of [
+    [2, ['a']],
+    [3, []],
+    [0, []]
+  ] as const) {
+    const { auth, checks } = counting()
+    const { listener } = await serve(t, { auth, maxTokens })
+    for (const token of ['a', 'b', 'c', 'c', 'b', 'a']) {
+      await sendRequest(t, listener, 'GET', 'status', bearer(token))
+    }
+    t.strictSame(checks, ['a', 'b', 'c', ...again], String(maxTokens))
+  }
+})
+
+test('a client that leaves during the check of its token causes nothing', async (t) => {
+  let finish: ((grant: Grant) => void) | undefined
+  const check = (): Promise<Grant> => new Promise((resolve) => (finish = resolve))
+  const { listener, contexts } = await serve(t, { auth: { check } })
+  const { socket } = rawConnection(t, listener)
+  const host = new URL(listener.url).host
+  socket.write(`GET /sse HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer x\r\n\r\n`)
+  await until(() => finish !== undefined)
+  socket.destroy()
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  finish?.({ principal: 'x' })
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.equal(contexts.length, 0)
+  t.equal(listener.sessions, 0)
+})
+
+test('an authorization that fails lets nobody in, and its reason is not shown', async (t) => {
+  const log = new KeptLog()
+  const check = (): never => {
+    throw new TypeError('hidden')
+  }
+  const { client } = await serve(t, { auth: { check }, log })
+  const { status, headers, text } = await client().post(ping, bearer('x'))
+  t.equal(status, 500)
+  t.equal(headers['www-authenticate'], undefined)
+  t.notMatch(text, /hidden/)
+  t.match(log.lines, [/^error: POST \/mcp: internal error: hidden/])
+})
+
+test('a POST without the id of a connection is refused', async (t) => {
+  const { as } = await guard(t)
+  t.match(await as('alice', 'messages/').post(ping), { status: 404 })
 })

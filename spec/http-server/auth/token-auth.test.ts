@@ -5,8 +5,13 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import type { Test } from 'tap'
+import type { Auth, Grant } from '../../../lib/http-server/auth/auth.ts'
 import { tokenAuth } from '../../../lib/http-server/auth/token-auth.ts'
 import { KeptLog } from '../../helpers.ts'
+
+/** The principal of a token. */
+const principalOf = (auth: Auth, token: string): string | undefined =>
+  (auth.check(token) as Grant | undefined)?.principal
 
 /** A file of tokens, and a function that replaces it and waits for the next look at it. */
 function tokenFile(t: Test, text: string): { file: string; replace(text?: string): Promise<void> } {
@@ -24,15 +29,15 @@ function tokenFile(t: Test, text: string): { file: string; replace(text?: string
 
 test('a token without a file has the principal "default"', async (t) => {
   const auth = tokenAuth({ token: 'secret' })
-  t.equal(auth.principalOf('secret'), 'default')
-  t.equal(auth.principalOf('other'), undefined)
+  t.equal(principalOf(auth, 'secret'), 'default')
+  t.equal(principalOf(auth, 'other'), undefined)
 })
 
 test('the file is read again when it has changed', async (t) => {
   const { file, replace } = tokenFile(t, 'alice:one\n')
   const log = new KeptLog()
   const auth = tokenAuth({ file, token: 'own', log })
-  const principals = (): unknown[] => ['one', 'two', 'own'].map((token) => auth.principalOf(token))
+  const principals = (): unknown[] => ['one', 'two', 'own'].map((token) => principalOf(auth, token))
   t.strictSame(principals(), ['alice', undefined, 'default'])
   await replace('alice:two\n')
   t.strictSame(principals(), [undefined, 'alice', 'default'])
@@ -55,11 +60,11 @@ test('a file that becomes wrong or is removed changes nothing', async (t) => {
   const log = new KeptLog()
   const auth = tokenAuth({ file, log })
   await replace('alice:two\nhidden\n')
-  t.strictSame([auth.principalOf('one'), auth.principalOf('two')], ['alice', undefined])
+  t.strictSame([principalOf(auth, 'one'), principalOf(auth, 'two')], ['alice', undefined])
   await replace()
-  t.equal(auth.principalOf('one'), 'alice')
+  t.equal(principalOf(auth, 'one'), 'alice')
   await sleep(300)
-  t.equal(auth.principalOf('one'), 'alice')
+  t.equal(principalOf(auth, 'one'), 'alice')
   t.match(
     [...log.lines],
     [
@@ -69,7 +74,7 @@ test('a file that becomes wrong or is removed changes nothing', async (t) => {
   )
   t.equal(log.lines.length, 2, 'each fault is logged once')
   await replace('alice:two\n')
-  t.equal(auth.principalOf('two'), 'alice')
+  t.equal(principalOf(auth, 'two'), 'alice')
 })
 
 test('the file must be readable, correct and not empty at the start', async (t) => {
@@ -88,5 +93,19 @@ test('a pipe is read once', { skip: process.platform === 'win32' }, async (t) =>
   execFileSync('sh', ['-c', 'echo alice:one > "$0" &', file], { stdio: 'ignore' })
   const auth = tokenAuth({ file })
   await sleep(300)
-  t.equal(auth.principalOf('one'), 'alice')
+  t.equal(principalOf(auth, 'one'), 'alice')
+})
+
+test('a grant is valid as long as the file has its token', async (t) => {
+  const { file, replace } = tokenFile(t, 'alice:one\nbob:two\n')
+  const auth = tokenAuth({ file, token: 'own' })
+  const grants = ['one', 'two', 'own'].map((token) => auth.check(token) as Grant)
+  const valid = (): unknown[] => grants.map((grant) => grant.isValid?.() ?? 'always')
+  t.strictSame(valid(), [true, true, 'always'])
+  await replace('# the same tokens\nalice:one\nbob:two\n')
+  t.strictSame(valid(), [true, true, 'always'])
+  await replace('carol:one\nbob:two\n')
+  t.strictSame(valid(), [false, true, 'always'], 'the token belongs to another now')
+  await replace('alice:one\n')
+  t.strictSame(valid(), [true, false, 'always'])
 })

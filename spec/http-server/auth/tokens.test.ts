@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { test } from 'tap'
 import { describe } from '../../../lib/errors.ts'
-import { findPrincipal, parseTokens, toEntry } from '../../../lib/http-server/auth/tokens.ts'
+import { findEntry, parseTokens, toEntry } from '../../../lib/http-server/auth/tokens.ts'
 
 const sha256 = (token: string): string => createHash('sha256').update(token).digest('hex')
 
@@ -32,7 +32,7 @@ test('each line has a name and a token, or the digest of a token', async (t) => 
     '': undefined
   })
   for (const [token, principal] of principals) {
-    t.equal(findPrincipal(entries, token), principal, token)
+    t.equal(findEntry(entries, token)?.principal, principal, token)
   }
   t.strictSame(parseTokens('\n# nothing\n'), [])
 })
@@ -61,5 +61,5 @@ test('a wrong line is named by its number, and its text is not shown', async (t)
 
 test('a token that no client could send is an error', async (t) => {
   t.throws(() => toEntry('default', 'two words'), { code: 'ERR_CONFIG' })
-  t.equal(findPrincipal([toEntry('default', 'word')], 'word'), 'default')
+  t.equal(findEntry([toEntry('default', 'word')], 'word')?.principal, 'default')
 })

@@ -1,0 +1,106 @@
+// The servers of a listener as OAuth protected resources (RFC 9728). Each endpoint of a server is a
+// resource, and so is the proxy as a whole. A document at a well-known path tells a client where to
+// get a token. A refusal names this document in its header `WWW-Authenticate`.
+//
+// The URLs are made from the public URL of the proxy and never from the header `Host`. Otherwise a
+// client could choose which resource the proxy claims to be.
+
+import type { Route } from '../routes.ts'
+import { pathOf, wellKnownPath } from '../routes.ts'
+import type { AccessRules, Grant } from './auth.ts'
+
+/** The document that describes a resource. */
+export interface ResourceMetadata {
+  resource: string
+  authorization_servers: readonly string[]
+  scopes_supported?: readonly string[]
+  bearer_methods_supported: readonly string[]
+}
+
+/** The endpoints of a server that a client may use as the resource. */
+const endpoints = ['mcp', 'sse']
+
+export class ProtectedResource {
+  readonly #publicUrl: string
+  readonly #rules: AccessRules
+  readonly #servers: readonly string[]
+  /** The audiences that a token may have, for each server. */
+  readonly #audiences = new Map<string, ReadonlySet<string>>()
+
+  /**
+   * @param publicUrl the URL at which clients reach the proxy, without a slash at the end
+   * @param servers the names of the servers
+   */
+  constructor(publicUrl: string, rules: AccessRules, servers: Iterable<string>) {
+    this.#publicUrl = publicUrl
+    this.#rules = rules
+    this.#servers = [...servers]
+    for (const server of this.#servers) {
+      this.#audiences.set(server, new Set(this.#audiencesFor(server).map(canonical)))
+    }
+  }
+
+  /** Returns the document for a route of the kind `metadata`. */
+  metadataOf({ server, endpoint }: Route): ResourceMetadata {
+    const scopes = endpoint === '' ? this.#allScopes() : this.#rules.scopesOf(server)
+    return {
+      resource: this.#publicUrl + pathTo(server, endpoint),
+      authorization_servers: this.#rules.issuers,
+      ...(scopes.length > 0 && { scopes_supported: scopes }),
+      bearer_methods_supported: ['header']
+    }
+  }
+
+  /** Returns the parameters that each `WWW-Authenticate` of a route has. */
+  paramsFor({ kind, server }: Route): Record<string, string> {
+    const endpoint = kind === 'mcp' ? 'mcp' : kind === 'sse' || kind === 'messages' ? 'sse' : ''
+    const isKnown = endpoint !== '' && this.#servers.includes(server)
+    const scopes = isKnown ? this.#rules.scopesOf(server) : []
+    return {
+      resource_metadata:
+        this.#publicUrl + wellKnownPath + (isKnown ? pathTo(server, endpoint) : ''),
+      ...(scopes.length > 0 && { scope: scopes.join(' ') })
+    }
+  }
+
+  /**
+   * Whether a token is for this server.
+   *
+   * @param server `undefined` for a route that leads to no server: the token must be for one of them
+   */
+  isFor({ audiences }: Grant, server: string | undefined): boolean {
+    if (audiences === undefined) return true
+    const names = server === undefined ? this.#servers : [server]
+    return names.some((name) => {
+      const accepted = this.#audiences.get(name) as ReadonlySet<string>
+      return audiences.some((audience) => accepted.has(canonical(audience)))
+    })
+  }
+
+  /** Whether a token has all scopes that the server needs. */
+  hasScopes({ scopes }: Grant, server: string): boolean {
+    return scopes === undefined || this.#rules.scopesOf(server).every((scope) => scopes.has(scope))
+  }
+
+  #audiencesFor(server: string): string[] {
+    const { audience } = this.#rules
+    if (audience !== undefined) return [audience]
+    const paths = ['', ...endpoints].map((endpoint) => pathTo(server, endpoint))
+    return [this.#publicUrl, ...paths.map((path) => this.#publicUrl + path)]
+  }
+
+  #allScopes(): string[] {
+    return [...new Set(this.#servers.flatMap((server) => this.#rules.scopesOf(server)))]
+  }
+}
+
+/** Returns the path of an endpoint. For the endpoint `''` it is the common start of the paths. */
+const pathTo = (server: string, endpoint: string): string =>
+  (pathOf(server, '') + endpoint).replace(/\/$/, '')
+
+/**
+ * Returns a URI with its scheme and host in lower case, and without a slash at its end. Nothing else
+ * in it is changed: the issuer and the proxy could read a path such as `/a/../b` in different ways.
+ */
+const canonical = (uri: string): string =>
+  uri.replace(/^[^/?#]*:\/\/[^/?#]*/, (start) => start.toLowerCase()).replace(/\/$/, '')
