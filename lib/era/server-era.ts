@@ -40,9 +40,8 @@ export class ServerEra {
     if (era === 'legacy') this.#refusesLegacy = false
   }
 
-  /** Notes that a modern server has refused `initialize`. */
+  /** Notes that a modern server has refused `initialize`. Don't call this if the era is fixed. */
   learnRefusal(): void {
-    if (this.#isFixed) return
     this.#known = 'modern'
     this.#refusesLegacy = true
   }

@@ -62,8 +62,7 @@ async function restore(
     await state.restore(server, isQueued, options)
     return undefined
   } catch (error) {
-    if (error instanceof ProxyError) return error
-    throw error
+    return error as ProxyError
   }
 }
 

@@ -67,9 +67,7 @@ export abstract class OpeningTransport extends OuterTransport {
         if (this.destroyed || !this.isPending(request)) return
         if (!hasTurned) return this.innerOnFrame(response)
         this.queue.push(request)
-        // When the server has closed, the next one gets the queue.
-        if (this.inner === inner) inner.destroy()
-        else this.sendNow(request)
+        inner.destroy() // the next server gets the queue
       })
       .catch((cause: unknown) => this.fault(cause))
     return true

@@ -4,6 +4,8 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
+import { ModernTurn } from '../../lib/era/modern-turn.ts'
+import { ServerEra } from '../../lib/era/server-era.ts'
 import { ProxyError } from '../../lib/errors.ts'
 import { withDefaults } from '../../lib/limits.ts'
 import type { LimitOptions } from '../../lib/limits.ts'
@@ -13,7 +15,15 @@ import { connectForOne } from '../../lib/proxy/connect-for-one.ts'
 import { Upstream } from '../../lib/proxy/upstream.ts'
 import type { UpstreamOptions } from '../../lib/proxy/upstream.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
-import { KeptLog, initializeParams, notification, script, watch } from '../helpers.ts'
+import {
+  KeptLog,
+  initializeParams,
+  notification,
+  request,
+  script,
+  until,
+  watch
+} from '../helpers.ts'
 import { meta } from '../modern.ts'
 import { TextServer } from '../wrappers/text-server.ts'
 
@@ -384,4 +394,48 @@ t.test('a server of both eras serves legacy clients itself, also after a modern 
     t.equal(await (await openMany(upstream, 'legacy'))(), 'legacy')
     t.equal(await (await openMany(upstream, 'modern'))(), 'modern')
   }
+})
+
+t.test('a server that answers nothing after a translated session gives an error', async (t) => {
+  const origin = new Origin(modern)
+  const limits = { connectTimeout: 100, probeTimeout: 50 }
+  const transport = connectForOne(origin.connect, { remote: true, ...limits })
+  t.teardown(() => transport.destroy())
+  const { ask } = watch(transport)
+  await ask('initialize', initializeParams)
+  origin.kind = () => () => undefined
+  await origin.exit()
+  t.match(await ask('tools/list'), { error: { code: -32000 } })
+  await until(() => origin.servers.length >= 5)
+  origin.kind = modern
+  await until(async () => toolIn(await ask('tools/list')) === 'modern')
+})
+
+t.test('a request whose server closes during the question gets an error', async (t) => {
+  const origin = new Origin(modern)
+  const transport = connectForOne(origin.connect, { remote: true })
+  t.teardown(() => transport.destroy())
+  const { ask } = watch(transport)
+  await ask('tools/list', { _meta: meta })
+  const [first] = origin.servers as [TextServer]
+  origin.kind = legacy
+  const listed = ask('tools/list', { _meta: meta })
+  await until(() => origin.servers.length === 2)
+  first.destroy()
+  t.match(await listed, { error: { code: -32000 } })
+  t.equal(toolIn(await ask('tools/list', { _meta: meta })), 'legacy')
+})
+
+t.test('a server that modern clients share has no opening to translate', async (t) => {
+  const origin = new Origin(modern)
+  const turn = new ModernTurn({
+    ...withDefaults({}),
+    era: new ServerEra(),
+    connect: origin.connect,
+    remote: false,
+    toLegacy: origin.connect,
+    mayTranslate: () => true
+  })
+  const opening = { request: request(1, 'initialize'), refusal: undefined, server: undefined }
+  t.equal(await turn.translator?.translate(opening), undefined)
 })
