@@ -49,13 +49,21 @@ export function idIn(bytes: Buffer, path: readonly string[]): Id | undefined {
 export function exactId(value: Id, bytes: Buffer, text?: string): Id {
   if (typeof value === 'string') return value
   const isExact = Number.isSafeInteger(value) && !Object.is(value, -0)
-  if (isExact && (endsWithDigits(bytes) || startsWithDigits(bytes))) return value
+  if (isExact && (endsWithDigits(bytes) || (startsWithDigits(bytes) && isOnlyId(text))))
+    return value
   // A search of the text is faster than `valueText`, which reads each member.
   if (isExact && text !== undefined && !unusualId.test(text)) return value
   return idOf(valueText(bytes, paths.id) as string)
 }
 
-const unusualId = /"id"\s*:\s*-?\d+[.eE]/
+const unusualId = /"id"\s*:\s*-?\d+[.eE]|\\u006/
+
+/** What `"id"` looks like if a letter of it is escaped: `\u0069` or `\u0064`. */
+const escapedLetter = '\\u006'
+
+/** Returns whether no member after the second one can be an id too. The last id would count. */
+const isOnlyId = (text: string | undefined): boolean =>
+  text !== undefined && !text.includes('"id"', secondMember) && !text.includes(escapedLetter)
 
 /**
  * Returns a progress token. Tokens are equal if their values are equal, because the proxy never
@@ -74,6 +82,8 @@ const end = Buffer.from('"id":')
 const starts = ['{"jsonrpc":"2.0","id":', '{"jsonrpc": "2.0", "id": '].map((text) =>
   Buffer.from(text)
 )
+/** An index after the start of the second member's name, in both texts. */
+const secondMember = 20
 const MINUS = 0x2d
 
 /** Returns whether the id is the last member, and its text has only digits. */

@@ -48,6 +48,19 @@ t.test('an id is written as it was read', async (t) => {
   t.equal(jsonOf(undefined), 'null')
 })
 
+t.test('the last of several ids counts, with its own text', async (t) => {
+  const layouts = [
+    (id: string) => `{"jsonrpc":"2.0","id":1,"id":${id},"method":"m"}`,
+    (id: string) => `{"jsonrpc": "2.0", "id": 1, "method":"m","i\\u0064":${id},"params":{}}`,
+    (id: string) => `{"id":1.5,"method":"m","i\\u0064":${id},"jsonrpc":"2.0"}`
+  ]
+  for (const text of ['1.0', '1e0', '2', '-0', '9007199254740993', '"1"']) {
+    for (const layout of layouts) {
+      t.equal(jsonOf(parseFrame(Buffer.from(layout(text))).id), text, layout(text))
+    }
+  }
+})
+
 t.test('two ids are equal only if their texts are equal', async (t) => {
   t.equal(new Set(texts.map(idOf)).size, texts.length)
   t.equal(idOf('9007199254740993'), idOf('9007199254740993'))
