@@ -86,7 +86,8 @@ export class SseParser {
     let lf = chunk.indexOf(LF, start)
     while (cr !== -1 || lf !== -1) {
       const end = lf === -1 || (cr !== -1 && cr < lf) ? cr : lf
-      this.#hold(chunk.subarray(start, end))
+      // A chunk can hold many thousands of empty lines, so they must cost as little as possible.
+      if (end > start) this.#hold(chunk.subarray(start, end))
       this.#endLine()
       start = end === cr && lf === cr + 1 ? lf + 1 : end + 1
       if (cr !== -1 && cr < start) cr = chunk.indexOf(CR, start)

@@ -1,0 +1,135 @@
+// Frames: their envelope, compared with what `JSON.parse` shows of the message, and the bodies of HTTP.
+
+import { isUtf8 } from 'node:buffer'
+import { parseBody } from '../../../lib/framing/body.ts'
+import { withoutBom } from '../../../lib/json/bytes.ts'
+import { valueText } from '../../../lib/json/find-value.ts'
+import { EnvelopeScanner } from '../../../lib/message/envelope-scanner.ts'
+import { withId } from '../../../lib/message/frame.ts'
+import type { Frame } from '../../../lib/message/frame.ts'
+import { jsonOf } from '../../../lib/message/id.ts'
+import { outlineOf } from '../../../lib/message/outline.ts'
+import { parseFrame } from '../../../lib/message/parse-frame.ts'
+import { isEnvelope } from '../../../lib/message/schemas.ts'
+import type { Message } from '../../../lib/protocol/json-rpc.ts'
+import type { Random } from '../../interop/random-json.ts'
+import { chance, mutate } from '../inputs/bytes.ts'
+import { enlarged } from '../inputs/large.ts'
+import { randomMessage } from '../inputs/messages.ts'
+import { attempt, expect, target } from '../target.ts'
+import type { Target } from '../target.ts'
+import { isSame, randomText } from './json.ts'
+
+/** Makes the bytes of a message, which may be spoiled. */
+export function randomBytes(random: Random): Buffer {
+  if (chance(random, 0.0005)) return enlarged(random)
+  const side = chance(random, 0.5) ? 'client' : 'server'
+  const bytes = Buffer.from(randomMessage(random, side))
+  return chance(random, 0.25) ? mutate(random, bytes, 3) : bytes
+}
+
+/** Parses as the code under test must: UTF-8, without a byte order mark. */
+function parsed(input: Buffer): unknown {
+  try {
+    return isUtf8(input) ? JSON.parse(input.toString()) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Compares a frame with the message that it was made of. */
+function compareFrame(frame: Frame, message: Message): void {
+  expect(!frame.bytes.includes(10) && !frame.bytes.includes(13), 'a frame has a line break')
+  expect(isSame(JSON.parse(String(frame)), message), 'a frame is another message')
+  expect(frame.method === message.method, 'another method')
+  const kind = message.method === undefined ? 'response' : 'id' in message ? 'request' : 'notification'
+  expect(frame.kind === kind, `the kind is ${frame.kind}, not ${kind}`)
+  if (typeof message.id === 'string') expect(frame.id === message.id, 'another id')
+  if (typeof message.id === 'number') {
+    expect(jsonOf(frame.id) === valueText(frame.bytes, ['id']), 'another text of the id')
+    const renamed = JSON.parse(String(withId(frame, 'new'))) as Message
+    expect(isSame(renamed, { ...message, id: 'new' }), 'withId changes more than the id')
+  }
+}
+
+interface Read {
+  frame?: Frame
+  /** The message without what its envelope does not need. */
+  outline?: unknown
+}
+
+export const frame: Target = target<Read>({
+  name: 'frame',
+  share: 14,
+  make: randomBytes,
+  run(input) {
+    const copy = Buffer.from(input)
+    const result = attempt(() => parseFrame(copy))
+    return 'error' in result ? {} : { frame: result.value, outline: outlineOf(result.value.bytes) }
+  },
+  compare(input, { frame, outline }) {
+    const message = parsed(input)
+    const isMessage = message !== undefined && isEnvelope(message)
+    expect((frame !== undefined) === isMessage, isMessage ? 'a message is refused' : 'a frame is no message')
+    if (frame === undefined) return
+    compareFrame(frame, message as Message)
+    expect(isEnvelope(outline), 'the outline of a message is no message')
+    // A large message is read by its outline only, so the envelope must not depend on the size.
+    const large = Buffer.concat([Buffer.from(frame.bytes), Buffer.alloc(260_000, ' ')])
+    if (randomly(input)) {
+      const other = parseFrame(large)
+      expect(isSame({ ...other, bytes: 0 }, { ...frame, bytes: 0 }), 'a large frame has another envelope')
+    }
+  }
+})
+
+/** One input in 16. The comparison with a large frame is slow. */
+const randomly = (input: Buffer): boolean => (input.length & 15) === 0
+
+export const body: Target = target<Frame[]>({
+  name: 'body',
+  share: 6,
+  make: (random) => {
+    const text = randomText(random)
+    return chance(random, 0.5) ? Buffer.from(`[${String(randomBytes(random))}]`) : text
+  },
+  run(input) {
+    const result = attempt(() => parseBody(Buffer.from(input)))
+    return 'error' in result ? [] : result.value.frames
+  },
+  compare(input, frames) {
+    const content = parsed(withoutBom(input))
+    const messages = Array.isArray(content) ? content : content === undefined ? [] : [content]
+    const isValid = messages.length <= 1000 && messages.every(isEnvelope)
+    expect(frames.length === (isValid ? messages.length : 0), 'the body has other frames')
+    frames.forEach((frame, index) => compareFrame(frame, messages[index] as Message))
+  }
+})
+
+/** The longest name or value that the scanner reads. */
+const maxToken = 1024
+
+export const envelope: Target = target<ReturnType<EnvelopeScanner['envelope']>>({
+  name: 'envelope',
+  share: 6,
+  make: randomBytes,
+  run(input) {
+    const scanner = new EnvelopeScanner()
+    for (let at = 0; at < input.length; at += 97) scanner.feed(input.subarray(at, at + 97))
+    return scanner.envelope()
+  },
+  compare(input, envelope) {
+    const message = parsed(input) as Message | undefined
+    if (message === undefined || !isEnvelope(message) || !isPlain(input)) return
+    expect(envelope?.method === message.method, 'the scanner reads another method')
+    const { id } = message
+    if (typeof id === 'number') expect(jsonOf(envelope?.id) === valueText(input, ['id'])?.trim(), 'another number')
+    if (typeof id === 'string') expect(envelope?.id === id, 'the scanner reads another id')
+  }
+})
+
+/** Whether the scanner can read all names and values of the top level. */
+function isPlain(input: Buffer): boolean {
+  for (const name of ['id', 'method']) if ((valueText(input, [name]) ?? '').length > maxToken - 100) return false
+  return input.length < maxToken
+}
