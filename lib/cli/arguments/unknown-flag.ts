@@ -6,6 +6,9 @@ import { findShortFlag, flags, spellings } from '../flags.ts'
 import type { ProxyError } from '../../errors.ts'
 import { usage } from './usage.ts'
 
+/** How many changes may lead from a word to a flag that the message suggests. */
+const maxSteps = 2
+
 /**
  * @param given the unknown flag, with its dashes
  * @param afterCommand true if the flag follows the COMMAND
@@ -32,7 +35,7 @@ export function unknownFlag(
   const name = flag.replace(/^-+/, '')
   // Two changes turn any letter into a flag of two letters, such as `ca`. So a short name allows
   // fewer changes.
-  const mostSteps = Math.min(2, name.length - 1)
+  const mostSteps = Math.min(maxSteps, name.length - 1)
   const close = [...spellings().keys()]
     .map((known) => ({ known, steps: distance(known, name) }))
     .filter(({ known, steps }) => steps <= mostSteps || (name.length > 2 && known.startsWith(name)))
@@ -41,8 +44,13 @@ export function unknownFlag(
   return usage(`unknown flag ${flag}: ${advice}`)
 }
 
-/** Returns the Levenshtein distance: how many single-character changes turn `a` into `b`. */
+/**
+ * Returns the Levenshtein distance: how many single-character changes turn `a` into `b`. Lengths that
+ * differ much show at once that the words are not close.
+ */
 function distance(a: string, b: string): number {
+  const difference = Math.abs(a.length - b.length)
+  if (difference > maxSteps) return difference
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (const [i, char] of [...a].entries()) {
     const above = row

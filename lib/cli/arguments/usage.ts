@@ -2,10 +2,13 @@
 // code 2.
 
 import { ProxyError } from '../../errors.ts'
+import { toLine } from '../../text.ts'
 
-/** @param message one line that names the flag and says what to write */
+/**
+ * @param message names the flag and says what to write. A word of the user in it may have line breaks
+ */
 export function usage(message: string): ProxyError {
-  return new ProxyError('ERR_USAGE', message)
+  return new ProxyError('ERR_USAGE', toLine(message))
 }
 
 export const quote = (text: string): string => JSON.stringify(text)

@@ -20,3 +20,15 @@ t.test('the error for an unknown flag says what to do', async (t) => {
   const oneWord = '--port and its value came as one word: check the quotes around them'
   await mistake(t, ['--port 8080', 'x'], oneWord)
 })
+
+t.test('a flag of 100,000 characters does not block the process', async (t) => {
+  const before = process.cpuUsage()
+  await mistake(t, [`--${'allow-orig'.repeat(10_000)}`, 'x'], /^unknown flag --allow-orig/)
+  const { user, system } = process.cpuUsage(before)
+  t.ok(user + system < 250_000, `${user + system} µs`)
+})
+
+t.test('the error is one line even if a word has line breaks', async (t) => {
+  await mistake(t, ['--wrong\u2028\u001b[31m', 'x'], /^[^\u001b\u2028]+$/)
+  await mistake(t, ['--allow-origin', 'a\r\nb', '--', 'x'], /^--allow-origin a \| b: [^\r\n]+$/)
+})
