@@ -180,9 +180,9 @@ class TokenEndpoint implements TokenFetcher {
 
   #explain(status: number, { message, error, error_description }: LibraryError): ProxyError {
     let reason = `it answered ${status}`
-    if (error !== undefined) reason = error
+    if (typeof error === 'string') reason = error
     else if (status === 200) reason = `its response has no token: ${message}`
-    if (error_description !== undefined) reason += ` (${error_description})`
+    if (typeof error_description === 'string') reason += ` (${error_description})`
     // An endpoint that ignores the `Authorization` header sees no client, so it answers
     // `invalid_request`.
     const refused = status === 401 || error === 'invalid_client' || error === 'invalid_request'
@@ -206,11 +206,14 @@ class TokenEndpoint implements TokenFetcher {
   }
 }
 
-/** The error that oauth4webapi throws. `error` and `error_description` come from the endpoint. */
+/**
+ * The error that oauth4webapi throws. `error` and `error_description` are what the endpoint sent, of
+ * any type.
+ */
 interface LibraryError {
   message: string
-  error?: string
-  error_description?: string
+  error?: unknown
+  error_description?: unknown
 }
 
 /** The endpoint refused the credentials in the header. It may accept them in the body. */

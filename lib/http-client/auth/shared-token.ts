@@ -2,6 +2,7 @@
 // another one if the token expires soon or the server has refused it. Callers that wait at the same
 // time share one token request.
 
+import { ProxyError } from '../../errors.ts'
 import type { Credentials } from './credentials.ts'
 
 /**
@@ -77,6 +78,9 @@ export class SharedToken implements Credentials {
   async #fetch(controller: AbortController): Promise<string> {
     const requestedAt = this.#now()
     const response = await this.#fetcher.request(controller)
+    if (!isToken(response.access_token)) {
+      throw new ProxyError('ERR_TOKEN', 'the access token has a character that no header can have')
+    }
     // A token without a lifetime is valid until the server refuses it.
     const lifetime = (response.expires_in ?? Infinity) * 1000
     // The token counts as expired 30 s early, because clocks differ and the network takes time. For
@@ -86,6 +90,9 @@ export class SharedToken implements Credentials {
     return response.access_token
   }
 }
+
+/** Whether a text can be a token: printable ASCII only (RFC 6749, appendix A.12). */
+const isToken = (text: string): boolean => /^[\x20-\x7e]+$/.test(text)
 
 /**
  * Returns the result of `promise`. Rejects earlier, with the signal's reason, if `signal` aborts.

@@ -390,3 +390,26 @@ test('the request ends when all callers have stopped waiting, and the next calle
     'a signal aborted before'
   )
 })
+
+test('a token that no header can hold is an error', async (t) => {
+  for (const token of ['a\r\nX-Other: b', 'a\u0000', 'é', '\ud83d\ude00', 'a\tb']) {
+    const endpoint = await serve(t, (_asked, response) => json(response, bearer(token)))
+    const error = await endpoint
+      .source()
+      .authorize(request)
+      .catch((error: unknown) => error)
+    t.match(error, { code: 'ERR_TOKEN', message: /header/ }, JSON.stringify(token))
+  }
+})
+
+test('a refusal with a description that is no text is an error without it', async (t) => {
+  for (const value of [{ toString: 1 }, null, [1], 5]) {
+    const refusal = { error: 'invalid_scope', error_description: value }
+    const endpoint = await serve(t, (_asked, response) => json(response, refusal, 400))
+    const error = await endpoint
+      .source()
+      .authorize(request)
+      .catch((error: unknown) => error)
+    t.match(error, { code: 'ERR_TOKEN', message: /: invalid_scope$/ }, JSON.stringify(value))
+  }
+})
