@@ -36,45 +36,39 @@ const maxSilence = 60_000
 
 const seed = Number(flags.seed)
 const jobs = Number(flags.jobs)
-const chosen = flags.only === undefined ? targets : targets.filter(({ name }) => flags.only?.includes(name))
+const chosen =
+  flags.only === undefined ? targets : targets.filter(({ name }) => flags.only?.includes(name))
 if (chosen.length === 0) throw new Error(`targets: ${targets.map(({ name }) => name).join(', ')}`)
 const counts = countsOf(chosen, Number(flags.inputs))
 const folder = fileURLToPath(new URL('../../fixtures/fuzz', import.meta.url))
 const scratch = mkdtempSync(path.join(tmpdir(), 'fuzz-'))
 
-interface Find {
-  target: Target
-  index: number
-  text: string
-}
-
-const finds: Find[] = []
+let finds = 0
 const start = performance.now()
 
 console.log(`seed ${seed}`)
 try {
   for (const [at, target] of chosen.entries()) {
     const began = performance.now()
-    const before = finds.length
+    const before = finds
     const count = flags.input === undefined ? (counts[at] as number) : 1
     const first = Number(flags.input ?? 0)
     const parts = Array.from({ length: Math.min(jobs, count) }, (_, job) => job)
     await Promise.all(parts.map((job) => runPart(target, first + job, first + count, parts.length)))
     const time = ((performance.now() - began) / 1000).toFixed(1)
-    console.log(`${target.name}: ${count} inputs, ${finds.length - before} finds, ${time} s`)
+    console.log(`${target.name}: ${count} inputs, ${finds - before} finds, ${time} s`)
   }
 } finally {
   rmSync(scratch, { recursive: true })
 }
-for (const find of finds) save(find)
 const total = counts.reduce((sum, count) => sum + count, 0)
 const seconds = ((performance.now() - start) / 1000).toFixed(0)
-console.log(`${flags.input === undefined ? total : 1} inputs, ${finds.length} finds, ${seconds} s`)
-if (finds.length > 0) process.exitCode = 1
+console.log(`${flags.input === undefined ? total : 1} inputs, ${finds} finds, ${seconds} s`)
+if (finds > 0) process.exitCode = 1
 
 /** Runs a part of the inputs. If an input ends the worker, another worker goes on after it. */
 async function runPart(target: Target, from: number, to: number, step: number): Promise<void> {
-  for (let next = from; next < to; ) next = await runWorker(target, next, to, step)
+  for (let next = from; next < to;) next = await runWorker(target, next, to, step)
 }
 
 /** Resolves to the number of the first input that has not run. */
@@ -82,14 +76,20 @@ function runWorker(target: Target, from: number, to: number, step: number): Prom
   const positionFile = path.join(scratch, `${target.name}-${from}`)
   writeFileSync(positionFile, Buffer.alloc(4))
   const work: Work = { seed, target: target.name, from, to, step, positionFile }
-  const worker = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), [JSON.stringify(work)], {
-    // A small young generation, so that the memory of the inputs is not hidden in it.
-    execArgv: [...process.execArgv, '--max-semi-space-size=2'],
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc']
-  })
+  const worker = fork(
+    fileURLToPath(new URL('worker.ts', import.meta.url)),
+    [JSON.stringify(work)],
+    {
+      // A small young generation, so that the memory of the inputs is not hidden in it.
+      execArgv: [...process.execArgv, '--max-semi-space-size=2'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc']
+    }
+  )
   const position = (): number => readFileSync(positionFile).readUInt32LE()
   let stderr = ''
-  worker.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-2000)))
+  worker.stderr
+    ?.setEncoding('utf8')
+    .on('data', (text: string) => (stderr = (stderr + text).slice(-2000)))
   let done: number | undefined
   let silent = 0
   let last = -1
@@ -100,20 +100,21 @@ function runWorker(target: Target, from: number, to: number, step: number): Prom
   }, 1000)
   worker.on('message', (report: Report) => {
     if ('done' in report) done = to
-    else finds.push({ target, index: report.index, text: report.find })
+    else save(target, report.index, report.find)
   })
   return new Promise((resolve) => {
     worker.on('close', (code, signal) => {
       clearInterval(watch)
       if (done !== undefined) return resolve(done)
       const how = silent >= maxSilence ? 'hangs' : `ends the process (${signal ?? code}) ${stderr}`
-      finds.push({ target, index: position(), text: how })
+      save(target, position(), how)
       resolve(position() + step)
     })
   })
 }
 
-function save({ target, index, text }: Find): void {
+function save(target: Target, index: number, text: string): void {
+  finds++
   const input = makeInput(target, seed, index)
   const hash = createHash('sha1').update(input).digest('hex').slice(0, 8)
   const file = path.join(folder, `${target.name}-${hash}`)

@@ -1,8 +1,15 @@
 // The targets of `npm run fuzz`. A new target is one more entry here.
 
+import { challenges, tokenAnswers, tokens } from './targets/auth.ts'
+import { config, words } from './targets/configuration.ts'
 import { body, envelope, frame } from './targets/frame.ts'
 import { newline, sequence, sse } from './targets/framings.ts'
 import { json } from './targets/json.ts'
 import type { Target } from './target.ts'
 
-export const targets: readonly Target[] = [json, frame, body, envelope, newline, sse, sequence]
+export const targets: readonly Target[] = [
+  ...[json, frame, body, envelope],
+  ...[newline, sse, sequence],
+  ...[words, config],
+  ...[tokens, challenges, tokenAnswers]
+]

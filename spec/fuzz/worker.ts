@@ -22,7 +22,14 @@ export type Report = { find: string; index: number } | { done: number }
 /** A target with so many finds gets no more inputs. */
 const maxFinds = 20
 
-const { seed, target: name, from, to, step, positionFile } = JSON.parse(process.argv[2] as string) as Work
+const {
+  seed,
+  target: name,
+  from,
+  to,
+  step,
+  positionFile
+} = JSON.parse(process.argv[2] as string) as Work
 const target = targets.find((target) => target.name === name)
 if (target === undefined) throw new Error(`no target ${name}`)
 

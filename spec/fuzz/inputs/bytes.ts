@@ -14,13 +14,39 @@ export const chance = (random: Random, part: number): boolean => random() < part
 export const size = (random: Random, limit: number): number => Math.ceil(limit ** random())
 
 /** Bytes that a parser treats in a special way, and the parts of characters. */
-const special = Buffer.from('\0\t\n\r "\\{}[],:;=/.-+%#&?<>\x7f\x80\xbf\xc0\xe2\xed\xf0\xff', 'latin1')
+const special = Buffer.from(
+  '\0\t\n\r "\\{}[],:;=/.-+%#&?<>\x7f\x80\xbf\xc0\xe2\xed\xf0\xff',
+  'latin1'
+)
 
 const parts = [
   ...['\r\n', '\n\n', '\r\r', '\ufeff', '\u2028', '\u0000', '\\u0000', '\\ud800', '\\udc00', '""'],
   ...['{}', '[]', 'null', 'true', '-0', '1e400', '1.0', '9007199254740993', '"id":', '"ID":1,'],
-  ...['"jsonrpc":"2.0"', '"method":', '"__proto__":', 'data:', 'data: ', 'event: ', 'id: ', 'retry: '],
-  ...[': ', '\n\ndata: ', '/*', '*/', '//', ',}', '${', '${input:', '%00', '%2e', '../', '\\"', '\\\\']
+  ...[
+    '"jsonrpc":"2.0"',
+    '"method":',
+    '"__proto__":',
+    'data:',
+    'data: ',
+    'event: ',
+    'id: ',
+    'retry: '
+  ],
+  ...[
+    ': ',
+    '\n\ndata: ',
+    '/*',
+    '*/',
+    '//',
+    ',}',
+    '${',
+    '${input:',
+    '%00',
+    '%2e',
+    '../',
+    '\\"',
+    '\\\\'
+  ]
 ].map((text) => Buffer.from(text))
 
 type Change = (random: Random, bytes: Buffer, start: number, end: number) => Buffer[]
@@ -31,14 +57,22 @@ const changes: Change[] = [
   // Repeats a part.
   (random, bytes, start, end) => {
     const times = Math.min(size(random, 1000), Math.ceil(20_000 / (end - start + 1)))
-    return [bytes.subarray(0, start), ...Array<Buffer>(times + 1).fill(bytes.subarray(start, end)), bytes.subarray(end)]
+    return [
+      bytes.subarray(0, start),
+      ...Array<Buffer>(times + 1).fill(bytes.subarray(start, end)),
+      bytes.subarray(end)
+    ]
   },
   // Cuts the end off.
   (_random, bytes, start) => [bytes.subarray(0, start)],
   // Inserts a part.
   (random, bytes, start) => [bytes.subarray(0, start), pick(random, parts), bytes.subarray(start)],
   // Replaces a part.
-  (random, bytes, start, end) => [bytes.subarray(0, start), pick(random, parts), bytes.subarray(end)],
+  (random, bytes, start, end) => [
+    bytes.subarray(0, start),
+    pick(random, parts),
+    bytes.subarray(end)
+  ],
   // Replaces one byte.
   (random, bytes, start) => [
     bytes.subarray(0, start),

@@ -12,14 +12,36 @@ export type Side = 'client' | 'server'
 
 const values = [
   ...['null', 'true', '[]', '{}', '""', '0', '-0', '0.5', '-1', '1e400', '-1e400', '1.0', '1e0'],
-  ...['123456789012345678901234567890', '{"toString":1}', '{"valueOf":1,"toString":1}', '{"then":1}'],
+  ...[
+    '123456789012345678901234567890',
+    '{"toString":1}',
+    '{"valueOf":1,"toString":1}',
+    '{"then":1}'
+  ],
   ...['{"__proto__":{"toString":1}}', '"\\ud800"', '"__proto__"', '"constructor"', '"a\\u0000b"'],
-  ...['[[[{"toString":1}]]]', '{"length":-1}', '[null]', '{"a":{"b":{"c":[]}}}', '"\\r\\n"', '"2.0"']
+  ...[
+    '[[[{"toString":1}]]]',
+    '{"length":-1}',
+    '[null]',
+    '{"a":{"b":{"c":[]}}}',
+    '"\\r\\n"',
+    '"2.0"'
+  ]
 ]
 
 const plainIds = ['1', '2', '3', '"1"', '"a"', '0', '-1', '9007199254740991']
 const ids = [
-  ...['9007199254740993', '1.0', '1e0', '-0', '0.1', '1e400', '"\\u0031"', '"\\ud800"', '"__proto__"'],
+  ...[
+    '9007199254740993',
+    '1.0',
+    '1e0',
+    '-0',
+    '0.1',
+    '1e400',
+    '"\\u0031"',
+    '"\\ud800"',
+    '"__proto__"'
+  ],
   ...['null', 'true', '{}', '[]', '""', '{"toString":1}', '18446744073709551616', '"\\u0000"']
 ]
 
@@ -32,10 +54,26 @@ export function randomId(random: Random): string {
 }
 
 const names = [
-  ...['jsonrpc', 'id', 'method', 'params', 'result', 'error', '_meta', 'progressToken', 'requestId'],
+  ...[
+    'jsonrpc',
+    'id',
+    'method',
+    'params',
+    'result',
+    'error',
+    '_meta',
+    'progressToken',
+    'requestId'
+  ],
   ...['uri', 'level', 'name', 'arguments', 'cursor', 'code', 'message', 'tools', 'nextCursor'],
   ...['protocolVersion', 'capabilities', 'clientInfo', 'serverInfo', 'resultType', 'inputRequests'],
-  ...['requestState', 'inputResponses', 'supportedVersions', 'notifications', 'resourceSubscriptions'],
+  ...[
+    'requestState',
+    'inputResponses',
+    'supportedVersions',
+    'notifications',
+    'resourceSubscriptions'
+  ],
   ...Object.values(metaKeys)
 ]
 
@@ -78,7 +116,9 @@ type Members = [name: string, value: string][]
 function write(random: Random, members: Members): string {
   const written = members.map(([name, value]) => `"${name}":${value}`)
   while (chance(random, 0.15)) {
-    const name = chance(random, 0.5) ? pick(random, names) : (members[below(random, members.length)]?.[0] ?? 'id')
+    const name = chance(random, 0.5)
+      ? pick(random, names)
+      : (members[below(random, members.length)]?.[0] ?? 'id')
     const spelled = chance(random, 0.4) ? variant(random, name) : name
     const text = `"${spelled}":${randomValue(random)}`
     written.splice(below(random, written.length + 1), chance(random, 0.3) ? 1 : 0, text)
@@ -96,7 +136,14 @@ const or = (random: Random, usual: string): string =>
 
 const levels = ['"debug"', '"info"', '"error"', '"emergency"', '"loud"']
 const uris = ['"a:1"', '"a:2"', '"file:///x"']
-const versions = ['"2024-11-05"', '"2025-03-26"', '"2025-06-18"', '"2025-11-25"', '"2026-07-28"', '"1"']
+const versions = [
+  '"2024-11-05"',
+  '"2025-03-26"',
+  '"2025-06-18"',
+  '"2025-11-25"',
+  '"2026-07-28"',
+  '"1"'
+]
 
 function meta(random: Random): string {
   return write(
@@ -105,7 +152,10 @@ function meta(random: Random): string {
       ['progressToken', randomId(random)],
       [metaKeys.protocolVersion, or(random, '"2026-07-28"')],
       [metaKeys.clientInfo, or(random, '{"name":"a","version":"1"}')],
-      [metaKeys.clientCapabilities, or(random, pick(random, ['{}', '{"elicitation":{},"roots":{}}']))],
+      [
+        metaKeys.clientCapabilities,
+        or(random, pick(random, ['{}', '{"elicitation":{},"roots":{}}']))
+      ],
       [metaKeys.logLevel, or(random, pick(random, levels))],
       [metaKeys.subscriptionId, randomId(random)]
     ])
@@ -150,7 +200,10 @@ function result(random: Random): string {
       ['serverInfo', or(random, '{"name":"s","version":"1"}')],
       ['tools', or(random, `[{"name":"echo","inputSchema":${or(random, '{"type":"object"}')}}]`)],
       ['nextCursor', or(random, '"c"')],
-      ['inputRequests', or(random, `{"a":{"method":"elicitation/create","params":${or(random, '{}')}}}`)],
+      [
+        'inputRequests',
+        or(random, `{"a":{"method":"elicitation/create","params":${or(random, '{}')}}}`)
+      ],
       ['requestState', or(random, '"s"')],
       ['ttlMs', or(random, '0')]
     ])
@@ -161,7 +214,10 @@ const allMethods = Object.values(methods).map((method) => JSON.stringify(method)
 
 /** Makes the text of a message. It is valid JSON, and mostly a valid message. */
 export function randomMessage(random: Random, side: Side): string {
-  const version: [string, string] = ['jsonrpc', chance(random, 0.97) ? '"2.0"' : randomValue(random)]
+  const version: [string, string] = [
+    'jsonrpc',
+    chance(random, 0.97) ? '"2.0"' : randomValue(random)
+  ]
   const kind = random()
   if (kind < (side === 'client' ? 0.15 : 0.4)) {
     const answer: [string, string] = chance(random, 0.7)
@@ -172,5 +228,10 @@ export function randomMessage(random: Random, side: Side): string {
   const method: [string, string] = ['method', or(random, pick(random, allMethods))]
   const more: Members = chance(random, 0.85) ? [['params', params(random)]] : []
   const isRequest = kind < (side === 'client' ? 0.75 : 0.6)
-  return write(random, [version, ...(isRequest ? [['id', randomId(random)] as [string, string]] : []), method, ...more])
+  return write(random, [
+    version,
+    ...(isRequest ? [['id', randomId(random)] as [string, string]] : []),
+    method,
+    ...more
+  ])
 }

@@ -42,7 +42,8 @@ function compareFrame(frame: Frame, message: Message): void {
   expect(!frame.bytes.includes(10) && !frame.bytes.includes(13), 'a frame has a line break')
   expect(isSame(JSON.parse(String(frame)), message), 'a frame is another message')
   expect(frame.method === message.method, 'another method')
-  const kind = message.method === undefined ? 'response' : 'id' in message ? 'request' : 'notification'
+  const kind =
+    message.method === undefined ? 'response' : 'id' in message ? 'request' : 'notification'
   expect(frame.kind === kind, `the kind is ${frame.kind}, not ${kind}`)
   if (typeof message.id === 'string') expect(frame.id === message.id, 'another id')
   if (typeof message.id === 'number') {
@@ -70,7 +71,10 @@ export const frame: Target = target<Read>({
   compare(input, { frame, outline }) {
     const message = parsed(input)
     const isMessage = message !== undefined && isEnvelope(message)
-    expect((frame !== undefined) === isMessage, isMessage ? 'a message is refused' : 'a frame is no message')
+    expect(
+      (frame !== undefined) === isMessage,
+      isMessage ? 'a message is refused' : 'a frame is no message'
+    )
     if (frame === undefined) return
     compareFrame(frame, message as Message)
     expect(isEnvelope(outline), 'the outline of a message is no message')
@@ -78,7 +82,10 @@ export const frame: Target = target<Read>({
     const large = Buffer.concat([Buffer.from(frame.bytes), Buffer.alloc(260_000, ' ')])
     if (randomly(input)) {
       const other = parseFrame(large)
-      expect(isSame({ ...other, bytes: 0 }, { ...frame, bytes: 0 }), 'a large frame has another envelope')
+      expect(
+        isSame({ ...other, bytes: 0 }, { ...frame, bytes: 0 }),
+        'a large frame has another envelope'
+      )
     }
   }
 })
@@ -123,13 +130,15 @@ export const envelope: Target = target<ReturnType<EnvelopeScanner['envelope']>>(
     if (message === undefined || !isEnvelope(message) || !isPlain(input)) return
     expect(envelope?.method === message.method, 'the scanner reads another method')
     const { id } = message
-    if (typeof id === 'number') expect(jsonOf(envelope?.id) === valueText(input, ['id'])?.trim(), 'another number')
+    if (typeof id === 'number')
+      expect(jsonOf(envelope?.id) === valueText(input, ['id'])?.trim(), 'another number')
     if (typeof id === 'string') expect(envelope?.id === id, 'the scanner reads another id')
   }
 })
 
 /** Whether the scanner can read all names and values of the top level. */
 function isPlain(input: Buffer): boolean {
-  for (const name of ['id', 'method']) if ((valueText(input, [name]) ?? '').length > maxToken - 100) return false
+  for (const name of ['id', 'method'])
+    if ((valueText(input, [name]) ?? '').length > maxToken - 100) return false
   return input.length < maxToken
 }

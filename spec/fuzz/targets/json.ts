@@ -62,7 +62,8 @@ export const json: Target = target<Output>({
     }
     if (input[start] !== OPEN_BRACE) return { isJson: true }
     const members = new Map<string, string>()
-    for (const [name, span] of findMembers(input, start, wanted)) members.set(name, textAt(input, span))
+    for (const [name, span] of findMembers(input, start, wanted))
+      members.set(name, textAt(input, span))
     const whole = findValue(input, [])
     return {
       isJson: true,
@@ -70,10 +71,14 @@ export const json: Target = target<Output>({
       picked: pickMembers(input, { a: true, id: true, params: { _meta: { progressToken: true } } }),
       spliced: String(splice(input, [{ path: ['id'], text: '"new"' }])),
       edited: String(
-        editObject(input, { ...(whole as { start: number; end: number }), end: input.lastIndexOf('}') + 1 }, {
-          remove: ['id', 'a'],
-          add: ['"added":1']
-        })
+        editObject(
+          input,
+          { ...(whole as { start: number; end: number }), end: input.lastIndexOf('}') + 1 },
+          {
+            remove: ['id', 'a'],
+            add: ['"added":1']
+          }
+        )
       )
     }
   },
@@ -94,11 +99,18 @@ export const json: Target = target<Output>({
     const object = parsed as Record<string, unknown>
     for (const name of wanted) {
       const found = output.members?.get(name)
-      expect((found !== undefined) === Object.hasOwn(object, name), `findMembers differs at ${name}`)
-      if (found !== undefined) expect(isSame(JSON.parse(found), object[name]), `another value of ${name}`)
+      expect(
+        (found !== undefined) === Object.hasOwn(object, name),
+        `findMembers differs at ${name}`
+      )
+      if (found !== undefined)
+        expect(isSame(JSON.parse(found), object[name]), `another value of ${name}`)
       const text = stringAt(input, [name])
       const value = Object.hasOwn(object, name) ? object[name] : undefined
-      expect(text === (typeof value === 'string' ? value : undefined), `stringAt differs at ${name}`)
+      expect(
+        text === (typeof value === 'string' ? value : undefined),
+        `stringAt differs at ${name}`
+      )
     }
     comparePicked(output.picked as Record<string, unknown>, object)
     const spliced = JSON.parse(output.spliced as string) as Record<string, unknown>
@@ -116,8 +128,12 @@ export const json: Target = target<Output>({
 function comparePicked(picked: Record<string, unknown>, object: Record<string, unknown>): void {
   for (const name of ['a', 'id']) {
     const value = object[name]
-    const shown = typeof value !== 'object' || value === null ? value : Array.isArray(value) ? [] : {}
-    expect(isSame(picked[name], Object.hasOwn(object, name) ? shown : undefined), `pick differs at ${name}`)
+    const shown =
+      typeof value !== 'object' || value === null ? value : Array.isArray(value) ? [] : {}
+    expect(
+      isSame(picked[name], Object.hasOwn(object, name) ? shown : undefined),
+      `pick differs at ${name}`
+    )
   }
 }
 
@@ -134,6 +150,7 @@ export function isSame(one: unknown, other: unknown): boolean {
 /** A generator whose numbers depend on the bytes, so a replayed input is cut at the same places. */
 export function randomOf(input: Buffer): Random {
   let seed = input.length
-  for (let at = 0; at < input.length && at < 4096; at++) seed = Math.imul(seed ^ (input[at] as number), 16777619)
+  for (let at = 0; at < input.length && at < 4096; at++)
+    seed = Math.imul(seed ^ (input[at] as number), 16777619)
   return randomFrom(seed)
 }
