@@ -5,11 +5,13 @@ import { config, words } from './targets/configuration.ts'
 import { body, envelope, frame } from './targets/frame.ts'
 import { newline, sequence, sse } from './targets/framings.ts'
 import { json } from './targets/json.ts'
+import { wrappers } from './targets/wrappers.ts'
 import type { Target } from './target.ts'
 
 export const targets: readonly Target[] = [
   ...[json, frame, body, envelope],
   ...[newline, sse, sequence],
   ...[words, config],
-  ...[tokens, challenges, tokenAnswers]
+  ...[tokens, challenges, tokenAnswers],
+  wrappers
 ]
