@@ -33,10 +33,23 @@ const buffers = {
 
 export abstract class Transport extends Duplex {
   readonly log: Log
+  /** Whether the readable side ends after the frames that have been pushed. */
+  #hasEnd = false
 
   constructor({ log = silent, ...options }: TransportOptions = {}) {
     super({ ...buffers, ...options })
     this.log = log
+  }
+
+  /**
+   * Gives a frame to the reader, or the end (null). A chunk of the other side may hold more frames
+   * after the one that ended this side. They are dropped: Node would fail the stream, and so lose the
+   * frames before the end and the reason for it.
+   */
+  override push(frame: Frame | null): boolean {
+    if (this.#hasEnd) return false
+    this.#hasEnd = frame === null
+    return super.push(frame)
   }
 
   /** Sends a frame to the other side. Calls `callback` when the next frame may be sent. */

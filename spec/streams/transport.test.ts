@@ -1,11 +1,13 @@
 // The boundary of every transport: what an exception does while one frame is handled.
 
+import { once } from 'node:events'
 import t from 'tap'
 import type { Test } from 'tap'
 import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import type { Message } from '../../lib/protocol/json-rpc.ts'
 import type { Callback } from '../../lib/streams/callbacks.ts'
+import { failAfterReading } from '../../lib/streams/fail-after-reading.ts'
 import { Transport } from '../../lib/streams/transport.ts'
 
 /** Fails for each frame whose method or id is in `faults`, in both directions. */
@@ -111,4 +113,17 @@ t.test('an exception in the recovery destroys the transport', async (t) => {
   await new Promise(setImmediate)
   t.ok(transport.destroyed)
   t.match(failures, [{ code: 'ERR_INTERNAL' }])
+})
+
+t.test('a frame that comes after the end is dropped, and the end keeps its reason', async (t) => {
+  const { transport, read, failures } = start(t)
+  const failure = new Error('the server is gone')
+  transport.come(response(1))
+  failAfterReading(transport, failure)
+  transport.come(response(2))
+  transport.push(null)
+  await once(transport, 'close').catch(() => {})
+  t.match(read, [{ id: 1 }])
+  t.equal(read.length, 1)
+  t.strictSame(failures, [failure])
 })
