@@ -4,7 +4,10 @@ import { challenges, tokenAnswers, tokens } from './targets/auth.ts'
 import { config, words } from './targets/configuration.ts'
 import { body, envelope, frame } from './targets/frame.ts'
 import { newline, sequence, sse } from './targets/framings.ts'
+import { client } from './targets/http-client.ts'
 import { json } from './targets/json.ts'
+import { listener } from './targets/listener.ts'
+import { child, stdio } from './targets/stdio.ts'
 import { wrappers } from './targets/wrappers.ts'
 import type { Target } from './target.ts'
 
@@ -13,5 +16,6 @@ export const targets: readonly Target[] = [
   ...[newline, sse, sequence],
   ...[words, config],
   ...[tokens, challenges, tokenAnswers],
-  wrappers
+  ...[wrappers, stdio, child],
+  ...[listener, client]
 ]

@@ -74,7 +74,7 @@ function sameFrames({ whole, cut }: Output): void {
   expect(isSame(frames(whole), frames(cut)), 'the cut changes the frames')
 }
 
-function randomLines(random: Random): Buffer {
+export function randomLines(random: Random): Buffer {
   if (chance(random, 0.001)) return enlarged(random)
   const lines = Array.from({ length: size(random, 6) }, () => [
     randomBytes(random),
