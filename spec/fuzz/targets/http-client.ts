@@ -22,7 +22,7 @@ let parts: Buffer[] = []
 
 async function startServer(): Promise<Server> {
   const made = createServer({ allowHalfOpen: true }, (socket) => {
-    socket.on('error', () => {})
+    socket.on('error', () => {}).on('end', () => socket.destroySoon())
     let head = ''
     socket.setEncoding('latin1').on('data', (text: string) => {
       head += text
@@ -38,7 +38,11 @@ async function startServer(): Promise<Server> {
 function split(input: Buffer): [string, Buffer[]] {
   const found: Buffer[] = []
   let start = 0
-  for (let end; (end = input.indexOf(nextResponse, start)) !== -1; start = end + nextResponse.length) {
+  for (
+    let end;
+    (end = input.indexOf(nextResponse, start)) !== -1;
+    start = end + nextResponse.length
+  ) {
     found.push(input.subarray(start, end))
   }
   found.push(input.subarray(start))
@@ -70,7 +74,12 @@ export const client: Target = target<Output>({
     const [kind, given] = split(input)
     parts = given
     const connect = connects[kind] ?? connectHttp
-    const transport = connect({ url: `http://127.0.0.1:${port}/mcp`, connectTimeout: 100, closeTimeout: 20, env: {} })
+    const transport = connect({
+      url: `http://127.0.0.1:${port}/mcp`,
+      connectTimeout: 100,
+      closeTimeout: 20,
+      env: {}
+    })
     const frames: Frame[] = []
     let error: Error | undefined
     let closed = false
@@ -91,7 +100,11 @@ export const client: Target = target<Output>({
     transport.write(notification('notifications/initialized'))
     transport.write(request('last', 'tools/list'))
     const patient = new AbortController()
-    await Promise.race([answered, isClosed, sleep(patience, undefined, { signal: patient.signal }).catch(() => {})])
+    await Promise.race([
+      answered,
+      isClosed,
+      sleep(patience, undefined, { signal: patient.signal }).catch(() => {})
+    ])
     patient.abort()
     transport.destroy()
     await isClosed

@@ -31,7 +31,8 @@ async function serve(stateless: boolean): Promise<Served> {
   const servers: EchoServer[] = []
   const onClient = (client: Duplex, { kind }: { kind: string }): void => {
     // A server of one era refuses the clients of the other with this error.
-    if (kind === 'modern' && servers.length % 7 === 6) throw new ProxyError('ERR_LEGACY_SERVER', 'no')
+    if (kind === 'modern' && servers.length % 7 === 6)
+      throw new ProxyError('ERR_LEGACY_SERVER', 'no')
     const server = new EchoServer(servers.length === 0 ? secret : '')
     if (servers.length < 100) servers.push(server)
     join(client, server).catch(() => {})
@@ -67,21 +68,31 @@ export const listener: Target = target<{ text: string; stateless: boolean; recei
     const served = await openOne(stateless)
     const { port, hostname } = new URL(served.listener.url)
     const session = served.attacker.sessionId ?? 'none'
-    const bytes = Buffer.from(input.toString('latin1').replaceAll(sessionMark, () => session), 'latin1')
+    const bytes = Buffer.from(
+      input.toString('latin1').replaceAll(sessionMark, () => session),
+      'latin1'
+    )
     const socket = connect(Number(port), hostname)
     let text = ''
-    socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk)).on('error', () => {})
+    socket
+      .setEncoding('latin1')
+      .on('data', (chunk: string) => (text += chunk))
+      .on('error', () => {})
     const closed = new Promise((resolve) => socket.once('close', resolve))
     const half = bytes.length >> 1
     socket.write(bytes.subarray(0, half))
     socket.end(bytes.subarray(half))
     const patient = new AbortController()
-    await Promise.race([closed, sleep(patience, undefined, { signal: patient.signal }).catch(() => {})])
+    await Promise.race([
+      closed,
+      sleep(patience, undefined, { signal: patient.signal }).catch(() => {})
+    ])
     patient.abort()
     socket.destroy()
     if (!stateless && ++served.inputs % 20 === 0) {
       const response = await served.victim.request('ping')
-      if (response.result?.mark !== secret) throw new Error(`the victim gets ${JSON.stringify(response)}`)
+      if (response.result?.mark !== secret)
+        throw new Error(`the victim gets ${JSON.stringify(response)}`)
     }
     return { text, stateless, received: served.victimServer.received.splice(0) }
   },

@@ -1,6 +1,5 @@
 // The transports over stdio: to a client that writes any bytes, and to a process that prints any bytes.
 
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -21,13 +20,13 @@ export const stdio: Target = target<{ lines: string[]; requests: number }>({
   share: 3,
   make: randomLines,
   async run(input) {
-    const input_ = new PassThrough()
+    const source = new PassThrough()
     const output = new PassThrough()
     const server = new EchoServer()
-    const joined = join(acceptStdio({ input: input_, output }), server)
+    const joined = join(acceptStdio({ input: source, output }), server)
     const text = output.setEncoding('utf8').toArray()
-    for (const chunk of chunks(input)) input_.write(chunk)
-    input_.end()
+    for (const chunk of chunks(input)) source.write(chunk)
+    source.end()
     await joined
     const lines = (await text).join('').split('\n')
     const requests = server.received.filter((text) => attempt(() => parseFrame(Buffer.from(text))))
@@ -36,7 +35,9 @@ export const stdio: Target = target<{ lines: string[]; requests: number }>({
   compare(_input, { lines, requests }) {
     expect(lines.pop() === '', 'the last line does not end')
     for (const line of lines) JSON.parse(line)
-    const results = lines.filter((line) => line.includes('"mark":') || line.includes('"serverInfo":'))
+    const results = lines.filter(
+      (line) => line.includes('"mark":') || line.includes('"serverInfo":')
+    )
     expect(results.length <= requests, 'more results than requests')
   }
 })
@@ -52,10 +53,15 @@ export const child: Target = target<Frame[]>({
     folder ??= mkdtempSync(path.join(tmpdir(), 'fuzz-child-'))
     const file = path.join(folder, 'output')
     writeFileSync(file, input)
-    const transport = connectChild({ command: 'cat', args: [file], env: { PATH: process.env.PATH ?? '' }, closeTimeout: 500 })
+    const transport = connectChild({
+      command: 'cat',
+      args: [file],
+      env: { PATH: process.env.PATH ?? '' },
+      closeTimeout: 500
+    })
     const frames: Frame[] = []
     transport.on('data', (frame: Frame) => frames.push(frame)).on('error', () => {})
-    await once(transport, 'close')
+    await new Promise((resolve) => transport.once('close', resolve))
     return frames
   },
   compare(_input, frames) {

@@ -216,12 +216,16 @@ async function lastRequest(
 ): Promise<void> {
   const port = ports[at]
   send(at, ask(name, at, `last-${at}`))
-  const isAnswered = (): boolean => got[at]?.some((text) => text.includes(`"id":"last-${at}"`)) === true
+  const isAnswered = (): boolean =>
+    got[at]?.some((text) => text.includes(`"id":"last-${at}"`)) === true
   // `check` ends an endless loop.
   const end = performance.now() + 9000
   while (!isAnswered() && port?.destroyed === false && port.writable && !port.readableEnded) {
-    if (performance.now() > end) throw new Error(`hangs: no response to the last request of client ${at}`)
-    await (performance.now() > end - 8900 ? new Promise((resolve) => setTimeout(resolve, 5)) : turn())
+    if (performance.now() > end)
+      throw new Error(`hangs: no response to the last request of client ${at}`)
+    await (performance.now() > end - 8900
+      ? new Promise((resolve) => setTimeout(resolve, 5))
+      : turn())
   }
 }
 
