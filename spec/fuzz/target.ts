@@ -32,4 +32,4 @@ export function attempt<T>(action: () => T): { value: T } | { error: Error } {
 }
 
 /** Hides the type of the output, which differs between targets, so that a list can hold them all. */
-export const target = <Output>(made: Target<Output>): Target => made as Target
+export const target = <Output>(made: Target<Output>): Target => made

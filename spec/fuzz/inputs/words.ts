@@ -200,7 +200,7 @@ export function tokenFile(random: Random): Buffer {
       'name',
       'name:',
       `name:${secret} x`,
-      `${secret}`
+      secret
     ],
     ...[
       'x:sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb',

@@ -122,7 +122,7 @@ export const tokenAnswers: Target = target<{ header?: string; error?: string }>(
       return header === undefined ? {} : { header }
     } catch (error) {
       if ((error as Error).name !== 'ProxyError') throw error
-      return { error: describe(error as Error) }
+      return { error: describe(error) }
     }
   },
   compare(_input, { header, error }) {

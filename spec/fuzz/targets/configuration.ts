@@ -20,7 +20,7 @@ async function textsOf(made: Promise<Texts>): Promise<Texts> {
     return await made
   } catch (error) {
     if ((error as Error).name !== 'ProxyError') throw error
-    return [describe(error as Error)]
+    return [describe(error)]
   }
 }
 

@@ -158,7 +158,7 @@ export const wrappers: Target = target<string | undefined>({
     const [name = '', ...lines] = input.toString().split('\n')
     const servers: Server[] = []
     let isLast = false
-    const world = (wraps[name] ?? (wraps.share as Wrap))(() => {
+    const world = (wraps[name] ?? wraps.share)(() => {
       const server = new Server()
       server.isPrompt = isLast
       servers.push(server)
@@ -193,7 +193,9 @@ export const wrappers: Target = target<string | undefined>({
       server.answerAll()
     }
     await Promise.all(world.ports.map((_port, at) => lastRequest(world, got, name, at, send)))
-    const closed = world.ports.map((port) => port.closed || once(port, 'close'))
+    const closed = world.ports.map(async (port) => {
+      if (!port.closed) await once(port, 'close')
+    })
     for (const port of world.ports) port.destroy()
     await world.destroy()
     await Promise.all(closed)
