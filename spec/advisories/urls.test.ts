@@ -69,7 +69,7 @@ async function opened(t: Test, endpoint: string): Promise<string[]> {
     writeFileSync(`${shell.directory}/${name}`, `#!/bin/sh\nexec ${note} "$@"\n`, { mode: 0o755 })
   }
   const url = await serveSignIn(t, endpoint)
-  const running = shell.start(`mcp-proxy ${url}`, {
+  const running = shell.start(`mcp-proxy --login-timeout 2s ${url}`, {
     input: addition,
     env: {
       XDG_STATE_HOME: shell.directory,
@@ -88,11 +88,12 @@ async function opened(t: Test, endpoint: string): Promise<string[]> {
 }
 
 t.test('CVE-2025-6514: the authorization endpoint of a server becomes no command', async (t) => {
-  for (const endpoint of [
-    'http://a$(touch pwned)/`touch pwned`;touch pwned',
-    'file:///usr/bin/touch?pwned'
-  ]) {
-    for (const url of await opened(t, endpoint)) t.match(url, /^https?:\/\/[^\s$`;]+$/, endpoint)
+  const commands = ';touch${IFS}pwned;$(touch pwned)`touch pwned`&touch pwned|touch pwned'
+  const [url = '', ...others] = await opened(t, `http://127.0.0.1:9/${commands}`)
+  t.match(url, /^http:\/\/127\.0\.0\.1:9\/;touch\S+$/, 'the browser gets the URL as one word')
+  t.strictSame(others, [])
+  for (const endpoint of ['file:///usr/bin/touch?pwned', 'http://a$(touch pwned)/', '-pwned']) {
+    t.strictSame(await opened(t, endpoint), [], endpoint)
   }
 })
 
