@@ -3,7 +3,7 @@
 import { gzipSync } from 'node:zlib'
 import { bodyOf, headersOf } from '../../modern.ts'
 import type { Random } from '../../interop/random-json.ts'
-import { chance, mutate, pick, size } from './bytes.ts'
+import { below, chance, mutate, pick, size } from './bytes.ts'
 import { challenge, tokenFile } from './words.ts'
 import { randomId, randomMessage } from './messages.ts'
 
@@ -133,8 +133,9 @@ function oneRequest(random: Random): Buffer {
   ]
   if (chance(random, 0.8)) {
     lines.push('Content-Type: application/json', 'Accept: application/json, text/event-stream')
-    if (chance(random, 0.5)) lines.push(`Mcp-Session-Id: ${sessionMark}`)
-    else if (chance(random, 0.5)) {
+    const kind = below(random, 4)
+    if (kind < 2) lines.push(`Mcp-Session-Id: ${sessionMark}`)
+    if (kind === 2) {
       for (const [name, value] of Object.entries(headersOf('tools/list')))
         lines.push(`${name}: ${value}`)
     }

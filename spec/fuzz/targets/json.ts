@@ -117,11 +117,10 @@ export const json: Target = target<Output>({
     expect(Object.hasOwn(spliced, 'id') === Object.hasOwn(object, 'id'), 'splice loses the id')
     // The last of several members with a name counts, for `splice` and for `JSON.parse`.
     expect(!Object.hasOwn(object, 'id') || spliced.id === 'new', 'splice leaves the id')
-    const { id, a, ...rest } = object
+    const { id: _id, a: _a, ...rest } = object
     const { added, ...edited } = JSON.parse(output.edited as string) as Record<string, unknown>
     if (!Object.hasOwn(object, 'added')) expect(isSame(edited, rest), 'editObject differs')
     expect(added === 1, 'editObject adds nothing')
-    [id, a]
   }
 })
 

@@ -97,12 +97,14 @@ type Wrap = (connect: () => Server) => World
 const three = [0, 1, 2]
 const nothing = (): void => {}
 
+const sharing: Wrap = (connect) => {
+  const shared = share(connect)
+  return { ports: three.map(() => shared.port(() => true)), destroy: () => shared.destroy() }
+}
+
 const wraps: Record<string, Wrap> = {
   reconnect: (connect) => ({ ports: [reconnect(connect)], destroy: nothing }),
-  share: (connect) => {
-    const shared = share(connect)
-    return { ports: three.map(() => shared.port(() => true)), destroy: () => shared.destroy() }
-  },
+  share: sharing,
   'share reconnect': (connect) => {
     const shared = share(() => reconnect(connect))
     return { ports: three.map(() => shared.port()), destroy: () => shared.destroy() }
@@ -158,7 +160,7 @@ export const wrappers: Target = target<string | undefined>({
     const [name = '', ...lines] = input.toString().split('\n')
     const servers: Server[] = []
     let isLast = false
-    const world = (wraps[name] ?? (wraps.share))(() => {
+    const world = (wraps[name] ?? sharing)(() => {
       const server = new Server()
       server.isPrompt = isLast
       servers.push(server)
@@ -193,7 +195,9 @@ export const wrappers: Target = target<string | undefined>({
       server.answerAll()
     }
     await Promise.all(world.ports.map((_port, at) => lastRequest(world, got, name, at, send)))
-    const closed = world.ports.map((port) => port.closed || once(port, 'close'))
+    const closed = world.ports.map(async (port) => {
+      if (!port.closed) await once(port, 'close')
+    })
     for (const port of world.ports) port.destroy()
     await world.destroy()
     await Promise.all(closed)
