@@ -5,7 +5,6 @@
 import type { LookupFunction } from 'node:net'
 import type { Agent, Dispatcher } from 'undici'
 import { limits } from '../../limits.ts'
-import { readToEnd } from './ended-connections.ts'
 import { findProxy } from './environment-proxy.ts'
 import { createProxyAgent } from './proxy-agent.ts'
 import { tlsSettings } from './tls.ts'
@@ -53,7 +52,10 @@ export async function createAgent(options: AgentOptions): Promise<Dispatcher> {
   }
   // This is not a Pool or Client, because these send every request to one origin, even a request
   // for another origin. They do not load faster.
-  const { default: Agent } = await import('./undici-agent.ts')
+  const [{ default: Agent }, { readToEnd }] = await Promise.all([
+    import('./undici-agent.ts'),
+    import('./ended-connections.ts')
+  ])
   return readToEnd(new Agent({ ...settings, connect }))
 }
 

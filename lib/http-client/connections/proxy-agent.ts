@@ -4,7 +4,6 @@
 
 import type { Agent, buildConnector, Dispatcher } from 'undici'
 import { ProxyError } from '../../errors.ts'
-import { readToEnd } from './ended-connections.ts'
 import type { HttpProxy } from './environment-proxy.ts'
 import { tlsSettings } from './tls.ts'
 import type { TlsSettings } from './tls.ts'
@@ -26,12 +25,17 @@ export interface ProxyAgentOptions {
 export async function createProxyAgent(options: ProxyAgentOptions): Promise<Dispatcher> {
   const { proxy, noProxy, connect, ca, settings } = options
   const { variable, url, authorization: token } = proxy
-  const [{ default: EnvHttpProxyAgent }, { default: Pool }, { default: requestTunnel }] =
-    await Promise.all([
-      import('undici/lib/dispatcher/env-http-proxy-agent.js'),
-      import('undici/lib/dispatcher/pool.js'),
-      import('undici/lib/api/api-connect.js')
-    ])
+  const [
+    { default: EnvHttpProxyAgent },
+    { default: Pool },
+    { default: requestTunnel },
+    { readToEnd }
+  ] = await Promise.all([
+    import('undici/lib/dispatcher/env-http-proxy-agent.js'),
+    import('undici/lib/dispatcher/pool.js'),
+    import('undici/lib/api/api-connect.js'),
+    import('./ended-connections.ts')
+  ])
   const { timeout } = connect
   const name = `the proxy ${url.host} (${variable})`
 
