@@ -1,9 +1,9 @@
 // One HTTP request and its response. The handler gets the response in chunks, decoded. The reading
 // can be paused.
 //
-// The exchange sends its request again after a redirect within the origin, and once after the
-// server refused the credentials (up to three times for a missing scope). It skips the first response and asks its client to dispatch the
-// exchange again.
+// The exchange sends its request again after a redirect within the origin, once after the server
+// refused the credentials, and twice if they lacked a scope. It skips the first response and asks its
+// client to dispatch the exchange again.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
@@ -20,7 +20,7 @@ import { isRedirect, maxRedirects, mayFollow, redirectError, redirectTarget } fr
 const maxSkip = { time: 5000, bytes: 64 * 1024 }
 
 /** How many times a request is sent again because its token lacked a scope. */
-const maxStepUps = 3
+const maxStepUps = 2
 
 /** The description of a request. */
 export interface HttpRequest {

@@ -9,7 +9,7 @@ import type { Grant } from './grant.ts'
 import { libraryError } from './library-error.ts'
 import { clockTolerance } from './refresh.ts'
 import { authenticate, register } from './registration.ts'
-import type { RegistrationOptions } from './registration.ts'
+import type { Registration, RegistrationOptions } from './registration.ts'
 
 export interface CodeOptions extends RegistrationOptions {
   /** The URL of the MCP server. */
@@ -43,7 +43,8 @@ export async function signInByCode(
   const callback = await openCallback(options.callbackPort, known?.port)
   try {
     // The registration names the port.
-    const isUsable = known?.port === callback.port && !isGiven(options)
+    const isUsable =
+      known?.port === callback.port && !isGiven(options) && !isExpired(known.registration)
     const registration =
       (isUsable ? known.registration : undefined) ??
       (await register(requests, authorizationServer, callback.redirectUri, options))
@@ -116,6 +117,9 @@ export async function signInByCode(
     callback.close()
   }
 }
+
+const isExpired = ({ expiresAt }: Registration): boolean =>
+  expiresAt !== undefined && Date.now() > expiresAt
 
 const isGiven = ({ clientId, clientMetadataUrl }: RegistrationOptions): boolean =>
   clientId !== undefined || clientMetadataUrl !== undefined

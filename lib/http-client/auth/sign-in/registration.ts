@@ -4,13 +4,15 @@
 import type { AuthorizationServer, ClientAuth } from 'oauth4webapi'
 import { signInError } from './auth-requests.ts'
 import type { AuthRequests } from './auth-requests.ts'
-import { libraryError } from './library-error.ts'
+import { libraryError, problemIn } from './library-error.ts'
 
 /** How the proxy is known to an authorization server. */
 export interface Registration {
   clientId: string
   /** The secret of the client. Never log it. */
   clientSecret?: string | undefined
+  /** The end of the secret, in ms since 1970 (default: it has no end). */
+  expiresAt?: number | undefined
   /** How the client proves its identity to the token endpoint. */
   method: AuthMethod
 }
@@ -68,22 +70,32 @@ async function registerDynamically(
     [oauth.customFetch]: (url, { headers, body, method: verb }) =>
       requests.send(url, { method: verb, headers, body })
   })
-  try {
-    // Some servers answer 200 in place of 201.
-    const created = response.ok
-      ? new Response(response.body, { ...toInit(response), status: 201 })
-      : response
-    const client = await oauth.processDynamicClientRegistrationResponse(created)
-    const { client_id: clientId, client_secret, token_endpoint_auth_method: given } = client
-    const clientSecret = typeof client_secret === 'string' ? client_secret : undefined
-    if (clientSecret === undefined) return { clientId, method: 'none' }
-    return { clientId, clientSecret, method: isMethod(given) ? given : method }
-  } catch (error) {
-    throw libraryError('the registration failed', response.status, error, [])
+  // The library's own reading is stricter: it wants the status 201 and `client_secret_expires_at`.
+  const value = (await response.json().catch(() => undefined)) as Registered | null | undefined
+  if (!response.ok || typeof value?.client_id !== 'string') {
+    const reason = { message: 'the response has no client_id', ...problemIn(value) }
+    throw libraryError('the registration failed', response.status, reason, [])
   }
+  const {
+    client_id: clientId,
+    client_secret: clientSecret,
+    token_endpoint_auth_method: given
+  } = value
+  if (typeof clientSecret !== 'string') return { clientId, method: 'none' }
+  const seconds = value.client_secret_expires_at
+  const expiresAt = typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined
+  return { clientId, clientSecret, expiresAt, method: isMethod(given) ? given : method }
 }
 
-const toInit = (response: Response): ResponseInit => ({ headers: response.headers })
+/** The response of a server to a registration. No member was checked. */
+interface Registered {
+  client_id?: unknown
+  client_secret?: unknown
+  client_secret_expires_at?: unknown
+  token_endpoint_auth_method?: unknown
+  error?: unknown
+  error_description?: unknown
+}
 
 const isMethod = (value: unknown): value is AuthMethod =>
   value === 'none' || value === 'client_secret_basic' || value === 'client_secret_post'
