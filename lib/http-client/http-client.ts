@@ -6,6 +6,7 @@ import { userAgent } from '../version.ts'
 import type { Credentials } from './auth/credentials.ts'
 import { createAgent } from './connections/agent.ts'
 import type { AgentOptions } from './connections/agent.ts'
+import { CookieJar } from './cookies.ts'
 import { HttpExchange } from './http-exchange.ts'
 import type { ExchangeOwner, HttpRequest, ResponseHandler } from './http-exchange.ts'
 
@@ -19,10 +20,13 @@ export interface HttpClientOptions extends Omit<AgentOptions, 'origin' | 'lookup
   headers?: Record<string, string> | undefined
   /** Gives the header `Authorization` of each request (default: only that of `headers`). */
   credentials?: Credentials | undefined
+  /** The cookies of earlier clients of the same user (default: none). */
+  cookies?: CookieJar | undefined
 }
 
 export class HttpClient implements ExchangeOwner {
   readonly url: URL
+  readonly cookies: CookieJar
   paused = false
   readonly exchangeOnFault: (cause: unknown) => void
   readonly #options: HttpClientOptions
@@ -38,6 +42,7 @@ export class HttpClient implements ExchangeOwner {
   constructor(options: HttpClientOptions, onFault: (cause: unknown) => void) {
     this.exchangeOnFault = onFault
     this.url = options.url
+    this.cookies = options.cookies ?? new CookieJar()
     this.#options = options
     // The names become lower-case, so that the headers of a request override the configured
     // headers.
@@ -86,8 +91,14 @@ export class HttpClient implements ExchangeOwner {
   async start(exchange: HttpExchange): Promise<void> {
     try {
       const agent = await (this.#agent ??= createAgent({ ...this.#options, origin: this.url }))
-      const headers = { ...this.#headers, ...exchange.request.headers }
+      const headers: Record<string, string> = { ...this.#headers, ...exchange.request.headers }
       const { credentials } = this.#options
+      if (this.cookies.isUsed) {
+        const cookies = await this.cookies.header(exchange.url)
+        // The user may have given a cookie too.
+        headers.cookie = [headers.cookie ?? [], cookies ?? []].flat().join('; ')
+        if (headers.cookie === '') delete headers.cookie
+      }
       if (credentials !== undefined) {
         const { request, url } = exchange
         const subject = { method: request.method, url }

@@ -11,6 +11,7 @@ import { describe, ProxyError } from '../errors.ts'
 import type { Credentials } from './auth/credentials.ts'
 import { createDecoder } from './connections/decoder.ts'
 import type { Decoder, DecoderOwner } from './connections/decoder.ts'
+import type { CookieJar } from './cookies.ts'
 import { isRedirect, maxRedirects, mayFollow, redirectError, redirectTarget } from './redirects.ts'
 
 /**
@@ -50,6 +51,7 @@ export interface ExchangeOwner {
   /** The URL as errors show it, without secrets. */
   readonly name: string
   readonly paused: boolean
+  readonly cookies: CookieJar
   /** Sends the request of the exchange, for the first time or again. */
   start(exchange: HttpExchange): Promise<void>
   /** Called when the exchange has ended, has failed or was aborted. */
@@ -140,6 +142,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
   ): void {
     if (status < 200) return // an interim response: the final one comes later
     this.#status = status
+    const cookies = headers['set-cookie']
+    if (cookies !== undefined) this.#owner.cookies.store(this.url, cookies)
     this.#decoder = createDecoder(headers, this)
     if (this.#owner.paused) this.pause()
     if (this.#credentials !== undefined && (status === 401 || status === 403)) {
