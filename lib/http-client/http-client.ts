@@ -6,7 +6,7 @@ import { userAgent } from '../version.ts'
 import type { Credentials } from './auth/credentials.ts'
 import { createAgent } from './connections/agent.ts'
 import type { AgentOptions } from './connections/agent.ts'
-import { CookieJar } from './cookies.ts'
+import { CookieJar } from './connections/cookies.ts'
 import { HttpExchange } from './http-exchange.ts'
 import type { ExchangeOwner, HttpRequest, ResponseHandler } from './http-exchange.ts'
 

@@ -11,7 +11,7 @@ import { describe, ProxyError } from '../errors.ts'
 import type { Credentials } from './auth/credentials.ts'
 import { createDecoder } from './connections/decoder.ts'
 import type { Decoder, DecoderOwner } from './connections/decoder.ts'
-import type { CookieJar } from './cookies.ts'
+import type { CookieJar } from './connections/cookies.ts'
 import { isRedirect, maxRedirects, mayFollow, redirectError, redirectTarget } from './redirects.ts'
 
 /**

@@ -4,9 +4,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Dispatcher } from 'undici'
-import type { CredentialsConfig, ProofConfig } from '../config/config.ts'
+import type { CredentialsConfig } from '../config/config.ts'
 import type { Credentials } from '../http-client/auth/credentials.ts'
-import type { Proof } from '../http-client/auth/sign-in/registration.ts'
+import { readProof } from './read-proof.ts'
 import type { SignInSettings } from './sign-in.ts'
 
 /** @throws ProxyError `ERR_CONFIG` if a file with a secret cannot be read */
@@ -41,17 +41,4 @@ export async function makeCredentials(
     dispatcher,
     timeout
   })
-}
-
-/** @throws ProxyError `ERR_CONFIG` if a file cannot be read */
-export async function readProof({
-  clientSecret,
-  clientSecretFile,
-  clientKey
-}: ProofConfig): Promise<Proof> {
-  const file = clientSecretFile ?? clientKey
-  if (file === undefined) return { clientSecret }
-  const { readText } = await import('../config/text-files.ts')
-  const text = (await readText(file)).trim()
-  return clientSecretFile === undefined ? { clientKey: text } : { clientSecret: text }
 }

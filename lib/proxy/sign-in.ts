@@ -7,7 +7,7 @@ import type { SignInOptions } from '../http-client/auth/sign-in.ts'
 import { canOpenBrowser, showUrl } from '../http-client/auth/sign-in/open-browser.ts'
 import { storeFolder } from '../http-client/auth/sign-in/store-folder.ts'
 import { TokenStore } from '../http-client/auth/sign-in/token-store.ts'
-import { readProof } from './credentials.ts'
+import { readProof } from './read-proof.ts'
 
 export interface SignInSettings extends Omit<AgentOptions, 'origin'> {
   loginTimeout: number

@@ -13,7 +13,7 @@ import { parseChallenges } from './challenges.ts'
 import type { Challenge } from './challenges.ts'
 import type { Credentials } from './credentials.ts'
 import type { AuthRequests } from './sign-in/auth-requests.ts'
-import type { AskOptions, Challenged } from './sign-in/ask.ts'
+import type { AskOptions, Challenged } from './sign-in/situation.ts'
 import type { Grant } from './sign-in/grant.ts'
 import { unlessAborted } from './shared-token.ts'
 

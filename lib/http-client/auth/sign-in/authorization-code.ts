@@ -5,7 +5,7 @@
 import type { AuthorizationServer } from 'oauth4webapi'
 import { ProxyError } from '../../../errors.ts'
 import { signInError } from './auth-requests.ts'
-import type { AskOptions, Situation } from './ask.ts'
+import type { PersonOptions, Situation } from './situation.ts'
 import { Callback } from './callback.ts'
 import { grantFrom, unionOf } from './grant.ts'
 import type { Grant } from './grant.ts'
@@ -13,10 +13,7 @@ import { clientOf, libraryOptions } from './library.ts'
 import { libraryError } from './library-error.ts'
 import { authenticate, register, usableRegistration } from './registration.ts'
 
-export async function signInByCode(
-  situation: Situation,
-  options: AskOptions & Required<Pick<AskOptions, 'show'>>
-): Promise<Grant> {
+export async function signInByCode(situation: Situation, options: PersonOptions): Promise<Grant> {
   const { requests, authorizationServer: server, resource, known, signal } = situation
   const endpoint = endpointOf(server)
   requests.checkScheme(endpoint)

@@ -2,7 +2,7 @@
 // authorization server that the MCP server names.
 
 import { signInError } from './auth-requests.ts'
-import type { Situation } from './ask.ts'
+import type { Situation } from './situation.ts'
 import { grantFrom } from './grant.ts'
 import type { Grant } from './grant.ts'
 import { clientOf, libraryOptions } from './library.ts'

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { toLine } from '../../../text.ts'
 import { signInError } from './auth-requests.ts'
-import type { AskOptions, Situation } from './ask.ts'
+import type { PersonOptions, Situation } from './situation.ts'
 import { grantFrom } from './grant.ts'
 import type { Grant } from './grant.ts'
 import { clientOf, libraryOptions } from './library.ts'
@@ -24,7 +24,7 @@ const redirectUri = 'http://127.0.0.1/callback'
 
 export async function signInByDevice(
   { requests, authorizationServer: server, resource, scope, known, signal }: Situation,
-  options: AskOptions & Required<Pick<AskOptions, 'show'>>
+  options: PersonOptions
 ): Promise<Grant> {
   const registration =
     usableRegistration(known, options) ?? (await register(requests, server, redirectUri, options))

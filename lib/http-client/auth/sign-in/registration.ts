@@ -5,7 +5,6 @@ import type { AuthorizationServer, ClientAuth } from 'oauth4webapi'
 import { signedByKey } from '../client-key.ts'
 import { signInError } from './auth-requests.ts'
 import type { AuthRequests } from './auth-requests.ts'
-import type { Grant } from './grant.ts'
 import { libraryError, problemIn } from './library-error.ts'
 
 /** How the proxy is known to an authorization server. */
@@ -72,7 +71,7 @@ export function registrationGiven(
 
 /** Returns the registration of the sign-in before, if the proxy made it and may use it again. */
 export function usableRegistration(
-  known: Grant | undefined,
+  known: { registration: Registration } | undefined,
   { clientId, clientMetadataUrl }: RegistrationOptions
 ): Registration | undefined {
   if (clientId !== undefined || clientMetadataUrl !== undefined) return undefined

@@ -1,8 +1,8 @@
 // The cookies of servers: which are kept, and where they go.
 
 import { test } from 'tap'
-import { CookieJar } from '../../lib/http-client/cookies.ts'
-import { overHttp } from './helpers.ts'
+import { CookieJar } from '../../../lib/http-client/connections/cookies.ts'
+import { overHttp } from '../helpers.ts'
 
 const origin = new URL('https://a.example/mcp')
 
