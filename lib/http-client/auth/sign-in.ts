@@ -33,8 +33,16 @@ export interface SignInOptions
 export interface GrantStore {
   load(): Promise<Grant | undefined>
   save(grant: Grant): Promise<void>
-  /** Runs the work while no other process does such work for the same server. */
-  exclusively<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T>
+  /**
+   * Runs the work while no other process does such work for the same server.
+   *
+   * @param skip returns the result if another process has done the work already
+   */
+  exclusively<T>(
+    work: () => Promise<T>,
+    signal: AbortSignal,
+    skip?: () => Promise<T | undefined>
+  ): Promise<T>
 }
 
 /** A refresh or a sign-in that has not finished. */
@@ -136,18 +144,27 @@ export class SignIn implements Credentials {
   #start(): Renewing {
     const controller = new AbortController()
     const work = (): Promise<Grant | undefined> => this.#renewAlone(controller.signal)
-    const grant = this.#store.exclusively(work, controller.signal).finally(() => {
-      if (this.#renewing === renewing) this.#renewing = undefined
-    })
+    const { signal } = controller
+    const grant = this.#store
+      .exclusively(work, signal, () => this.#reload())
+      .finally(() => {
+        if (this.#renewing === renewing) this.#renewing = undefined
+      })
     const abort = (): void => controller.abort(new ProxyError('ERR_CLOSED', 'nobody waits'))
     const renewing: Renewing = { grant, waiting: 0, abort }
     return renewing
   }
 
-  async #renewAlone(signal: AbortSignal): Promise<Grant | undefined> {
-    // Another process may have refreshed the token, or signed in.
+  /** Another process may have refreshed the token, or signed in. */
+  async #reload(): Promise<Grant | undefined> {
     const stored = await this.#store.load()
-    if (this.#isUsable(stored)) return this.#keep(stored)
+    return this.#isUsable(stored) ? this.#keep(stored) : undefined
+  }
+
+  async #renewAlone(signal: AbortSignal): Promise<Grant | undefined> {
+    const renewed = await this.#reload()
+    if (renewed !== undefined) return renewed
+    const stored = await this.#store.load()
     const { server, connectTimeout: timeout = limits.connectTimeout } = this.#options
     const { AuthRequests } = await import('./sign-in/auth-requests.ts')
     const requests = new AuthRequests({ server, agent: this.#options, timeout, signal })

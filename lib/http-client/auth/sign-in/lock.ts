@@ -18,15 +18,23 @@ const interval = 50
 const touchEvery = 2000
 const staleAfter = 10_000
 
-/** Runs the work while this process alone holds the lock `name` in the folder. */
+/**
+ * Runs the work while this process alone holds the lock `name` in the folder.
+ *
+ * @param skip returns the result if another process has done the work already. Then this process does
+ *   not need the lock. It looks before it takes the lock, and while another process holds it
+ */
 export async function withLock<T>(
   folder: string,
   name: string,
   work: () => Promise<T>,
-  signal: AbortSignal
+  signal: AbortSignal,
+  skip: () => Promise<T | undefined> = () => Promise.resolve(undefined)
 ): Promise<T> {
   const prefix = `${name}.lock.`
-  const number = await acquire(folder, prefix, signal)
+  const found = await acquire(folder, prefix, signal, skip)
+  if (typeof found === 'object') return found.skipped
+  const number = found
   const file = join(folder, `${prefix}${number}`)
   const timer = setInterval(() => void touch(file), touchEvery)
   try {
@@ -38,10 +46,17 @@ export async function withLock<T>(
   }
 }
 
-async function acquire(folder: string, prefix: string, signal: AbortSignal): Promise<number> {
+async function acquire<T>(
+  folder: string,
+  prefix: string,
+  signal: AbortSignal,
+  skip: () => Promise<T | undefined>
+): Promise<number | { skipped: T }> {
   const own = JSON.stringify({ pid: process.pid, host: hostname() })
   for (;;) {
     signal.throwIfAborted()
+    const skipped = await skip()
+    if (skipped !== undefined) return { skipped }
     const last = highest(await readdir(folder), prefix)
     if (last === 0 || (await isFree(join(folder, `${prefix}${last}`)))) {
       if (await make(join(folder, `${prefix}${last + 1}`), own)) {

@@ -57,7 +57,11 @@ export class TokenStore implements GrantStore {
     }
   }
 
-  async exclusively<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async exclusively<T>(
+    work: () => Promise<T>,
+    signal: AbortSignal,
+    skip?: () => Promise<T | undefined>
+  ): Promise<T> {
     let isRunning = false
     const run = (): Promise<T> => {
       isRunning = true
@@ -65,7 +69,7 @@ export class TokenStore implements GrantStore {
     }
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-      return await withLock(this.#folder, this.#name, run, signal)
+      return await withLock(this.#folder, this.#name, run, signal, skip)
     } catch (cause) {
       if (isRunning || cause instanceof ProxyError || isAbort(cause)) throw cause
       throw this.#notWritable(cause)

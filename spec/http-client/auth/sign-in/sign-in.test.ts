@@ -285,6 +285,18 @@ test('a token that is no bearer token is refused', async (t) => {
   t.match(await failure(t, started), 'the authorization server refused: ')
 })
 
+test('a clock that is five minutes off does no harm', async (t) => {
+  for (const offset of [-300, 300]) {
+    const { server, call } = await start(t, {}, { clientId: 'my-id' })
+    const now = Math.floor(Date.now() / 1000) + offset
+    const claims = { iss: server.origin, aud: 'my-id', sub: 'me', iat: now, exp: now + 60 }
+    const parts = [{ alg: 'RS256' }, claims, {}]
+    const idToken = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    server.script.token = { id_token: idToken.join('.') }
+    t.equal(await call(), 202)
+  }
+})
+
 test('a token endpoint that breaks off is an error', async (t) => {
   const started = await start(t, {
     handle: (req, _res, { pathname }) => {

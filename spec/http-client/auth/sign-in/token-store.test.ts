@@ -247,3 +247,31 @@ test('processes with one store share a sign-in and a refresh', async (t) => {
   t.not(second[0], first[0])
   t.match(authorization.counts, { authorize: 1, refresh: 1, register: 1 })
 })
+
+test('two hundred at once make one sign-in, and one refresh', async (t) => {
+  const server = await startAuthorizationServer()
+  t.teardown(() => server.close())
+  const folder = t.testdir({})
+  const all = Array.from(
+    { length: 200 },
+    () =>
+      new SignIn({
+        server: server.url,
+        env: {},
+        show: (url) => void browse(url),
+        store: new TokenStore(folder, server.url)
+      })
+  )
+  const authorize = (): Promise<(string | undefined)[]> =>
+    Promise.all(
+      all.map((signIn) => {
+        signIn.refused(`Bearer ${[...server.access.keys()].at(-1)}`, {})
+        return signIn.authorize(undefined)
+      })
+    )
+  const first = new Set(await authorize())
+  t.equal(first.size, 1)
+  const second = new Set(await authorize())
+  t.equal(second.size, 1)
+  t.match(server.counts, { authorize: 1, register: 1, refresh: 1 })
+})
