@@ -3,7 +3,7 @@
 
 import type { Dispatcher } from 'undici'
 import { userAgent } from '../version.ts'
-import type { Credentials } from './auth/credentials.ts'
+import type { AuthorizedRequest, Credentials } from './auth/credentials.ts'
 import { createAgent } from './connections/agent.ts'
 import type { AgentOptions } from './connections/agent.ts'
 import { CookieJar } from './connections/cookies.ts'
@@ -34,6 +34,9 @@ export class HttpClient implements ExchangeOwner {
     'user-agent': userAgent,
     'accept-encoding': 'identity'
   }
+  /** How many requests wait for credentials. A person may have to sign in. */
+  #authorizing = 0
+  #authorizedAt = -Infinity
   readonly #exchanges = new Set<HttpExchange>()
   #agent: Promise<Dispatcher> | undefined
   readonly #abort = new AbortController()
@@ -102,12 +105,35 @@ export class HttpClient implements ExchangeOwner {
       if (credentials !== undefined) {
         const { request, url } = exchange
         const subject = { method: request.method, url }
-        const authorization = await credentials.authorize(subject, this.#abort.signal)
+        const authorization = await this.#authorize(credentials, subject)
         if (authorization !== undefined) headers.authorization = authorization
       }
       if (!exchange.ended) exchange.dispatch(agent, headers, credentials)
     } catch (error) {
       exchange.fail(error)
+    }
+  }
+
+  /**
+   * How long no request has waited for a sign-in, in ms. Meanwhile the server had no request, so it
+   * could not answer.
+   */
+  sinceSignIn(): number {
+    return this.#authorizing > 0 ? 0 : performance.now() - this.#authorizedAt
+  }
+
+  async #authorize(
+    credentials: Credentials,
+    subject: AuthorizedRequest
+  ): Promise<string | undefined> {
+    const begun = performance.now()
+    this.#authorizing++
+    try {
+      return await credentials.authorize(subject, this.#abort.signal)
+    } finally {
+      this.#authorizing--
+      // A token that is there already gives the server no more time.
+      if (performance.now() - begun > 100) this.#authorizedAt = performance.now()
     }
   }
 

@@ -2,6 +2,7 @@
 
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import type { Json, ServerExchange } from '../../fixtures/servers/http.js'
@@ -126,6 +127,26 @@ test('after 403 the request is repeated as often as the credentials want, twice 
   mayRepeat = false
   await ask('tools/list')
   t.equal(count, 3)
+})
+
+test('the time for the first response begins after the sign-in', async (t) => {
+  for (const connect of [overHttp, overSse]) {
+    let waits = true
+    const credentials = {
+      authorize: async () => {
+        if (waits) await sleep(700)
+        waits = false
+        return 'Bearer a'
+      },
+      refused: () => false
+    }
+    const patient = await connect(t, {}, { credentials, connectTimeout: 300 })
+    t.match(await patient.initialize(), { result: {} })
+    waits = true
+    const silent = { onPost: () => {}, onSse: () => {} }
+    const late = await connect(t, silent, { credentials, connectTimeout: 300 })
+    await t.rejects(late.initialize(), { code: 'ERR_TIMEOUT' })
+  }
 })
 
 test('without credentials 401 fails the request', async (t) => {

@@ -1,7 +1,9 @@
 // A sign-in with a code on another device.
 
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { failure, start } from './helpers.ts'
+
+tap.setTimeout(120_000)
 
 test('without a browser, the person gets a code where the server offers it', async (t) => {
   const device = { interval: 1, user_code: 'AB\u202eCD' }

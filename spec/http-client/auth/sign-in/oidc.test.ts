@@ -4,7 +4,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import { consent } from '../../../../fixtures/clients/person.js'
 import { startOidc } from '../../../../fixtures/servers/oidc.js'
@@ -14,6 +14,8 @@ import type { SignInOptions } from '../../../../lib/http-client/auth/sign-in.ts'
 import { AuthRequests } from '../../../../lib/http-client/auth/sign-in/auth-requests.ts'
 import { revoke } from '../../../../lib/http-client/auth/sign-in/revoke.ts'
 import { TokenStore } from '../../../../lib/http-client/auth/sign-in/token-store.ts'
+
+tap.setTimeout(120_000)
 
 async function serve(t: Test, options?: OidcOptions): Promise<OidcFixture> {
   const server = await startOidc(options)

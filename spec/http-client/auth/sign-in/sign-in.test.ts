@@ -4,11 +4,13 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { browse } from '../../../../fixtures/servers/authorization.js'
 import { SignIn } from '../../../../lib/http-client/auth/sign-in.ts'
 import { Callback } from '../../../../lib/http-client/auth/sign-in/callback.ts'
 import { failure, start } from './helpers.ts'
+
+tap.setTimeout(120_000)
 
 test('a refused request leads to one sign-in, and later requests use its token', async (t) => {
   const { server, shown, call } = await start(t)

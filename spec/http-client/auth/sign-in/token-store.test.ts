@@ -8,13 +8,15 @@ import { syncBuiltinESMExports } from 'node:module'
 import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import { browse, startAuthorizationServer } from '../../../../fixtures/servers/authorization.js'
 import { SignIn } from '../../../../lib/http-client/auth/sign-in.ts'
 import { withLock } from '../../../../lib/http-client/auth/sign-in/lock.ts'
 import { storeFolder } from '../../../../lib/http-client/auth/sign-in/store-folder.ts'
 import { listStored, TokenStore } from '../../../../lib/http-client/auth/sign-in/token-store.ts'
+
+tap.setTimeout(120_000)
 
 const server = new URL('https://user@example.com/mcp?key=secret')
 const { signal } = new AbortController()
@@ -158,8 +160,25 @@ test('the lock of another machine is free when nobody touches it', async (t) => 
   const waiting = withLock(folder, 'a', () => Promise.resolve((held = true)), signal)
   await sleep(100)
   t.equal(held, false)
+  const old = Date.now()
   utimesSync(file, 1, 1)
   await waiting
+  t.ok(Date.now() - old > 2500, 'the machine may have slept, so one look is not enough')
+})
+
+test('a lock is not free after a sleep of the machine', async (t) => {
+  const folder = t.testdir()
+  const file = join(folder, 'a.lock.1')
+  writeFileSync(file, JSON.stringify({ pid: process.pid, host: hostname() }))
+  utimesSync(file, 1, 1)
+  const controller = new AbortController()
+  const waiting = withLock(folder, 'a', () => Promise.resolve(), controller.signal)
+  await sleep(500)
+  const now = new Date()
+  utimesSync(file, now, now)
+  await sleep(4000)
+  controller.abort()
+  await t.rejects(waiting, { name: 'AbortError' })
 })
 
 test('the holder touches its file, so that the lock does not become free', async (t) => {

@@ -4,9 +4,11 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import { browse } from '../../../../fixtures/servers/authorization.js'
 import { failure, start } from './helpers.ts'
+
+tap.setTimeout(120_000)
 
 test('with a browser, and where the server offers no code, the browser is used', async (t) => {
   const one = await start(t, { device: {} })
