@@ -15,7 +15,7 @@ import type { SignInSettings } from '../proxy/sign-in.ts'
 import { toLine } from '../text.ts'
 
 /** How long `logout` waits for a process that signs in, in ms. */
-const maxWait = 10_000
+const maxWait = 3000
 
 /** Signs in at the server. Resolves to the text to print. */
 export async function login(config: ClientConfig): Promise<string> {
@@ -46,14 +46,15 @@ export async function logout(config: ClientConfig): Promise<string> {
       const done = `signed out at ${url.origin}`
       if (grant === undefined) return `${done}\n`
       const requests = new AuthRequests({ server: url, agent, timeout, signal })
+      let note: string
       try {
         const isRevoked = await revoke(requests, grant, await readProof(own))
-        return `${done}${isRevoked ? '' : ', which does not offer to revoke tokens'}\n`
+        note = isRevoked ? '' : ', which does not offer to revoke tokens'
       } catch (error) {
-        return `${done}, but its tokens may stay valid: ${describe(error)}\n`
-      } finally {
-        await requests.close()
+        note = `, but its tokens may stay valid: ${describe(error)}`
       }
+      await requests.close()
+      return `${done}${note}\n`
     }, signal)
     .finally(() => clearTimeout(timer))
 }

@@ -4,10 +4,12 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { browse, startAuthorizationServer } from '../../fixtures/servers/authorization.js'
+import { storeName } from '../../lib/http-client/auth/sign-in/store-folder.ts'
 import { run } from './process.ts'
 
 /** Runs the command, and signs in where it asks. Resolves to the exit code and the output. */
@@ -129,6 +131,17 @@ t.test('logout removes the tokens even if they cannot be revoked', async (t) => 
   t.match(await call('tokens'), [1, 'is damaged: remove it, and sign in again'])
   t.strictSame(await call(`logout ${href}`), [0, `signed out at ${origin}`])
   t.strictSame(await call('tokens'), [0, 'no tokens'])
+})
+
+t.test('logout does not wait for long for another process', async (t) => {
+  const folder = t.testdir({ 'mcp-duplex': {} })
+  const url = new URL('http://127.0.0.1:1/mcp')
+  const owner = JSON.stringify({ pid: process.pid, host: hostname() })
+  writeFileSync(join(folder, 'mcp-duplex', `${storeName(url, '')}.lock.1`), owner)
+  t.strictSame(await caller(t, { XDG_CONFIG_HOME: folder })(`logout ${url.href}`), [
+    1,
+    'mcp-proxy: another process signs in at this server just now'
+  ])
 })
 
 t.test('on a terminal, login takes the address that the browser could not open', async (t) => {

@@ -142,6 +142,16 @@ test('the time for the first response begins after the sign-in', async (t) => {
     }
     const patient = await connect(t, {}, { credentials, connectTimeout: 300 })
     t.match(await patient.initialize(), { result: {} })
+    if (connect === overSse) {
+      // The POST of the first message waits, and not the GET.
+      let requests = 0
+      const later = {
+        ...credentials,
+        authorize: () => sleep(requests++ === 1 ? 700 : 0, 'Bearer a')
+      }
+      const slow = await connect(t, {}, { credentials: later, connectTimeout: 300 })
+      t.match(await slow.initialize(), { result: {} })
+    }
     waits = true
     const silent = { onPost: () => {}, onSse: () => {} }
     const late = await connect(t, silent, { credentials, connectTimeout: 300 })

@@ -258,7 +258,7 @@ test('a secret and a key may be in files', async (t) => {
       const transport = (
         await urlConnector(config.server, { ...config, credentials }, new KeptLog())
       )()
-      transport.on('error', () => {})
+      transport.on('error', () => {}).on('data', () => {})
       transport.write(makeFrame({ jsonrpc: '2.0', id: 1, method: 'initialize' }))
       await once(transport, credentials.kind === 'oauth' ? 'error' : 'data')
       transport.destroy()

@@ -57,6 +57,7 @@ const maxReason = 300
 
 class TokenEndpoint implements TokenFetcher {
   readonly #options: ClientCredentialsOptions
+  readonly #secret: string
   #dispatcher: Promise<Dispatcher> | undefined
   /**
    * True when the endpoint has refused the credentials in the header and accepted them in the body.
@@ -65,6 +66,7 @@ class TokenEndpoint implements TokenFetcher {
 
   constructor(options: ClientCredentialsOptions) {
     this.#options = options
+    this.#secret = options.clientSecret ?? ''
   }
 
   async request(controller: AbortController): Promise<TokenEndpointResponse> {
@@ -115,14 +117,14 @@ class TokenEndpoint implements TokenFetcher {
   // The library's own `ClientSecretBasic` also encodes hyphens, so it changes a UUID. An endpoint
   // that does not decode the credentials would refuse them. Form encoding keeps hyphens.
   readonly #basic: ClientAuth = (_server, _client, _body, headers) => {
-    const { clientId, clientSecret = '' } = this.#options
-    const credentials = `${formEncode(clientId)}:${formEncode(clientSecret)}`
+    const { clientId } = this.#options
+    const credentials = `${formEncode(clientId)}:${formEncode(this.#secret)}`
     headers.set('authorization', `Basic ${Buffer.from(credentials).toString('base64')}`)
   }
 
   readonly #post: ClientAuth = (_server, _client, body) => {
     body.set('client_id', this.#options.clientId)
-    body.set('client_secret', this.#options.clientSecret ?? '')
+    body.set('client_secret', this.#secret)
   }
 
   async #requestToken(
@@ -207,8 +209,8 @@ class TokenEndpoint implements TokenFetcher {
    * secret, and cuts a long text.
    */
   #message(reason: string): string {
-    const { clientSecret = '', tokenUrl } = this.#options
-    const shown = clientSecret === '' ? reason : reason.replaceAll(clientSecret, '…')
+    const { tokenUrl } = this.#options
+    const shown = this.#secret === '' ? reason : reason.replaceAll(this.#secret, '…')
     const line = shown.replace(/[\s\p{Cc}]+/gu, ' ').slice(0, maxReason)
     return `no access token from ${tokenUrl.host}: ${line}`
   }

@@ -48,14 +48,15 @@ function send(
   if (isPost) headers['content-type'] = 'application/json'
   return new Promise((resolve) => {
     const request = { method, headers, timeout, ...(isPost && { body }) }
-    const exchange = client.send(request, {
-      onHeaders: (status, received) => {
-        resolve([status, received])
-        exchange.abort()
-      },
-      onData: () => {},
-      onEnd: () => {},
-      onError: () => resolve([0, {}])
-    })
+    let found: [number, IncomingHttpHeaders] = [0, {}]
+    const done = (): void => {
+      exchange.abort()
+      resolve(found)
+    }
+    const onHeaders = (status: number, received: IncomingHttpHeaders): void => {
+      found = [status, received]
+      done()
+    }
+    const exchange = client.send(request, { onHeaders, onData: done, onEnd: done, onError: done })
   })
 }

@@ -18,7 +18,7 @@ export async function ask(
   signal: AbortSignal
 ): Promise<Grant> {
   const { show } = options
-  const nobody = (): Error => signInError(`nobody can sign in here: ${options.advice ?? ''}`)
+  const nobody = (): Error => signInError(`nobody can sign in here: ${options.advice}`)
   if (show === undefined && !hasProof(options)) throw nobody()
   const found = await discover(requests, options.server, challenged.resourceMetadata)
   const { issuer, device_authorization_endpoint: device } = found.authorizationServer

@@ -14,7 +14,7 @@ export class Callback {
   readonly port: number
   readonly #server: Server
   /** Takes an answer, and returns what ends the waiting. Undefined if it is not the right answer. */
-  #take: (params: URLSearchParams) => (() => void) | undefined = () => undefined
+  #take: ((params: URLSearchParams) => (() => void) | undefined) | undefined
 
   private constructor(server: Server) {
     this.#server = server
@@ -67,7 +67,7 @@ export class Callback {
           return
         }
         const params = new URLSearchParams(url.slice(path.length))
-        const end = this.#take(params)
+        const end = this.#take?.(params)
         if (end === undefined) {
           answer(400, 'This is not the answer that mcp-proxy waits for. Start the sign-in again.')
           return
@@ -93,7 +93,7 @@ export class Callback {
         .replace(/^[^?]*\?/, '')
         .replace(/#.*$/, '')
     )
-    const end = this.#take(params)
+    const end = this.#take?.(params)
     end?.()
     return end !== undefined
   }

@@ -71,7 +71,8 @@ async function acquire<T>(
       }
       continue
     }
-    await sleep(interval + Math.random() * interval, undefined, { signal })
+    const time = interval + Math.random() * interval
+    await sleep(time, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }
 
@@ -117,9 +118,8 @@ async function make(file: string, text: string): Promise<boolean> {
   const draft = `${file}.${randomUUID()}`
   await writeFile(draft, text, { mode: 0o600, flag: 'wx' })
   try {
-    await link(draft, file)
-    return true
-  } catch (error) {
+    const error: unknown = await link(draft, file).catch((cause: unknown) => cause)
+    if (error === undefined) return true
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw error
   } finally {

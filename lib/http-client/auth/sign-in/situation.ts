@@ -21,7 +21,7 @@ export interface AskOptions extends RegistrationOptions {
   show?: ((url: URL, code?: string) => void) | undefined
   /** Calls `onLine` with what the person pastes, until the returned function is called. */
   readLines?: ((onLine: (line: string) => boolean) => () => void) | undefined
-  /** What to do if there is nobody to ask, for the error message. */
+  /** What to do if there is nobody to ask, for the error message. It is set if `show` is not. */
   advice?: string | undefined
 }
 

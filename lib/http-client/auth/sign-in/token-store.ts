@@ -3,7 +3,7 @@
 
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isAbort, ProxyError } from '../../../errors.ts'
+import { ProxyError } from '../../../errors.ts'
 import type { GrantStore } from '../sign-in.ts'
 import type { Grant } from './grant.ts'
 import { replace, withLock } from './lock.ts'
@@ -71,7 +71,7 @@ export class TokenStore implements GrantStore {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 })
       return await withLock(this.#folder, this.#name, run, signal, skip)
     } catch (cause) {
-      if (isRunning || cause instanceof ProxyError || isAbort(cause)) throw cause
+      if (isRunning || cause instanceof ProxyError || signal.aborted) throw cause
       throw this.#notWritable(cause)
     }
   }

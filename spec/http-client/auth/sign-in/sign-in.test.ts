@@ -116,6 +116,25 @@ test('a token from another process is used', async (t) => {
   t.equal(server.counts.token, 0)
 })
 
+test('a token that another process got while this one waited is used', async (t) => {
+  let loads = 0
+  const { server, signIn } = await start(
+    t,
+    {},
+    {
+      store: {
+        load: () => Promise.resolve(loads++ === 0 ? undefined : stored),
+        save: () => Promise.resolve(),
+        exclusively: (work) => work()
+      }
+    }
+  )
+  t.equal(await signIn.authorize(undefined), undefined)
+  signIn.refused(undefined, {})
+  t.equal(await signIn.authorize(undefined), 'Bearer access-1')
+  t.equal(server.asked.length, 0)
+})
+
 test('a refresh that fails for a while is an error without a sign-in', async (t) => {
   const started = await start(t)
   const { server, call } = started
@@ -243,6 +262,15 @@ test('a registration that fails says why', async (t) => {
   }
   const started = await start(t, { handle })
   t.match(await failure(t, started), 'the registration failed: invalid_redirect_uri (not here)')
+  for (const body of ['null', 'not JSON', '{"client_id":5}']) {
+    const odd = await start(t, {
+      handle: (_req, res, { pathname }) => {
+        if (pathname === '/register') res.end(body)
+        return pathname === '/register'
+      }
+    })
+    t.match(await failure(t, odd), 'the registration failed: the response has no client_id')
+  }
   const none = await start(t, { metadata: { registration_endpoint: undefined } })
   t.match(
     await failure(t, none),

@@ -200,7 +200,7 @@ test('a lock that cannot be read is not free', async (t) => {
   const folder = t.testdir({ 'a.lock.1': {} })
   const soon = AbortSignal.timeout(150)
   const waiting = withLock(folder, 'a', () => Promise.resolve(), soon)
-  await t.rejects(waiting, { name: 'AbortError' })
+  await t.rejects(waiting, { name: 'TimeoutError' })
 })
 
 const realLink = promises.link

@@ -150,6 +150,11 @@ test('a key may be a JWK, and the algorithm is one that the server accepts', asy
   const form = new URLSearchParams(server.asked.find(({ path }) => path === '/token')?.body)
   const assertion = form.get('client_assertion') as string
   t.strictSame(decodeProtectedHeader(assertion), { alg: 'PS256', kid: 'k1' })
+  const plain = JSON.stringify(key.export({ format: 'jwk' }))
+  const other = await start(t, {}, { clientId: 'my-id', clientKey: plain })
+  t.equal(await other.call(), 202)
+  await other.signIn.signIn()
+  t.match(other.server.counts, { register: 0, authorize: 2 })
 })
 
 test('a key that cannot be used is an error that does not show it', async (t) => {
