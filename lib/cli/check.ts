@@ -3,7 +3,12 @@
 // and files exist.
 
 import { accessSync, constants } from 'node:fs'
-import type { ClientConfig, ServeConfig, ServerConfig } from '../config/config.ts'
+import type {
+  ClientConfig,
+  CredentialsConfig,
+  ServeConfig,
+  ServerConfig
+} from '../config/config.ts'
 import { isFile } from '../config/checks.ts'
 import { describe } from '../errors.ts'
 import { silent } from '../log.ts'
@@ -20,7 +25,10 @@ export function findFaults(config: ClientConfig | ServeConfig): string[] {
     ['--key', key]
   ]
   const faults = [...(check?.faults ?? [])]
-  if (config.mode === 'server') {
+  if (config.mode === 'client') {
+    const [secret, key] = proofFilesOf(config.credentials)
+    files.push(['--client-secret-file', secret], ['--client-key', key])
+  } else {
     const { tls, named, default: own } = config
     faults.push(...faultsOfAuth(config))
     files.push(['--tls-cert', tls?.cert], ['--tls-key', tls?.key])
@@ -34,7 +42,10 @@ export function findFaults(config: ClientConfig | ServeConfig): string[] {
 }
 
 function faultsOf(name: string, server: ServerConfig): string[] {
-  if (server.kind === 'url') return []
+  if (server.kind === 'url') {
+    const files = proofFilesOf(server.credentials).filter((file) => file !== undefined)
+    return files.filter((file) => !isReadable(file)).map((file) => `${name}: cannot read ${file}`)
+  }
   const { command, args, ...options } = server
   try {
     findCommand(command, args, options)
@@ -42,6 +53,12 @@ function faultsOf(name: string, server: ServerConfig): string[] {
   } catch (error) {
     return [`${name}: ${describe(error)}`]
   }
+}
+
+/** Returns the files of the secret and of the key of an OAuth client. */
+function proofFilesOf(config: CredentialsConfig | undefined): (string | undefined)[] {
+  if (config === undefined || config.kind === 'login') return []
+  return [config.clientSecretFile, config.clientKey]
 }
 
 function faultsOfAuth(config: ServeConfig): string[] {

@@ -74,6 +74,8 @@ value of a limit, 0 means no limit.
 
 const environment = `Environment:
   API_ACCESS_TOKEN           client mode: sends Authorization: Bearer TOKEN
+  MCP_PROXY_CLIENT_SECRET    client mode: the secret of --client-id
+  MCP_PROXY_PASSWORD         client mode: the password of --username
   MCP_PROXY_AUTH_TOKEN       server mode: a token that lets clients in, beside
                              those of --auth-token-file
   SSE_URL                    the URL, if neither URL nor COMMAND is given

@@ -1,29 +1,62 @@
 // Runs `login URL`, `logout URL` and `tokens`. They work on the tokens that all processes of the user
 // share. Nothing that they print is secret.
 
+import { createInterface } from 'node:readline'
 import type { ClientConfig, SignInConfig } from '../config/config.ts'
-import { ProxyError } from '../errors.ts'
+import { describe, ProxyError } from '../errors.ts'
+import { askForChallenge } from '../http-client/auth/sign-in/ask-for-challenge.ts'
+import { AuthRequests } from '../http-client/auth/sign-in/auth-requests.ts'
+import { revoke } from '../http-client/auth/sign-in/revoke.ts'
 import { storeFolder } from '../http-client/auth/sign-in/store-folder.ts'
 import { listStored } from '../http-client/auth/sign-in/token-store.ts'
+import { readProof } from '../proxy/read-proof.ts'
 import { createSignIn, createStore } from '../proxy/sign-in.ts'
+import type { SignInSettings } from '../proxy/sign-in.ts'
 import { toLine } from '../text.ts'
+
+/** How long `logout` waits for a process that signs in, in ms. */
+const maxWait = 3000
 
 /** Signs in at the server. Resolves to the text to print. */
 export async function login(config: ClientConfig): Promise<string> {
-  const { verify, ca, cert, key, limits, server } = config
-  const { connectTimeout, loginTimeout } = limits
-  const options = { verify, ca, cert, key, connectTimeout, loginTimeout }
-  await createSignIn(signInOf(config), server.url, options).signIn()
-  return `signed in at ${server.url.origin}\n`
+  const { url, headers } = config.server
+  const own = signInOf(config)
+  const settings = settingsOf(config)
+  const signIn = await createSignIn(own, url, { ...settings, ...readLines() })
+  await signIn.signIn(await askForChallenge({ ...settings, url, headers }))
+  return `signed in at ${url.origin}\n`
 }
 
-/** Removes the tokens of the server. Resolves to the text to print. */
+/** Revokes and removes the tokens of the server. Resolves to the text to print. */
 export async function logout(config: ClientConfig): Promise<string> {
   const { url } = config.server
-  const store = createStore(signInOf(config), url)
-  return (await store.remove())
-    ? `signed out at ${url.origin}\n`
-    : `not signed in at ${url.origin}\n`
+  const own = signInOf(config)
+  const { connectTimeout: timeout, ...agent } = settingsOf(config)
+  const store = createStore(own, url)
+  const late = new AbortController()
+  const { signal } = late
+  const onTime = (): void =>
+    late.abort(new ProxyError('ERR_TOKEN', 'another process signs in at this server just now'))
+  const timer = setTimeout(onTime, maxWait)
+  return store
+    .exclusively(async () => {
+      // A file that is damaged is removed too.
+      const grant = await store.load().catch(() => undefined)
+      if (!(await store.remove())) return `not signed in at ${url.origin}\n`
+      const done = `signed out at ${url.origin}`
+      if (grant === undefined) return `${done}\n`
+      const requests = new AuthRequests({ server: url, agent, timeout, signal })
+      let note: string
+      try {
+        const isRevoked = await revoke(requests, grant, await readProof(own))
+        note = isRevoked ? '' : ', which does not offer to revoke tokens'
+      } catch (error) {
+        note = `, but its tokens may stay valid: ${describe(error)}`
+      }
+      await requests.close()
+      return `${done}${note}\n`
+    }, signal)
+    .finally(() => clearTimeout(timer))
 }
 
 /** Resolves to a list of the servers with tokens, one a line. */
@@ -42,4 +75,28 @@ export async function tokens(): Promise<string> {
 function signInOf({ credentials }: ClientConfig): SignInConfig {
   if (credentials?.kind === 'signIn') return credentials
   throw new ProxyError('ERR_USAGE', 'login and logout take no other credentials')
+}
+
+function settingsOf(config: ClientConfig): SignInSettings & { connectTimeout: number } {
+  const { verify, ca, cert, key, limits } = config
+  const { connectTimeout, loginTimeout } = limits
+  return { verify, ca, cert, key, connectTimeout, loginTimeout }
+}
+
+/** On a terminal, the person can paste the address of the page that the browser cannot open. */
+function readLines(): Pick<SignInSettings, 'readLines'> {
+  if (!process.stdin.isTTY) return {}
+  return {
+    readLines: (onLine) => {
+      process.stderr.write(
+        'mcp-proxy: if the browser is on another machine, paste the address that it cannot open\n'
+      )
+      const lines = createInterface({ input: process.stdin })
+      lines.on('line', (line) => {
+        if (line.trim() === '' || onLine(line)) return
+        process.stderr.write('mcp-proxy: this is not the address of this sign-in\n')
+      })
+      return () => lines.close()
+    }
+  }
 }

@@ -49,6 +49,10 @@ function statsOf(path: string): Stats | undefined {
   }
 }
 
+/** Whether the headers of the user authenticate the proxy. */
+export const hasAuthorization = ({ headers }: UrlConfig): boolean =>
+  Object.keys(headers).some((name) => name.toLowerCase() === 'authorization')
+
 /**
  * Makes the configuration of a server at a URL. If two headers have the same name, the last one
  * counts. A user name and password in the URL become an Authorization header, unless `headers` has

@@ -3,8 +3,7 @@
 // replaces placeholders, and `check` checks the rest. As in the Python mcp-proxy, an entry with a
 // fault is left out and the others count. A fault repeats no value, because values may be secrets.
 
-import { readFile } from 'node:fs/promises'
-import { ProxyError } from '../errors.ts'
+import { describe, ProxyError } from '../errors.ts'
 import {
   isDirectory,
   isHeaderName,
@@ -17,10 +16,13 @@ import {
 import { configFile as isConfigFile } from './compiled.js'
 import type { Fault } from './compiled.js'
 import type { EraConfig, FilterConfig, ServerConfig, TransportName } from './config.ts'
+import { credentialFault, toCredentials, unattended } from './credentials.ts'
+import type { CredentialSettings } from './credentials.ts'
 import { expand } from './placeholders.ts'
+import { readHeadersFile, readText } from './text-files.ts'
 
 /** The entry of one server, after the schema has found no fault in it. */
-interface Entry {
+interface Entry extends Omit<CredentialSettings, 'tokenUrl'> {
   enabled?: boolean | 0 | 1 | '' | null
   disabled?: boolean
   command?: string
@@ -30,6 +32,8 @@ interface Entry {
   url?: string
   serverUrl?: string
   headers?: Record<string, string>
+  headersFile?: string
+  tokenUrl?: string
   transport?: string
   type?: string
   transportType?: string
@@ -67,7 +71,7 @@ export async function loadConfigFile(
   environment: MakeEnvironment,
   env: NodeJS.ProcessEnv
 ): Promise<ConfigFile> {
-  const content = withoutNull(parse(file, await read(file)))
+  const content = withoutNull(parse(file, await readText(file)))
   const faults: Faults = new Map()
   const named = new Map<string, ServerConfig>()
   if (!isConfigFile(content)) isConfigFile.errors?.forEach((fault) => addSchemaFault(fault, faults))
@@ -79,23 +83,19 @@ export async function loadConfigFile(
     if (wrong.length === 0) wrong.push(...check(expanded))
     if (!isServerName(name)) wrong.unshift(badName)
     if (wrong.length > 0) faults.set(name, new Set(wrong))
-    else named.set(name, toServer(expanded, environment))
+    else {
+      try {
+        named.set(name, await toServer(expanded, environment))
+      } catch (error) {
+        faults.set(name, new Set([describe(error)]))
+      }
+    }
   }
   const texts = [...faults].map(describeFaults)
   if (faults.has(undefined) && named.size === 0) {
     throw new ProxyError('ERR_CONFIG', `${file}: ${texts.join('; ')}`)
   }
   return { named, faults: texts }
-}
-
-async function read(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    const text = code === 'ENOENT' ? 'no such file' : `cannot be read (${code})`
-    throw new ProxyError('ERR_CONFIG', `${file}: ${text}`)
-  }
 }
 
 // VS Code allows comments and trailing commas in its files. The proxy replaces them by spaces, so
@@ -210,6 +210,19 @@ const types = {
 
 const unescapePointer = (token: string): string => token.replaceAll('~1', '/').replaceAll('~0', '~')
 
+const credentialKeys = [
+  'clientId',
+  'clientSecret',
+  'clientSecretFile',
+  'clientKey',
+  'clientMetadataUrl',
+  'tokenUrl',
+  'username',
+  'password',
+  'clientCredentials',
+  'digest'
+] as const
+
 /** Replaces the placeholders in an entry, and adds the faults in them to `wrong`. */
 function expandEntry(entry: Entry, env: NodeJS.ProcessEnv, wrong: string[]): Entry {
   const at = (place: string) => (text: string) =>
@@ -228,7 +241,12 @@ function expandEntry(entry: Entry, env: NodeJS.ProcessEnv, wrong: string[]): Ent
     )
   if (entry.command === undefined) {
     const url = at('url')(urlOf(entry))
-    return { ...entry, url, headers: values('headers', isHeaderName, entry.headers) }
+    const headers = values('headers', isHeaderName, entry.headers)
+    const texts = [...credentialKeys, 'headersFile' as const].flatMap((name) => {
+      const text = entry[name]
+      return typeof text === 'string' ? [[name, at(name)(text)]] : []
+    })
+    return { ...entry, ...(Object.fromEntries(texts) as Partial<Entry>), url, headers }
   }
   return {
     ...entry,
@@ -240,7 +258,7 @@ function expandEntry(entry: Entry, env: NodeJS.ProcessEnv, wrong: string[]): Ent
 }
 
 // Makes the checks that a schema cannot make, or only with an unclear message. Returns the faults.
-function check({ command, env = {}, cwd, headers = {}, ...entry }: Entry): string[] {
+function check({ command, env = {}, cwd, headers = {}, tokenUrl, ...entry }: Entry): string[] {
   const wrong: string[] = []
   if (command !== undefined) {
     if (command.trim() === '') wrong.push(`command ${notEmpty}`)
@@ -256,11 +274,15 @@ function check({ command, env = {}, cwd, headers = {}, ...entry }: Entry): strin
       wrong.push(`headers: ${header} has a character that is not allowed`)
     }
   }
+  const token = tokenUrl && parseHttpUrl(tokenUrl)
+  if (tokenUrl && !token) wrong.push('tokenUrl must be an http:// or https:// URL')
+  const fault = credentialFault({ ...entry, tokenUrl: token || undefined }, (name) => name)
+  if (fault !== undefined) wrong.push(fault)
   return wrong
 }
 
-function toServer(entry: Entry, environment: MakeEnvironment): ServerConfig {
-  const { command, args = [], env = {}, cwd, headers = {}, era, translate } = entry
+async function toServer(entry: Entry, environment: MakeEnvironment): Promise<ServerConfig> {
+  const { command, args = [], env = {}, cwd, headers = {}, headersFile, era, translate } = entry
   const common: EraConfig & FilterConfig = {
     ...(era && { era }),
     ...(translate && { translate }),
@@ -269,8 +291,12 @@ function toServer(entry: Entry, environment: MakeEnvironment): ServerConfig {
     ...(entry.resources && { resources: selectionOf(entry.resources) })
   }
   if (command === undefined) {
-    const config = toUrlConfig(new URL(urlOf(entry)), Object.entries(headers), transportOf(entry))
-    return { ...config, ...common }
+    const fromFile = headersFile ? await readHeadersFile(headersFile) : []
+    const all = [...fromFile, ...Object.entries(headers)]
+    const config = toUrlConfig(new URL(urlOf(entry)), all, transportOf(entry))
+    if (credentialKeys.every((key) => entry[key] === undefined)) return { ...config, ...common }
+    const tokenUrl = entry.tokenUrl ? new URL(entry.tokenUrl) : undefined
+    return { ...config, credentials: toCredentials({ ...entry, tokenUrl }, unattended), ...common }
   }
   const own = environment(Object.entries(env))
   return { kind: 'command', command, args, env: own, ...(cwd && { cwd }), ...common }

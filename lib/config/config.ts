@@ -58,16 +58,26 @@ export interface UrlConfig extends EraConfig, FilterConfig {
    */
   headers: Record<string, string>
   transport: TransportName
+  /** How the proxy authenticates, if this server has its own settings for it. */
+  credentials?: CredentialsConfig
 }
 
 export type ServerConfig = ChildConfig | UrlConfig
 
+/** What proves the identity of an OAuth client. At most one member is set. */
+export interface ProofConfig {
+  /** The secret of the client. Never log it. */
+  clientSecret?: string
+  /** The path of a file with the secret. */
+  clientSecretFile?: string
+  /** The path of a file with the private key of the client, in PEM or as a JWK. */
+  clientKey?: string
+}
+
 /** OAuth 2.0 client credentials, which the proxy exchanges for a token at `tokenUrl`. */
-export interface OAuthConfig {
+export interface OAuthConfig extends ProofConfig {
   kind: 'oauth'
   clientId: string
-  /** The secret of the OAuth client. Never log it. */
-  clientSecret: string
   tokenUrl: URL
 }
 
@@ -81,13 +91,13 @@ export interface LoginConfig {
   digest: boolean
 }
 
-/** A person signs in with the browser, if the server asks for it. */
-export interface SignInConfig {
+/** The proxy signs in if the server asks for it: a person does, or the client for itself. */
+export interface SignInConfig extends ProofConfig {
   kind: 'signIn'
   /** The id of a client that is registered already (default: the proxy registers itself). */
   clientId?: string
-  /** The secret of `clientId`. Never log it. */
-  clientSecret?: string
+  /** Whether the client signs in for itself (default: if the server offers nothing else). */
+  clientCredentials?: boolean
   /** The https: URL of a document that describes the proxy as a client. */
   clientMetadataUrl?: string
   /** Whether to open the browser. If not, the proxy only prints the URL. */

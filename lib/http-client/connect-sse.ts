@@ -49,7 +49,7 @@ export class SseTransport extends Transport implements EventsOwner, GetOwner {
   readonly #sendWindow: SendWindow
   readonly #stream: GetStream
   readonly #connectTimeout: number
-  readonly #timer: NodeJS.Timeout | undefined
+  #timer: NodeJS.Timeout | undefined
   /** Set until the response to the first request has come. */
   #silence: SilenceTimer | undefined
   #endpoint: URL | undefined
@@ -233,6 +233,12 @@ export class SseTransport extends Transport implements EventsOwner, GetOwner {
   }
 
   #onTimeout(): void {
+    // A person may have had to sign in first.
+    const rest = this.#connectTimeout - this.client.sinceSignIn()
+    if (rest > 0) {
+      this.#timer = setTimeout(() => this.#onTimeout(), rest)
+      return
+    }
     const message = `${this.client.name} named no endpoint in time (see --connect-timeout)`
     this.#fail(new ProxyError('ERR_TIMEOUT', message))
   }

@@ -3,9 +3,10 @@
 
 import type { Dispatcher } from 'undici'
 import { userAgent } from '../version.ts'
-import type { Credentials } from './auth/credentials.ts'
+import type { AuthorizedRequest, Credentials } from './auth/credentials.ts'
 import { createAgent } from './connections/agent.ts'
 import type { AgentOptions } from './connections/agent.ts'
+import { CookieJar } from './connections/cookies.ts'
 import { HttpExchange } from './http-exchange.ts'
 import type { ExchangeOwner, HttpRequest, ResponseHandler } from './http-exchange.ts'
 
@@ -19,10 +20,13 @@ export interface HttpClientOptions extends Omit<AgentOptions, 'origin' | 'lookup
   headers?: Record<string, string> | undefined
   /** Gives the header `Authorization` of each request (default: only that of `headers`). */
   credentials?: Credentials | undefined
+  /** The cookies of earlier clients of the same user (default: none). */
+  cookies?: CookieJar | undefined
 }
 
 export class HttpClient implements ExchangeOwner {
   readonly url: URL
+  readonly cookies: CookieJar
   paused = false
   readonly exchangeOnFault: (cause: unknown) => void
   readonly #options: HttpClientOptions
@@ -30,6 +34,9 @@ export class HttpClient implements ExchangeOwner {
     'user-agent': userAgent,
     'accept-encoding': 'identity'
   }
+  /** How many requests wait for credentials. A person may have to sign in. */
+  #authorizing = 0
+  #authorizedAt = -Infinity
   readonly #exchanges = new Set<HttpExchange>()
   #agent: Promise<Dispatcher> | undefined
   readonly #abort = new AbortController()
@@ -38,6 +45,7 @@ export class HttpClient implements ExchangeOwner {
   constructor(options: HttpClientOptions, onFault: (cause: unknown) => void) {
     this.exchangeOnFault = onFault
     this.url = options.url
+    this.cookies = options.cookies ?? new CookieJar()
     this.#options = options
     // The names become lower-case, so that the headers of a request override the configured
     // headers.
@@ -86,17 +94,46 @@ export class HttpClient implements ExchangeOwner {
   async start(exchange: HttpExchange): Promise<void> {
     try {
       const agent = await (this.#agent ??= createAgent({ ...this.#options, origin: this.url }))
-      const headers = { ...this.#headers, ...exchange.request.headers }
+      const headers: Record<string, string> = { ...this.#headers, ...exchange.request.headers }
       const { credentials } = this.#options
+      if (this.cookies.isUsed) {
+        const cookies = await this.cookies.header(exchange.url)
+        // The user may have given a cookie too.
+        headers.cookie = [headers.cookie ?? [], cookies ?? []].flat().join('; ')
+        if (headers.cookie === '') delete headers.cookie
+      }
       if (credentials !== undefined) {
         const { request, url } = exchange
         const subject = { method: request.method, url }
-        const authorization = await credentials.authorize(subject, this.#abort.signal)
+        const authorization = await this.#authorize(credentials, subject)
         if (authorization !== undefined) headers.authorization = authorization
       }
       if (!exchange.ended) exchange.dispatch(agent, headers, credentials)
     } catch (error) {
       exchange.fail(error)
+    }
+  }
+
+  /**
+   * How long no request has waited for a sign-in, in ms. Meanwhile the server had no request, so it
+   * could not answer.
+   */
+  sinceSignIn(): number {
+    return this.#authorizing > 0 ? 0 : performance.now() - this.#authorizedAt
+  }
+
+  async #authorize(
+    credentials: Credentials,
+    subject: AuthorizedRequest
+  ): Promise<string | undefined> {
+    const begun = performance.now()
+    this.#authorizing++
+    try {
+      return await credentials.authorize(subject, this.#abort.signal)
+    } finally {
+      this.#authorizing--
+      // A token that is there already gives the server no more time.
+      if (performance.now() - begun > 100) this.#authorizedAt = performance.now()
     }
   }
 

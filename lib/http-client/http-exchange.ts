@@ -1,9 +1,9 @@
 // One HTTP request and its response. The handler gets the response in chunks, decoded. The reading
 // can be paused.
 //
-// The exchange sends its request again after a redirect within the origin, and once after the
-// server refused the credentials (up to three times for a missing scope). It skips the first response and asks its client to dispatch the
-// exchange again.
+// The exchange sends its request again after a redirect within the origin, once after the server
+// refused the credentials, and twice if they lacked a scope. It skips the first response and asks its
+// client to dispatch the exchange again.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
@@ -11,6 +11,7 @@ import { describe, ProxyError } from '../errors.ts'
 import type { Credentials } from './auth/credentials.ts'
 import { createDecoder } from './connections/decoder.ts'
 import type { Decoder, DecoderOwner } from './connections/decoder.ts'
+import type { CookieJar } from './connections/cookies.ts'
 import { isRedirect, maxRedirects, mayFollow, redirectError, redirectTarget } from './redirects.ts'
 
 /**
@@ -20,7 +21,7 @@ import { isRedirect, maxRedirects, mayFollow, redirectError, redirectTarget } fr
 const maxSkip = { time: 5000, bytes: 64 * 1024 }
 
 /** How many times a request is sent again because its token lacked a scope. */
-const maxStepUps = 3
+const maxStepUps = 2
 
 /** The description of a request. */
 export interface HttpRequest {
@@ -50,6 +51,7 @@ export interface ExchangeOwner {
   /** The URL as errors show it, without secrets. */
   readonly name: string
   readonly paused: boolean
+  readonly cookies: CookieJar
   /** Sends the request of the exchange, for the first time or again. */
   start(exchange: HttpExchange): Promise<void>
   /** Called when the exchange has ended, has failed or was aborted. */
@@ -140,6 +142,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
   ): void {
     if (status < 200) return // an interim response: the final one comes later
     this.#status = status
+    const cookies = headers['set-cookie']
+    if (cookies !== undefined) this.#owner.cookies.store(this.url, cookies)
     this.#decoder = createDecoder(headers, this)
     if (this.#owner.paused) this.pause()
     if (this.#credentials !== undefined && (status === 401 || status === 403)) {

@@ -3,7 +3,7 @@
 import type { Log } from '../log.ts'
 import type { HttpClientOptions } from './http-client.ts'
 
-export interface HttpOptions extends Omit<HttpClientOptions, 'url'> {
+export interface HttpOptions extends Omit<HttpClientOptions, 'url' | 'cookies'> {
   /** The server's MCP endpoint, or its event stream for `connectSse`. */
   url: URL | string
   /**

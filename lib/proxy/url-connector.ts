@@ -1,14 +1,13 @@
 // Makes the transport to a server over HTTP from its configuration.
 
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import type { Dispatcher } from 'undici'
-import type { ClientConfig, CredentialsConfig, ServeConfig, UrlConfig } from '../config/config.ts'
-import type { Credentials } from '../http-client/auth/credentials.ts'
-import type { AgentOptions } from '../http-client/connections/agent.ts'
+import { hasAuthorization } from '../config/checks.ts'
+import { unattended } from '../config/credentials.ts'
+import type { ClientConfig, ServeConfig, UrlConfig } from '../config/config.ts'
+import { CookieJar } from '../http-client/connections/cookies.ts'
 import type { HttpOptions } from '../http-client/http-options.ts'
 import type { Log } from '../log.ts'
+import { makeCredentials } from './credentials.ts'
 
 /** Resolves to a function that connects to an HTTP server. Loads only the transport it needs. */
 export async function urlConnector(
@@ -18,11 +17,16 @@ export async function urlConnector(
 ): Promise<() => Duplex> {
   const { limits, verify, ca, cert, key } = config
   const secure = { verify, ca, cert, key, connectTimeout: limits.connectTimeout }
-  const given = config.mode === 'client' ? config.credentials : undefined
+  const isUnattended = config.mode === 'server'
+  // Client mode has the settings of the command line. A header of the user takes the place of a sign-in.
+  const own = hasAuthorization(server) ? undefined : ({ kind: 'signIn', ...unattended } as const)
+  const given = isUnattended ? (server.credentials ?? own) : config.credentials
   const { url, headers } = server
-  const secureLogin = { ...secure, loginTimeout: limits.loginTimeout }
-  const credentials = given && (await makeCredentials(given, url, secureLogin))
-  const options: HttpOptions = { ...limits, ...secure, url, headers, credentials, log }
+  const settings = { ...secure, loginTimeout: limits.loginTimeout, isUnattended }
+  const credentials = given && (await makeCredentials(given, url, settings))
+  // Client mode has one user, so cookies outlive a connection. Sessions of server mode have their own.
+  const shared = isUnattended ? {} : { cookies: new CookieJar() }
+  const options: HttpOptions = { ...limits, ...secure, ...shared, url, headers, credentials, log }
   switch (server.transport) {
     case 'sse': {
       const { connectSse } = await import('../http-client/connect-sse.ts')
@@ -37,29 +41,4 @@ export async function urlConnector(
       return () => connectUrl(options)
     }
   }
-}
-
-async function makeCredentials(
-  config: CredentialsConfig,
-  server: URL,
-  options: Omit<AgentOptions, 'origin'> & { loginTimeout: number }
-): Promise<Credentials> {
-  if (config.kind === 'login') {
-    const { login } = await import('../http-client/auth/login.ts')
-    return login(config)
-  }
-  if (config.kind === 'signIn') {
-    const { LazySignIn } = await import('../http-client/auth/lazy-sign-in.ts')
-    const { storeFolder, storeName } = await import('../http-client/auth/sign-in/store-folder.ts')
-    const load = async (): Promise<Credentials> => {
-      const { createSignIn } = await import('./sign-in.ts')
-      return createSignIn(config, server, options)
-    }
-    const name = storeName(server, config.clientId ?? config.clientMetadataUrl ?? '')
-    return new LazySignIn(load, existsSync(join(storeFolder(), `${name}.json`)))
-  }
-  const { clientCredentials } = await import('../http-client/auth/client-credentials.ts')
-  const { createAgent } = await import('../http-client/connections/agent.ts')
-  const dispatcher = (): Promise<Dispatcher> => createAgent({ ...options, origin: config.tokenUrl })
-  return clientCredentials({ ...config, dispatcher, timeout: options.connectTimeout })
 }

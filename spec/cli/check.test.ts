@@ -76,3 +76,19 @@ t.test('the file of tokens is read, and required tokens are missed', async (t) =
     /^--require-auth: everyone who reaches 0\.0\.0\.0 can use the servers without a token/
   ])
 })
+
+t.test('the files of secrets and keys of an OAuth client are checked', async (t) => {
+  const id = ['--client-id', 'a']
+  const secret = await client([sse, ...id, '--client-secret-file', 'none'])
+  t.strictSame(findFaults(secret), ['--client-secret-file: cannot read none'])
+  const key = await client([sse, ...id, '--client-key', 'none'])
+  t.strictSame(findFaults(key), ['--client-key: cannot read none'])
+  t.strictSame(findFaults(await client([sse, '--username', 'a', '--password', 'b'])), [])
+  const servers = {
+    one: { url: sse, clientId: 'a', clientKey: 'none' },
+    two: { url: sse, clientId: 'a', clientSecret: 'b' }
+  }
+  const directory = t.testdir({ 'a.json': JSON.stringify({ servers }) })
+  const config = await server(['--named-server-config', join(directory, 'a.json')])
+  t.strictSame(findFaults(config), ['one: cannot read none'])
+})

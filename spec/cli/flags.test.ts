@@ -58,6 +58,9 @@ const companions: Partial<Record<FlagName, FlagName[]>> = {
   password: ['username'],
   digest: ['username', 'password'],
   'client-id': ['client-secret', 'token-url'],
+  'client-secret-file': ['client-id'],
+  'client-key': ['client-id'],
+  'client-credentials': ['client-id', 'client-secret'],
   'client-secret': ['client-id', 'token-url'],
   'token-url': ['client-id', 'client-secret'],
   'auth-audience': ['auth-issuer'],
@@ -132,10 +135,11 @@ const ofServer =
 const words = (...lists: string[]): string[] => lists.join(' ').split(' ').sort()
 
 t.test('a flag that has no effect in client mode gets a warning', async (t) => {
-  const file = `${t.testdir({ 'any.pem': '' })}/any.pem`
+  const file = `${t.testdir({ 'any.pem': 'X-A: b' })}/any.pem`
   const found = await effective(t, client, [sse], file)
   const ofClient =
-    'headers transport client-id client-secret token-url username password digest client-metadata-url no-browser ' +
+    'headers headers-file transport client-id client-secret client-secret-file client-key ' +
+    'client-credentials token-url username password digest client-metadata-url no-browser ' +
     'callback-port login-timeout'
   t.strictSame(found.sort(), words(inBoth, atUrls, ofClient))
   t.match(await client([sse, '--keep-alive', '1s', '--retry', '2s']), {

@@ -1,6 +1,7 @@
 // Config files of several programs, and the errors for files with faults.
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
@@ -370,4 +371,66 @@ t.test('a file that cannot be read is an error', async (t) => {
     code: 'ERR_CONFIG',
     message: `${join(directory, 'servers.json')}: cannot be read (EISDIR)`
   })
+})
+
+t.test('a server at a URL may have credentials', async (t) => {
+  const url = 'https://a.example/mcp'
+  const { named, faults } = await loadAll(t, {
+    mcpServers: {
+      machine: { url, clientId: '${HOST}', clientSecret: '${TOKEN}', clientCredentials: true },
+      token: { url, clientId: 'a', clientKey: '/k.pem', tokenUrl: 'https://${HOST}/token' },
+      file: { url, clientId: 'a', clientSecretFile: '/s' },
+      login: { url, username: 'me', password: '${TOKEN}', digest: true },
+      person: { url, clientMetadataUrl: 'https://a.example/client.json' },
+      plain: { url },
+      wrong: { url, clientSecret: 'hidden' },
+      both: { url, clientId: 'a', clientSecret: 'hidden', clientKey: 'k' },
+      badUrl: { url, clientId: 'a', clientKey: 'k', tokenUrl: 'ftp://hidden' },
+      half: { url, username: 'me' },
+      type: { url, clientCredentials: 'yes' },
+      headers: { url, headersFile: '/missing' }
+    }
+  })
+  const sign = { kind: 'signIn', browser: false, callbackPort: 0 }
+  t.match(named, {
+    machine: {
+      credentials: {
+        ...sign,
+        clientId: 'a.example',
+        clientSecret: 'hidden-1',
+        clientCredentials: true
+      }
+    },
+    token: {
+      credentials: {
+        kind: 'oauth',
+        clientKey: '/k.pem',
+        tokenUrl: { href: 'https://a.example/token' }
+      }
+    },
+    file: { credentials: { ...sign, clientSecretFile: '/s' } },
+    login: { credentials: { kind: 'login', username: 'me', password: 'hidden-1', digest: true } },
+    person: { credentials: { ...sign, clientMetadataUrl: 'https://a.example/client.json' } }
+  })
+  t.equal((named.plain as { credentials?: unknown }).credentials, undefined)
+  t.strictSame(faults.sort(), [
+    'badUrl: tokenUrl must be an http:// or https:// URL',
+    'both: clientSecret and clientKey exclude each other',
+    'half: a login needs username and password',
+    'headers: /missing: no such file',
+    'type: clientCredentials must be true or false',
+    'wrong: client credentials need clientId too'
+  ])
+})
+
+t.test('a server at a URL may have its headers in a file', async (t) => {
+  const url = 'https://a.example/mcp'
+  const folder = mkdtempSync(join(tmpdir(), 'headers-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'headers')
+  writeFileSync(file, 'X-A: 1\nX-B: 2\n')
+  const { more } = await load(t, {
+    servers: { more: { url, headersFile: file, headers: { 'x-b': '3' } } }
+  })
+  t.match(more, { headers: { 'X-A': '1', 'x-b': '3' } })
 })

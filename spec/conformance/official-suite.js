@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -43,11 +43,16 @@ class Suite {
     this.#node = node
   }
 
-  /** Resolves to the scenarios that the revision requires: { server: [name…], client: [name…] }. */
+  /**
+   * Resolves to the names of scenarios: those that the revision requires as `server` and `client`, and
+   * the client scenarios that do not count as `unscored`.
+   */
   async requirements(revision) {
     const { parse } = createRequire(join(modules, suite.name, 'dist', 'index.js'))('yaml')
     const file = join(modules, suite.name, 'requirements', `${revision}.yaml`)
-    return parse(await readFile(file, 'utf8'))
+    const { server, client, not_scored: rest } = parse(await readFile(file, 'utf8'))
+    const unscored = rest.filter(({ leg }) => leg === 'client').map(({ scenario }) => scenario)
+    return { server, client, unscored }
   }
 
   /** Runs all scenarios of the revision against a server. Resolves to { checks }: scenario → checks. */
@@ -60,7 +65,16 @@ class Suite {
    * server to the command of the client.
    */
   async testClient(command, scenario, revision) {
-    const args = ['--command', command, '--scenario', scenario, '--spec-version', revision]
+    // Scenarios of extensions belong to no revision, so the suite wants `--force` to run them.
+    const args = [
+      '--command',
+      command,
+      '--scenario',
+      scenario,
+      '--spec-version',
+      revision,
+      '--force'
+    ]
     const { checks, failed } = await this.#run(['client', ...args], '')
     return { checks: checks.get(scenario) ?? [], failed }
   }
@@ -77,11 +91,12 @@ class Suite {
         () => true
       )
       const checks = new Map()
-      for (const directory of await readdir(results)) {
+      // A scenario with a slash in its name has a directory in a directory. One that crashed has no file.
+      const files = await readdir(results, { recursive: true })
+      for (const file of files.filter((path) => basename(path) === 'checks.json')) {
+        const directory = dirname(file).replaceAll(sep, '/')
         const name = directory.slice(prefix.length).replace(/-\d{4}-\d{2}-\d{2}T.*$/, '')
-        const file = join(results, directory, 'checks.json')
-        // A scenario that crashed has no file.
-        if (existsSync(file)) checks.set(name, JSON.parse(await readFile(file, 'utf8')))
+        checks.set(name, JSON.parse(await readFile(join(results, file), 'utf8')))
       }
       return { checks, failed }
     } finally {

@@ -8,7 +8,8 @@
 // server of the other era only, so the proxy translates: `one proxy, translated` and
 // `two proxies, translated`. There only the required scenarios count, and `untranslatable` in checks.js
 // lists those that cannot pass, with the reason. Then the suite tests a client
-// that reaches the suite's server through client mode (client).
+// that reaches the suite's server through client mode (client). The scenarios of `not_scored`, and those
+// of 2025-03-26 about authorization, run too, but do not count.
 //
 // --server URL    test this HTTP server, instead of the one in fixtures/conformance
 // --proxy PATH    use this mcp-proxy, instead of the one of this project
@@ -43,26 +44,11 @@ const { proxy } = flags
 const server = path('../../fixtures/conformance/server.js')
 const serve = [proxy, '--port', '0', '--']
 
-// The client scenarios that each revision requires, without those about authorization.
-const clientScenarios = {
-  '2025-11-25': [
-    'initialize',
-    'tools_call',
-    'elicitation-sep1034-client-defaults',
-    'sse-retry',
-    'json-schema-2020-12-preservation'
-  ],
-  '2026-07-28': [
-    'tools_call',
-    'request-metadata',
-    'http-standard-headers',
-    'http-custom-headers',
-    'http-invalid-tool-headers',
-    'sep-2322-client-request-state',
-    'json-schema-ref-no-deref',
-    'json-schema-2020-12-preservation'
-  ]
-}
+// Revision 2025-03-26 has no list of required scenarios.
+const backCompatible = [
+  'auth/2025-03-26-oauth-metadata-backcompat',
+  'auth/2025-03-26-oauth-endpoint-fallback'
+]
 
 const suite = await prepareSuite()
 const fixture = flags.server === undefined ? await startServer(server, '--http', '0') : undefined
@@ -115,8 +101,13 @@ try {
   for (const revision of flags.revision) {
     const required = await suite.requirements(revision)
     const servers = await testServer(revision)
-    const clients = wants('client') ? await testClient(revision) : []
+    const clients = wants('client') ? await testClient(revision, required) : []
     results.push({ revision, required, servers, clients })
+  }
+  if (wants('client')) {
+    const required = { server: [], client: [], unscored: backCompatible }
+    const clients = await testClient('2025-03-26', required)
+    results.push({ revision: '2025-03-26', required, servers: new Map(), clients })
   }
 } finally {
   await fixture?.stop()
@@ -137,10 +128,10 @@ async function testServer(revision) {
 }
 
 // One after the other: some scenarios measure time.
-async function testClient(revision) {
+async function testClient(revision, required) {
   const command = [process.execPath, path('../../fixtures/conformance/client.js'), proxy].join(' ')
   const found = []
-  for (const scenario of clientScenarios[revision] ?? []) {
+  for (const scenario of [...required.client, ...required.unscored]) {
     console.error(`testing the client, ${revision}, ${scenario}`)
     found.push({ scenario, ...(await suite.testClient(command, scenario, revision)) })
   }

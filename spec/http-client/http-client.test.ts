@@ -2,6 +2,7 @@
 
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import type { Json, ServerExchange } from '../../fixtures/servers/http.js'
@@ -105,7 +106,7 @@ test('a second 401 fails the request', async (t) => {
   t.strictSame(credentials.refusals, ['Bearer token-1'])
 })
 
-test('after 403 the request is repeated as often as the credentials want, three times at most', async (t) => {
+test('after 403 the request is repeated as often as the credentials want, twice at most', async (t) => {
   let count = 0
   let mayRepeat = true
   const credentials = {
@@ -122,10 +123,40 @@ test('after 403 the request is repeated as often as the credentials want, three 
   count = 0
   server.script.onPost = (_message, { status }) => status(403, 'no')
   t.equal((await ask('tools/list')).error?.message, `${server.url} answered 403: no`)
-  t.equal(count, 3)
+  t.equal(count, 2)
   mayRepeat = false
   await ask('tools/list')
-  t.equal(count, 4)
+  t.equal(count, 3)
+})
+
+test('the time for the first response begins after the sign-in', async (t) => {
+  for (const connect of [overHttp, overSse]) {
+    let waits = true
+    const credentials = {
+      authorize: async () => {
+        if (waits) await sleep(700)
+        waits = false
+        return 'Bearer a'
+      },
+      refused: () => false
+    }
+    const patient = await connect(t, {}, { credentials, connectTimeout: 300 })
+    t.match(await patient.initialize(), { result: {} })
+    if (connect === overSse) {
+      // The POST of the first message waits, and not the GET.
+      let requests = 0
+      const later = {
+        ...credentials,
+        authorize: () => sleep(requests++ === 1 ? 700 : 0, 'Bearer a')
+      }
+      const slow = await connect(t, {}, { credentials: later, connectTimeout: 300 })
+      t.match(await slow.initialize(), { result: {} })
+    }
+    waits = true
+    const silent = { onPost: () => {}, onSse: () => {} }
+    const late = await connect(t, silent, { credentials, connectTimeout: 300 })
+    await t.rejects(late.initialize(), { code: 'ERR_TIMEOUT' })
+  }
 })
 
 test('without credentials 401 fails the request', async (t) => {

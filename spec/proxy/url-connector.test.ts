@@ -1,5 +1,6 @@
 // From a server's configuration to the transport to it.
 
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -8,6 +9,7 @@ import { test } from 'tap'
 import type { Test } from 'tap'
 import { browse, startAuthorizationServer } from '../../fixtures/servers/authorization.js'
 import { toUrlConfig } from '../../lib/config/checks.ts'
+import { unattended } from '../../lib/config/credentials.ts'
 import type {
   ClientConfig,
   ServeConfig,
@@ -204,6 +206,79 @@ test('a person signs in when the server asks for it', async (t) => {
   const [frame] = (await once(server, 'data')) as [Frame]
   t.match(frame, { kind: 'response', id: 1 })
   server.destroy()
+})
+
+test('in server mode, the error says how to sign in', async (t) => {
+  const authorization = await startAuthorizationServer()
+  t.teardown(() => authorization.close())
+  const opening = makeFrame({ jsonrpc: '2.0', id: 1, method: 'initialize' })
+  const failsWith = async (server: UrlConfig): Promise<string> => {
+    const config = { ...configOf(server), mode: 'server' } as unknown as ServeConfig
+    const transport = (await urlConnector(server, config, new KeptLog()))()
+    transport.on('data', () => {})
+    transport.write(opening)
+    const [error] = (await once(transport, 'error')) as [Error]
+    return describe(error)
+  }
+  const { href } = authorization.url
+  const plain = toUrlConfig(authorization.url, [], 'auto')
+  t.match(await failsWith(plain), `nobody can sign in here: run mcp-proxy login ${href}`)
+  const sign = { kind: 'signIn', ...unattended } as const
+  const id = { ...plain, credentials: { ...sign, clientId: 'a' } }
+  t.match(await failsWith(id), `login ${href} --client-id a`)
+  const document = { ...plain, credentials: { ...sign, clientMetadataUrl: 'https://a.b/c' } }
+  t.match(await failsWith(document), `login ${href} --client-metadata-url https://a.b/c`)
+  const secret = toUrlConfig(new URL(`${href}?key=hidden`), [], 'auto')
+  t.match(await failsWith(secret), `login ${href}?…`)
+  const header = toUrlConfig(authorization.url, [['Authorization', 'x']], 'auto')
+  t.match(await failsWith(header), `${href} answered 401`)
+})
+
+test('a secret and a key may be in files', async (t) => {
+  const authorization = await startAuthorizationServer()
+  t.teardown(() => authorization.close())
+  const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+  const pem = key.export({ type: 'pkcs8', format: 'pem' }) as string
+  const folder = t.testdir({ secret: 'se-cret\n', 'key.pem': pem })
+  const sign = { kind: 'signIn', ...unattended, clientId: 'a', clientCredentials: true } as const
+  const proofs = [{ clientSecretFile: `${folder}/secret` }, { clientKey: `${folder}/key.pem` }]
+  const config = configOf(toUrlConfig(authorization.url, [], 'auto'))
+  const before = process.env.XDG_CONFIG_HOME
+  t.teardown(() => {
+    if (before === undefined) delete process.env.XDG_CONFIG_HOME
+    else process.env.XDG_CONFIG_HOME = before
+  })
+  for (const [index, proof] of proofs.entries()) {
+    process.env.XDG_CONFIG_HOME = `${folder}/${index}`
+    const { tokenUrl, asked } = await serveTokens(t)
+    for (const credentials of [
+      { ...sign, ...proof },
+      { kind: 'oauth' as const, clientId: 'a', ...proof, tokenUrl }
+    ]) {
+      const transport = (
+        await urlConnector(config.server, { ...config, credentials }, new KeptLog())
+      )()
+      transport.on('error', () => {}).on('data', () => {})
+      transport.write(makeFrame({ jsonrpc: '2.0', id: 1, method: 'initialize' }))
+      await once(transport, credentials.kind === 'oauth' ? 'error' : 'data')
+      transport.destroy()
+    }
+    t.equal(asked.length > 0, true)
+    const sent = authorization.asked.filter(({ path }) => path === '/token').at(-1)
+    const expected = index === 0 ? 'Basic ' : undefined
+    t.equal(sent?.headers.authorization?.slice(0, 6), expected)
+    t.equal(sent?.body.includes('client_assertion='), index === 1)
+  }
+  const missing = {
+    kind: 'oauth' as const,
+    clientId: 'a',
+    clientKey: '/missing',
+    tokenUrl: new URL('http://a')
+  }
+  await t.rejects(urlConnector(config.server, { ...config, credentials: missing }, new KeptLog()), {
+    code: 'ERR_CONFIG',
+    message: '/missing: no such file'
+  })
 })
 
 test('a token that cannot be fetched is an error without the secret in it', async (t) => {

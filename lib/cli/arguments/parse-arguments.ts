@@ -13,7 +13,7 @@ import { httpFlags } from '../flags/http.ts'
 import { limitFlags, maxOwnProcesses, serverLimitFlags } from '../flags/limits.ts'
 import { loggingFlags } from '../flags/logging.ts'
 import { serverFlags } from '../flags/servers.ts'
-import { isHeaderValue, toUrlConfig } from '../../config/checks.ts'
+import { hasAuthorization, isHeaderValue, toUrlConfig } from '../../config/checks.ts'
 import type { MakeEnvironment } from '../../config/config-file.ts'
 import type {
   ClientConfig,
@@ -21,9 +21,10 @@ import type {
   Config,
   CredentialsConfig,
   FilterConfig,
-  ServeConfig,
-  SignInConfig
+  ServeConfig
 } from '../../config/config.ts'
+import { credentialFault, toCredentials } from '../../config/credentials.ts'
+import type { CredentialSettings } from '../../config/credentials.ts'
 import { ProxyError } from '../../errors.ts'
 import type { Limits } from '../../limits.ts'
 import { serverEnvironment } from '../../stdio/environment.ts'
@@ -38,7 +39,7 @@ import { readWords } from './words.ts'
 
 /**
  * Makes the configuration of a command line. The function reads the config file, if the user names
- * one, and opens no other file.
+ * one, and a file of headers, and opens no other file.
  *
  * @throws ProxyError `ERR_USAGE` for the command line, `ERR_CONFIG` for the config file. The
  *   message is one line that says what to do
@@ -55,13 +56,15 @@ export async function parseArguments(
   const plain = subcommand === undefined ? words.plain : words.plain.slice(1)
   const options = new Options({ ...words, plain })
   checkTogether(options.values)
+  readCredentials(options.values, env)
   const token = readToken(env)
   const url = readTarget(options.command, env)
   if (url !== undefined) {
-    const client = clientConfig(options, url, token)
+    const client = await clientConfig(options, url, token, env)
     return subcommand === undefined ? client : { mode: subcommand, client }
   }
-  const { [authVariable]: _token, [introspectionVariable]: _credentials, ...passed } = env
+  const { [authVariable]: _token, [introspectionVariable]: _credentials, ...rest } = env
+  const { [secretVariable]: _secret, [passwordVariable]: _password, ...passed } = rest
   const environment: MakeEnvironment = (own) => {
     const passEnvironment = options.values['pass-environment']
     return serverEnvironment({ env: passed, platform, passEnvironment }, own)
@@ -69,25 +72,37 @@ export async function parseArguments(
   return serveConfig(options, environment, env)
 }
 
-function clientConfig(options: Options, url: URL, token: Pair[]): ClientConfig {
+async function clientConfig(
+  options: Options,
+  url: URL,
+  token: Pair[],
+  env: NodeJS.ProcessEnv
+): Promise<ClientConfig> {
   const situation = { command: false, process: false, remote: true, file: false }
   const { names: ignored, warnings } = ignoredFlags(options, { mode: 'client', ...situation })
   const values = options.without(ignored)
   if (options.args.length > 0) warnings.push('ignored with a URL: the words after it')
-  const server = toUrlConfig(url, [...values.headers, ...token], values.transport)
+  const file = values['headers-file']
+  const fromFile = file === undefined ? [] : await readHeaders(file)
+  const headers = [...fromFile, ...values.headers, ...token]
+  const server = toUrlConfig(url, headers, values.transport)
   // A header of the user takes the place of a sign-in.
-  const names = Object.keys(server.headers)
-  const isGiven = names.some((name) => name.toLowerCase() === 'authorization')
-  const credentials = readCredentials(values) ?? (isGiven ? undefined : readSignIn(values))
+  const credentials = readCredentials(values, env)
+  const hasOwn = credentials.kind === 'signIn' && hasAuthorization(server)
   return {
     mode: 'client',
     server,
-    ...(credentials && { credentials }),
+    ...(!hasOwn && { credentials }),
     ...commonConfig(values),
     limits: membersOf(limitFlags, values),
     warnings,
     ...(values.check && { check: { faults: [] } })
   }
+}
+
+async function readHeaders(file: string): Promise<Pair[]> {
+  const { readHeadersFile } = await import('../../config/text-files.ts')
+  return readHeadersFile(file)
 }
 
 async function serveConfig(
@@ -191,39 +206,41 @@ function checkTogether(values: FlagValues): void {
     if (values[cert] && !values[key]) throw usage(`--${cert} needs --${key} too`)
     if (values[key] && !values[cert]) throw usage(`--${key} needs --${cert} too`)
   }
-  const { username, password, digest } = values
-  if ((username === undefined) !== (password === undefined) || (digest && !username)) {
-    throw usage('a login needs --username and --password')
+}
+
+/** These variables have secrets of client mode. Servers never get them from the proxy. */
+const secretVariable = 'MCP_PROXY_CLIENT_SECRET'
+const passwordVariable = 'MCP_PROXY_PASSWORD'
+
+/** @throws ProxyError `ERR_USAGE` if settings do not fit together */
+function readCredentials(values: FlagValues, env: NodeJS.ProcessEnv): CredentialsConfig {
+  const given: CredentialSettings = {
+    clientId: values['client-id'],
+    clientSecret: values['client-secret'],
+    clientSecretFile: values['client-secret-file'],
+    clientKey: values['client-key'],
+    clientMetadataUrl: values['client-metadata-url'],
+    clientCredentials: values['client-credentials'],
+    tokenUrl: values['token-url'],
+    username: values.username,
+    password: values.password ?? (values.username && env[passwordVariable]),
+    digest: values.digest
   }
-  if (values['client-id'] && !values['token-url']) return // for the sign-in of a person
-  const missing = oauthFlags.filter((name) => !values[name])
-  if (missing.length === 0 || missing.length === oauthFlags.length) return
-  const names = missing.map((name) => `--${name}`).join(' and ')
-  throw usage(`client credentials need ${names} too`)
-}
-
-const oauthFlags = ['client-id', 'client-secret', 'token-url'] as const
-
-function readCredentials(values: FlagValues): CredentialsConfig | undefined {
-  const { 'client-id': clientId, 'client-secret': clientSecret, 'token-url': tokenUrl } = values
-  if (clientId && clientSecret && tokenUrl)
-    return { kind: 'oauth', clientId, clientSecret, tokenUrl }
-  const { username, password, digest } = values
-  if (username === undefined || password === undefined) return undefined
-  return { kind: 'login', username, password, digest }
-}
-
-function readSignIn(values: FlagValues): SignInConfig {
-  const { 'client-id': clientId, 'client-secret': clientSecret } = values
-  const { 'client-metadata-url': clientMetadataUrl, 'callback-port': callbackPort } = values
-  return {
-    kind: 'signIn',
-    ...(clientId && { clientId, ...(clientSecret && { clientSecret }) }),
-    ...(clientMetadataUrl !== undefined && { clientMetadataUrl }),
+  const { clientId, clientSecret, clientSecretFile, clientKey } = given
+  const hasProof = clientSecret || clientSecretFile || clientKey
+  // A variable may be there for other runs, so it needs no client id.
+  if (clientId && !hasProof) given.clientSecret = env[secretVariable]?.trim()
+  const fault = credentialFault(given, flagOf)
+  if (fault !== undefined) throw usage(fault)
+  return toCredentials(given, {
     browser: !values['no-browser'],
-    callbackPort
-  }
+    callbackPort: values['callback-port']
+  })
 }
+
+/** Writes the name of a setting as a flag. */
+const flagOf = (setting: string): string =>
+  `--${setting.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 
 /**
  * Returns the Authorization header for the token in API_ACCESS_TOKEN; no header without a token.

@@ -18,6 +18,12 @@ export const clientFlags = {
     reference: true,
     help: "a header for each request to the URL, as two words, or as one: `-H 'KEY: VALUE'`; repeatable"
   },
+  'headers-file': {
+    shape: 'value',
+    kind: file,
+    needs: 'url',
+    help: 'a file with more headers, `KEY: VALUE` in each line; lines that begin with `#` do not count; `--headers` wins'
+  },
   transport: {
     shape: 'value',
     kind: choiceOf('NAME', transports),
@@ -31,21 +37,38 @@ export const clientFlags = {
     kind: textOf('ID'),
     needs: 'url',
     reference: true,
-    help: 'the id of the proxy as an OAuth client; with `--token-url`, the proxy fetches a token, keeps it until shortly before it expires, and fetches a new one when the server refuses it'
+    help: 'the id of the proxy as an OAuth client (default: the proxy registers itself where the server allows it)'
   },
   'client-secret': {
     shape: 'value',
     kind: textOf('SECRET'),
     needs: 'url',
     reference: true,
-    help: 'the secret of `--client-id`; other users of the machine may see it in the list of processes'
+    help: 'the secret of `--client-id`; other users of the machine may see it in the list of processes, so better use the next flag, or the variable `MCP_PROXY_CLIENT_SECRET`'
+  },
+  'client-secret-file': {
+    shape: 'value',
+    kind: file,
+    needs: 'url',
+    help: 'a file with the secret of `--client-id`'
+  },
+  'client-key': {
+    shape: 'value',
+    kind: file,
+    needs: 'url',
+    help: 'a file with the private key of `--client-id`, in PEM or as a JWK, in place of a secret (`private_key_jwt`)'
+  },
+  'client-credentials': {
+    shape: 'switch',
+    needs: 'url',
+    help: 'the client of `--client-id` signs in for itself, and no person does; the default where the authorization server offers nothing else'
   },
   'token-url': {
     shape: 'value',
     kind: tokenUrl,
     needs: 'url',
     reference: true,
-    help: 'the URL that gives a token for `--client-id` and `--client-secret`'
+    help: 'the URL that gives a token to `--client-id`, without a question to the server: the proxy keeps the token until shortly before it expires, and fetches a new one when the server refuses it'
   },
   'client-metadata-url': {
     shape: 'value',
@@ -56,7 +79,7 @@ export const clientFlags = {
   'no-browser': {
     shape: 'switch',
     needs: 'url',
-    help: 'do not open the browser for a sign-in, only print the URL on stderr'
+    help: 'do not open the browser for a sign-in, only print the URL on stderr, or a code to enter at a URL where the authorization server offers that'
   },
   'callback-port': {
     shape: 'value',

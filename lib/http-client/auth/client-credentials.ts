@@ -1,6 +1,6 @@
 // Fetches access tokens with OAuth 2.0 client credentials (RFC 6749, section 4.4). The proxy sends
 // the credentials to the token endpoint in a header. If the endpoint refuses this header, the proxy
-// sends them in the body, for this token and all later ones. The OAuth library loads only when the
+// sends them in the body, for this token and all later ones. With a key, it sends a signature. The OAuth library loads only when the
 // first token is needed.
 
 import type {
@@ -20,7 +20,9 @@ export interface ClientCredentialsOptions {
   /** The id under which the proxy is registered at the authorization server. */
   clientId: string
   /** The secret that belongs to `clientId`. No error and no log shows it. */
-  clientSecret: string
+  clientSecret?: string | undefined
+  /** The private key that belongs to `clientId`, in PEM or as a JWK, in place of a secret. */
+  clientKey?: string | undefined
   /**
    * The token endpoint. The proxy sends the secret to it. With `http:`, anybody on the network path
    * can read the secret.
@@ -55,6 +57,7 @@ const maxReason = 300
 
 class TokenEndpoint implements TokenFetcher {
   readonly #options: ClientCredentialsOptions
+  readonly #secret: string
   #dispatcher: Promise<Dispatcher> | undefined
   /**
    * True when the endpoint has refused the credentials in the header and accepted them in the body.
@@ -63,6 +66,7 @@ class TokenEndpoint implements TokenFetcher {
 
   constructor(options: ClientCredentialsOptions) {
     this.#options = options
+    this.#secret = options.clientSecret ?? ''
   }
 
   async request(controller: AbortController): Promise<TokenEndpointResponse> {
@@ -89,6 +93,12 @@ class TokenEndpoint implements TokenFetcher {
   }
 
   async #authenticate(dispatcher: Dispatcher, signal: AbortSignal): Promise<TokenEndpointResponse> {
+    const { clientKey: key, tokenUrl } = this.#options
+    if (key !== undefined) {
+      const { signedByKey } = await import('./client-key.ts')
+      const signed = await signedByKey({ key, audience: tokenUrl.href })
+      return this.#requestToken(dispatcher, signed, signal)
+    }
     if (!this.#inBody) {
       try {
         return await this.#requestToken(dispatcher, this.#basic, signal)
@@ -107,14 +117,14 @@ class TokenEndpoint implements TokenFetcher {
   // The library's own `ClientSecretBasic` also encodes hyphens, so it changes a UUID. An endpoint
   // that does not decode the credentials would refuse them. Form encoding keeps hyphens.
   readonly #basic: ClientAuth = (_server, _client, _body, headers) => {
-    const { clientId, clientSecret } = this.#options
-    const credentials = `${formEncode(clientId)}:${formEncode(clientSecret)}`
+    const { clientId } = this.#options
+    const credentials = `${formEncode(clientId)}:${formEncode(this.#secret)}`
     headers.set('authorization', `Basic ${Buffer.from(credentials).toString('base64')}`)
   }
 
   readonly #post: ClientAuth = (_server, _client, body) => {
     body.set('client_id', this.#options.clientId)
-    body.set('client_secret', this.#options.clientSecret)
+    body.set('client_secret', this.#secret)
   }
 
   async #requestToken(
@@ -199,8 +209,8 @@ class TokenEndpoint implements TokenFetcher {
    * secret, and cuts a long text.
    */
   #message(reason: string): string {
-    const { clientSecret, tokenUrl } = this.#options
-    const shown = clientSecret === '' ? reason : reason.replaceAll(clientSecret, '…')
+    const { tokenUrl } = this.#options
+    const shown = this.#secret === '' ? reason : reason.replaceAll(this.#secret, '…')
     const line = shown.replace(/[\s\p{Cc}]+/gu, ' ').slice(0, maxReason)
     return `no access token from ${tokenUrl.host}: ${line}`
   }

@@ -13,25 +13,18 @@ import { parseChallenges } from './challenges.ts'
 import type { Challenge } from './challenges.ts'
 import type { Credentials } from './credentials.ts'
 import type { AuthRequests } from './sign-in/auth-requests.ts'
-import type { Challenged } from './sign-in/authorization-code.ts'
+import type { AskOptions, Challenged } from './sign-in/situation.ts'
 import type { Grant } from './sign-in/grant.ts'
 import { unlessAborted } from './shared-token.ts'
 
-export interface SignInOptions extends Omit<AgentOptions, 'origin'> {
-  /** The URL of the MCP server. */
-  server: URL
-  /** The id of a client that is registered already (default: the proxy registers itself). */
-  clientId?: string | undefined
-  /** The secret of `clientId`. No error and no log shows it. */
-  clientSecret?: string | undefined
-  /** The https URL of a document that describes the proxy as a client. */
-  clientMetadataUrl?: string | undefined
+export interface SignInOptions
+  extends Omit<AgentOptions, 'origin'>, Omit<AskOptions, 'browser' | 'callbackPort'> {
   /** The loopback port for the browser's way back (default 0: any free port). */
   callbackPort?: number | undefined
+  /** Whether a browser can open on this machine (default: true). */
+  browser?: boolean | undefined
   /** How long the person may take, in milliseconds (default 5 min; 0: no limit). */
   loginTimeout?: number | undefined
-  /** Shows the URL to the person, and opens it in a browser. */
-  show(url: URL): void
   /** Where the tokens are kept (default: in memory). */
   store?: GrantStore | undefined
 }
@@ -40,8 +33,16 @@ export interface SignInOptions extends Omit<AgentOptions, 'origin'> {
 export interface GrantStore {
   load(): Promise<Grant | undefined>
   save(grant: Grant): Promise<void>
-  /** Runs the work while no other process does such work for the same server. */
-  exclusively<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T>
+  /**
+   * Runs the work while no other process does such work for the same server.
+   *
+   * @param skip returns the result if another process has done the work already
+   */
+  exclusively<T>(
+    work: () => Promise<T>,
+    signal: AbortSignal,
+    skip?: () => Promise<T | undefined>
+  ): Promise<T>
 }
 
 /** A refresh or a sign-in that has not finished. */
@@ -92,10 +93,14 @@ export class SignIn implements Credentials {
     return this.#note(authorization, bearer)
   }
 
-  /** Signs in, even if there is a token that works. */
-  async signIn(signal?: AbortSignal): Promise<void> {
+  /**
+   * Signs in, even if there is a token that works.
+   *
+   * @param headers those with which the server refused a request without a token
+   */
+  async signIn(headers: IncomingHttpHeaders = {}, signal?: AbortSignal): Promise<void> {
     await (this.#loaded ??= this.#load())
-    this.#challenged ??= { resourceMetadata: undefined, scope: undefined }
+    this.#note(undefined, bearerOf(headers))
     this.#refused = this.#grant?.accessToken
     this.#lacksScope = true
     await this.#renew(signal)
@@ -139,33 +144,44 @@ export class SignIn implements Credentials {
   #start(): Renewing {
     const controller = new AbortController()
     const work = (): Promise<Grant | undefined> => this.#renewAlone(controller.signal)
-    const grant = this.#store.exclusively(work, controller.signal).finally(() => {
-      if (this.#renewing === renewing) this.#renewing = undefined
-    })
+    const { signal } = controller
+    const grant = this.#store
+      .exclusively(work, signal, () => this.#reload())
+      .finally(() => {
+        if (this.#renewing === renewing) this.#renewing = undefined
+      })
     const abort = (): void => controller.abort(new ProxyError('ERR_CLOSED', 'nobody waits'))
     const renewing: Renewing = { grant, waiting: 0, abort }
     return renewing
   }
 
-  async #renewAlone(signal: AbortSignal): Promise<Grant | undefined> {
-    // Another process may have refreshed the token, or signed in.
+  /** Another process may have refreshed the token, or signed in. */
+  async #reload(): Promise<Grant | undefined> {
     const stored = await this.#store.load()
-    if (this.#isUsable(stored)) return this.#keep(stored)
+    return this.#isUsable(stored) ? this.#keep(stored) : undefined
+  }
+
+  async #renewAlone(signal: AbortSignal): Promise<Grant | undefined> {
+    const renewed = await this.#reload()
+    if (renewed !== undefined) return renewed
+    const stored = await this.#store.load()
     const { server, connectTimeout: timeout = limits.connectTimeout } = this.#options
     const { AuthRequests } = await import('./sign-in/auth-requests.ts')
     const requests = new AuthRequests({ server, agent: this.#options, timeout, signal })
     try {
+      let previous: Grant | undefined = stored
       if (stored !== undefined && !this.#lacksScope) {
         const { refresh } = await import('./sign-in/refresh.ts')
-        const fresh = await refresh(requests, stored, Date.now())
-        if (fresh !== undefined) return await this.#save(fresh)
+        const fresh = await refresh(requests, stored, this.#options, Date.now())
+        if (typeof fresh === 'object') return await this.#save(fresh)
+        if (fresh === 'client') previous = withoutClient(stored)
       }
       // The next request goes out without a token, so that the server says what it asks for.
       if (this.#challenged === undefined) {
         this.#grant = undefined
         return undefined
       }
-      return await this.#save(await this.#ask(requests, this.#challenged, stored, signal))
+      return await this.#save(await this.#ask(requests, this.#challenged, previous, signal))
     } finally {
       await requests.close()
     }
@@ -177,8 +193,8 @@ export class SignIn implements Credentials {
     previous: Grant | undefined,
     signal: AbortSignal
   ): Promise<Grant> {
-    const { callbackPort = 0, loginTimeout = limits.loginTimeout } = this.#options
-    const { signInByCode } = await import('./sign-in/authorization-code.ts')
+    const { callbackPort = 0, browser = true, loginTimeout = limits.loginTimeout } = this.#options
+    const { ask } = await import('./sign-in/ask.ts')
     const late = new AbortController()
     const onTime = (): void => {
       const message = `cannot sign in: nobody signed in within ${loginTimeout / 1000} s (see --login-timeout)`
@@ -187,8 +203,8 @@ export class SignIn implements Credentials {
     const timer = loginTimeout > 0 ? setTimeout(onTime, loginTimeout) : undefined
     try {
       const either = AbortSignal.any([signal, late.signal])
-      const options = { ...this.#options, callbackPort }
-      return await signInByCode(requests, options, challenged, previous, either)
+      const options = { ...this.#options, callbackPort, browser }
+      return await ask(requests, options, challenged, previous, either)
     } finally {
       clearTimeout(timer)
     }
@@ -223,6 +239,12 @@ class MemoryStore implements GrantStore {
     return work()
   }
 }
+
+/** The authorization server does not know the client any more, so the proxy registers again. */
+const withoutClient = (grant: Grant): Grant => ({
+  ...grant,
+  registration: { ...grant.registration, expiresAt: 0 }
+})
 
 const bearerOf = (headers: IncomingHttpHeaders): Challenge | undefined =>
   parseChallenges(headers['www-authenticate']).find(({ scheme }) => scheme === 'bearer')

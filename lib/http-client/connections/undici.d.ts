@@ -41,3 +41,17 @@ declare module 'undici/lib/core/symbols.js' {
   const symbols: { readonly kSocket: unique symbol; readonly kParser: unique symbol }
   export default symbols
 }
+
+declare module 'undici/lib/web/cookies/parse.js' {
+  export interface Cookie {
+    name: string
+    value: string
+    expires?: Date
+    maxAge?: number
+    domain?: string
+    path?: string
+    secure?: boolean
+  }
+  const parser: { parseSetCookie(header: string): Cookie | null }
+  export default parser
+}

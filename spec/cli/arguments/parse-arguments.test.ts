@@ -164,9 +164,24 @@ t.test('a person signs in, unless the command line has other credentials', async
   }
 })
 
-t.test('client credentials need all three flags', async (t) => {
-  const message = 'client credentials need --client-id and --token-url too'
+t.test('client credentials need a client id and one proof', async (t) => {
+  const message = 'client credentials need --client-id too'
   await mistake(t, [sse, '--client-secret', 'hidden'], message)
+  await mistake(t, [sse, '--client-credentials'], message)
+  await mistake(t, [sse, '--token-url', 'https://a/'], message)
+  const one =
+    'client credentials need one of --client-secret, --client-secret-file, --client-key too'
+  await mistake(t, [sse, '--client-id', 'a', '--client-credentials'], one)
+  await mistake(t, [sse, '--client-id', 'a', '--token-url', 'https://a/'], one)
+  const two = [sse, '--client-id', 'a', '--client-key', 'k', '--client-secret-file', 'f']
+  await mistake(t, two, '--client-secret-file and --client-key exclude each other')
+  for (const [flag, value, member] of [
+    ['--client-key', 'k.pem', 'clientKey'],
+    ['--client-secret-file', 's.txt', 'clientSecretFile']
+  ] as const) {
+    const given = await client([sse, '--client-id', 'a', flag, value, '--client-credentials'])
+    t.match(given.credentials, { kind: 'signIn', [member]: value, clientCredentials: true })
+  }
   const rest = [sse, '--client-id', 'a', '--client-secret', '-b', '--token-url']
   t.match(await client([...rest, 'https://a/']), {
     credentials: { kind: 'oauth', clientSecret: '-b' }
@@ -186,6 +201,40 @@ t.test('a login needs a user name and a password', async (t) => {
   await mistake(t, [sse, '--username', 'me'], message)
   await mistake(t, [sse, '--password', 'hidden'], message)
   await mistake(t, [sse, '--digest'], message)
+})
+
+t.test('the secret and the password may be in the environment', async (t) => {
+  const env = { MCP_PROXY_CLIENT_SECRET: 's ', MCP_PROXY_PASSWORD: 'p' }
+  const id = [sse, '--client-id', 'a']
+  t.match(await client(id, env), { credentials: { clientId: 'a', clientSecret: 's' } })
+  t.match(await client([...id, '--client-secret', 'b'], env), {
+    credentials: { clientSecret: 'b' }
+  })
+  t.match(await client([...id, '--client-key', 'k'], env), {
+    credentials: { clientKey: 'k', clientSecret: undefined }
+  })
+  t.match(await client([sse, '--username', 'me'], env), { credentials: { password: 'p' } })
+  t.match(await client([sse], env), { credentials: { kind: 'signIn', clientSecret: undefined } })
+  const { default: own } = await server(['x', '--pass-environment'], { A: 'b', ...env })
+  t.match(own, { env: { A: 'b' } })
+  t.notMatch(JSON.stringify(own), /MCP_PROXY/)
+})
+
+t.test('--headers-file has a header in each line, and --headers wins', async (t) => {
+  const file = `${t.testdir({ headers: '# a comment\n\nX-A: 1\r\nX-B:  2:3 \n' })}/headers`
+  const { server: found } = await client([sse, '-H', 'x-a', '9', '--headers-file', file])
+  t.strictSame(found.headers, { 'x-a': '9', 'X-B': '2:3' })
+  for (const wrong of ['hidden', 'a b: hidden', 'X: hidden\u0001', ': hidden']) {
+    const bad = `${t.testdir({ headers: `X-A: 1\n${wrong}\n` })}/headers`
+    const error = await client([sse, '--headers-file', bad]).catch((cause: Error) => cause)
+    t.match(error, { code: 'ERR_CONFIG', message: `${bad}: line 2 is no header like` })
+    t.notMatch((error as Error).message, 'hidden')
+  }
+  await t.rejects(client([sse, '--headers-file', '/missing']), {
+    code: 'ERR_CONFIG',
+    message: '/missing: no such file'
+  })
+  await t.rejects(client([sse, '--headers-file', '/']), { message: '/: cannot be read (EISDIR)' })
 })
 
 t.test('--cert and --key need each other', async (t) => {

@@ -50,7 +50,8 @@ export class AuthRequests {
   /** Sends a request, and reads the response to its end. */
   async send(target: string, request: AuthRequest): Promise<Response> {
     let url = parse(target)
-    for (let count = 0; ; count++) {
+    let count = 0
+    for (;;) {
       this.checkScheme(url)
       const { status, body, location } = await this.#exchange(url, request)
       const isRedirect = request.method === 'GET' && status >= 300 && status < 400
@@ -65,7 +66,7 @@ export class AuthRequests {
       if (next.origin !== url.origin) {
         throw signInError(`${nameOf(url)} redirects to another origin, ${next.origin}`)
       }
-      if (count === maxRedirects) throw signInError(`${nameOf(url)} redirects too often`)
+      if (count++ === maxRedirects) throw signInError(`${nameOf(url)} redirects too often`)
       url = next
     }
   }
@@ -92,11 +93,11 @@ export class AuthRequests {
     const either = AbortSignal.any([signal, late.signal])
     try {
       await this.#checkAddress(url)
-      return await this.#request(url, request, either)
-    } catch (cause) {
-      if (either.aborted) throw either.reason
-      if (cause instanceof ProxyError) throw cause
-      throw signInError(`cannot reach ${nameOf(url)}`, { cause })
+      return await this.#request(url, request, either).catch((cause: unknown) => {
+        if (either.aborted) throw either.reason
+        if (cause instanceof ProxyError) throw cause
+        throw signInError(`cannot reach ${nameOf(url)}`, { cause })
+      })
     } finally {
       clearTimeout(timer)
     }

@@ -1,63 +1,36 @@
 // Signs a person in with an authorization code and PKCE (OAuth 2.1, section 4.1): the browser goes to
-// the authorization server, and comes back to a listener on loopback with the code.
+// the authorization server, and comes back to a listener on loopback with the code. If the browser is on
+// another machine, the person pastes the address to which it wanted to come back.
 
-import type { AuthRequests } from './auth-requests.ts'
+import type { AuthorizationServer } from 'oauth4webapi'
+import { ProxyError } from '../../../errors.ts'
+import { signInError } from './auth-requests.ts'
+import type { PersonOptions, Situation } from './situation.ts'
 import { Callback } from './callback.ts'
-import { discover } from './discovery.ts'
-import { unionOf, withTokens } from './grant.ts'
+import { grantFrom, unionOf } from './grant.ts'
 import type { Grant } from './grant.ts'
+import { clientOf, libraryOptions } from './library.ts'
 import { libraryError } from './library-error.ts'
-import { clockTolerance } from './refresh.ts'
-import { authenticate, register } from './registration.ts'
-import type { RegistrationOptions } from './registration.ts'
+import { authenticate, register, usableRegistration } from './registration.ts'
 
-export interface CodeOptions extends RegistrationOptions {
-  /** The URL of the MCP server. */
-  server: URL
-  /** The loopback port for the browser's way back (0: any free port). */
-  callbackPort: number
-  /** Shows the URL to the person, and opens it in a browser if it may. */
-  show(url: URL): void
-}
-
-/** What the server asked for when it refused a request. */
-export interface Challenged {
-  resourceMetadata: string | undefined
-  scope: string | undefined
-}
-
-/**
- * @param previous the sign-in before. Its registration is used again at the same issuer
- * @param signal aborts the waiting for the person
- */
-export async function signInByCode(
-  requests: AuthRequests,
-  options: CodeOptions,
-  challenged: Challenged,
-  previous: Grant | undefined,
-  signal: AbortSignal
-): Promise<Grant> {
-  const found = await discover(requests, options.server, challenged.resourceMetadata)
-  const { resource, authorizationServer } = found
-  const known = previous?.issuer === authorizationServer.issuer ? previous : undefined
+export async function signInByCode(situation: Situation, options: PersonOptions): Promise<Grant> {
+  const { requests, authorizationServer: server, resource, known, signal } = situation
+  const endpoint = endpointOf(server)
+  requests.checkScheme(endpoint)
   const callback = await openCallback(options.callbackPort, known?.port)
+  let stopReading: (() => void) | undefined
   try {
     // The registration names the port.
-    const isUsable = known?.port === callback.port && !isGiven(options)
+    const isSamePort = known?.port === callback.port
     const registration =
-      (isUsable ? known.registration : undefined) ??
-      (await register(requests, authorizationServer, callback.redirectUri, options))
-    const scope = scopeOf(
-      unionOf(known?.scope, challenged.scope ?? found.scopes?.join(' ')),
-      authorizationServer.scopes_supported
-    )
+      (isSamePort ? usableRegistration(known, options) : undefined) ??
+      (await register(requests, server, callback.redirectUri, options))
+    const scope = scopeOf(situation.scope, server.scopes_supported)
 
     const oauth = await import('oauth4webapi')
-    const client = { client_id: registration.clientId, [oauth.clockTolerance]: clockTolerance }
+    const client = clientOf(oauth, registration.clientId)
     const verifier = oauth.generateRandomCodeVerifier()
     const state = oauth.generateRandomState()
-    const url = new URL(authorizationServer.authorization_endpoint as string)
-    requests.checkScheme(url)
     const query = {
       response_type: 'code',
       client_id: registration.clientId,
@@ -69,56 +42,53 @@ export async function signInByCode(
       ...(scope !== undefined && { scope }),
       ...(hasOfflineAccess(scope) && { prompt: 'consent' })
     }
-    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
+    for (const [name, value] of Object.entries(query)) endpoint.searchParams.set(name, value)
     const waiting = callback.wait(state, signal)
-    options.show(url)
+    options.show?.(endpoint)
+    stopReading = options.readLines?.((line) => callback.paste(line))
     const answer = await waiting
 
     let status: number | undefined
     try {
-      const params = oauth.validateAuthResponse(authorizationServer, client, answer, state)
+      const params = oauth.validateAuthResponse(server, client, answer, state)
       const response = await oauth.authorizationCodeGrantRequest(
-        authorizationServer,
+        server,
         client,
-        authenticate(registration),
+        await authenticate(registration, options),
         params,
         callback.redirectUri,
         verifier,
-        {
-          [oauth.allowInsecureRequests]: true,
-          [oauth.customFetch]: (target, { headers, body, method }) =>
-            requests.send(target, { method, headers, body: body.toString() }),
-          additionalParameters: { resource }
-        }
+        libraryOptions(oauth, requests, resource)
       )
       ;({ status } = response)
       const requestedAt = Date.now()
-      const tokens = await oauth.processAuthorizationCodeResponse(
-        authorizationServer,
-        client,
-        response
-      )
-      const base = {
-        issuer: authorizationServer.issuer,
-        tokenEndpoint: authorizationServer.token_endpoint as string,
-        resource,
-        registration,
-        port: callback.port,
-        scope
-      }
-      return withTokens(base, tokens, requestedAt)
+      const tokens = await oauth.processAuthorizationCodeResponse(server, client, response)
+      const base = { server, resource, registration, scope, port: callback.port }
+      return grantFrom(base, tokens, requestedAt)
     } catch (error) {
-      if ((error as { code?: string }).code === 'ERR_TOKEN') throw error
-      const secrets = [registration.clientSecret, verifier, answer.get('code') ?? '']
+      if (error instanceof ProxyError) throw error
+      const { clientSecret } = options
+      const secrets = [clientSecret, registration.clientSecret, verifier, answer.get('code') ?? '']
       throw libraryError('the authorization server refused', status, error, secrets)
     }
   } finally {
+    stopReading?.()
     callback.close()
   }
 }
 
-const isGiven = ({ clientId, clientMetadataUrl }: RegistrationOptions): boolean =>
-  clientId !== undefined || clientMetadataUrl !== undefined
+/** @throws ProxyError if the server does not offer an authorization code with PKCE */
+function endpointOf(server: AuthorizationServer): URL {
+  const { issuer, authorization_endpoint: endpoint } = server
+  const methods: unknown = server.code_challenge_methods_supported
+  if (typeof endpoint !== 'string' || !URL.canParse(endpoint)) {
+    throw signInError(`the authorization server ${issuer} has no authorization_endpoint`)
+  }
+  if (!Array.isArray(methods) || !methods.includes('S256')) {
+    throw signInError(`the authorization server ${issuer} does not offer PKCE with S256`)
+  }
+  return new URL(endpoint)
+}
 
 /** Listens on the given port, else on the port of the known registration, else on any. */
 async function openCallback(given: number, known: number | undefined): Promise<Callback> {

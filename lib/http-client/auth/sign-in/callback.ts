@@ -13,6 +13,8 @@ export class Callback {
   readonly redirectUri: string
   readonly port: number
   readonly #server: Server
+  /** Takes an answer, and returns what ends the waiting. Undefined if it is not the right answer. */
+  #take: ((params: URLSearchParams) => (() => void) | undefined) | undefined
 
   private constructor(server: Server) {
     this.#server = server
@@ -41,6 +43,13 @@ export class Callback {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => reject(signal.reason as Error)
       signal.addEventListener('abort', onAbort, { once: true })
+      let isAnswered = false
+      this.#take = (params) => {
+        if (isAnswered || params.getAll('state').join('\n') !== state) return undefined
+        isAnswered = true
+        signal.removeEventListener('abort', onAbort)
+        return () => resolve(params)
+      }
       this.#server.on('request', ({ method, url = '' }, response) => {
         // No text of the request is in the page, because a web page may have made the request.
         const answer = (status: number, text: string): void => {
@@ -58,7 +67,8 @@ export class Callback {
           return
         }
         const params = new URLSearchParams(url.slice(path.length))
-        if (params.getAll('state').join('\n') !== state) {
+        const end = this.#take?.(params)
+        if (end === undefined) {
           answer(400, 'This is not the answer that mcp-proxy waits for. Start the sign-in again.')
           return
         }
@@ -66,11 +76,26 @@ export class Callback {
         const text = failed
           ? 'The sign-in failed. Look at the output of mcp-proxy. You can close this window.'
           : 'You have signed in. You can close this window and go back to your application.'
-        response.on('close', () => resolve(params))
-        signal.removeEventListener('abort', onAbort)
+        response.on('close', end)
         answer(200, text)
       })
     })
+  }
+
+  /**
+   * Takes the address to which the browser wanted to come back, or its query. Returns whether it is the
+   * answer that the proxy waits for.
+   */
+  paste(text: string): boolean {
+    const params = new URLSearchParams(
+      text
+        .trim()
+        .replace(/^[^?]*\?/, '')
+        .replace(/#.*$/, '')
+    )
+    const end = this.#take?.(params)
+    end?.()
+    return end !== undefined
   }
 
   close(): void {

@@ -103,17 +103,36 @@ async function findIssuer(
   return undefined
 }
 
+/** The members of the metadata of an issuer that the sign-in reads, by their types. */
+const lists = [
+  'scopes_supported',
+  'grant_types_supported',
+  'code_challenge_methods_supported',
+  'token_endpoint_auth_methods_supported',
+  'token_endpoint_auth_signing_alg_values_supported'
+]
+const endpoints = [
+  'authorization_endpoint',
+  'registration_endpoint',
+  'device_authorization_endpoint',
+  'revocation_endpoint'
+]
+
 function checked(metadata: Record<string, unknown>, from: string): AuthorizationServer {
   const name = nameOf(new URL(from))
-  for (const key of ['authorization_endpoint', 'token_endpoint']) {
-    const url = metadata[key]
-    if (typeof url !== 'string' || !URL.canParse(url)) {
-      throw signInError(`the metadata at ${name} has no ${key}`)
+  const { token_endpoint: url } = metadata
+  if (typeof url !== 'string' || !URL.canParse(url)) {
+    throw signInError(`the metadata at ${name} has no token_endpoint`)
+  }
+  for (const key of lists) {
+    if (metadata[key] !== undefined && !isTexts(metadata[key])) {
+      throw signInError(`the metadata at ${name} has a wrong ${key}`)
     }
   }
-  const methods = metadata.code_challenge_methods_supported
-  if (!isTexts(methods) || !methods.includes('S256')) {
-    throw signInError(`the authorization server does not offer PKCE with S256 (see ${name})`)
+  for (const key of endpoints) {
+    if (metadata[key] !== undefined && typeof metadata[key] !== 'string') {
+      throw signInError(`the metadata at ${name} has a wrong ${key}`)
+    }
   }
   return metadata as unknown as AuthorizationServer
 }

@@ -1,12 +1,14 @@
 // What a sign-in gives: the tokens, and all that is needed to refresh them.
 
-import type { TokenEndpointResponse } from 'oauth4webapi'
+import type { AuthorizationServer, TokenEndpointResponse } from 'oauth4webapi'
 import type { Registration } from './registration.ts'
 
 export interface Grant {
   /** The authorization server. No other one ever gets the tokens or the registration. */
   issuer: string
   tokenEndpoint: string
+  /** Where tokens can be revoked, if the server offers it. */
+  revocationEndpoint?: string | undefined
   /** The value of the parameter `resource`. */
   resource: string
   registration: Registration
@@ -19,6 +21,20 @@ export interface Grant {
   refreshToken?: string | undefined
   /** The end of the access token, in ms since 1970. Undefined if the server named none. */
   expiresAt?: number | undefined
+}
+
+/** Makes the grant of a sign-in from the response of the token endpoint. */
+export function grantFrom(
+  base: Pick<Grant, 'resource' | 'registration' | 'scope' | 'port'> & {
+    server: AuthorizationServer
+  },
+  response: TokenEndpointResponse,
+  now: number
+): Grant {
+  const { server, ...rest } = base
+  const { issuer, token_endpoint: tokenEndpoint, revocation_endpoint: revocationEndpoint } = server
+  const endpoints = { tokenEndpoint: tokenEndpoint as string, revocationEndpoint }
+  return withTokens({ issuer, ...endpoints, ...rest }, response, now)
 }
 
 /** Adds the tokens of a response. A response without a refresh token keeps the one before. */

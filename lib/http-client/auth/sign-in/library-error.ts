@@ -1,4 +1,4 @@
-// Turns an error of the OAuth library into one line. The new error has no cause, because the
+// Turns an error of the OAuth library, or of a server, into one line. The new error has no cause, because the
 // library's error holds the response, which may contain a token.
 
 import type { ProxyError } from '../../../errors.ts'
@@ -30,4 +30,13 @@ export function libraryError(
   if (description !== undefined) reason += ` (${description})`
   for (const secret of secrets) if (secret) reason = reason.replaceAll(secret, '…')
   return signInError(`${what}: ${reason.replace(/[\s\p{Cc}]+/gu, ' ').slice(0, maxReason)}`)
+}
+
+/** Returns the error that the body of a response describes (RFC 6749, section 5.2). */
+export function problemIn(body: unknown): Partial<LibraryError> {
+  const { error, error_description: description } = (body ?? {}) as Record<string, unknown>
+  return {
+    ...(typeof error === 'string' && { error }),
+    ...(typeof description === 'string' && { error_description: description })
+  }
 }

@@ -2,8 +2,8 @@
 //
 // Each holder makes a file `NAME.lock.N`, one number above the last. A file with a name can be made
 // only once, so only one process gets the number. A process may take the next number when the
-// holder of the last one has released it, has exited, or has not touched its file for 10 s. The
-// file with the highest number is never removed, so a process that was slow sees that it came too
+// holder of the last one has released it, has exited, or has not touched its file for 10 s. A machine
+// that slept has old files too, so the holder then gets time to touch its file. The file with the highest number is never removed, so a process that was slow sees that it came too
 // late.
 
 import { link, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
@@ -17,16 +17,26 @@ const interval = 50
 /** How often the holder touches its file, and after which time without it the lock is free, in ms. */
 const touchEvery = 2000
 const staleAfter = 10_000
+/** How many looks in a row must find an old file. The looks take 3 s or more. */
+const maxOldLooks = 60
 
-/** Runs the work while this process alone holds the lock `name` in the folder. */
+/**
+ * Runs the work while this process alone holds the lock `name` in the folder.
+ *
+ * @param skip returns the result if another process has done the work already. Then this process does
+ *   not need the lock. It looks before it takes the lock, and while another process holds it
+ */
 export async function withLock<T>(
   folder: string,
   name: string,
   work: () => Promise<T>,
-  signal: AbortSignal
+  signal: AbortSignal,
+  skip: () => Promise<T | undefined> = () => Promise.resolve(undefined)
 ): Promise<T> {
   const prefix = `${name}.lock.`
-  const number = await acquire(folder, prefix, signal)
+  const found = await acquire(folder, prefix, signal, skip)
+  if (typeof found === 'object') return found.skipped
+  const number = found
   const file = join(folder, `${prefix}${number}`)
   const timer = setInterval(() => void touch(file), touchEvery)
   try {
@@ -38,12 +48,22 @@ export async function withLock<T>(
   }
 }
 
-async function acquire(folder: string, prefix: string, signal: AbortSignal): Promise<number> {
+async function acquire<T>(
+  folder: string,
+  prefix: string,
+  signal: AbortSignal,
+  skip: () => Promise<T | undefined>
+): Promise<number | { skipped: T }> {
   const own = JSON.stringify({ pid: process.pid, host: hostname() })
+  let oldLooks = 0
   for (;;) {
     signal.throwIfAborted()
+    const skipped = await skip()
+    if (skipped !== undefined) return { skipped }
     const last = highest(await readdir(folder), prefix)
-    if (last === 0 || (await isFree(join(folder, `${prefix}${last}`)))) {
+    const state = last === 0 ? 'free' : await stateOf(join(folder, `${prefix}${last}`))
+    oldLooks = state === 'old' ? oldLooks + 1 : 0
+    if (state === 'free' || oldLooks > maxOldLooks) {
       if (await make(join(folder, `${prefix}${last + 1}`), own)) {
         if (highest(await readdir(folder), prefix) === last + 1) return last + 1
         // This process was slow. Others have taken this number and more.
@@ -51,7 +71,8 @@ async function acquire(folder: string, prefix: string, signal: AbortSignal): Pro
       }
       continue
     }
-    await sleep(interval + Math.random() * interval, undefined, { signal })
+    const time = interval + Math.random() * interval
+    await sleep(time, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }
 
@@ -69,16 +90,17 @@ function numberOf(name: string, prefix: string): number {
   return /^\d{1,15}$/.test(text) ? Number(text) : 0
 }
 
-async function isFree(file: string): Promise<boolean> {
+async function stateOf(file: string): Promise<'free' | 'held' | 'old'> {
   try {
     const text = await readFile(file, 'utf8')
-    if (text === '') return true
-    const { mtimeMs } = await stat(file)
-    if (Math.abs(Date.now() - mtimeMs) > staleAfter) return true
+    if (text === '') return 'free'
     const { pid, host } = JSON.parse(text) as { pid: number; host: string }
-    return host === hostname() && !isRunning(pid)
+    if (host === hostname() && !isRunning(pid)) return 'free'
+    // The process of this id may also be another one that began later.
+    const { mtimeMs } = await stat(file)
+    return Math.abs(Date.now() - mtimeMs) > staleAfter ? 'old' : 'held'
   } catch {
-    return false // the file has just gone, or is not readable: look again
+    return 'held' // the file has just gone, or is not readable: look again
   }
 }
 
@@ -96,9 +118,8 @@ async function make(file: string, text: string): Promise<boolean> {
   const draft = `${file}.${randomUUID()}`
   await writeFile(draft, text, { mode: 0o600, flag: 'wx' })
   try {
-    await link(draft, file)
-    return true
-  } catch (error) {
+    const error: unknown = await link(draft, file).catch((cause: unknown) => cause)
+    if (error === undefined) return true
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw error
   } finally {

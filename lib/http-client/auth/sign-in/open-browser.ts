@@ -35,8 +35,13 @@ export function browserCommand(platform: NodeJS.Platform, env: NodeJS.ProcessEnv
   return hasDisplay ? ['xdg-open'] : []
 }
 
+/** Whether this machine has a browser for the person. */
+export const canOpenBrowser = (): boolean =>
+  browserCommand(process.platform, process.env).length > 0
+
 /** Prints the URL of the sign-in to stderr, and opens it in the browser if `opens` is true. */
-export function showUrl(url: URL, opens: boolean): void {
-  process.stderr.write(`mcp-proxy: to sign in, open ${url.href}\n`)
+export function showUrl(url: URL, code: string | undefined, opens: boolean): void {
+  const enter = code === undefined ? '' : ` and enter the code ${code}`
+  process.stderr.write(`mcp-proxy: to sign in, open ${url.href}${enter}\n`)
   if (opens) openBrowser(url)
 }

@@ -2,25 +2,36 @@
 // URL of a metadata document, else one that the server gives (dynamic registration).
 
 import type { AuthorizationServer, ClientAuth } from 'oauth4webapi'
+import { signedByKey } from '../client-key.ts'
 import { signInError } from './auth-requests.ts'
 import type { AuthRequests } from './auth-requests.ts'
-import { libraryError } from './library-error.ts'
+import { libraryError, problemIn } from './library-error.ts'
 
 /** How the proxy is known to an authorization server. */
 export interface Registration {
   clientId: string
-  /** The secret of the client. Never log it. */
+  /** The secret that the server gave. Never log it. */
   clientSecret?: string | undefined
+  /** The end of the secret, in ms since 1970 (default: it has no end). */
+  expiresAt?: number | undefined
   /** How the client proves its identity to the token endpoint. */
   method: AuthMethod
+  /** The algorithms of signatures that the server accepts, for `private_key_jwt`. */
+  algorithms?: string[] | undefined
 }
 
-export type AuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post'
+export type AuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
 
-export interface RegistrationOptions {
-  clientId?: string | undefined
-  /** The secret of `clientId`. Never log it. */
+/** What proves the identity of the client that the user gave. It is not stored. */
+export interface Proof {
+  /** The secret of the client. Never log it. */
   clientSecret?: string | undefined
+  /** The private key of the client. Never log it. */
+  clientKey?: string | undefined
+}
+
+export interface RegistrationOptions extends Proof {
+  clientId?: string | undefined
   /** The https URL of a document that describes the proxy as a client. */
   clientMetadataUrl?: string | undefined
 }
@@ -31,11 +42,9 @@ export async function register(
   redirectUri: string,
   options: RegistrationOptions
 ): Promise<Registration> {
-  const { clientId, clientSecret, clientMetadataUrl } = options
-  if (clientId !== undefined) {
-    const method = clientSecret === undefined ? 'none' : secretMethod(server)
-    return { clientId, clientSecret, method }
-  }
+  const { clientMetadataUrl } = options
+  const given = registrationGiven(server, options)
+  if (given !== undefined) return given
   if (clientMetadataUrl !== undefined && server.client_id_metadata_document_supported === true) {
     return { clientId: clientMetadataUrl, method: 'none' }
   }
@@ -45,6 +54,30 @@ export async function register(
   throw signInError(
     `the authorization server ${server.issuer} registers no clients (see --client-id and --client-metadata-url)`
   )
+}
+
+/** Returns the client that the user gave, if any. */
+export function registrationGiven(
+  server: AuthorizationServer,
+  { clientId, clientSecret, clientKey }: RegistrationOptions
+): Registration | undefined {
+  if (clientId === undefined) return undefined
+  if (clientKey !== undefined) {
+    const { token_endpoint_auth_signing_alg_values_supported: algorithms } = server
+    return { clientId, method: 'private_key_jwt', algorithms }
+  }
+  return { clientId, method: clientSecret === undefined ? 'none' : secretMethod(server) }
+}
+
+/** Returns the registration of the sign-in before, if the proxy made it and may use it again. */
+export function usableRegistration(
+  known: { registration: Registration } | undefined,
+  { clientId, clientMetadataUrl }: RegistrationOptions
+): Registration | undefined {
+  if (clientId !== undefined || clientMetadataUrl !== undefined) return undefined
+  const { registration } = known ?? {}
+  const { expiresAt = Infinity } = registration ?? {}
+  return Date.now() < expiresAt ? registration : undefined
 }
 
 async function registerDynamically(
@@ -59,7 +92,11 @@ async function registerDynamically(
     client_name: 'mcp-proxy',
     application_type: 'native',
     redirect_uris: [redirectUri],
-    grant_types: ['authorization_code', 'refresh_token'],
+    grant_types: [
+      'authorization_code',
+      'refresh_token',
+      ...(server.device_authorization_endpoint === undefined ? [] : [deviceGrant])
+    ],
     response_types: ['code'],
     token_endpoint_auth_method: method
   }
@@ -68,22 +105,34 @@ async function registerDynamically(
     [oauth.customFetch]: (url, { headers, body, method: verb }) =>
       requests.send(url, { method: verb, headers, body })
   })
-  try {
-    // Some servers answer 200 in place of 201.
-    const created = response.ok
-      ? new Response(response.body, { ...toInit(response), status: 201 })
-      : response
-    const client = await oauth.processDynamicClientRegistrationResponse(created)
-    const { client_id: clientId, client_secret, token_endpoint_auth_method: given } = client
-    const clientSecret = typeof client_secret === 'string' ? client_secret : undefined
-    if (clientSecret === undefined) return { clientId, method: 'none' }
-    return { clientId, clientSecret, method: isMethod(given) ? given : method }
-  } catch (error) {
-    throw libraryError('the registration failed', response.status, error, [])
+  // The library's own reading is stricter: it wants the status 201 and `client_secret_expires_at`.
+  const value = (await response.json().catch(() => undefined)) as Registered | null | undefined
+  if (!response.ok || typeof value?.client_id !== 'string') {
+    const reason = { message: 'the response has no client_id', ...problemIn(value) }
+    throw libraryError('the registration failed', response.status, reason, [])
   }
+  const {
+    client_id: clientId,
+    client_secret: clientSecret,
+    token_endpoint_auth_method: given
+  } = value
+  if (typeof clientSecret !== 'string') return { clientId, method: 'none' }
+  const seconds = value.client_secret_expires_at
+  const expiresAt = typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined
+  return { clientId, clientSecret, expiresAt, method: isMethod(given) ? given : method }
 }
 
-const toInit = (response: Response): ResponseInit => ({ headers: response.headers })
+/** The response of a server to a registration. No member was checked. */
+interface Registered {
+  client_id?: unknown
+  client_secret?: unknown
+  client_secret_expires_at?: unknown
+  token_endpoint_auth_method?: unknown
+  error?: unknown
+  error_description?: unknown
+}
+
+const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
 
 const isMethod = (value: unknown): value is AuthMethod =>
   value === 'none' || value === 'client_secret_basic' || value === 'client_secret_post'
@@ -97,7 +146,12 @@ function secretMethod({
 }
 
 /** Adds what proves the identity of the client to a request for a token. */
-export function authenticate({ clientId, clientSecret = '', method }: Registration): ClientAuth {
+export async function authenticate(
+  { clientId, clientSecret: own, method, algorithms }: Registration,
+  { clientSecret: given, clientKey: key }: Proof
+): Promise<ClientAuth> {
+  if (method === 'private_key_jwt' && key !== undefined) return signedByKey({ key, algorithms })
+  const clientSecret = given ?? own ?? ''
   return (_server, _client, body, headers) => {
     if (method === 'client_secret_basic') {
       // The library's own function also encodes hyphens, which some servers do not decode.

@@ -3,7 +3,7 @@
 
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isAbort, ProxyError } from '../../../errors.ts'
+import { ProxyError } from '../../../errors.ts'
 import type { GrantStore } from '../sign-in.ts'
 import type { Grant } from './grant.ts'
 import { replace, withLock } from './lock.ts'
@@ -57,7 +57,11 @@ export class TokenStore implements GrantStore {
     }
   }
 
-  async exclusively<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async exclusively<T>(
+    work: () => Promise<T>,
+    signal: AbortSignal,
+    skip?: () => Promise<T | undefined>
+  ): Promise<T> {
     let isRunning = false
     const run = (): Promise<T> => {
       isRunning = true
@@ -65,9 +69,9 @@ export class TokenStore implements GrantStore {
     }
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-      return await withLock(this.#folder, this.#name, run, signal)
+      return await withLock(this.#folder, this.#name, run, signal, skip)
     } catch (cause) {
-      if (isRunning || cause instanceof ProxyError || isAbort(cause)) throw cause
+      if (isRunning || cause instanceof ProxyError || signal.aborted) throw cause
       throw this.#notWritable(cause)
     }
   }

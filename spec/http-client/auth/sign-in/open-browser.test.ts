@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import {
   browserCommand,
+  canOpenBrowser,
   openBrowser,
   showUrl
 } from '../../../../lib/http-client/auth/sign-in/open-browser.ts'
@@ -53,11 +54,14 @@ test('the URL is printed, and opened only if the user wants it', (t) => {
     if (before === undefined) delete process.env.BROWSER
     else process.env.BROWSER = before
   })
-  showUrl(new URL('http://example.com/a'), false)
-  showUrl(new URL('http://example.com/b'), true)
+  showUrl(new URL('http://example.com/a'), undefined, false)
+  t.ok(canOpenBrowser())
+  showUrl(new URL('http://example.com/b'), 'ABC', true)
   t.strictSame(
     written().map(({ args }) => args[0]),
-    ['a', 'b'].map((path) => `mcp-proxy: to sign in, open http://example.com/${path}\n`)
+    ['a', 'b and enter the code ABC'].map(
+      (rest) => `mcp-proxy: to sign in, open http://example.com/${rest}\n`
+    )
   )
   t.end()
 })

@@ -4,71 +4,13 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { test } from 'tap'
-import type { Test } from 'tap'
-import { browse, startAuthorizationServer } from '../../../../fixtures/servers/authorization.js'
-import type {
-  AuthorizationFixture,
-  AuthorizationScript
-} from '../../../../fixtures/servers/authorization.js'
-import { describe, ProxyError } from '../../../../lib/errors.ts'
+import tap, { test } from 'tap'
+import { browse } from '../../../../fixtures/servers/authorization.js'
 import { SignIn } from '../../../../lib/http-client/auth/sign-in.ts'
-import type { SignInOptions } from '../../../../lib/http-client/auth/sign-in.ts'
 import { Callback } from '../../../../lib/http-client/auth/sign-in/callback.ts'
+import { failure, start } from './helpers.ts'
 
-interface Started {
-  server: AuthorizationFixture
-  signIn: SignIn
-  /** The URLs that the person saw. */
-  shown: URL[]
-  /** Sends a request as the HTTP client does, again after a refusal. */
-  call(): Promise<number>
-}
-
-async function start(
-  t: Test,
-  script?: AuthorizationScript,
-  options?: Partial<SignInOptions>
-): Promise<Started> {
-  const server = await startAuthorizationServer(script)
-  t.teardown(() => server.close())
-  const shown: URL[] = []
-  const show = (url: URL): void => {
-    shown.push(url)
-    void browse(url).catch(() => {})
-  }
-  const signIn = new SignIn({ server: server.url, env: {}, show, ...options })
-  const call = async (): Promise<number> => {
-    for (let refusals = 0; ; refusals++) {
-      const authorization = await signIn.authorize(undefined)
-      const headers = authorization === undefined ? {} : { authorization }
-      const response = await fetch(server.url, { method: 'POST', headers, body: '{}' })
-      const { status } = response
-      const received = Object.fromEntries(response.headers)
-      const again =
-        (status === 401 && refusals === 0 && signIn.refused(authorization, received)) ||
-        (status === 403 && refusals < 4 && signIn.insufficient(authorization, received))
-      if (!again) return status
-    }
-  }
-  return { server, signIn, shown, call }
-}
-
-/** Returns the text of the error that the call fails with. */
-async function failure(t: Test, { call, server }: Started): Promise<string> {
-  try {
-    await call()
-  } catch (error) {
-    t.type(error, ProxyError)
-    t.equal((error as ProxyError).code, 'ERR_TOKEN')
-    const text = describe(error)
-    t.notMatch(text, /code-|access-|refresh-|secret-/, 'no secret is in the error')
-    t.notMatch(server.asked.map(({ path }) => path).join(), /access-|refresh-/)
-    return text
-  }
-  t.fail('the call should fail')
-  return ''
-}
+tap.setTimeout(120_000)
 
 test('a refused request leads to one sign-in, and later requests use its token', async (t) => {
   const { server, shown, call } = await start(t)
@@ -174,6 +116,25 @@ test('a token from another process is used', async (t) => {
   t.equal(server.counts.token, 0)
 })
 
+test('a token that another process got while this one waited is used', async (t) => {
+  let loads = 0
+  const { server, signIn } = await start(
+    t,
+    {},
+    {
+      store: {
+        load: () => Promise.resolve(loads++ === 0 ? undefined : stored),
+        save: () => Promise.resolve(),
+        exclusively: (work) => work()
+      }
+    }
+  )
+  t.equal(await signIn.authorize(undefined), undefined)
+  signIn.refused(undefined, {})
+  t.equal(await signIn.authorize(undefined), 'Bearer access-1')
+  t.equal(server.asked.length, 0)
+})
+
 test('a refresh that fails for a while is an error without a sign-in', async (t) => {
   const started = await start(t)
   const { server, call } = started
@@ -243,6 +204,35 @@ test('the URL of a metadata document is the client id where the server reads suc
   t.equal(server.counts.register, 0)
 })
 
+test('a client that the server does not know any more is registered again', async (t) => {
+  const { server, call } = await start(t)
+  await call()
+  server.access.clear()
+  server.script.handle = (_req, res, { pathname }, body) => {
+    if (pathname !== '/token' || !body.includes('refresh_token')) return false
+    res.writeHead(401)
+    res.end('{"error":"invalid_client"}')
+    return true
+  }
+  t.equal(await call(), 202)
+  t.match(server.counts, { authorize: 2, register: 2 })
+})
+
+test('a registration whose secret has expired is not used again', async (t) => {
+  const { server, signIn } = await start(t, {
+    handle: (_req, res, { pathname }) => {
+      if (pathname !== '/register') return false
+      server.counts.register++
+      const client_secret_expires_at = Math.floor(Date.now() / 1000) - 1
+      res.end(JSON.stringify({ client_id: 'a', client_secret: 'b', client_secret_expires_at }))
+      return true
+    }
+  })
+  await signIn.signIn()
+  await signIn.signIn()
+  t.equal(server.counts.register, 2)
+})
+
 test('a registration may bring a secret', async (t) => {
   const metadata = { token_endpoint_auth_methods_supported: ['client_secret_post'] }
   const { server, call } = await start(t, { metadata })
@@ -252,11 +242,11 @@ test('a registration may bring a secret', async (t) => {
     handle: (_req, res, { pathname }) => {
       if (pathname !== '/register') return false
       res.writeHead(200, { 'content-type': 'application/json' })
-      res.end('{"client_id":"a","client_secret":"b","client_secret_expires_at":0}')
+      res.end('{"client_id":"a","client_secret":"b"}')
       return true
     }
   })
-  t.equal(await other.call(), 202, 'the status 200 counts too')
+  t.equal(await other.call(), 202, 'the status 200 counts too, and no end of the secret')
 })
 
 test('a registration that fails says why', async (t) => {
@@ -272,6 +262,15 @@ test('a registration that fails says why', async (t) => {
   }
   const started = await start(t, { handle })
   t.match(await failure(t, started), 'the registration failed: invalid_redirect_uri (not here)')
+  for (const body of ['null', 'not JSON', '{"client_id":5}']) {
+    const odd = await start(t, {
+      handle: (_req, res, { pathname }) => {
+        if (pathname === '/register') res.end(body)
+        return pathname === '/register'
+      }
+    })
+    t.match(await failure(t, odd), 'the registration failed: the response has no client_id')
+  }
   const none = await start(t, { metadata: { registration_endpoint: undefined } })
   t.match(
     await failure(t, none),
@@ -294,6 +293,17 @@ test('an answer with another issuer, without one or with an error is refused', a
   t.equal(other.server.counts.token + none.server.counts.token, 0)
 })
 
+test('a server without the authorization code, or without PKCE, is refused', async (t) => {
+  for (const authorization_endpoint of [undefined, 'x']) {
+    const started = await start(t, { metadata: { authorization_endpoint } })
+    t.match(await failure(t, started), 'has no authorization_endpoint')
+  }
+  for (const code_challenge_methods_supported of [undefined, ['plain']]) {
+    const started = await start(t, { metadata: { code_challenge_methods_supported } })
+    t.match(await failure(t, started), 'does not offer PKCE with S256')
+  }
+})
+
 test('an authorization endpoint that is no web page is never opened', async (t) => {
   const started = await start(t, { metadata: { authorization_endpoint: 'file:///bin/sh' } })
   t.match(await failure(t, started), 'does not use https')
@@ -303,6 +313,18 @@ test('an authorization endpoint that is no web page is never opened', async (t) 
 test('a token that is no bearer token is refused', async (t) => {
   const started = await start(t, { token: { token_type: 'mac' } })
   t.match(await failure(t, started), 'the authorization server refused: ')
+})
+
+test('a clock that is five minutes off does no harm', async (t) => {
+  for (const offset of [-300, 300]) {
+    const { server, call } = await start(t, {}, { clientId: 'my-id' })
+    const now = Math.floor(Date.now() / 1000) + offset
+    const claims = { iss: server.origin, aud: 'my-id', sub: 'me', iat: now, exp: now + 60 }
+    const parts = [{ alg: 'RS256' }, claims, {}]
+    const idToken = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    server.script.token = { id_token: idToken.join('.') }
+    t.equal(await call(), 202)
+  }
 })
 
 test('a token endpoint that breaks off is an error', async (t) => {

@@ -8,13 +8,15 @@ import { syncBuiltinESMExports } from 'node:module'
 import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { test } from 'tap'
+import tap, { test } from 'tap'
 import type { Test } from 'tap'
 import { browse, startAuthorizationServer } from '../../../../fixtures/servers/authorization.js'
 import { SignIn } from '../../../../lib/http-client/auth/sign-in.ts'
 import { withLock } from '../../../../lib/http-client/auth/sign-in/lock.ts'
 import { storeFolder } from '../../../../lib/http-client/auth/sign-in/store-folder.ts'
 import { listStored, TokenStore } from '../../../../lib/http-client/auth/sign-in/token-store.ts'
+
+tap.setTimeout(120_000)
 
 const server = new URL('https://user@example.com/mcp?key=secret')
 const { signal } = new AbortController()
@@ -158,8 +160,25 @@ test('the lock of another machine is free when nobody touches it', async (t) => 
   const waiting = withLock(folder, 'a', () => Promise.resolve((held = true)), signal)
   await sleep(100)
   t.equal(held, false)
+  const old = Date.now()
   utimesSync(file, 1, 1)
   await waiting
+  t.ok(Date.now() - old > 2500, 'the machine may have slept, so one look is not enough')
+})
+
+test('a lock is not free after a sleep of the machine', async (t) => {
+  const folder = t.testdir()
+  const file = join(folder, 'a.lock.1')
+  writeFileSync(file, JSON.stringify({ pid: process.pid, host: hostname() }))
+  utimesSync(file, 1, 1)
+  const controller = new AbortController()
+  const waiting = withLock(folder, 'a', () => Promise.resolve(), controller.signal)
+  await sleep(500)
+  const now = new Date()
+  utimesSync(file, now, now)
+  await sleep(4000)
+  controller.abort()
+  await t.rejects(waiting, { name: 'AbortError' })
 })
 
 test('the holder touches its file, so that the lock does not become free', async (t) => {
@@ -181,7 +200,7 @@ test('a lock that cannot be read is not free', async (t) => {
   const folder = t.testdir({ 'a.lock.1': {} })
   const soon = AbortSignal.timeout(150)
   const waiting = withLock(folder, 'a', () => Promise.resolve(), soon)
-  await t.rejects(waiting, { name: 'AbortError' })
+  await t.rejects(waiting, { name: 'TimeoutError' })
 })
 
 const realLink = promises.link
@@ -246,4 +265,32 @@ test('processes with one store share a sign-in and a refresh', async (t) => {
   t.equal(new Set(second).size, 1)
   t.not(second[0], first[0])
   t.match(authorization.counts, { authorize: 1, refresh: 1, register: 1 })
+})
+
+test('two hundred at once make one sign-in, and one refresh', async (t) => {
+  const server = await startAuthorizationServer()
+  t.teardown(() => server.close())
+  const folder = t.testdir({})
+  const all = Array.from(
+    { length: 200 },
+    () =>
+      new SignIn({
+        server: server.url,
+        env: {},
+        show: (url) => void browse(url),
+        store: new TokenStore(folder, server.url)
+      })
+  )
+  const authorize = (): Promise<(string | undefined)[]> =>
+    Promise.all(
+      all.map((signIn) => {
+        signIn.refused(`Bearer ${[...server.access.keys()].at(-1)}`, {})
+        return signIn.authorize(undefined)
+      })
+    )
+  const first = new Set(await authorize())
+  t.equal(first.size, 1)
+  const second = new Set(await authorize())
+  t.equal(second.size, 1)
+  t.match(server.counts, { authorize: 1, register: 1, refresh: 1 })
 })

@@ -1,0 +1,50 @@
+// Signs in: finds the authorization server, and chooses the way. A client with credentials of its own
+// may need no person. Else the person uses the browser on this machine, or a code on another one.
+
+import { signInError } from './auth-requests.ts'
+import type { AuthRequests } from './auth-requests.ts'
+import { discover } from './discovery.ts'
+import type { Discovery } from './discovery.ts'
+import type { Grant } from './grant.ts'
+import { unionOf } from './grant.ts'
+import type { AskOptions, Challenged, Situation } from './situation.ts'
+
+/** @param previous the sign-in before */
+export async function ask(
+  requests: AuthRequests,
+  options: AskOptions,
+  challenged: Challenged,
+  previous: Grant | undefined,
+  signal: AbortSignal
+): Promise<Grant> {
+  const { show } = options
+  const nobody = (): Error => signInError(`nobody can sign in here: ${options.advice}`)
+  if (show === undefined && !hasProof(options)) throw nobody()
+  const found = await discover(requests, options.server, challenged.resourceMetadata)
+  const { issuer, device_authorization_endpoint: device } = found.authorizationServer
+  const known = previous?.issuer === issuer ? previous : undefined
+  const wanted = unionOf(known?.scope, challenged.scope ?? found.scopes?.join(' '))
+  const situation: Situation = { ...found, requests, scope: wanted, known, signal }
+  if (signsInForItself(options, found)) {
+    const { signInForItself } = await import('./client-grant.ts')
+    return signInForItself(situation, options)
+  }
+  if (show === undefined) throw nobody()
+  if (!options.browser && device !== undefined) {
+    const { signInByDevice } = await import('./device-code.ts')
+    return signInByDevice(situation, { ...options, show })
+  }
+  const { signInByCode } = await import('./authorization-code.ts')
+  return signInByCode(situation, { ...options, show })
+}
+
+function signsInForItself(
+  options: AskOptions,
+  { authorizationServer: { grant_types_supported: grants = [] } }: Discovery
+): boolean {
+  const isOnly = grants.includes('client_credentials') && !grants.includes('authorization_code')
+  return options.clientCredentials === true || (hasProof(options) && isOnly)
+}
+
+const hasProof = ({ clientSecret, clientKey }: AskOptions): boolean =>
+  clientSecret !== undefined || clientKey !== undefined
