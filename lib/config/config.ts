@@ -165,9 +165,13 @@ export interface ServeConfig extends CommonConfig {
    * without a token (default: false).
    */
   requireAuth: boolean
+  /**
+   * The addresses and ranges of the reverse proxies whose `X-Forwarded-` headers count (default: none).
+   */
+  trustProxy: string[]
   /** How many processes of each server to start before a session needs them (default: 0). */
   prewarm: number
-  limits: Limits
+  limits: Limits & { maxCallerSessions?: number }
 }
 
 export type Config = { mode: 'help' } | { mode: 'version' } | ClientConfig | ServeConfig

@@ -17,6 +17,8 @@ export interface ClientContext {
   kind: ClientKind
   /** The principal of the client's token. `undefined` if the listener asks for no token. */
   principal?: string | undefined
+  /** The address of the client, as a trusted proxy gives it or as the connection has it. */
+  address?: string | undefined
 }
 
 /**

@@ -6,24 +6,27 @@
 // HTTP response. Any other exception is a fault of the proxy, so its text goes to the log, and the
 // client gets an error without details.
 
-import { EventEmitter, once } from 'node:events'
-import { createServer } from 'node:http'
+import { EventEmitter } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { describe, internalError, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
-import type { LimitOptions } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
+import { publishRefusal } from '../streams/facts.ts'
 import { quote } from '../text.ts'
 import type { ClientContext, MirroredParams, OnClient } from './client-context.ts'
 import { authorize } from './auth/authorize.ts'
 import type { Auth } from './auth/token-auth.ts'
+import { Callers } from './callers/callers.ts'
+import type { CallerOptions } from './callers/callers.ts'
 import { logDetails } from './client-error.ts'
 import { dropRest, hasBody } from './request/drop-rest.ts'
 import { Connections } from './idle-connections.ts'
 import { refuseBroken } from './request/refuse-broken.ts'
+import { openServer } from './open-server.ts'
+import type { Tls } from './open-server.ts'
 import { OriginPolicy } from './origin-policy.ts'
 import type { OriginPolicyOptions } from './origin-policy.ts'
 import { BodyReader } from './request/read-body.ts'
@@ -40,7 +43,7 @@ import { writeHead } from './write-head.ts'
 export type { ServerState } from './status-endpoint.ts'
 
 export interface ListenerOptions
-  extends Omit<OriginPolicyOptions, 'host' | 'address'>, LimitOptions {
+  extends Omit<OriginPolicyOptions, 'host' | 'address'>, CallerOptions {
   /**
    * The name or address to listen on (default 127.0.0.1). If the address is not a loopback address,
    * everyone who can reach it can use the servers, unless `auth` or a reverse proxy asks for a token.
@@ -79,47 +82,31 @@ export interface ListenerOptions
    * sessions for `maxSessions`, because a server may take some time to exit.
    */
   exiting?: (() => number) | undefined
+  /**
+   * Returns the error for a request to a server, or `undefined` to serve it (default: serves all). The
+   * listener calls this for each HTTP request to a server.
+   */
+  refusal?: (() => ProxyError | undefined) | undefined
   log?: Log | undefined
-}
-
-interface Tls {
-  cert: Buffer | string
-  key: Buffer | string
 }
 
 const defaultHost = '127.0.0.1'
 
-/** The listener itself refuses a request without `Host`, because Node would not set our headers. */
-const httpOptions = { requireHostHeader: false }
-
 /**
  * Listens for clients over Streamable HTTP and HTTP+SSE.
  *
- * @throws ProxyError `ERR_LISTEN` if it cannot listen on the address
+ * @throws ProxyError `ERR_LISTEN` if it cannot listen on the address, `ERR_CONFIG` for a wrong option
  */
 export async function listen(options: ListenerOptions, onClient: OnClient): Promise<Listener> {
+  const callers = new Callers(options)
   const { host = defaultHost, port = 0, tls } = options
-  const http = tls === undefined ? createServer(httpOptions) : await createSecureServer(tls)
   try {
-    await once(http.listen(port, host), 'listening')
-  } catch (cause) {
-    const message = `cannot listen on ${host}:${port}`
-    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') {
-      throw new ProxyError('ERR_LISTEN', message, { cause })
-    }
-    const advice = 'the port is taken; choose another with --port'
-    throw new ProxyError('ERR_LISTEN', `${message}: ${advice}`)
-  }
-  // No connection is missed, because connections come only in a later turn of the event loop.
-  return new Listener(http, options, onClient)
-}
-
-async function createSecureServer(tls: Tls): Promise<Server> {
-  const { createServer } = await import('node:https')
-  try {
-    return createServer({ ...tls, ...httpOptions })
-  } catch (cause) {
-    throw new ProxyError('ERR_LISTEN', 'the TLS certificate and key cannot be used', { cause })
+    const http = await openServer(host, port, tls)
+    // No connection is missed, because connections come only in a later turn of the event loop.
+    return new Listener(http, options, callers, onClient)
+  } catch (error) {
+    callers.stop()
+    throw error
   }
 }
 
@@ -132,7 +119,9 @@ export class Listener extends EventEmitter {
   readonly #http: Server
   readonly #log: Log
   readonly #originPolicy: OriginPolicy
+  readonly #refusal: ListenerOptions['refusal']
   readonly #auth: Auth | undefined
+  readonly #callers: Callers
   readonly #basePath: string | undefined
   readonly #servers: Set<string>
   readonly #sessions: Sessions
@@ -153,7 +142,7 @@ export class Listener extends EventEmitter {
    *
    * @param http must already listen, because the origin policy depends on its address
    */
-  constructor(http: Server, options: ListenerOptions, onClient: OnClient) {
+  constructor(http: Server, options: ListenerOptions, callers: Callers, onClient: OnClient) {
     super()
     const { host = defaultHost, log = silent } = options
     const { address, port, family } = http.address() as AddressInfo
@@ -162,7 +151,9 @@ export class Listener extends EventEmitter {
     this.#http = http
     this.#log = log
     this.#originPolicy = new OriginPolicy({ ...options, host, address })
+    this.#refusal = options.refusal
     this.#auth = options.auth
+    this.#callers = callers
     this.#basePath = options.basePath?.replace(/\/$/, '')
     this.#servers = new Set(options.servers ?? [''])
     this.#sessions = new Sessions(options.maxSessions ?? limits.maxSessions, options.exiting)
@@ -192,6 +183,10 @@ export class Listener extends EventEmitter {
     // The server could not accept a connection, for example because there are no free file
     // descriptors. It may be able to accept the next connection.
     http.on('error', (error) => log.error(`a connection failed: ${describe(error)}`))
+    callers.watch(http, (address, error) => {
+      log.debug(describe(error))
+      publishRefusal({ address, error })
+    })
   }
 
   /** Returns the URLs of a server. The name `''` means the default server. */
@@ -225,6 +220,7 @@ export class Listener extends EventEmitter {
     else this.#whenInactive = destroyAll
     await closed
     clearTimeout(timer)
+    this.#callers.stop()
     this.emit('close')
   }
 
@@ -253,7 +249,7 @@ export class Listener extends EventEmitter {
     try {
       this.#originPolicy.setHeaders(request.headers, response)
       checkVersion(request)
-      this.#originPolicy.check(request.headers)
+      this.#originPolicy.check(request.headers, this.#callers.originOf(request))
       this.#serve(context)?.then(
         () => context.releaseBody(),
         (error: unknown) => this.#refuse(context, error)
@@ -272,6 +268,7 @@ export class Listener extends EventEmitter {
 
   #serve(context: RequestContext): Promise<void> | undefined {
     const { request, response } = context
+    context.address = this.#callers.addressOf(request)
     const route = this.#routeOf(context.pathname)
     context.route = route
     if (request.method === 'OPTIONS' && route !== nowhere) {
@@ -289,6 +286,10 @@ export class Listener extends EventEmitter {
       this.#status.serve(context, this.#closing)
       return undefined
     }
+    const refusal = this.#refusal?.()
+    if (refusal !== undefined) throw refusal
+    context.caller = this.#callers.find(context.address, context.principal)
+    context.caller.takeRequest()
     this.#status.noteActivity()
     // The open sessions still take POSTs. The method `close` explains why.
     if (this.#closing && !this.#sessions.has(context.sessionId ?? '')) throw aboutToStop()
@@ -314,7 +315,12 @@ export class Listener extends EventEmitter {
     const { request, pathname } = context
     context.releaseBody()
     const path = quote(pathname).slice(1, -1)
-    context.sendError(this.#report(`${request.method} ${path}`, cause))
+    const error = this.#report(
+      `${request.method} ${path}`,
+      this.#callers.limit(context.address, cause)
+    )
+    publishRefusal(context.refusal(error))
+    context.sendError(error)
     dropRest(request)
   }
 

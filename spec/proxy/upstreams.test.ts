@@ -33,6 +33,7 @@ async function open(
     host: '127.0.0.1',
     stateless: false,
     requireAuth: false,
+    trustProxy: [],
     shared: false,
     allowOrigins: [],
     exposeHeaders: [],

@@ -121,6 +121,7 @@ test('server mode reaches servers by URL as well', async (t) => {
     host: '127.0.0.1',
     stateless: false,
     requireAuth: false,
+    trustProxy: [],
     shared: false,
     allowOrigins: [],
     exposeHeaders: [],

@@ -23,7 +23,6 @@ import type {
   ServeConfig
 } from '../../config/config.ts'
 import { ProxyError } from '../../errors.ts'
-import type { Limits } from '../../limits.ts'
 import { serverEnvironment } from '../../stdio/environment.ts'
 import { readTarget } from './command-or-url.ts'
 import { readNamedServers } from './named-servers.ts'
@@ -131,7 +130,7 @@ async function serveConfig(
 }
 
 /** @param process whether at least one server is a process that the proxy starts */
-function serverLimits(options: Options, values: FlagValues, process: boolean): Limits {
+function serverLimits(options: Options, values: FlagValues, process: boolean): ServeConfig['limits'] {
   const limits = membersOf({ ...limitFlags, ...serverLimitFlags }, values)
   const ownProcess = process && !values.shared && !values.stateless
   if (!ownProcess || options.given('max-sessions').length > 0) return limits

@@ -1,4 +1,13 @@
-import { basePath, file, headerName, host, hostHeader, origin, port } from '../arguments/values.ts'
+import {
+  addressRange,
+  basePath,
+  file,
+  headerName,
+  host,
+  hostHeader,
+  origin,
+  port
+} from '../arguments/values.ts'
 import { sessionIdHeader } from '../../protocol/headers.ts'
 import type { Flags } from './flag.ts'
 
@@ -78,6 +87,15 @@ export const httpFlags = {
     sets: 'requireAuth',
     needs: 'listener',
     help: 'refuse to start if clients need no token and `--host` is not loopback or `--allow-origin` is `*`; otherwise this is only a warning'
+  },
+  'trust-proxy': {
+    shape: 'list',
+    kind: addressRange,
+    separator: ',',
+    sets: 'trustProxy',
+    defaultText: 'none',
+    needs: 'listener',
+    help: 'the address of a reverse proxy, or a range such as `10.0.0.0/8`: its headers `X-Forwarded-For`, `-Proto` and `-Host` count, so limits and the audit log see the addresses of the clients; repeatable'
   },
   'tls-cert': {
     shape: 'value',

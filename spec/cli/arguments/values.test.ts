@@ -70,6 +70,19 @@ t.test('--shared is a switch', async (t) => {
   t.match(await server(['--shared', 'x']), { shared: true })
 })
 
+t.test('--trust-proxy takes addresses and ranges', async (t) => {
+  const { trustProxy } = await server([
+    '--trust-proxy',
+    '::1,10.0.0.0/8',
+    '--trust-proxy=fd00::/8',
+    'x'
+  ])
+  t.strictSame(trustProxy, ['::1', '10.0.0.0/8', 'fd00::/8'])
+  const message =
+    /^--trust-proxy needs an address or a range like 10\.0\.0\.0\/8, not "10\.0\.0\.0\/33"$/
+  await mistake(t, ['--trust-proxy', '10.0.0.0/33', 'x'], message)
+})
+
 t.test('--era and --translate are words', async (t) => {
   t.match(await server(['--era', 'Legacy', '--translate=off', 'x']), {
     era: 'legacy',
@@ -85,7 +98,8 @@ t.test('limits have sizes, times and counts', async (t) => {
     '--drain-timeout 2m --restarts 0 --connect-timeout 500ms --max-replay 2MB --stream-after 1S ' +
     '--max-queue 3k --retry 0.1ms --idle-timeout 5m --detached-timeout 7s ' +
     '--max-body-memory 9m --max-rounds 3 --probe-timeout 4s --input-timeout 90s --max-connections 0 ' +
-    '--max-group-connections 3'
+    '--max-group-connections 3 --max-caller-sessions 6 --max-caller-rate 10 --max-caller-burst 30 ' +
+    '--max-caller-calls 40 --max-caller-connections 50 --max-caller-bodies 2m --max-callers 60'
   const expected = {
     sessionTimeout: 3_600_000,
     maxSessions: 5,
@@ -106,7 +120,14 @@ t.test('limits have sizes, times and counts', async (t) => {
     retry: 1,
     inputTimeout: 90_000,
     maxConnections: 0,
-    maxGroupConnections: 3
+    maxGroupConnections: 3,
+    maxCallerSessions: 6,
+    maxCallerRate: 10,
+    maxCallerBurst: 30,
+    maxCallerCalls: 40,
+    maxCallerConnections: 50,
+    maxCallerBodies: 2 * 1024 * 1024,
+    maxCallers: 60
   }
   t.strictSame((await server(['x', ...argv.split(' ')])).limits, expected)
   t.strictSame((await client([sse, '--max-message=1.5g'])).limits, {

@@ -1,0 +1,43 @@
+// Opens the HTTP or HTTPS server that the listener uses.
+
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { Server } from 'node:http'
+import { ProxyError } from '../errors.ts'
+
+export interface Tls {
+  cert: Buffer | string
+  key: Buffer | string
+}
+
+/** The listener itself refuses a request without `Host`, because Node would not set our headers. */
+const httpOptions = { requireHostHeader: false }
+
+/**
+ * Resolves to a server that listens on an address.
+ *
+ * @throws ProxyError `ERR_LISTEN`
+ */
+export async function openServer(host: string, port: number, tls?: Tls): Promise<Server> {
+  const http = tls === undefined ? createServer(httpOptions) : await createSecureServer(tls)
+  try {
+    await once(http.listen(port, host), 'listening')
+    return http
+  } catch (cause) {
+    const message = `cannot listen on ${host}:${port}`
+    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') {
+      throw new ProxyError('ERR_LISTEN', message, { cause })
+    }
+    const advice = 'the port is taken; choose another with --port'
+    throw new ProxyError('ERR_LISTEN', `${message}: ${advice}`)
+  }
+}
+
+async function createSecureServer(tls: Tls): Promise<Server> {
+  const { createServer } = await import('node:https')
+  try {
+    return createServer({ ...tls, ...httpOptions })
+  } catch (cause) {
+    throw new ProxyError('ERR_LISTEN', 'the TLS certificate and key cannot be used', { cause })
+  }
+}
