@@ -19,7 +19,7 @@ import { join, joinPort } from '../proxy/join.ts'
 import type { Upstream } from '../proxy/upstream.ts'
 import { openUpstreams } from '../proxy/upstreams.ts'
 import type { Upstreams } from '../proxy/upstreams.ts'
-import { onHangup, openRecorder } from './recorder.ts'
+import { onHangup, openAudit, openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
 /** The longest delay that a Node timer accepts, in ms (about 24 days). */
@@ -30,15 +30,19 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   const { limits } = config
   const auth = openAuth(config, log)
   const recorder = await openRecorder(config.record, log)
+  const audit = await openAudit(config.audit, log)
   let listener: Listener | undefined
   let stop!: () => void
   const stopped = new Promise<void>((resolve) => (stop = resolve))
   // This comes before the first server starts, so that a signal never leaves a server behind.
-  const release = onStop((again) => {
-    log.info(again ? 'stopping at once' : 'stopping (a second signal stops at once)')
-    stop()
-    if (again) void listener?.close(0)
-  }, onHangup(recorder))
+  const release = onStop(
+    (again) => {
+      log.info(again ? 'stopping at once' : 'stopping (a second signal stops at once)')
+      stop()
+      if (again) void listener?.close(0)
+    },
+    onHangup(recorder, audit)
+  )
   const upstreams = await openUpstreams(config, log).catch((error: unknown) => {
     release()
     throw error
@@ -108,6 +112,8 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
         servers: upstreams.all.map(([name]) => name),
         serverStates: () => upstreams.states,
         exiting: () => exiting,
+        refusal: () =>
+          config.auditRequired && audit?.isWritable === false ? withoutAudit() : undefined,
         mirroredParams: (name, tool, call) => upstreams.get(name).paramsOf(tool, call),
         log
       },
@@ -125,6 +131,7 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   } finally {
     await (ended ?? endServers())
     await recorder?.close()
+    await audit?.close()
     release()
   }
 }
@@ -144,6 +151,9 @@ function openAuth(
   if (warning !== undefined) throw new ProxyError('ERR_USAGE', `--require-auth: ${warning}`)
   return undefined
 }
+
+const withoutAudit = (): ProxyError =>
+  new ProxyError('ERR_AUDIT', 'the audit log cannot be written (see --audit-required)')
 
 /** Resolves when `promise` resolves, and after `time` ms at the latest (0: no limit). */
 async function atMost(time: number, promise: Promise<void>): Promise<void> {

@@ -16,19 +16,16 @@ import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import { publishRefusal } from '../streams/facts.ts'
 import { quote } from '../text.ts'
-import type { ClientContext, MirroredParams, OnClient } from './client-context.ts'
+import type { ClientContext, ListenerOptions, OnClient } from './client-context.ts'
 import { authorize } from './auth/authorize.ts'
 import type { Auth } from './auth/token-auth.ts'
 import { Callers } from './callers/callers.ts'
-import type { CallerOptions } from './callers/callers.ts'
 import { logDetails } from './client-error.ts'
 import { dropRest, hasBody } from './request/drop-rest.ts'
 import { Connections } from './idle-connections.ts'
-import { refuseBroken } from './request/refuse-broken.ts'
+import { checkHasHost, refuseBroken } from './request/refuse-broken.ts'
 import { openServer } from './open-server.ts'
-import type { Tls } from './open-server.ts'
 import { OriginPolicy } from './origin-policy.ts'
-import type { OriginPolicyOptions } from './origin-policy.ts'
 import { BodyReader } from './request/read-body.ts'
 import { RequestContext } from './request-context.ts'
 import { findRoute, isOpen, leadsToServer, nowhere, pathOf } from './routes.ts'
@@ -36,59 +33,11 @@ import type { Route } from './routes.ts'
 import { Sessions } from './sessions.ts'
 import { SseEndpoint } from './sse-endpoint.ts'
 import { StatusEndpoint } from './status-endpoint.ts'
-import type { ServerStates } from './status-endpoint.ts'
 import { StreamableEndpoint } from './streamable-endpoint.ts'
 import { writeHead } from './write-head.ts'
 
+export type { ListenerOptions } from './client-context.ts'
 export type { ServerState } from './status-endpoint.ts'
-
-export interface ListenerOptions
-  extends Omit<OriginPolicyOptions, 'host' | 'address'>, CallerOptions {
-  /**
-   * The name or address to listen on (default 127.0.0.1). If the address is not a loopback address,
-   * everyone who can reach it can use the servers, unless `auth` or a reverse proxy asks for a token.
-   */
-  host?: string | undefined
-  /** The port to listen on (default 0: the system chooses a free port). */
-  port?: number | undefined
-  /** The names of the servers (default `['']`: only the default server). */
-  servers?: string[] | undefined
-  /**
-   * Serves Streamable HTTP without sessions, so each POST counts as a new client (default false).
-   */
-  stateless?: boolean | undefined
-  /**
-   * The path at which clients reach the proxy: `/` or the prefix of a reverse proxy, such as `/tools`
-   * (default: unknown). If it is known, the endpoint of HTTP+SSE is an absolute path.
-   */
-  basePath?: string | undefined
-  /**
-   * Finds the principal of a token (default: clients need no token). Then each request needs a valid
-   * token, and a session belongs to the principal that opened it.
-   */
-  auth?: Auth | undefined
-  /** The certificate and the key for HTTPS, in PEM format (default: the listener serves HTTP). */
-  tls?: Tls | undefined
-  /** Returns the state of each server for `/status` and `/readyz` (default: no servers). */
-  serverStates?: ServerStates | undefined
-  /**
-   * Finds the parameters of a tool that clients repeat in HTTP headers. The listener checks these
-   * headers (default: no tool has such parameters). The listener calls this function for each
-   * `tools/call` of the modern revision, so the function should be fast.
-   */
-  mirroredParams?: MirroredParams | undefined
-  /**
-   * Returns how many servers of closed sessions still run (default: none). They count as open
-   * sessions for `maxSessions`, because a server may take some time to exit.
-   */
-  exiting?: (() => number) | undefined
-  /**
-   * Returns the error for a request to a server, or `undefined` to serve it (default: serves all). The
-   * listener calls this for each HTTP request to a server.
-   */
-  refusal?: (() => ProxyError | undefined) | undefined
-  log?: Log | undefined
-}
 
 const defaultHost = '127.0.0.1'
 
@@ -248,7 +197,7 @@ export class Listener extends EventEmitter {
     const { request, response } = context
     try {
       this.#originPolicy.setHeaders(request.headers, response)
-      checkVersion(request)
+      checkHasHost(request)
       this.#originPolicy.check(request.headers, this.#callers.originOf(request))
       this.#serve(context)?.then(
         () => context.releaseBody(),
@@ -339,11 +288,5 @@ export class Listener extends EventEmitter {
 }
 
 const nothing = (): void => {}
-
-/** @throws ProxyError `ERR_REQUEST` for HTTP/1.1 without `Host`, as RFC 9112 demands */
-function checkVersion({ httpVersion, headers }: IncomingMessage): void {
-  if (headers.host !== undefined || httpVersion !== '1.1') return
-  throw new ProxyError('ERR_REQUEST', 'the request has no Host header')
-}
 
 const aboutToStop = (): ProxyError => new ProxyError('ERR_CLOSED', 'the proxy is about to stop')

@@ -1,10 +1,11 @@
-// Opens the HTTP or HTTPS server that the listener uses.
+// Opens the HTTP or HTTPS server that a listener uses.
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 import { ProxyError } from '../errors.ts'
 
+/** The certificate and the key for HTTPS, in PEM format. */
 export interface Tls {
   cert: Buffer | string
   key: Buffer | string
@@ -14,15 +15,19 @@ export interface Tls {
 const httpOptions = { requireHostHeader: false }
 
 /**
- * Resolves to a server that listens on an address.
+ * Resolves to a server that listens on the address.
  *
+ * @param tls without it, the server is one for plain HTTP
  * @throws ProxyError `ERR_LISTEN`
  */
-export async function openServer(host: string, port: number, tls?: Tls): Promise<Server> {
+export async function openServer(
+  host: string,
+  port: number,
+  tls: Tls | undefined
+): Promise<Server> {
   const http = tls === undefined ? createServer(httpOptions) : await createSecureServer(tls)
   try {
     await once(http.listen(port, host), 'listening')
-    return http
   } catch (cause) {
     const message = `cannot listen on ${host}:${port}`
     if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') {
@@ -31,6 +36,7 @@ export async function openServer(host: string, port: number, tls?: Tls): Promise
     const advice = 'the port is taken; choose another with --port'
     throw new ProxyError('ERR_LISTEN', `${message}: ${advice}`)
   }
+  return http
 }
 
 async function createSecureServer(tls: Tls): Promise<Server> {

@@ -153,9 +153,10 @@ export class RequestContext {
 
   /** What facts say about the request when the listener refuses it. */
   refusal(error: ProxyError): RefusalFact {
-    const { address, server, principal, sessionId: session, rpcRequest: frame } = this
+    const { address, pathname: path, principal, sessionId: session, rpcRequest: frame } = this
     const { method: httpMethod } = this.request
-    return { error, address, httpMethod, path: this.pathname, server, principal, session, frame }
+    const server = this.route === nowhere ? undefined : this.server
+    return { error, address, httpMethod, path, server, principal, session, frame }
   }
 
   #errorResponse(error: ProxyError): Frame {

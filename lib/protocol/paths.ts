@@ -25,6 +25,8 @@ export const paths = {
 
   /** The name of the tool in `tools/call`. */
   toolName: ['params', 'name'],
+  /** Whether the tool has failed, in the response to `tools/call`. */
+  toolFailed: ['result', 'isError'],
   /** The tools in the response to `tools/list`. */
   tools: ['result', 'tools'],
   /** The cursor of the next page in the response to a request for a list. */

@@ -47,6 +47,7 @@ const samples: Record<string, string> = {
 
 /** Flags that other flags need. */
 const companions: Partial<Record<FlagName, FlagName[]>> = {
+  'audit-required': ['audit'],
   cert: ['key'],
   key: ['cert'],
   'tls-cert': ['tls-key'],
@@ -115,7 +116,7 @@ const inBoth =
 const atUrls = 'verify-ssl ca cert key'
 const ofServer =
   'named-server named-server-config shared port sse-port host sse-host stateless allow-origin ' +
-  'expose-header allow-host base-path auth-token-file require-auth trust-proxy max-caller-sessions max-caller-rate max-caller-burst max-caller-calls max-caller-connections max-caller-bodies max-callers tls-cert tls-key max-body-memory max-sessions session-timeout detached-timeout ' +
+  'expose-header allow-host base-path auth-token-file require-auth trust-proxy audit audit-required max-caller-sessions max-caller-rate max-caller-burst max-caller-calls max-caller-connections max-caller-bodies max-callers tls-cert tls-key max-body-memory max-sessions session-timeout detached-timeout ' +
   'idle-timeout ' +
   'keep-alive max-replay max-queue stream-after retry'
 

@@ -34,6 +34,7 @@ async function open(
     stateless: false,
     requireAuth: false,
     trustProxy: [],
+    auditRequired: false,
     shared: false,
     allowOrigins: [],
     exposeHeaders: [],

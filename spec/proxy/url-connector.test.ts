@@ -122,6 +122,7 @@ test('server mode reaches servers by URL as well', async (t) => {
     stateless: false,
     requireAuth: false,
     trustProxy: [],
+    auditRequired: false,
     shared: false,
     allowOrigins: [],
     exposeHeaders: [],

@@ -130,7 +130,11 @@ async function serveConfig(
 }
 
 /** @param process whether at least one server is a process that the proxy starts */
-function serverLimits(options: Options, values: FlagValues, process: boolean): ServeConfig['limits'] {
+function serverLimits(
+  options: Options,
+  values: FlagValues,
+  process: boolean
+): ServeConfig['limits'] {
   const limits = membersOf({ ...limitFlags, ...serverLimitFlags }, values)
   const ownProcess = process && !values.shared && !values.stateless
   if (!ownProcess || options.given('max-sessions').length > 0) return limits
@@ -162,6 +166,7 @@ function checkTogether(values: FlagValues): void {
     if (values[cert] && !values[key]) throw usage(`--${cert} needs --${key} too`)
     if (values[key] && !values[cert]) throw usage(`--${key} needs --${cert} too`)
   }
+  if (values['audit-required'] && !values.audit) throw usage('--audit-required needs --audit too')
   const { username, password, digest } = values
   if ((username === undefined) !== (password === undefined) || (digest && !username)) {
     throw usage('a login needs --username and --password')

@@ -32,6 +32,7 @@ t.test('a command alone is server mode with the defaults', async (t) => {
     allowHosts: [],
     requireAuth: false,
     trustProxy: [],
+    auditRequired: false,
     prewarm: 0,
     logLevel: 'INFO',
     limits: { ...limits, maxSessions: 100 },
