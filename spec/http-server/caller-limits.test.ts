@@ -178,6 +178,11 @@ test('a connection over the limit of its address is closed at once', async (t) =
   await until(() => connects(t, listener))
 })
 
+test('without a limit of connections, each is served', async (t) => {
+  const { listener } = await serve(t, { maxCallerConnections: 0 })
+  for (let n = 0; n < 5; n++) t.ok(await connects(t, listener))
+})
+
 test('another address, and a trusted proxy, may connect', async (t) => {
   const { listener } = await serve(t, { maxCallerConnections: 1, trustProxy: ['127.0.0.3'] })
   t.ok(await connects(t, listener))

@@ -320,6 +320,14 @@ t.test('a fact of another publisher cannot end the process', async (t) => {
   t.strictSame(lines(), [])
 })
 
+t.test('an address that is not known is left out', async (t) => {
+  const { count } = await open(t)
+  const error = new ProxyError('ERR_REQUEST', 'x')
+  channel('mcp-duplex:refusal').publish({ error, address: '' })
+  const [line] = await count(1)
+  t.strictSame(Object.keys(line as object), ['time', 'event', 'outcome', 'error'])
+})
+
 t.test('without a log nobody subscribes', async (t) => {
   const { log } = await open(t)
   for (const name of ['session', 'message', 'refusal']) {

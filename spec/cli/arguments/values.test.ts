@@ -83,6 +83,12 @@ t.test('--trust-proxy takes addresses and ranges', async (t) => {
   await mistake(t, ['--trust-proxy', '10.0.0.0/33', 'x'], message)
 })
 
+t.test('--audit takes a file, and --audit-required needs it', async (t) => {
+  t.match(await server(['--audit', '-', 'x']), { audit: '-', auditRequired: false })
+  t.match(await server(['--audit=f', '--audit-required', 'x']), { audit: 'f', auditRequired: true })
+  await mistake(t, ['--audit-required', 'x'], '--audit-required needs --audit too')
+})
+
 t.test('--era and --translate are words', async (t) => {
   t.match(await server(['--era', 'Legacy', '--translate=off', 'x']), {
     era: 'legacy',
