@@ -40,6 +40,8 @@ const failures = {
   ERR_LEGACY_SERVER: { status: 400, rpc: errorCodes.invalidRequest },
   ERR_CLIENT_SLOW: { status: 503, rpc: errorCodes.serverError },
   ERR_BODIES_FULL: { status: 503, rpc: errorCodes.serverError },
+  ERR_AUDIT: { status: 503, rpc: errorCodes.serverError },
+  ERR_CALLER_LIMIT: { status: 429, rpc: errorCodes.serverError },
   ERR_SESSIONS_FULL: { status: 503, rpc: errorCodes.serverError },
   ERR_ISSUER: { status: 503, rpc: errorCodes.serverError },
   ERR_CLOSED: { status: 503, rpc: errorCodes.serverError },

@@ -20,6 +20,21 @@ export const limits = {
   /** How many sessions may be open at the same time, of all clients together. */
   maxSessions: 1000,
   /**
+   * How many requests a second a caller may send over HTTP (0: no limit). A caller is a principal, or an
+   * address without one.
+   */
+  maxCallerRate: 0,
+  /** How many requests a caller may send at once before `maxCallerRate` counts. */
+  maxCallerBurst: 20,
+  /** How many requests of a caller may be in flight. */
+  maxCallerCalls: 20_000,
+  /** How many connections of a caller may be open. An address counts here, and not a principal. */
+  maxCallerConnections: 4000,
+  /** The memory for the bodies of HTTP requests of a caller, in bytes. */
+  maxCallerBodies: 64 * 1024 * 1024,
+  /** How many callers the proxy keeps apart. More callers share the limits of one. */
+  maxCallers: 10_000,
+  /**
    * How long the proxy waits for the next bytes of a client on an HTTP connection, in ms. It waits
    * between two requests or in a body, and then closes the connection. A client that sends a
    * request at that moment loses the request.
@@ -93,7 +108,7 @@ export const limits = {
 
 export type Limits = typeof limits
 
-/** The limits that a caller sets. The others have their defaults. */
+/** The limits that an option or a flag sets. The others have their defaults. */
 export type LimitOptions = { [Name in keyof Limits]?: Limits[Name] | undefined }
 
 /** Returns the largest message size, in bytes: `maxMessage`, or less if a string cannot hold it. */
@@ -109,3 +124,12 @@ export function withDefaults(options: LimitOptions): Limits {
   }
   return chosen
 }
+
+/**
+ * Returns the default of `maxCallerSessions`: how many sessions a caller may have open, if there is more
+ * than one caller.
+ *
+ * @param maxSessions how many sessions all callers may have open (0: no limit)
+ */
+export const shareOf = (maxSessions: number): number =>
+  maxSessions === 0 ? Infinity : Math.max(4, Math.floor(maxSessions / 10))

@@ -13,6 +13,7 @@ t.test('these are the names, and no others', async (t) => {
     'acceptStdio',
     'asLegacy',
     'asModern',
+    'audit',
     'clientCredentials',
     'connectChild',
     'connectHttp',

@@ -1,6 +1,7 @@
-// Opens the file of --record. Without --record, the recording code is not loaded.
+// Opens the files of --record and --audit. Without these flags, their code is not loaded.
 
 import type { Log } from '../log.ts'
+import type { Audit } from '../watchers/audit.ts'
 import type { Recorder } from '../wrappers/record.ts'
 
 /**
@@ -18,11 +19,28 @@ export async function openRecorder(
 }
 
 /**
- * Returns the function that SIGHUP calls: it opens the recording again. Returns undefined if SIGHUP
- * must stop the proxy: without a recording, and at a terminal, which sends SIGHUP when it closes.
+ * Returns the audit log, or undefined without a file.
+ *
+ * @throws ProxyError `ERR_CONFIG` if the proxy cannot open the file
  */
-export function onHangup(recorder: Recorder | undefined): (() => void) | undefined {
+export async function openAudit(file: string | undefined, log: Log): Promise<Audit | undefined> {
+  if (file === undefined) return undefined
+  const { audit } = await import('../watchers/audit.ts')
+  return audit(file, { log })
+}
+
+/**
+ * Returns the function that SIGHUP calls: it opens the files again. Returns undefined if SIGHUP must
+ * stop the proxy: without a file, and at a terminal, which sends SIGHUP when it closes.
+ */
+export function onHangup(
+  ...files: ({ reopen: () => Promise<void> } | undefined)[]
+): (() => void) | undefined {
   const { stdin, stdout, stderr } = process
   const hasTerminal = [stdin, stdout, stderr].some(({ isTTY }) => isTTY)
-  return recorder === undefined || hasTerminal ? undefined : () => void recorder.reopen()
+  const open = files.filter((file) => file !== undefined)
+  if (open.length === 0 || hasTerminal) return undefined
+  return () => {
+    for (const file of open) void file.reopen()
+  }
 }

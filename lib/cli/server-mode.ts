@@ -18,7 +18,7 @@ import type { Upstream } from '../proxy/upstream.ts'
 import { openUpstreams } from '../proxy/upstreams.ts'
 import type { Upstreams } from '../proxy/upstreams.ts'
 import { openAuth } from './open-auth.ts'
-import { onHangup, openRecorder } from './recorder.ts'
+import { onHangup, openAudit, openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
 /** The longest delay that a Node timer accepts, in ms (about 24 days). */
@@ -29,15 +29,19 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   const { limits } = config
   const auth = openAuth(config, log)
   const recorder = await openRecorder(config.record, log)
+  const audit = await openAudit(config.audit, log)
   let listener: Listener | undefined
   let stop!: () => void
   const stopped = new Promise<void>((resolve) => (stop = resolve))
   // This comes before the first server starts, so that a signal never leaves a server behind.
-  const release = onStop((again) => {
-    log.info(again ? 'stopping at once' : 'stopping (a second signal stops at once)')
-    stop()
-    if (again) void listener?.close(0)
-  }, onHangup(recorder))
+  const release = onStop(
+    (again) => {
+      log.info(again ? 'stopping at once' : 'stopping (a second signal stops at once)')
+      stop()
+      if (again) void listener?.close(0)
+    },
+    onHangup(recorder, audit)
+  )
   const upstreams = await openUpstreams(config, log).catch((error: unknown) => {
     release()
     throw error
@@ -107,6 +111,8 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
         servers: upstreams.all.map(([name]) => name),
         serverStates: () => upstreams.states,
         exiting: () => exiting,
+        refusal: () =>
+          config.auditRequired && audit?.isWritable === false ? withoutAudit() : undefined,
         mirroredParams: (name, tool, call) => upstreams.get(name).paramsOf(tool, call),
         log
       },
@@ -126,9 +132,13 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
   } finally {
     await (ended ?? endServers())
     await recorder?.close()
+    await audit?.close()
     release()
   }
 }
+
+const withoutAudit = (): ProxyError =>
+  new ProxyError('ERR_AUDIT', 'the audit log cannot be written (see --audit-required)')
 
 /** Resolves when `promise` resolves, and after `time` ms at the latest (0: no limit). */
 async function atMost(time: number, promise: Promise<void>): Promise<void> {

@@ -230,9 +230,17 @@ export interface ServeConfig extends CommonConfig {
    * without a token (default: false).
    */
   requireAuth: boolean
+  /**
+   * The addresses and ranges of the reverse proxies whose `X-Forwarded-` headers count (default: none).
+   */
+  trustProxy: string[]
+  /** The file of the audit log (default: none). `-` is stdout. */
+  audit?: string
+  /** If true, requests are refused while the audit log cannot be written (default: false). */
+  auditRequired: boolean
   /** How many processes of each server to start before a session needs them (default: 0). */
   prewarm: number
-  limits: Limits
+  limits: Limits & { maxCallerSessions?: number }
 }
 
 /** A subcommand for the tokens of a server. */

@@ -10,6 +10,7 @@ import type { Body } from '../framing/body.ts'
 import type { Replacement } from '../json/splice.ts'
 import { limits } from '../limits.ts'
 import type { Log } from '../log.ts'
+import type { CallCounter } from '../message/client-requests.ts'
 import { makeFrame } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame } from '../message/refusal.ts'
@@ -19,6 +20,8 @@ import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import type { DeadlineQueue } from '../streams/deadline-queue.ts'
+import { publishMessage } from '../streams/facts.ts'
+import type { FactClient } from '../streams/facts.ts'
 import { Transport } from '../streams/transport.ts'
 import { EventStream } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
@@ -45,12 +48,17 @@ export interface PostOptions {
   deadlines: DeadlineQueue
   /** Counts the body until the server has shown that it has the request (default: not counted). */
   waiting?: WaitingBodies | undefined
+  /** Counts the request while it is in flight (default: nothing counts it). */
+  calls?: CallCounter | undefined
   /** The log. It gets the details of errors, which clients do not get. */
   log: Log
 }
 
 export class PostTransport extends Transport implements PostResponseOwner {
   readonly deadlines: DeadlineQueue
+  /** What facts about this client say about it. Set it before the first message. */
+  client: FactClient | undefined
+  readonly #calls: CallCounter | undefined
   readonly #keepAlive: number
   readonly #statusOf: (response: Frame) => number
   readonly #post: PostResponse
@@ -66,6 +74,8 @@ export class PostTransport extends Transport implements PostResponseOwner {
     this.#waiting = options.waiting
     this.#waitingSize = options.waiting?.add(this.#request.bytes.length) ?? 0
     this.deadlines = options.deadlines
+    this.#calls = options.calls
+    if (this.#calls !== undefined) this.#calls.calls++
     this.#keepAlive = options.keepAlive ?? limits.keepAlive
     this.#statusOf = options.statusOf ?? (() => 200)
     this.#post = new PostResponse(this, response, body.frames, body.batch, accept)
@@ -115,6 +125,7 @@ export class PostTransport extends Transport implements PostResponseOwner {
   protected override send(frame: Frame, callback: Callback): void {
     this.#onServed()
     const belongs = frame.kind === 'response' ? this.#isResponse(frame) : this.#takes(frame)
+    if (this.client !== undefined && belongs) publishMessage(this.client, 'server', frame)
     if (belongs) this.#post.send(frame, callback)
     else callback()
     // A stdio server may end a subscription with `notifications/cancelled`. Over HTTP, only a
@@ -128,6 +139,7 @@ export class PostTransport extends Transport implements PostResponseOwner {
   }
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
+    if (this.#calls !== undefined) this.#calls.calls--
     this.#onServed()
     this.#fail(error)
     callback(error)
@@ -157,7 +169,9 @@ export class PostTransport extends Transport implements PostResponseOwner {
 
   #respond(response: Frame, others: Replacement[] = []): void {
     if (this.#post.ended) return
-    this.#post.send(answerTo(this.#request, response, others))
+    const answer = answerTo(this.#request, response, others)
+    if (this.client !== undefined) publishMessage(this.client, 'server', answer)
+    this.#post.send(answer)
   }
 }
 

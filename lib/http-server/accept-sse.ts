@@ -7,11 +7,14 @@ import { ProxyError, toProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Log } from '../log.ts'
 import { ClientRequests, describeDropped } from '../message/client-requests.ts'
+import type { CallCounter } from '../message/client-requests.ts'
 import type { Frame } from '../message/frame.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import { errorFrame } from '../message/refusal.ts'
 import { answerTo } from '../message/response-to.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { publishMessage } from '../streams/facts.ts'
+import type { FactClient } from '../streams/facts.ts'
 import { Spacing } from '../streams/spacing.ts'
 import { clientErrorFrame, withoutDetails } from './client-error.ts'
 import { ClientTransport } from './client-transport.ts'
@@ -26,19 +29,24 @@ export interface SseOptions {
   endpoint: string
   /** If the stream is silent for this long, a comment is sent, in ms (default 15 000; 0: never). */
   keepAlive?: number | undefined
+  /** What facts say about the client (default: its id alone). */
+  client?: FactClient | undefined
+  /** Counts the requests in flight (default: nothing counts them). */
+  calls?: CallCounter | undefined
   log?: Log | undefined
 }
 
 export class SseConnection extends ClientTransport {
   readonly #stream: EventStream
-  readonly #requests = new ClientRequests()
+  readonly #requests: ClientRequests
   /** The requests in flight, by the ids that the server got. */
   readonly #pending = new PendingRequests()
   readonly #spacing = new Spacing((frame) => this.#stream.send(frame))
   #closing = false
 
-  constructor({ id, response, endpoint, keepAlive = limits.keepAlive, log }: SseOptions) {
-    super(id, log)
+  constructor({ id, response, endpoint, keepAlive = limits.keepAlive, ...options }: SseOptions) {
+    super(id, options.log, options.client)
+    this.#requests = new ClientRequests(options.calls)
     this.#stream = new EventStream(response, keepAlive)
     this.#stream.write(Buffer.from(`event: endpoint\ndata: ${endpoint}\n\n`))
     response.once('close', () => this.destroy())
@@ -74,6 +82,7 @@ export class SseConnection extends ClientTransport {
 
   protected override send(frame: Frame, callback: Callback): void {
     if (this.#pending.isStray(frame) || this.#requests.isLate(frame)) {
+      publishMessage(this.client, 'server', frame, false)
       this.log.debug(describeDropped(frame))
       this.#requests.settled(frame)
       this.#stream.whenTaken(() => callback())
@@ -91,11 +100,13 @@ export class SseConnection extends ClientTransport {
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     this.#end(toProxyError(error, 'the session has ended'))
+    this.#requests.end()
     this.releaseWaiting()
     callback(error)
   }
 
   #send(frame: Frame, callback?: () => void): void {
+    publishMessage(this.client, 'server', frame)
     const restored = this.#requests.restored(frame)
     const { failure } = restored
     const sent = failure === undefined ? restored : withoutDetails(restored, failure, this.log)

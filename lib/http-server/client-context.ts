@@ -1,12 +1,19 @@
-// The types that the HTTP listener shares with its caller, which joins clients to servers. The
-// listener gives the caller a client transport and a `ClientContext`. The listener asks the caller
-// which parameters of a tool clients repeat in HTTP headers.
+// The types that the HTTP listener shares with its caller, which joins clients to servers. The caller
+// gives it `ListenerOptions`. The listener gives the caller a client transport and a `ClientContext`. The
+// listener asks the caller which parameters of a tool clients repeat in HTTP headers.
 //
 // A `RequestContext` is different: it holds one HTTP request, and only `http-server` uses it.
 
 import type { Duplex } from 'node:stream'
+import type { ProxyError } from '../errors.ts'
+import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
+import type { Auth } from './auth/auth.ts'
+import type { CallerOptions } from './callers/callers.ts'
+import type { Tls } from './open-server.ts'
+import type { OriginPolicyOptions } from './origin-policy.ts'
+import type { ServerStates } from './status-endpoint.ts'
 
 /** The facts about a client that the listener passes on together with the client's transport. */
 export interface ClientContext {
@@ -17,6 +24,8 @@ export interface ClientContext {
   kind: ClientKind
   /** The principal of the client's token. `undefined` if the listener asks for no token. */
   principal?: string | undefined
+  /** The address of the client, as a trusted proxy gives it or as the connection has it. */
+  address?: string | undefined
 }
 
 /**
@@ -45,3 +54,61 @@ export type MirroredParams = (
   tool: string,
   call: Frame
 ) => MirroredParam[] | Promise<MirroredParam[]>
+
+export interface ListenerOptions
+  extends Omit<OriginPolicyOptions, 'host' | 'address'>, CallerOptions {
+  /**
+   * The name or address to listen on (default 127.0.0.1). If the address is not a loopback address,
+   * everyone who can reach it can use the servers, unless `auth` or a reverse proxy asks for a token.
+   */
+  host?: string | undefined
+  /** The port to listen on (default 0: the system chooses a free port). */
+  port?: number | undefined
+  /** The names of the servers (default `['']`: only the default server). */
+  servers?: string[] | undefined
+  /**
+   * Serves Streamable HTTP without sessions, so each POST counts as a new client (default false).
+   */
+  stateless?: boolean | undefined
+  /**
+   * The path at which clients reach the proxy: `/` or the prefix of a reverse proxy, such as `/tools`
+   * (default: unknown). If it is known, the endpoint of HTTP+SSE is an absolute path.
+   */
+  basePath?: string | undefined
+  /**
+   * The name of this proxy among several behind one load balancer (default: none). Each session id
+   * ends with a dot and this name, so the load balancer knows where the session is.
+   */
+  replica?: string | undefined
+  /**
+   * The URL at which clients reach the proxy (default: the URL of the listener). The audience of a
+   * token of an issuer is this URL, or a URL below it.
+   */
+  publicUrl?: string | undefined
+  /**
+   * Finds the principal of a token (default: clients need no token). Then each request needs a valid
+   * token, and a session belongs to the principal that opened it.
+   */
+  auth?: Auth | undefined
+  /** The certificate and the key for HTTPS, in PEM format (default: the listener serves HTTP). */
+  tls?: Tls | undefined
+  /** Returns the state of each server for `/status` and `/readyz` (default: no servers). */
+  serverStates?: ServerStates | undefined
+  /**
+   * Finds the parameters of a tool that clients repeat in HTTP headers. The listener checks these
+   * headers (default: no tool has such parameters). The listener calls this function for each
+   * `tools/call` of the modern revision, so the function should be fast.
+   */
+  mirroredParams?: MirroredParams | undefined
+  /**
+   * Returns how many servers of closed sessions still run (default: none). They count as open
+   * sessions for `maxSessions`, because a server may take some time to exit.
+   */
+  exiting?: (() => number) | undefined
+  /**
+   * Returns the error for a request to a server, or `undefined` to serve it (default: serves all). The
+   * listener calls this for each HTTP request to a server.
+   */
+  refusal?: (() => ProxyError | undefined) | undefined
+  log?: Log | undefined
+}

@@ -9,6 +9,8 @@
 import { internalError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
+import { publishMessage } from '../streams/facts.ts'
+import type { FactClient } from '../streams/facts.ts'
 import { Queue } from '../streams/queue.ts'
 import { Transport } from '../streams/transport.ts'
 
@@ -18,14 +20,17 @@ const maxBuffered = 1024 * 1024
 export abstract class ClientTransport extends Transport {
   /** The id of the session. */
   readonly id: string
+  /** What facts about this client say about it. */
+  readonly client: FactClient
   #full = false
   /** The size of the frames that were pushed since the buffer was last empty, in bytes. */
   #bufferedSize = 0
   readonly #waiting = new Queue<() => void>()
 
-  constructor(id: string, log?: Log) {
+  constructor(id: string, log?: Log, client?: FactClient) {
     super({ log, readableHighWaterMark: 16 })
     this.id = id
+    this.client = client ?? { server: '', session: id, kind: 'session' }
   }
 
   /**
@@ -55,6 +60,7 @@ export abstract class ClientTransport extends Transport {
    * ends.
    */
   receive(frame: Frame): void {
+    publishMessage(this.client, 'client', frame)
     try {
       if (!this.push(frame)) this.#full = true
       if (this.readableLength > 0) this.#bufferedSize += frame.bytes.length

@@ -12,22 +12,20 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { describe, internalError, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
-import type { LimitOptions } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
+import { publishRefusal } from '../streams/facts.ts'
 import { quote } from '../text.ts'
-import type { ClientContext, MirroredParams, OnClient } from './client-context.ts'
-import type { Auth } from './auth/auth.ts'
+import type { ClientContext, ListenerOptions, OnClient } from './client-context.ts'
 import { accessOptions, createAuthorizer } from './auth/create-authorizer.ts'
 import type { Authorizer } from './auth/authorize.ts'
+import { Callers } from './callers/callers.ts'
 import { logDetails } from './client-error.ts'
 import { dropRest, hasBody } from './request/drop-rest.ts'
 import { Connections } from './idle-connections.ts'
 import { checkHasHost, refuseBroken } from './request/refuse-broken.ts'
 import { openServer } from './open-server.ts'
-import type { Tls } from './open-server.ts'
 import { OriginPolicy } from './origin-policy.ts'
-import type { OriginPolicyOptions } from './origin-policy.ts'
 import { BodyReader } from './request/read-body.ts'
 import { RequestContext } from './request-context.ts'
 import { findRoute, isOpen, leadsToServer, nowhere, pathOf } from './routes.ts'
@@ -35,79 +33,32 @@ import type { Route } from './routes.ts'
 import { Sessions } from './sessions.ts'
 import { SseEndpoint } from './sse-endpoint.ts'
 import { StatusEndpoint } from './status-endpoint.ts'
-import type { ServerStates } from './status-endpoint.ts'
 import { StreamableEndpoint } from './streamable-endpoint.ts'
 import { writeHead } from './write-head.ts'
 
+export type { ListenerOptions } from './client-context.ts'
 export type { ServerState } from './status-endpoint.ts'
 
-export interface ListenerOptions
-  extends Omit<OriginPolicyOptions, 'host' | 'address'>, LimitOptions {
-  /**
-   * The name or address to listen on (default 127.0.0.1). If the address is not a loopback address,
-   * everyone who can reach it can use the servers, unless `auth` or a reverse proxy asks for a token.
-   */
-  host?: string | undefined
-  /** The port to listen on (default 0: the system chooses a free port). */
-  port?: number | undefined
-  /** The names of the servers (default `['']`: only the default server). */
-  servers?: string[] | undefined
-  /**
-   * Serves Streamable HTTP without sessions, so each POST counts as a new client (default false).
-   */
-  stateless?: boolean | undefined
-  /**
-   * The path at which clients reach the proxy: `/` or the prefix of a reverse proxy, such as `/tools`
-   * (default: unknown). If it is known, the endpoint of HTTP+SSE is an absolute path.
-   */
-  basePath?: string | undefined
-  /**
-   * The name of this proxy among several behind one load balancer (default: none). Each session id
-   * ends with a dot and this name, so the load balancer knows where the session is.
-   */
-  replica?: string | undefined
-  /**
-   * The URL at which clients reach the proxy (default: the URL of the listener). The audience of a
-   * token of an issuer is this URL, or a URL below it.
-   */
-  publicUrl?: string | undefined
-  /**
-   * Finds the principal of a token (default: clients need no token). Then each request needs a valid
-   * token, and a session belongs to the principal that opened it.
-   */
-  auth?: Auth | undefined
-  /** The certificate and the key for HTTPS, in PEM format (default: the listener serves HTTP). */
-  tls?: Tls | undefined
-  /** Returns the state of each server for `/status` and `/readyz` (default: no servers). */
-  serverStates?: ServerStates | undefined
-  /**
-   * Finds the parameters of a tool that clients repeat in HTTP headers. The listener checks these
-   * headers (default: no tool has such parameters). The listener calls this function for each
-   * `tools/call` of the modern revision, so the function should be fast.
-   */
-  mirroredParams?: MirroredParams | undefined
-  /**
-   * Returns how many servers of closed sessions still run (default: none). They count as open
-   * sessions for `maxSessions`, because a server may take some time to exit.
-   */
-  exiting?: (() => number) | undefined
-  log?: Log | undefined
-}
+const defaultHost = '127.0.0.1'
 
 /**
  * Listens for clients over Streamable HTTP and HTTP+SSE.
  *
- * @throws ProxyError `ERR_LISTEN` if it cannot listen on the address, `ERR_CONFIG` if the public URL is
- *   no URL
+ * @throws ProxyError `ERR_LISTEN` if it cannot listen on the address, `ERR_CONFIG` for a wrong option
  */
 export async function listen(options: ListenerOptions, onClient: OnClient): Promise<Listener> {
+  const callers = new Callers(options)
   const { host = defaultHost, port = 0, tls } = options
-  const all = { ...options, ...accessOptions(options) }
-  // No connection is missed, because connections come only in a later turn of the event loop.
-  return new Listener(await openServer(host, port, tls), all, onClient)
+  try {
+    const access = accessOptions(options)
+    const http = await openServer(host, port, tls)
+    // No connection is missed, because connections come only in a later turn of the event loop.
+    return new Listener(http, { ...options, ...access }, callers, onClient)
+  } catch (error) {
+    callers.stop()
+    throw error
+  }
 }
-
-const defaultHost = '127.0.0.1'
 
 /**
  * Emits `drained` when `close` has ended all sessions, and `close` when all connections are closed.
@@ -119,6 +70,8 @@ export class Listener extends EventEmitter {
   readonly #log: Log
   readonly #originPolicy: OriginPolicy
   readonly #authorizer: Authorizer | undefined
+  readonly #refusal: ListenerOptions['refusal']
+  readonly #callers: Callers
   readonly #basePath: string | undefined
   readonly #servers: Set<string>
   readonly #sessions: Sessions
@@ -139,7 +92,7 @@ export class Listener extends EventEmitter {
    *
    * @param http must already listen, because the origin policy depends on its address
    */
-  constructor(http: Server, options: ListenerOptions, onClient: OnClient) {
+  constructor(http: Server, options: ListenerOptions, callers: Callers, onClient: OnClient) {
     super()
     const { host = defaultHost, log = silent } = options
     const { address, port, family } = http.address() as AddressInfo
@@ -148,6 +101,8 @@ export class Listener extends EventEmitter {
     this.#http = http
     this.#log = log
     this.#originPolicy = new OriginPolicy({ ...options, host, address })
+    this.#refusal = options.refusal
+    this.#callers = callers
     this.#basePath = options.basePath
     this.#servers = new Set(options.servers ?? [''])
     const { maxSessions = limits.maxSessions, exiting, replica } = options
@@ -183,6 +138,10 @@ export class Listener extends EventEmitter {
     // The server could not accept a connection, for example because there are no free file
     // descriptors. It may be able to accept the next connection.
     http.on('error', (error) => log.error(`a connection failed: ${describe(error)}`))
+    callers.watch(http, (address, error) => {
+      log.debug(describe(error))
+      publishRefusal({ address, error })
+    })
   }
 
   /** Returns the URLs of a server. The name `''` means the default server. */
@@ -216,6 +175,7 @@ export class Listener extends EventEmitter {
     else this.#whenInactive = destroyAll
     await closed
     clearTimeout(timer)
+    this.#callers.stop()
     this.emit('close')
   }
 
@@ -247,7 +207,7 @@ export class Listener extends EventEmitter {
       const isPublic = route.kind === 'metadata'
       this.#originPolicy.setHeaders(request.headers, response, isPublic)
       checkHasHost(request)
-      this.#originPolicy.check(request.headers, isPublic)
+      this.#originPolicy.check(request.headers, isPublic, this.#callers.originOf(request))
       this.#serve(context)?.then(
         () => context.releaseBody(),
         (error: unknown) => this.#refuse(context, error)
@@ -267,6 +227,7 @@ export class Listener extends EventEmitter {
 
   #serve(context: RequestContext): Promise<void> | undefined {
     const { request, response, route } = context
+    context.address = this.#callers.addressOf(request)
     if (request.method === 'OPTIONS' && route !== nowhere) {
       const isPublic = route.kind === 'metadata'
       writeHead(response, 204, this.#originPolicy.preflight(request.headers, isPublic)).end()
@@ -296,6 +257,10 @@ export class Listener extends EventEmitter {
       this.#status.serve(context, this.#closing)
       return undefined
     }
+    const refusal = this.#refusal?.()
+    if (refusal !== undefined) throw refusal
+    context.caller = this.#callers.find(context.address, context.principal)
+    context.caller.takeRequest()
     this.#status.noteActivity()
     // The open sessions still take POSTs. The method `close` explains why.
     if (this.#closing && !this.#sessions.has(context.sessionId ?? '')) throw aboutToStop()
@@ -323,7 +288,12 @@ export class Listener extends EventEmitter {
     const { request, pathname } = context
     context.releaseBody()
     const path = quote(pathname).slice(1, -1)
-    context.sendError(this.#report(`${request.method} ${path}`, cause))
+    const error = this.#report(
+      `${request.method} ${path}`,
+      this.#callers.limit(context.address, cause)
+    )
+    publishRefusal(context.refusal(error))
+    context.sendError(error)
     dropRest(request)
   }
 

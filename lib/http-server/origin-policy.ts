@@ -58,9 +58,12 @@ export class OriginPolicy {
    * `Sec-Fetch-Site`.
    *
    * @param isPublic whether web pages of every origin may send the request
+   * @param forwarded the origin under which the client knows this listener, if a trusted proxy says so.
+   *   A page of this origin may call if `allowHosts` has its host. `Host` must be right all the same:
+   *   a page that resolves to a trusted address could send its own `X-Forwarded-Host`
    * @throws ProxyError `ERR_FORBIDDEN`
    */
-  check(headers: IncomingHttpHeaders, isPublic = false): void {
+  check(headers: IncomingHttpHeaders, isPublic = false, forwarded?: string): void {
     const { host = '', origin } = headers
     if (host !== this.#lastHost) this.#checkHost(host)
     if (isPublic) return
@@ -68,6 +71,7 @@ export class OriginPolicy {
     if (this.#allows(origin)) return
     // The page has the same host as this listener, so the browser loaded the page from here.
     if (this.#hosts !== undefined && hostOf(origin) === host.toLowerCase()) return
+    if (origin === forwarded && this.#hosts?.has(new URL(origin).hostname) === true) return
     const message = `the origin ${quote(origin)} is not served (see --allow-origin)`
     throw new ProxyError('ERR_FORBIDDEN', message)
   }

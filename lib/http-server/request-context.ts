@@ -9,7 +9,10 @@ import type { Frame } from '../message/frame.ts'
 import { RefusedError } from '../message/refusal.ts'
 import { answerTo } from '../message/response-to.ts'
 import { headerNames } from '../protocol/headers.ts'
+import type { RefusalFact } from '../streams/facts.ts'
 import { quote } from '../text.ts'
+import { CallerLimitError } from './callers/caller.ts'
+import type { Caller } from './callers/caller.ts'
 import { clientErrorFrame } from './client-error.ts'
 import { hasLongRest } from './request/drop-rest.ts'
 import { nowhere } from './routes.ts'
@@ -33,6 +36,10 @@ export class RequestContext {
   route: Route = nowhere
   /** The principal of the request's token. Without authorization, it is `undefined`. */
   principal: string | undefined
+  /** The address of the client. It is `''` until the listener has found it. */
+  address = ''
+  /** The caller that sends the request. It is `undefined` until the listener has found it. */
+  caller: Caller | undefined
   /** The JSON-RPC request, if the body is a single request. An error response repeats its id. */
   rpcRequest: Frame | undefined
   /** Gives back the memory that is reserved for the body. More calls have no effect. */
@@ -130,6 +137,7 @@ export class RequestContext {
       'content-length': bytes.length
     }
     if (error.status === 503) headers['retry-after'] = '10'
+    if (error instanceof CallerLimitError) headers['retry-after'] = String(error.retryAfter)
     // The client may now send its body or may not, so the next bytes would have no clear meaning.
     const lingers = !this.#awaitsContinue && hasLongRest(this.request)
     if (this.#awaitsContinue || lingers) headers.connection = 'close'
@@ -141,6 +149,14 @@ export class RequestContext {
     // The client gets all of the response now. `end` would close the connection at once.
     response.write(bytes)
     this.request.once('close', () => response.end())
+  }
+
+  /** What facts say about the request when the listener refuses it. */
+  refusal(error: ProxyError): RefusalFact {
+    const { address, pathname: path, principal, sessionId: session, rpcRequest: frame } = this
+    const { method: httpMethod } = this.request
+    const server = this.route === nowhere ? undefined : this.server
+    return { error, address, httpMethod, path, server, principal, session, frame }
   }
 
   #errorResponse(error: ProxyError): Frame {

@@ -4,7 +4,9 @@
 import { randomUUID } from 'node:crypto'
 import { ProxyError } from '../errors.ts'
 import { SessionTransport } from './session/accept-session.ts'
+import { publishSession } from '../streams/facts.ts'
 import { SseConnection } from './accept-sse.ts'
+import type { Caller } from './callers/caller.ts'
 import type { ClientTransport } from './client-transport.ts'
 
 /** The time between two checks of `drain` whether clients are still connected, in ms. */
@@ -69,11 +71,18 @@ export class Sessions {
     throw new ProxyError('ERR_SESSIONS_FULL', message)
   }
 
-  /** Adds a session to the table. The session is removed when it closes. */
-  add(client: ClientTransport, server: string, principal?: string): void {
+  /**
+   * Adds a session to the table. The session is removed when it closes.
+   *
+   * @param caller the caller that opens the session, which has it until then
+   */
+  add(client: ClientTransport, server: string, principal?: string, caller?: Caller): void {
     this.#byId.set(client.id, { client, server, principal })
+    if (caller !== undefined) caller.sessions++
+    publishSession(client, client.client)
     client.once('close', () => {
       this.#byId.delete(client.id)
+      if (caller !== undefined) caller.sessions--
       if (this.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve()
     })
   }

@@ -4,7 +4,7 @@
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { SseConnection } from './accept-sse.ts'
-import type { OnClient } from './client-context.ts'
+import type { ClientContext, OnClient } from './client-context.ts'
 import { faultOfInitialize } from './request/check-initialize.ts'
 import type { BodyReader } from './request/read-body.ts'
 import { sessionParam } from './request-context.ts'
@@ -30,12 +30,15 @@ export class SseEndpoint {
   connect(context: RequestContext): void {
     context.allowMethods('GET')
     const { sessions, keepAlive, log, onClient } = this.#options
-    const { response, route, server, principal } = context
+    const { response, route, server, principal, address, caller } = context
+    caller?.admitSession()
     const id = sessions.createId()
+    const about: ClientContext = { server, session: id, kind: 'session', principal, address }
     const endpoint = `${route.endpoint}?${sessionParam}=${id}`
-    const client = new SseConnection({ id, response, endpoint, keepAlive, log })
-    sessions.add(client, server, principal)
-    onClient(client, { server, session: id, kind: 'session', principal })
+    const options = { id, response, endpoint, keepAlive, client: about, calls: caller, log }
+    const client = new SseConnection(options)
+    sessions.add(client, server, principal, caller)
+    onClient(client, about)
   }
 
   /** Takes a POST of a client whose event stream is open. */
@@ -48,7 +51,7 @@ export class SseEndpoint {
     // The event stream may have closed while the body came. In this case, `connection` throws.
     const client = sessions.connection(sessionId, principal)
     const frame = body.frames[0] as Frame
-    const fault = faultOfInitialize(frame)
+    const fault = faultOfInitialize(frame) ?? context.caller?.faultOfCalls(body.frames)
     if (fault === undefined) return client.post(response, frame)
     // Some clients ignore the response to the POST and wait for the event.
     client.refuse(frame, fault)

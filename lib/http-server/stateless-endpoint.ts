@@ -9,11 +9,12 @@ import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { methods } from '../protocol/methods.ts'
 import { DeadlineQueue } from '../streams/deadline-queue.ts'
+import { publishMessage, publishSession } from '../streams/facts.ts'
 import { Slots } from '../streams/slots.ts'
 import { NotificationTransport, PostTransport } from './accept-post.ts'
 import { checkModern, checkModernNotification, modernStatus } from './check-modern-request.ts'
 import { logDetails } from './client-error.ts'
-import type { MirroredParams, OnClient } from './client-context.ts'
+import type { ClientContext, MirroredParams, OnClient } from './client-context.ts'
 import { faultOfInitialize } from './request/check-initialize.ts'
 import { refuseBatch } from './request/read-body.ts'
 import type { BodyReader } from './request/read-body.ts'
@@ -47,8 +48,8 @@ export class StatelessEndpoint {
     const { request, response, accept, server } = context
     const frame = body.frames[0] as Frame
     refuseBatch(body)
-    const fault = kind === 'stateless' ? faultOfInitialize(frame) : undefined
-    if (fault !== undefined) throw fault
+    const wrong = kind === 'stateless' ? faultOfInitialize(frame) : undefined
+    if (wrong !== undefined) throw wrong
     if (frame.kind === 'response') {
       throw new ProxyError('ERR_REQUEST', 'without a session, a client gets no requests to answer')
     }
@@ -66,17 +67,21 @@ export class StatelessEndpoint {
       // event `close` of the response, and would never end.
       if (response.destroyed) return
     }
+    const { caller } = context
+    const fault = caller?.faultOfCalls(body.frames)
+    if (fault !== undefined) throw fault
     const client = new PostTransport({
       response,
       body,
-      waiting: context.hasReservation ? undefined : bodies.waiting,
+      waiting: context.hasReservation ? undefined : bodies.waitingOf(context),
+      calls: caller,
       accept,
       keepAlive,
       deadlines: this.#deadlines,
       log,
       statusOf: kind === 'modern' ? modernStatus : undefined
     })
-    this.#open(client, context, kind)
+    this.#open(client, frame, context, kind)
     // Each POST has its own transport, so a server that reads nothing would not slow the client
     // down. The memory for a large body stays reserved until the server has shown that it has the
     // request.
@@ -97,17 +102,28 @@ export class StatelessEndpoint {
       context.sendError(error)
     }
     const client = new NotificationTransport({ response, frame, sendError, log: this.#options.log })
-    this.#open(client, context, kind)
+    this.#open(client, frame, context, kind)
   }
 
   #open(
     client: PostTransport | NotificationTransport,
-    { server, principal }: RequestContext,
+    frame: Frame,
+    { server, principal, address }: RequestContext,
     kind: 'modern' | 'stateless'
   ): void {
     const number = this.#clients.add(client)
     client.once('close', () => this.#clientOnClose(number))
-    this.#options.onClient(client, { server, kind, session: `post-${number}`, principal })
+    const context: ClientContext = {
+      server,
+      kind,
+      session: `post-${number}`,
+      principal,
+      address
+    }
+    if (client instanceof PostTransport) client.client = context
+    publishSession(client, context)
+    publishMessage(context, 'client', frame)
+    this.#options.onClient(client, context)
   }
 
   /**

@@ -17,6 +17,7 @@ import {
   modernVersion
 } from '../protocol/revisions.ts'
 import { quote } from '../text.ts'
+import type { ClientContext } from './client-context.ts'
 import { SessionTransport } from './session/accept-session.ts'
 import { isModern } from './check-modern-request.ts'
 import { faultOfInitialize, isInitialize } from './request/check-initialize.ts'
@@ -81,6 +82,8 @@ export class StreamableEndpoint {
     }
     if (stateless) return this.#stateless.serve(context, body, 'stateless')
     const initialize = body.frames.find(isInitialize)
+    const fault = context.caller?.faultOfCalls(body.frames)
+    if (fault !== undefined) throw fault
     if (session === undefined) {
       if (initialize === undefined) throw badRequest(`${unnamed}, or initialize a session`)
       this.#open(context, body, initialize)
@@ -106,12 +109,14 @@ export class StreamableEndpoint {
     const fault = faultOfInitialize(initialize)
     if (fault !== undefined) throw fault
     const { sessions, onClient } = this.#options
-    const { response, accept, server, principal } = context
+    const { response, accept, server, principal, address, caller } = context
+    caller?.admitSession()
     const id = sessions.createId()
-    const session = new SessionTransport({ ...this.#options, id })
-    sessions.add(session, server, principal)
+    const client: ClientContext = { server, session: id, kind: 'session', principal, address }
+    const session = new SessionTransport({ ...this.#options, id, client, calls: caller })
+    sessions.add(session, server, principal, caller)
     session.post(response, body, accept)
-    onClient(session, { server, session: id, kind: 'session', principal })
+    onClient(session, client)
   }
 
   // A stateless listener and the modern revision have no sessions, so they ignore the session header.

@@ -31,7 +31,13 @@ const maxAbandoned = 1000
 /** A longer id or token of an abandoned request is not kept, so that hostile ids take no memory. */
 const maxLength = 256
 
+/** Counts the requests in flight of several transports together. */
+export interface CallCounter {
+  calls: number
+}
+
 export class ClientRequests {
+  readonly #counter: CallCounter
   /** The progress token of each request in flight, by its id. The server got this token and id. */
   readonly #pending = new Map<Id, Id | undefined>()
   /** The progress tokens of the requests in flight, as the server got them. */
@@ -46,6 +52,11 @@ export class ClientRequests {
   readonly #abandoned = new Map<Id, Id | undefined>()
   readonly #abandonedTokens = new Set<Id>()
   #lastId = firstId
+
+  /** @param counter counts the requests in flight (default: nothing counts them) */
+  constructor(counter: CallCounter = { calls: 0 }) {
+    this.#counter = counter
+  }
 
   /**
    * Takes a frame of the client. A request is then in flight. A cancelled request is abandoned.
@@ -80,6 +91,12 @@ export class ClientRequests {
     if (kind === 'response' && id !== undefined) this.#settle(id)
   }
 
+  /** Call this when the transport has closed: no request is in flight any more. */
+  end(): void {
+    this.#counter.calls -= this.#pending.size
+    this.#pending.clear()
+  }
+
   #settle(id: Id): void {
     const pending = this.#abandoned.has(id) ? this.#abandoned : this.#pending
     const token = pending.get(id)
@@ -88,6 +105,7 @@ export class ClientRequests {
       this.#abandonedTokens.delete(token as Id)
       return
     }
+    this.#counter.calls--
     // Most requests have neither a token nor a new id.
     if (token !== undefined) {
       this.#tokens.delete(token)
@@ -117,6 +135,7 @@ export class ClientRequests {
     const hasNewToken = progressToken !== undefined && this.#isToken(progressToken)
     const sent = hasNewId || hasNewToken ? this.#renew(request, hasNewId, hasNewToken) : request
     this.#pending.set(sent.id as Id, sent.progressToken)
+    this.#counter.calls++
     if (sent.progressToken !== undefined) this.#tokens.add(sent.progressToken)
     return sent
   }

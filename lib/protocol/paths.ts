@@ -32,6 +32,8 @@ export const paths = {
   completedPrompt: ['params', 'ref', 'name'],
   completedResource: ['params', 'ref', 'uri'],
   /** The lists in the responses to requests for lists. */
+  /** Whether the tool has failed, in the response to `tools/call`. */
+  toolFailed: ['result', 'isError'],
   tools: ['result', 'tools'],
   prompts: ['result', 'prompts'],
   resources: ['result', 'resources'],

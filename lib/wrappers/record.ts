@@ -4,12 +4,9 @@
 // When the proxy cannot write the file, for example on a full disk, it logs an error and stops the
 // recording. The frames still pass.
 
-import { constants } from 'node:fs'
-import type { WriteStream } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { Transform } from 'node:stream'
-import { finished } from 'node:stream/promises'
-import { describe, internalError, ProxyError } from '../errors.ts'
+import { describe, internalError } from '../errors.ts'
+import { LineFile } from '../line-file.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
@@ -59,20 +56,16 @@ export async function record(
   file: string,
   { log = silent }: RecordOptions = {}
 ): Promise<Recorder> {
-  return new FileRecorder(file, log, await openFile(file))
+  return new FileRecorder(await LineFile.open(file, { what: 'recording', log }), log)
 }
 
 class FileRecorder implements Recorder {
-  readonly #file: string
+  readonly #file: LineFile
   readonly #log: Log
-  /** Undefined when the recording has stopped. */
-  #output: WriteStream | undefined
-  #closed = false
 
-  constructor(file: string, log: Log, output: WriteStream) {
+  constructor(file: LineFile, log: Log) {
     this.#file = file
     this.#log = log
-    this.#use(output)
   }
 
   tap(session: string): Tap {
@@ -82,42 +75,19 @@ class FileRecorder implements Recorder {
     }
   }
 
-  async reopen(): Promise<void> {
-    try {
-      const output = await openFile(this.#file)
-      if (this.#closed) return void output.destroy()
-      this.#output?.end()
-      this.#use(output)
-    } catch (error) {
-      this.#log.error(describe(error))
-    }
+  reopen(): Promise<void> {
+    return this.#file.reopen()
   }
 
-  async close(): Promise<void> {
-    this.#closed = true
-    const output = this.#output
-    if (output === undefined) return
-    await finished(output.end()).catch(() => {}) // `#stop` reports the error
-    this.#output = undefined
-  }
-
-  #use(output: WriteStream): void {
-    this.#output = output.on('error', (error) => this.#stop(output, error))
-  }
-
-  /** Each write that is under way fails too. Only the first failure is reported. */
-  #stop(output: WriteStream, cause: unknown): void {
-    if (this.#output !== output) return
-    this.#output = undefined
-    this.#log.error(`${describe(writeError(this.#file, cause))}; the recording stops`)
+  close(): Promise<void> {
+    return this.#file.close()
   }
 
   #tapOf(from: RecordedFrame['from'], session: string): Transform {
     return new Transform({
       objectMode: true,
       transform: (frame: Frame, _encoding, callback) => {
-        const output = this.#output
-        if (output === undefined) return callback(null, frame)
+        if (!this.#file.isWritable) return callback(null, frame)
         const time = new Date().toISOString()
         let text: string
         try {
@@ -128,25 +98,8 @@ class FileRecorder implements Recorder {
           return callback(null, frame)
         }
         // The frame passes only after its line is written, so the recording misses no frame.
-        output.write(`${text}\n`, () => callback(null, frame))
+        this.#file.write(text, () => callback(null, frame))
       }
     })
   }
 }
-
-// Windows has no O_NOFOLLOW. The constant is then undefined, which `|` treats as 0.
-const flags = constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY | constants.O_NOFOLLOW
-
-async function openFile(file: string): Promise<WriteStream> {
-  try {
-    const handle = await open(file, flags, 0o600)
-    // Other users may be able to read a file that exists. The mode of a device must not change.
-    if ((await handle.stat()).isFile()) await handle.chmod(0o600)
-    return handle.createWriteStream()
-  } catch (cause) {
-    throw writeError(file, cause)
-  }
-}
-
-const writeError = (file: string, cause: unknown): ProxyError =>
-  new ProxyError('ERR_CONFIG', `cannot write the recording to ${file}`, { cause })

@@ -28,6 +28,7 @@ t.test('no two flags share a name', async (t) => {
 
 /** A value for each placeholder, other than the default. */
 const samples: Record<string, string> = {
+  CIDR: '10.0.0.0/8',
   DIR: '/',
   ERA: 'legacy',
   WHEN: 'off',
@@ -50,6 +51,7 @@ const samples: Record<string, string> = {
 
 /** Flags that other flags need. */
 const companions: Partial<Record<FlagName, FlagName[]>> = {
+  'audit-required': ['audit'],
   cert: ['key'],
   key: ['cert'],
   'tls-cert': ['tls-key'],
@@ -126,7 +128,7 @@ const inBoth =
 const atUrls = 'verify-ssl ca cert key'
 const ofServer =
   'named-server named-server-config shared port sse-port host sse-host stateless allow-origin ' +
-  'expose-header allow-host base-path replica auth-token-file require-auth tls-cert tls-key max-body-memory max-sessions session-timeout detached-timeout ' +
+  'expose-header allow-host base-path replica trust-proxy audit audit-required max-caller-sessions max-caller-rate max-caller-burst max-caller-calls max-caller-connections max-caller-bodies max-callers auth-token-file require-auth tls-cert tls-key max-body-memory max-sessions session-timeout detached-timeout ' +
   'idle-timeout ' +
   'keep-alive max-replay max-queue stream-after retry ' +
   'auth-issuer auth-audience auth-scope auth-introspection auth-introspection-file public-url ' +

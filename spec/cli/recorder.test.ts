@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { onHangup, openRecorder } from '../../lib/cli/recorder.ts'
+import { onHangup, openAudit, openRecorder } from '../../lib/cli/recorder.ts'
 import { silent } from '../../lib/log.ts'
 
 t.test('a recorder is opened only for a file', async (t) => {
@@ -12,6 +12,14 @@ t.test('a recorder is opened only for a file', async (t) => {
   const recorder = await openRecorder(file, silent)
   t.ok(existsSync(file))
   await recorder?.close()
+})
+
+t.test('an audit log is opened only for a file', async (t) => {
+  t.equal(await openAudit(undefined, silent), undefined)
+  const file = `${t.testdir()}/audit.ndjson`
+  const audit = await openAudit(file, silent)
+  t.ok(existsSync(file))
+  await audit?.close()
 })
 
 t.test('SIGHUP reopens the recording, unless the process has a terminal', async (t) => {
@@ -27,6 +35,8 @@ t.test('SIGHUP reopens the recording, unless the process has a terminal', async 
   t.equal(onHangup(undefined), undefined)
   onHangup(recorder)?.()
   t.equal(count, 1)
+  onHangup(undefined, recorder, { reopen })?.()
+  t.equal(count, 3, 'it opens each file')
   for (const name of ['stdin', 'stdout', 'stderr'] as const) {
     const terminal = Object.assign(new PassThrough(), { isTTY: true })
     const intercepted = t.intercept(process, name, { value: terminal as never })

@@ -344,3 +344,18 @@ t.test('with an issuer, clients find out where to get a token', async (t) => {
   stop()
   t.equal(await command.code, 0)
 })
+
+t.test(
+  'with --audit-required it serves no one when the audit log cannot be written',
+  { skip: process.platform !== 'linux' && 'no /dev/full' },
+  async (t) => {
+    const command = run(t, `--audit /dev/full --audit-required ${misbehaving}`)
+    const client = httpClient(`${await served(command)}mcp`)
+    t.equal((await client.post('{}')).status, 400, 'the disk is not known to be full')
+    t.ok(await command.log.until((line) => line.endsWith('; the audit log stops')))
+    t.match(await client.post('{}'), { status: 503, text: /see --audit-required/ })
+    client.close()
+    stop()
+    t.equal(await command.code, 0)
+  }
+)

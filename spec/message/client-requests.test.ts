@@ -131,3 +131,22 @@ test('abandoned requests take little memory', async (t) => {
   requests.abandon('unknown')
   t.notOk(requests.isLate(answer('unknown')))
 })
+
+test('a counter counts the requests in flight of several clients', async (t) => {
+  const counter = { calls: 0 }
+  const one = new ClientRequests(counter)
+  const two = new ClientRequests(counter)
+  for (const id of ['1', '2', '3']) one.toServer(call(id))
+  two.toServer(call('1'))
+  t.equal(counter.calls, 4)
+  one.settled(answer(1))
+  one.settled(answer(1))
+  t.equal(counter.calls, 3, 'a second response settles nothing')
+  one.abandon(2)
+  t.equal(counter.calls, 2)
+  one.settled(answer(2))
+  t.equal(counter.calls, 2, 'it was abandoned')
+  one.end()
+  one.settled(answer(3))
+  t.equal(counter.calls, 1, 'only the other client has a request in flight')
+})

@@ -33,6 +33,8 @@ async function open(
     host: '127.0.0.1',
     stateless: false,
     requireAuth: false,
+    trustProxy: [],
+    auditRequired: false,
     shared: false,
     allowOrigins: [],
     exposeHeaders: [],

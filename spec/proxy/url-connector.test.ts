@@ -127,6 +127,8 @@ test('server mode reaches servers by URL as well', async (t) => {
     host: '127.0.0.1',
     stateless: false,
     requireAuth: false,
+    trustProxy: [],
+    auditRequired: false,
     shared: false,
     allowOrigins: [],
     exposeHeaders: [],

@@ -26,7 +26,6 @@ import type {
 import { credentialFault, toCredentials } from '../../config/credentials.ts'
 import type { CredentialSettings } from '../../config/credentials.ts'
 import { ProxyError } from '../../errors.ts'
-import type { Limits } from '../../limits.ts'
 import { serverEnvironment } from '../../stdio/environment.ts'
 import { readTarget } from './command-or-url.ts'
 import { readNamedServers } from './named-servers.ts'
@@ -159,7 +158,11 @@ async function serveConfig(
 }
 
 /** @param process whether at least one server is a process that the proxy starts */
-function serverLimits(options: Options, values: FlagValues, process: boolean): Limits {
+function serverLimits(
+  options: Options,
+  values: FlagValues,
+  process: boolean
+): ServeConfig['limits'] {
   const limits = membersOf({ ...limitFlags, ...serverLimitFlags }, values)
   const ownProcess = process && !values.shared && !values.stateless
   if (!ownProcess || options.given('max-sessions').length > 0) return limits
@@ -206,6 +209,7 @@ function checkTogether(values: FlagValues): void {
     if (values[cert] && !values[key]) throw usage(`--${cert} needs --${key} too`)
     if (values[key] && !values[cert]) throw usage(`--${key} needs --${cert} too`)
   }
+  if (values['audit-required'] && !values.audit) throw usage('--audit-required needs --audit too')
 }
 
 /** These variables have secrets of client mode. Servers never get them from the proxy. */

@@ -5,6 +5,7 @@
 import type { Kind } from '../flags/flag.ts'
 import { isDirectory, isFile, isHeaderName, parseHttpUrl } from '../../config/checks.ts'
 import { isSafeUrl } from '../../http-server/auth/fetch-json.ts'
+import { parseRange } from '../../http-server/callers/address.ts'
 import { quote, usage } from './usage.ts'
 
 export function choiceOf<Choice extends string>(
@@ -209,6 +210,15 @@ export const host: Kind<string> = {
   read(flag, text) {
     if (text !== '') return text.replace(/^\[(.*)\]$/, '$1')
     throw usage(`${flag} needs a name or address: 127.0.0.1, or 0.0.0.0 for all`)
+  }
+}
+
+/** An address, or a range of addresses. */
+export const addressRange: Kind<string> = {
+  placeholder: 'CIDR',
+  read(flag, text) {
+    if (parseRange(text) !== undefined) return text
+    throw usage(`${flag} needs an address or a range like 10.0.0.0/8, not ${quote(text)}`)
   }
 }
 

@@ -1,4 +1,5 @@
 import {
+  addressRange,
   basePath,
   file,
   headerName,
@@ -143,6 +144,29 @@ export const httpFlags = {
     sets: 'requireAuth',
     needs: 'listener',
     help: 'refuse to start if clients need no token and `--host` is not loopback or `--allow-origin` is `*`; otherwise this is only a warning'
+  },
+  'trust-proxy': {
+    shape: 'list',
+    kind: addressRange,
+    separator: ',',
+    sets: 'trustProxy',
+    defaultText: 'none',
+    needs: 'listener',
+    help: 'the address of a reverse proxy, or a range such as `10.0.0.0/8`: its headers `X-Forwarded-For`, `-Proto` and `-Host` count, so limits and the audit log see the addresses of the clients; repeatable'
+  },
+  audit: {
+    shape: 'value',
+    kind: file,
+    sets: 'audit',
+    defaultText: 'none',
+    needs: 'listener',
+    help: 'append a line of JSON to this file for each session, call and refusal: who called what, when, and how it ended, without arguments, results and tokens; `-` is stdout'
+  },
+  'audit-required': {
+    shape: 'switch',
+    sets: 'auditRequired',
+    needs: 'listener',
+    help: 'refuse requests while the file of `--audit` cannot be written; otherwise the proxy serves without it'
   },
   'tls-cert': {
     shape: 'value',

@@ -92,6 +92,64 @@ export const serverLimitFlags = {
     needs: 'listener',
     help: 'how many sessions may be open at a time, with the processes of closed sessions that have not exited; a client that wants one more gets 503 with `Retry-After`'
   },
+  'max-caller-sessions': {
+    shape: 'value',
+    kind: count,
+    defaultText:
+      'a tenth of `--max-sessions`, at least 4, if more than one caller asks for sessions',
+    sets: 'maxCallerSessions',
+    needs: 'listener',
+    help: 'how many sessions a caller may have open: a name of `--auth-token-file`, or an address without tokens (for IPv6, its first 64 bits); one more gets 429'
+  },
+  'max-caller-rate': {
+    shape: 'value',
+    kind: count,
+    default: limits.maxCallerRate,
+    defaultText: 'no limit',
+    sets: 'maxCallerRate',
+    needs: 'listener',
+    help: 'how many requests a second a caller may send over HTTP; one more gets 429 with `Retry-After`'
+  },
+  'max-caller-burst': {
+    shape: 'value',
+    kind: count,
+    default: limits.maxCallerBurst,
+    sets: 'maxCallerBurst',
+    needs: 'listener',
+    help: 'how many requests a caller may send at once before `--max-caller-rate` counts'
+  },
+  'max-caller-calls': {
+    shape: 'value',
+    kind: count,
+    default: limits.maxCallerCalls,
+    sets: 'maxCallerCalls',
+    needs: 'listener',
+    help: 'how many requests of a caller may wait for their responses; one more gets 429'
+  },
+  'max-caller-connections': {
+    shape: 'value',
+    kind: count,
+    default: limits.maxCallerConnections,
+    sets: 'maxCallerConnections',
+    needs: 'listener',
+    help: 'how many connections of an address may be open; one more is closed at once; those of `--trust-proxy` have no limit'
+  },
+  'max-caller-bodies': {
+    shape: 'value',
+    kind: size,
+    default: limits.maxCallerBodies,
+    sets: 'maxCallerBodies',
+    needs: 'listener',
+    help: 'the part of `--max-body-memory` that a caller may use; its next body waits'
+  },
+  'max-callers': {
+    shape: 'value',
+    kind: count,
+    default: limits.maxCallers,
+    sets: 'maxCallers',
+    needs: 'listener',
+    help: 'how many callers the proxy keeps apart; all others share the limits of one'
+  },
   'session-timeout': {
     shape: 'value',
     kind: time,

@@ -1,7 +1,7 @@
 // The memory for the bodies of all connections. A body reserves its size before the proxy reads it.
 // If the budget is used up, the next body waits, and the proxy does not read its connection. The
-// bodies get their memory in the order in which they came.
-
+// bodies get their memory in the order in which they came. Each caller has a budget too: a body first
+// reserves memory there, so the bodies of one caller do not stand in the way of all others.
 //
 // Small bodies need no reservation. But many of them may wait for servers that read nothing, so
 // `WaitingBodies` limits their total.
@@ -70,6 +70,30 @@ export class BodyBudget {
   }
 }
 
+/**
+ * Reserves memory in the budget of a caller, and then in that of all callers.
+ *
+ * @param onGranted called as soon as both have granted it, perhaps before this function returns
+ */
+export function reserveBoth(
+  own: BodyBudget,
+  all: BodyBudget,
+  size: number,
+  onGranted: () => void
+): Reservation {
+  let inAll: Reservation | undefined
+  const inOwn = own.reserve(size, () => (inAll = all.reserve(size, onGranted)))
+  return {
+    get granted() {
+      return inAll?.granted === true
+    },
+    release() {
+      inOwn.release()
+      inAll?.release()
+    }
+  }
+}
+
 interface Waiting {
   readonly size: number
   readonly onGranted: () => void
@@ -82,11 +106,21 @@ const overhead = 4 * 1024
 /** The small bodies that wait until their servers take them. */
 export class WaitingBodies {
   readonly #max: number
+  readonly #all: WaitingBodies | undefined
   #used = 0
 
-  /** @param max the largest size of all waiting bodies together, in bytes (0: no limit) */
-  constructor(max: number) {
+  /**
+   * @param max the largest size of all waiting bodies together, in bytes (0: no limit)
+   * @param all the bodies of all callers, if these are the bodies of one
+   */
+  constructor(max: number, all?: WaitingBodies) {
     this.#max = max || Infinity
+    this.#all = all
+  }
+
+  /** The size of the waiting bodies, in bytes. */
+  get used(): number {
+    return this.#used
   }
 
   /**
@@ -97,13 +131,16 @@ export class WaitingBodies {
   add(bodySize: number): number {
     const size = bodySize + overhead
     if (this.#used > 0 && this.#used + size > this.#max) {
-      throw new ProxyError('ERR_BODIES_FULL', 'too many requests wait (see --max-body-memory)')
+      const flag = this.#all === undefined ? '--max-body-memory' : '--max-caller-bodies'
+      throw new ProxyError('ERR_BODIES_FULL', `too many requests wait (see ${flag})`)
     }
+    this.#all?.add(bodySize)
     this.#used += size
     return size
   }
 
   remove(size: number): void {
     this.#used -= size
+    this.#all?.remove(size)
   }
 }

@@ -2,7 +2,7 @@
 //
 // - A body over the limit of one message gets its error as soon as its size is known. Then the
 //   listener reads only a little more of it (see drop-rest.ts).
-// - All bodies together have a budget (see body-budget.ts). A body with a Content-Length reserves
+// - All bodies together have a budget, and so have those of each caller (see body-budget.ts). A body with a Content-Length reserves
 //   that size. A chunked body does not tell its size, so it reserves the largest size as soon as it
 //   is larger than `freeSize`. Small bodies that wait for their servers have the same limit again.
 // - A body that stops coming ends with its connection (see idle-connections.ts).
@@ -21,28 +21,36 @@ import { EnvelopeScanner } from '../../message/envelope-scanner.ts'
 import type { Envelope } from '../../message/envelope.ts'
 import { refuse, RefusedError } from '../../message/refusal.ts'
 import { batchVersion } from '../../protocol/revisions.ts'
-import { BodyBudget, freeSize, WaitingBodies } from './body-budget.ts'
+import { BodyBudget, freeSize, reserveBoth, WaitingBodies } from './body-budget.ts'
+import type { Reservation } from './body-budget.ts'
 import type { ClientTransport } from '../client-transport.ts'
 import type { RequestContext } from '../request-context.ts'
 
 /** Reads the bodies of all POSTs to one listener. */
 export class BodyReader {
-  /** The small bodies that wait for their servers. */
-  readonly waiting: WaitingBodies
+  readonly #waiting: WaitingBodies
   readonly #maxMessage: number
   readonly #budget: BodyBudget
+  readonly #maxCallerBodies: number
   readonly #maxWait: number
 
-  constructor({ maxMessage, maxBodyMemory, idleTimeout }: LimitOptions) {
+  constructor({ maxMessage, maxBodyMemory, maxCallerBodies, idleTimeout }: LimitOptions) {
     this.#maxMessage = largestMessage(maxMessage)
     this.#budget = new BodyBudget(maxBodyMemory ?? limits.maxBodyMemory)
-    this.waiting = new WaitingBodies(maxBodyMemory ?? limits.maxBodyMemory)
+    this.#waiting = new WaitingBodies(maxBodyMemory ?? limits.maxBodyMemory)
+    this.#maxCallerBodies = maxCallerBodies ?? limits.maxCallerBodies
     this.#maxWait = idleTimeout ?? limits.idleTimeout
   }
 
   /** How many bytes are reserved for bodies. */
   get reserved(): number {
     return this.#budget.used
+  }
+
+  /** Returns the small bodies of a caller that wait for their servers. They also count for all callers. */
+  waitingOf({ caller }: RequestContext): WaitingBodies {
+    if (caller === undefined || this.#maxCallerBodies === 0) return this.#waiting
+    return (caller.waiting ??= new WaitingBodies(this.#maxCallerBodies, this.#waiting))
   }
 
   /**
@@ -75,11 +83,12 @@ export class BodyReader {
   }
 
   // While the body waits, Node keeps up to `freeSize` bytes of it.
-  async #waitForRoom({ request }: RequestContext, transport: ClientTransport): Promise<void> {
-    const { 'content-length': declared = freeSize } = request.headers
-    const size = this.waiting.add(Math.min(Number(declared), freeSize))
+  async #waitForRoom(context: RequestContext, transport: ClientTransport): Promise<void> {
+    const { 'content-length': declared = freeSize } = context.request.headers
+    const waiting = this.waitingOf(context)
+    const size = waiting.add(Math.min(Number(declared), freeSize))
     await new Promise<void>((resolve) => transport.whenRoom(resolve))
-    this.waiting.remove(size)
+    waiting.remove(size)
   }
 
   /**
@@ -154,11 +163,12 @@ export class BodyReader {
     onTimeout: (error: ProxyError) => void
   ): void {
     const giveUp = (): void => {
-      const message = 'too many large bodies are on their way (see --max-body-memory)'
+      const flags = '--max-body-memory and --max-caller-bodies'
+      const message = `too many large bodies are on their way (see ${flags})`
       onTimeout(new ProxyError('ERR_BODIES_FULL', message))
     }
     const timer = this.#maxWait > 0 ? setTimeout(giveUp, this.#maxWait) : undefined
-    const reservation = this.#budget.reserve(size, () => {
+    const reservation = this.#reserveFor(context, size, () => {
       clearTimeout(timer)
       if (transport?.hasRoom !== false) {
         onGranted()
@@ -178,6 +188,14 @@ export class BodyReader {
       reservation.release()
     }
     if (!reservation.granted || transport?.hasRoom === false) context.request.pause()
+  }
+
+  #reserveFor({ caller }: RequestContext, size: number, onGranted: () => void): Reservation {
+    if (caller === undefined || this.#maxCallerBodies === 0) {
+      return this.#budget.reserve(size, onGranted)
+    }
+    caller.bodies ??= new BodyBudget(this.#maxCallerBodies)
+    return reserveBoth(caller.bodies, this.#budget, size, onGranted)
   }
 }
 

@@ -6,6 +6,8 @@ import { STATUS_CODES } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { ProxyError } from '../../errors.ts'
+import { publishRefusal } from '../../streams/facts.ts'
+import { peerAddress } from '../callers/address.ts'
 import { noSniff } from '../write-head.ts'
 
 /** The statuses of Node's errors. All other errors get 400. */
@@ -21,6 +23,8 @@ export function refuseBroken({ code }: NodeJS.ErrnoException, socket: Socket): v
     socket.destroy()
     return
   }
+  const error = new ProxyError('ERR_REQUEST', 'the request is not HTTP')
+  publishRefusal({ address: peerAddress(socket.remoteAddress), error })
   const status = statuses.get(code) ?? 400
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

@@ -18,6 +18,7 @@ import { withDefaults } from '../../limits.ts'
 import type { LimitOptions, Limits } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import { ClientRequests, describeDropped } from '../../message/client-requests.ts'
+import type { CallCounter } from '../../message/client-requests.ts'
 import { idAt } from '../../message/frame.ts'
 import type { Frame } from '../../message/frame.ts'
 import { errorFrame } from '../../message/refusal.ts'
@@ -28,6 +29,8 @@ import { paths } from '../../protocol/paths.ts'
 import { primingVersion } from '../../protocol/revisions.ts'
 import type { Callback, DestroyCallback } from '../../streams/callbacks.ts'
 import { DeadlineQueue } from '../../streams/deadline-queue.ts'
+import { publishMessage } from '../../streams/facts.ts'
+import type { FactClient } from '../../streams/facts.ts'
 import { ClientTransport } from '../client-transport.ts'
 import { EventStream } from '../event-stream.ts'
 import type { EventSink } from '../event-stream.ts'
@@ -43,6 +46,10 @@ import { writeHead } from '../write-head.ts'
 export interface SessionOptions extends LimitOptions {
   /** The session's id, in visible ASCII. Whoever guesses it can take over the session. */
   id: string
+  /** What facts say about the client (default: its id alone). */
+  client?: FactClient | undefined
+  /** Counts the requests in flight (default: nothing counts them). */
+  calls?: CallCounter | undefined
   log?: Log | undefined
 }
 
@@ -56,7 +63,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   /** The event stream of the client's GET. It carries the messages that belong to no POST. */
   readonly #unsolicited: ResumableStream
   /** The requests in flight. Their POSTs in `#posts` have the ids and tokens that the server got. */
-  readonly #requests = new ClientRequests()
+  readonly #requests: ClientRequests
   readonly #posts = new OpenPosts()
   /** The POST of each event stream that is the response to a POST, until that POST is done. */
   readonly #postOf = new Map<ResumableStream, PostResponse>()
@@ -71,7 +78,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   #closing = false
 
   constructor(options: SessionOptions) {
-    super(options.id, options.log)
+    super(options.id, options.log, options.client)
+    this.#requests = new ClientRequests(options.calls)
     this.#headers = { [headerNames.sessionId]: options.id }
     this.#limits = withDefaults(options)
     const { maxReplay, streamAfter } = this.#limits
@@ -216,7 +224,10 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     if (mayWait && (isDropped || !this.#store.hasRoomFor(frame))) this.#held = { frame, callback }
     else if (isResponse) this.#respond(frame, callback)
     else if (isDropped) this.#drop(frame, callback)
-    else (post ?? this.#unsolicited).send(this.#requests.restored(frame), callback)
+    else {
+      publishMessage(this.client, 'server', frame)
+      ;(post ?? this.#unsolicited).send(this.#requests.restored(frame), callback)
+    }
   }
 
   override _final(callback: Callback): void {
@@ -229,6 +240,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     this.deadlines.stop()
     this.#endAll(toProxyError(error, 'the session has ended'))
     this.releaseWaiting()
+    this.#requests.end()
     this.#held?.callback(error)
     callback(error)
   }
@@ -245,6 +257,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     const post = this.#posts.withId(frame.id as Id)
     if (post === undefined) return this.#drop(frame, callback)
     if (frame.id === this.#initializeId) this.#onInitialized(frame)
+    publishMessage(this.client, 'server', frame)
     post.send(this.#requests.restored(frame), callback)
     // This comes last. If `send` throws, the error response still finds the POST of the request.
     this.#posts.forget(frame.id as Id)
@@ -253,13 +266,16 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
 
   // The client has cancelled the request, or has closed the connection and cannot resume.
   #drop(frame: Frame, callback?: () => void): void {
+    publishMessage(this.client, 'server', frame, false)
     this.log.debug(describeDropped(frame))
     this.#requests.settled(frame)
     callback?.()
   }
 
   // A shared server has refused the notification before it comes to the server's process.
-  #refuseNotification(response: ServerResponse, { bytes }: Frame, callback: Callback): void {
+  #refuseNotification(response: ServerResponse, frame: Frame, callback: Callback): void {
+    const { bytes } = frame
+    publishMessage(this.client, 'server', frame)
     this.#notifying = undefined
     const headers = { 'content-type': 'application/json', 'content-length': bytes.length }
     writeHead(response, 400, headers).end(bytes)

@@ -32,6 +32,8 @@ t.test('a command alone is server mode with the defaults', async (t) => {
     exposeHeaders: ['Mcp-Session-Id'],
     allowHosts: [],
     requireAuth: false,
+    trustProxy: [],
+    auditRequired: false,
     prewarm: 0,
     logLevel: 'INFO',
     limits: { ...limits, maxSessions: 100 },

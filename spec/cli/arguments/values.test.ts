@@ -91,6 +91,25 @@ t.test('--replica is a name that fits into a session id', async (t) => {
   }
 })
 
+t.test('--trust-proxy takes addresses and ranges', async (t) => {
+  const { trustProxy } = await server([
+    '--trust-proxy',
+    '::1,10.0.0.0/8',
+    '--trust-proxy=fd00::/8',
+    'x'
+  ])
+  t.strictSame(trustProxy, ['::1', '10.0.0.0/8', 'fd00::/8'])
+  const message =
+    /^--trust-proxy needs an address or a range like 10\.0\.0\.0\/8, not "10\.0\.0\.0\/33"$/
+  await mistake(t, ['--trust-proxy', '10.0.0.0/33', 'x'], message)
+})
+
+t.test('--audit takes a file, and --audit-required needs it', async (t) => {
+  t.match(await server(['--audit', '-', 'x']), { audit: '-', auditRequired: false })
+  t.match(await server(['--audit=f', '--audit-required', 'x']), { audit: 'f', auditRequired: true })
+  await mistake(t, ['--audit-required', 'x'], '--audit-required needs --audit too')
+})
+
 t.test('--era and --translate are words', async (t) => {
   t.match(await server(['--era', 'Legacy', '--translate=off', 'x']), {
     era: 'legacy',
@@ -106,7 +125,9 @@ t.test('limits have sizes, times and counts', async (t) => {
     '--drain-timeout 2m --restarts 0 --connect-timeout 500ms --max-replay 2MB --stream-after 1S ' +
     '--max-queue 3k --retry 0.1ms --idle-timeout 5m --detached-timeout 7s ' +
     '--max-body-memory 9m --max-rounds 3 --probe-timeout 4s --input-timeout 90s --max-connections 0 ' +
-    '--max-group-connections 3 --max-tokens 8 --clock-skew 1s --key-age 2m --introspection-age 3s'
+    '--max-group-connections 3 --max-tokens 8 --clock-skew 1s --key-age 2m --introspection-age 3s ' +
+    '--max-caller-sessions 6 --max-caller-rate 10 --max-caller-burst 30 ' +
+    '--max-caller-calls 40 --max-caller-connections 50 --max-caller-bodies 2m --max-callers 60'
   const expected = {
     sessionTimeout: 3_600_000,
     maxSessions: 5,
@@ -132,7 +153,14 @@ t.test('limits have sizes, times and counts', async (t) => {
     clockSkew: 1000,
     keyAge: 120_000,
     introspectionAge: 3000,
-    loginTimeout: 300_000
+    loginTimeout: 300_000,
+    maxCallerSessions: 6,
+    maxCallerRate: 10,
+    maxCallerBurst: 30,
+    maxCallerCalls: 40,
+    maxCallerConnections: 50,
+    maxCallerBodies: 2 * 1024 * 1024,
+    maxCallers: 60
   }
   t.strictSame((await server(['x', ...argv.split(' ')])).limits, expected)
   t.strictSame((await client([sse, '--max-message=1.5g'])).limits, {

@@ -1,0 +1,178 @@
+// The audit log: a file with a line of JSON for each session that opens or ends, for each call, and for
+// each request that is refused. It has who called what, when, and how it ended. It has no arguments, no
+// results and no tokens.
+//
+// It subscribes to the facts of the whole process (see streams/facts.ts), so it changes no path of the
+// messages. A line waits in memory until it is written. If the disk is full or too slow, the audit log
+// stops with an error in the log, and messages still pass.
+
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { describe, ProxyError } from '../errors.ts'
+import { LineFile } from '../line-file.ts'
+import { silent } from '../log.ts'
+import type { Log } from '../log.ts'
+import { messageChannel, refusalChannel, sessionChannel } from '../streams/facts.ts'
+import type { FactClient, MessageFact, RefusalFact, SessionFact } from '../streams/facts.ts'
+import { Calls, targetOf } from './calls.ts'
+import type { EndedCall, Outcome } from './calls.ts'
+
+/** A line of an audit log. A member without a value is left out. */
+export interface AuditLine {
+  /** The time of the line, in ISO 8601 and UTC. A call or a session began `duration` ms before. */
+  time: string
+  event: 'open' | 'call' | 'refusal' | 'end'
+  /** The principal of the client's token. */
+  principal?: string | undefined
+  /** The address of the client. */
+  address?: string | undefined
+  /** The name of the server, or `default`. */
+  server?: string | undefined
+  /** The first 8 characters of the session's id. */
+  session?: string | undefined
+  method?: string | undefined
+  /** The name of the tool or the prompt, or the URI of the resource without its query. */
+  name?: string | undefined
+  /** The refused HTTP request: its method and its path. */
+  request?: string | undefined
+  /** In ms. */
+  duration?: number | undefined
+  outcome: Outcome | 'refused'
+  /** The code of the JSON-RPC error, or that of a `ProxyError`. */
+  error?: number | string | undefined
+  bytesIn?: number | undefined
+  bytesOut?: number | undefined
+}
+
+export interface Audit {
+  /** Whether lines are written. False after a failure, until `reopen` succeeds. */
+  readonly isWritable: boolean
+  /** Opens the file again by its name: a program that rotates files has renamed the old one. */
+  reopen(): Promise<void>
+  /** Ends the audit log. Resolves when all lines are in the file. */
+  close(): Promise<void>
+}
+
+export interface AuditOptions {
+  /** Gets an error when the file cannot be written. Default: nothing is logged. */
+  log?: Log | undefined
+}
+
+/** How many bytes may wait for the disk. */
+const maxWaiting = 16 * 1024 * 1024
+/** The longest text of a member. Longer ones are cut. */
+const maxText = 256
+
+/**
+ * Writes an audit log of all listeners of this process to a file, or to stdout (`-`). Only the owner can
+ * read the file. If it exists, lines are appended to it. A symbolic link is not followed.
+ *
+ * @throws ProxyError `ERR_CONFIG` when the file cannot be opened
+ */
+export async function audit(file: string, { log = silent }: AuditOptions = {}): Promise<Audit> {
+  return new FileAudit(await LineFile.open(file, { what: 'audit log', log }), log)
+}
+
+class FileAudit implements Audit {
+  readonly #file: LineFile
+  readonly #log: Log
+  readonly #calls = new Calls((call) => this.#onCall(call))
+  readonly #listeners: [channel: string | symbol, listener: (fact: unknown) => void][]
+
+  constructor(file: LineFile, log: Log) {
+    this.#file = file
+    this.#log = log
+    this.#listeners = [
+      [sessionChannel.name, this.#guarded((fact) => this.#onSession(fact as SessionFact))],
+      [messageChannel.name, this.#guarded((fact) => this.#calls.onMessage(fact as MessageFact))],
+      [refusalChannel.name, this.#guarded((fact) => this.#onRefusal(fact as RefusalFact))]
+    ]
+    for (const [name, listener] of this.#listeners) subscribe(name, listener)
+  }
+
+  get isWritable(): boolean {
+    return this.#file.isWritable
+  }
+
+  reopen(): Promise<void> {
+    return this.#file.reopen()
+  }
+
+  async close(): Promise<void> {
+    for (const [name, listener] of this.#listeners) unsubscribe(name, listener)
+    await this.#file.close()
+  }
+
+  /** Everything may publish on a channel. An exception there would end the process. */
+  #guarded(listener: (fact: unknown) => void): (fact: unknown) => void {
+    return (fact) => {
+      try {
+        listener(fact)
+      } catch (error) {
+        this.#log.error(`a fact is not in the audit log: ${describe(error)}`)
+      }
+    }
+  }
+
+  #onSession(fact: SessionFact): void {
+    const { type, client } = fact
+    if (type === 'open') {
+      this.#calls.onOpen(fact)
+      if (hasSession(client)) this.#write({ event: 'open', ...about(client), outcome: 'ok' })
+      return
+    }
+    const { duration, outcome, error, bytesIn, bytesOut } = this.#calls.onEnd(fact)
+    if (!hasSession(client)) return
+    const end = { duration: rounded(duration), outcome, error, bytesIn, bytesOut }
+    this.#write({ event: 'end', ...about(client), ...end })
+  }
+
+  #onCall({ client, duration, ...call }: EndedCall): void {
+    const { method, name, outcome, error, bytesIn, bytesOut } = call
+    const target = { method: clip(method), name: clip(name) }
+    const end = { duration: rounded(duration), outcome, error, bytesIn, bytesOut }
+    this.#write({ event: 'call', ...about(client), ...target, ...end })
+  }
+
+  #onRefusal({ error, frame, httpMethod, path, ...client }: RefusalFact): void {
+    const { method, name } = frame === undefined ? {} : targetOf(frame)
+    this.#write({
+      event: 'refusal',
+      ...about(client),
+      method: clip(method),
+      name: clip(name),
+      request: httpMethod === undefined ? undefined : clip(`${httpMethod} ${path}`),
+      outcome: 'refused',
+      error: error.code,
+      bytesIn: frame?.bytes.length
+    })
+  }
+
+  #write(line: Omit<AuditLine, 'time'>): void {
+    if (!this.#file.isWritable) return
+    const whole: AuditLine = { time: new Date().toISOString(), ...line }
+    this.#file.write(JSON.stringify(whole))
+    if (this.#file.waiting <= maxWaiting) return
+    this.#file.stop(new ProxyError('ERR_TIMEOUT', `${this.#file.waiting} bytes wait for the disk`))
+  }
+}
+
+/** A client without a session is one POST. Its call says everything about it. */
+const hasSession = ({ kind }: FactClient): boolean => kind === 'session'
+
+type Who = Pick<AuditLine, 'principal' | 'address' | 'server' | 'session'>
+
+function about(client: Omit<RefusalFact, 'error'> | FactClient): Who {
+  const { principal, address, server, session } = client
+  const isPost = 'kind' in client && !hasSession(client)
+  return {
+    principal: clip(principal),
+    address: address === '' ? undefined : address,
+    server: server === '' ? 'default' : clip(server),
+    session: isPost ? undefined : session?.slice(0, 8)
+  }
+}
+
+const clip = (text: string | undefined): string | undefined =>
+  text === undefined || text.length <= maxText ? text : `${text.slice(0, maxText)}…`
+
+const rounded = (duration: number): number => Math.round(duration * 10) / 10

@@ -1,0 +1,179 @@
+// Makes calls of the messages that the library publishes: joins each request of a client with its
+// response. A call ends with its response, with its cancellation, or with its client.
+
+import { scalarAt, stringAt } from '../json/find-value.ts'
+import { idAt } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
+import type { Id } from '../protocol/json-rpc.ts'
+import { methods } from '../protocol/methods.ts'
+import { paths } from '../protocol/paths.ts'
+import { ProxyError } from '../errors.ts'
+import type { FactClient, MessageFact, SessionFact } from '../streams/facts.ts'
+
+/**
+ * How a call or a session has ended.
+ *
+ * - `ok`: with a result; a session: without an error
+ * - `tool_error`: with a result that says that the tool failed
+ * - `error`: with an error, from the server or from the proxy
+ * - `cancelled`: the client has cancelled it
+ * - `undelivered`: with a response, but the client had disconnected
+ * - `closed`: without a response, because the client or the server has ended
+ */
+export type Outcome = 'ok' | 'tool_error' | 'error' | 'cancelled' | 'undelivered' | 'closed'
+
+/** What a client has called: the method, and the name of the tool, the prompt or the resource. */
+export interface Target {
+  method: string
+  name?: string | undefined
+}
+
+export interface EndedCall extends Target {
+  client: FactClient
+  /** How long it took, in ms. */
+  duration: number
+  outcome: Outcome
+  /** The code of the JSON-RPC error, or that of a `ProxyError`. */
+  error?: number | string | undefined
+  /** The size of the request, in bytes. */
+  bytesIn: number
+  /** The size of the response, in bytes. */
+  bytesOut: number
+}
+
+export interface EndedSession {
+  client: FactClient
+  duration: number
+  outcome: Outcome
+  error?: string | undefined
+  /** The size of all messages of the client, in bytes. */
+  bytesIn: number
+  /** The size of all messages to the client, in bytes. */
+  bytesOut: number
+}
+
+interface Call extends Target {
+  since: number
+  bytesIn: number
+}
+
+interface Open {
+  since: number
+  bytesIn: number
+  bytesOut: number
+  calls: Map<Id, Call>
+}
+
+/** How many calls of a client are kept. The oldest counts as closed: its server may never respond. */
+const maxCalls = 10_000
+
+export class Calls {
+  readonly #open = new WeakMap<FactClient, Open>()
+  readonly #onCall: (call: EndedCall) => void
+
+  constructor(onCall: (call: EndedCall) => void) {
+    this.#onCall = onCall
+  }
+
+  /** Takes each fact about a message. */
+  onMessage({ client, from, frame, delivered }: MessageFact): void {
+    const open = this.#of(client)
+    const { length } = frame.bytes
+    if (from === 'client') {
+      open.bytesIn += length
+      this.#fromClient(client, open, frame)
+      return
+    }
+    if (delivered) open.bytesOut += length
+    if (frame.kind !== 'response') return
+    const call = open.calls.get(frame.id as Id)
+    if (call === undefined) return
+    const ended = endOf(frame, call.method)
+    if (!delivered) ended.outcome = 'undelivered'
+    this.#end(client, open, frame.id as Id, { ...ended, bytesOut: length })
+  }
+
+  /** Takes the fact that a client has ended. Its calls end first. */
+  onEnd({ client, error }: SessionFact): EndedSession {
+    const open = this.#of(client)
+    const code = error instanceof ProxyError ? error.code : undefined
+    const outcome = code === undefined ? 'closed' : 'error'
+    for (const id of open.calls.keys())
+      this.#end(client, open, id, { outcome, error: code, bytesOut: 0 })
+    const { since, bytesIn, bytesOut } = open
+    const duration = performance.now() - since
+    return {
+      client,
+      duration,
+      outcome: code === undefined ? 'ok' : 'error',
+      error: code,
+      bytesIn,
+      bytesOut
+    }
+  }
+
+  #fromClient(client: FactClient, open: Open, frame: Frame): void {
+    if (frame.method === methods.cancelled) {
+      const id = idAt(frame, paths.cancelledId)
+      if (id !== undefined) this.#end(client, open, id, { outcome: 'cancelled', bytesOut: 0 })
+      return
+    }
+    if (frame.kind !== 'request') return
+    const call = { ...targetOf(frame), since: performance.now(), bytesIn: frame.bytes.length }
+    open.calls.set(frame.id as Id, call)
+    if (open.calls.size <= maxCalls) return
+    const [oldest] = open.calls.keys()
+    this.#end(client, open, oldest as Id, { outcome: 'closed', bytesOut: 0 })
+  }
+
+  #end(
+    client: FactClient,
+    open: Open,
+    id: Id,
+    end: Pick<EndedCall, 'outcome' | 'error' | 'bytesOut'>
+  ): void {
+    const call = open.calls.get(id)
+    if (call === undefined) return
+    open.calls.delete(id)
+    const { method, name, since, bytesIn } = call
+    this.#onCall({ client, method, name, duration: performance.now() - since, bytesIn, ...end })
+  }
+
+  #of(client: FactClient): Open {
+    let open = this.#open.get(client)
+    if (open === undefined) {
+      open = { since: performance.now(), bytesIn: 0, bytesOut: 0, calls: new Map() }
+      this.#open.set(client, open)
+    }
+    return open
+  }
+
+  /** Takes the fact that a client has come. */
+  onOpen({ client }: SessionFact): void {
+    this.#of(client)
+  }
+}
+
+function endOf(response: Frame, method: string): Pick<EndedCall, 'outcome' | 'error'> {
+  const { errorCode, failure, bytes } = response
+  if (failure?.code === 'ERR_CLOSED') return { outcome: 'closed' }
+  if (failure !== undefined) return { outcome: 'error', error: failure.code }
+  if (errorCode !== undefined) return { outcome: 'error', error: errorCode }
+  if (method !== methods.callTool) return { outcome: 'ok' }
+  return { outcome: scalarAt(bytes, paths.toolFailed) === true ? 'tool_error' : 'ok' }
+}
+
+const named: readonly unknown[] = [methods.callTool, methods.getPrompt]
+const located: readonly unknown[] = [methods.readResource, methods.subscribe, methods.unsubscribe]
+
+/** Reads what a request calls. */
+export function targetOf({ method = '', bytes }: Frame): Target {
+  if (named.includes(method)) return { method, name: stringAt(bytes, paths.toolName) }
+  if (!located.includes(method)) return { method }
+  const uri = stringAt(bytes, paths.uri)
+  return { method, name: uri === undefined ? undefined : withoutSecrets(uri) }
+}
+
+/** Removes what may be an argument or a secret: the query, the fragment, the user and the password. */
+const withoutSecrets = (uri: string): string =>
+  uri.replace(/[?#][^]*$/, '').replace(/\/\/[^/@]*@/, '//')

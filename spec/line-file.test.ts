@@ -1,0 +1,73 @@
+// A file that lines are appended to. The tests of recordings hold the rest.
+
+import { PassThrough } from 'node:stream'
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { LineFile } from '../lib/line-file.ts'
+import { KeptLog } from './helpers.ts'
+
+t.test('`-` is stdout, which stays open', async (t) => {
+  const output = new PassThrough()
+  const text: string[] = []
+  output.on('data', (chunk: Buffer) => text.push(String(chunk)))
+  t.intercept(process, 'stdout', { value: output as never })
+  const log = new KeptLog()
+  const file = await LineFile.open('-', { what: 'audit log', log })
+  file.write('a')
+  await file.reopen()
+  file.write('b')
+  await file.close()
+  t.strictSame(text.join(''), 'a\nb\n')
+  t.notOk(output.writableEnded)
+  t.notOk(file.isWritable)
+  t.equal(file.waiting, 0)
+  t.strictSame([...log.lines], [])
+})
+
+t.test('when the reader of stdout has left, writing stops', async (t) => {
+  const output = new PassThrough()
+  t.intercept(process, 'stdout', { value: output as never })
+  const log = new KeptLog()
+  const file = await LineFile.open('-', { what: 'audit log', log })
+  output.destroy(new Error('EPIPE'))
+  await new Promise((resolve) => output.once('close', resolve))
+  t.notOk(file.isWritable)
+  let called = false
+  file.write('a', () => (called = true))
+  t.ok(called, 'nobody waits for the line')
+  t.strictSame(
+    [...log.lines],
+    ['error: cannot write the audit log to -: EPIPE; the audit log stops']
+  )
+  await file.close()
+})
+
+t.test('`stop` writes the lines that wait, and `reopen` begins again', async (t) => {
+  const name = `${t.testdir()}/file`
+  const log = new KeptLog()
+  const file = await LineFile.open(name, { what: 'audit log', log })
+  file.write('a')
+  t.equal(file.waiting, 2)
+  file.stop(new Error('too slow'))
+  t.notOk(file.isWritable)
+  file.write('lost')
+  await file.reopen()
+  t.ok(file.isWritable)
+  file.write('b')
+  await file.close()
+  t.strictSame(readFileSync(name, 'utf8').split('\n').sort(), ['', 'a', 'b'])
+  t.match(
+    [...log.lines],
+    [/^error: cannot write the audit log to .*: too slow; the audit log stops$/]
+  )
+})
+
+t.test('`stop` leaves stdout open', async (t) => {
+  const output = new PassThrough()
+  t.intercept(process, 'stdout', { value: output as never })
+  const file = await LineFile.open('-', { what: 'audit log', log: new KeptLog() })
+  file.stop(new Error('too slow'))
+  t.notOk(output.writableEnded)
+  await file.reopen()
+  t.ok(file.isWritable)
+})
