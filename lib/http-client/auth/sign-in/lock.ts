@@ -118,9 +118,9 @@ async function make(file: string, text: string): Promise<boolean> {
   const draft = `${file}.${randomUUID()}`
   await writeFile(draft, text, { mode: 0o600, flag: 'wx' })
   try {
-    const error: unknown = await link(draft, file).catch((cause: unknown) => cause)
+    const error = await link(draft, file).catch((cause: NodeJS.ErrnoException) => cause)
     if (error === undefined) return true
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    if (error.code === 'EEXIST') return false
     throw error
   } finally {
     await rm(draft, { force: true })
