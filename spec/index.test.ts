@@ -22,6 +22,7 @@ t.test('these are the names, and no others', async (t) => {
     'encodeEvent',
     'encodeLines',
     'filter',
+    'issuerAuth',
     'join',
     'limits',
     'listen',

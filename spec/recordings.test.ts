@@ -4,7 +4,7 @@
 // A player is the server, as a stdio process behind the proxy. Another player is the client in this
 // process: it sends through one of four ways into the proxy, and receives what comes back.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
@@ -23,9 +23,11 @@ interface Connection {
   close(): unknown
 }
 
+/** With `headers`, each HTTP request has them. */
 type Connect = (
   proxyUrls: { mcp(): string; sse(): string },
-  onText: (text: string) => void
+  onText: (text: string) => void,
+  headers?: Record<string, string>
 ) => Promise<Connection>
 
 async function connectStdio(args: string[], onText: (text: string) => void): Promise<Connection> {
@@ -46,8 +48,8 @@ function withoutResponses<Client extends { onRequest(handle: () => unknown): voi
 
 /** Every way from a client to the recorded server: server mode alone, and behind client mode. */
 const ways: Record<string, Connect> = {
-  async 'server mode, Streamable HTTP'(proxy, onText) {
-    const client = withoutResponses(httpClient(proxy.mcp()))
+  async 'server mode, Streamable HTTP'(proxy, onText, headers = {}) {
+    const client = withoutResponses(httpClient(proxy.mcp(), { headers }))
     const listen = async (events: AsyncIterable<{ data: string | undefined }>): Promise<void> => {
       // An event without data only carries an id for resuming.
       for await (const { data } of events) if (data) onText(data)
@@ -70,8 +72,8 @@ const ways: Record<string, Connect> = {
       }
     }
   },
-  async 'server mode, HTTP+SSE'(proxy, onText) {
-    const client = withoutResponses(await sseClient(proxy.sse()))
+  async 'server mode, HTTP+SSE'(proxy, onText, headers = {}) {
+    const client = withoutResponses(await sseClient(proxy.sse(), { headers }))
     const ended = (async () => {
       for await (const { event, data } of client.connection) {
         if (event === 'message' && data) onText(data)
@@ -94,6 +96,10 @@ const ways: Record<string, Connect> = {
 const scratch = mkdtempSync(path.join(tmpdir(), 'recordings-'))
 t.teardown(() => rmSync(scratch, { recursive: true }))
 
+const tokens = path.join(scratch, 'tokens')
+writeFileSync(tokens, 'player:s3cret\n')
+const authorization = { authorization: 'Bearer s3cret' }
+
 const sessions = fixture('sessions')
 const textsOf = (recording: RecordedFrame[], side: string): string[] =>
   recording.filter(({ from }) => from === side).map(({ frame }) => frame)
@@ -104,6 +110,11 @@ for (const name of readdirSync(sessions).filter((name) => name.endsWith('.ndjson
     const recording = readRecording(file)
     for (const [way, connect] of Object.entries(ways)) {
       t.test(way, (t) => playSession(t, file, recording, connect))
+      if (way.startsWith('client mode')) continue
+      t.test(`${way}, with authorization`, (t) => {
+        const guarded: Connect = (proxy, onText) => connect(proxy, onText, authorization)
+        return playSession(t, file, recording, guarded, ['--auth-token-file', tokens])
+      })
     }
   })
 }
@@ -112,11 +123,12 @@ async function playSession(
   t: Test,
   file: string,
   recording: RecordedFrame[],
-  connect: Connect
+  connect: Connect,
+  flags: string[] = []
 ): Promise<void> {
   const newFile = path.join(scratch, `${t.fullname.replace(/\W+/g, '-')}.ndjson`)
   const server = [node, fixture('player.js'), file, 'server']
-  const proxy = await startProxy(t, '--record', newFile, '--', ...server)
+  const proxy = await startProxy(t, '--record', newFile, ...flags, '--', ...server)
   const received: string[] = []
   const connection = await connect(proxy, (text) => {
     received.push(text)

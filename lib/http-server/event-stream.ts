@@ -5,6 +5,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { encodeEvent } from '../framing/sse.ts'
 import type { Frame } from '../message/frame.ts'
+import { onStreamOpen } from './auth/token-streams.ts'
 import { writeHead } from './write-head.ts'
 
 /** Sends frames to a client as events. */
@@ -43,6 +44,7 @@ export class EventStream implements EventSink {
       ...headers
     })
     response.flushHeaders()
+    onStreamOpen(response)
     if (keepAlive === 0) return
     this.#timer = setInterval(() => {
       // If the client does not read, data still waits for it, so a comment is of no use.

@@ -191,7 +191,7 @@ export class Listener extends EventEmitter {
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     // A response emits `error` when the client has disconnected. The proxy can ignore this error.
-    response.on('error', nothing).on('close', () => this.#responseOnClose(request, response))
+    response.on('error', nothing).on('close', () => this.#responseOnClose(request))
     this.#activeRequests++
     this.#connections.begin(request, response)
     this.#handle(new RequestContext(request, response))
@@ -217,9 +217,8 @@ export class Listener extends EventEmitter {
     }
   }
 
-  #responseOnClose(request: IncomingMessage, response: ServerResponse): void {
+  #responseOnClose(request: IncomingMessage): void {
     this.#connections.end(request)
-    this.#authorizer?.release(response)
     // This is a body that nobody has read. Without a limit, Node would read it to its end.
     if (!request.complete && hasBody(request)) dropRest(request)
     if (--this.#activeRequests === 0) this.#whenInactive?.()

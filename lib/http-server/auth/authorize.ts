@@ -5,7 +5,6 @@
 // with a token pays for the check. The memory is bounded: the oldest grant gives way, and its token is
 // checked again when it comes again.
 
-import type { ServerResponse } from 'node:http'
 import { ProxyError } from '../../errors.ts'
 import type { RequestContext } from '../request-context.ts'
 import { leadsToServer } from '../routes.ts'
@@ -53,11 +52,6 @@ export class Authorizer {
     return known === undefined
       ? this.#authorizeNew(context, authorization)
       : this.#admit(context, known)
-  }
-
-  /** Must be called when a response has closed. */
-  release(response: ServerResponse): void {
-    this.#streams.delete(response)
   }
 
   async #authorizeNew(context: RequestContext, authorization: string): Promise<string> {
@@ -112,7 +106,7 @@ export class Authorizer {
 
   #admit(context: RequestContext, grant: Grant): string {
     if (this.resource !== undefined) this.#checkRules(context, grant, this.resource)
-    this.#streams.add(context.response, grant)
+    this.#streams.guard(context.response, grant)
     return grant.principal
   }
 

@@ -28,8 +28,9 @@ export async function* measureCalls({ transportNames, rounds, raw, others }) {
 export async function compareCalls(candidates, rounds) {
   const results = new Map()
   const running = new Set(candidates)
-  const each = async (use) => {
-    for (const candidate of running) {
+  /** Every other round has the reverse order, because one candidate may slow the next one down. */
+  const each = async (use, round = 0) => {
+    for (const candidate of round % 2 === 0 ? [...running] : [...running].reverse()) {
       await use(candidate).catch((error) => {
         skipIfOther(candidate.name, error)
         running.delete(candidate)
@@ -45,7 +46,7 @@ export async function compareCalls(candidates, rounds) {
         addResult(results, `CPU per call, ${level} in flight (µs)`, name, cpuTime)
         addResult(results, `p50 latency, ${level} in flight (µs)`, name, p50)
         addResult(results, `p99 latency, ${level} in flight (µs)`, name, p99)
-      })
+      }, round)
     }
   }
   return results
