@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,12 @@ import { descriptorsOf, isRunning, processesWith } from './processes.js'
 export const node = process.execPath
 export const pathOf = (relative) => fileURLToPath(new URL(`../../${relative}`, import.meta.url))
 export const mcpProxy = pathOf('bin/mcp-proxy.js')
+
+/**
+ * How many times longer everything may take, because other programs use this machine: more than two
+ * runnable processes for each core.
+ */
+export const slowness = () => Math.max(1, loadavg()[0] / (2 * availableParallelism()))
 
 /** How long a call may take, if its row names no other bound, in ms. */
 export const usualBound = 10_000
@@ -117,7 +123,8 @@ export class Cell {
 
   /** Resolves when all calls have ended. Those that do not end within the bound count as hung. */
   async end(calls, bound = this.bound) {
-    await Promise.race([Promise.all(calls.map(({ settled }) => settled)), sleep(bound)])
+    const time = bound * slowness()
+    await Promise.race([Promise.all(calls.map(({ settled }) => settled)), sleep(time)])
     for (const call of calls) call.late ||= !call.ended
   }
 
@@ -130,7 +137,7 @@ export class Cell {
 
   /** Calls until one is delivered. A client whose session is gone opens another. */
   async recovers(client, bound = this.bound) {
-    const end = performance.now() + bound
+    const end = performance.now() + bound * slowness()
     for (let pause = 100; ; pause *= 1.5) {
       if (client !== undefined) {
         const [call] = this.send(client, {})
@@ -253,12 +260,28 @@ function countsOf(descriptors) {
 }
 
 export async function waitUntil(fits, time) {
-  const end = performance.now() + time
+  const end = performance.now() + time * slowness()
   while (!(await fits())) {
     if (performance.now() > end) return false
     await sleep(50)
   }
   return true
+}
+
+/** Closes the connection of an HTTP response after `left` bytes of its body. */
+export function cutAfter(response, left, onCut = () => {}) {
+  const push = response.push.bind(response)
+  response.push = (chunk, encoding) => {
+    if (chunk === null || chunk.length <= left) {
+      left -= chunk?.length ?? 0
+      return push(chunk, encoding)
+    }
+    push(chunk.subarray(0, left))
+    response.push = push
+    onCut()
+    response.destroy()
+    return false
+  }
 }
 
 export async function freePort() {

@@ -26,6 +26,8 @@ export class Call {
   late = false
   /** The reason if it ended without a response, although its connection ended well. */
   unanswered
+  #start = performance.now()
+  #seconds = ''
   #end
 
   constructor(n, args) {
@@ -57,6 +59,7 @@ export class Call {
   }
 
   #finish() {
+    if (!this.ended) this.#seconds = ((performance.now() - this.#start) / 1000).toFixed(1)
     this.ended = true
     this.#end()
   }
@@ -70,7 +73,7 @@ export class Call {
   get outcome() {
     const [answer] = this.answers
     if (this.answers.length > 1) return ['duplicated', `${this.answers.length} responses`]
-    if (this.late) return ['hung', 'no end within its bound']
+    if (this.late) return ['hung', this.ended ? `ended after ${this.#seconds} s` : 'no end']
     if (this.delivered) return ['delivered']
     if (answer !== undefined && answer.error === undefined) {
       return ['lost', `another response: ${JSON.stringify(answer).slice(0, 200)}`]

@@ -4,6 +4,7 @@
 
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { cutAfter } from '../cell.js'
 import { memoryOf } from '../processes.js'
 
 const MiB = 1 << 20
@@ -139,7 +140,6 @@ export const clientRows = {
   },
   'cut-post': {
     title: 'POST stream cut at every byte of an event',
-    waits: true,
     dash: (place) => (place.isRemote && !place.isSse ? undefined : noResume(place)),
     run: cutEverywhere
   },
@@ -188,20 +188,6 @@ async function cutEverywhere(cell) {
 /** Makes a call, and closes its connection after `cut` bytes of its stream. The client then resumes. */
 function cutClient(cell, client, cut) {
   const [call] = cell.send(client, { delay: 100, progress: 1 })
-  call.onResponse = (response) => {
-    let left = cut
-    const push = response.push.bind(response)
-    response.push = (chunk, encoding) => {
-      if (chunk === null || chunk.length <= left) {
-        left -= chunk?.length ?? 0
-        return push(chunk, encoding)
-      }
-      push(chunk.subarray(0, left))
-      response.push = push
-      call.isCut = true
-      response.destroy()
-      return false
-    }
-  }
+  call.onResponse = (response) => cutAfter(response, cut, () => (call.isCut = true))
   return call
 }
