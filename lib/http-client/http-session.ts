@@ -240,10 +240,11 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     return true
   }
 
-  /** Fails a request whose HTTP response has ended, if no other stream can bring its response. */
+  /** Fails a request that got 202, if no other stream can bring its response. */
   #failAccepted(post: Post): void {
     const id = post.frame.id as Id
-    if (this.#noGet === undefined || this.#posts.has(post) || this.#calls.get(id) !== post) return
+    if (this.#noGet === undefined || !post.accepted || this.#unknown !== undefined) return
+    if (this.#calls.get(id) !== post) return
     const message = `${this.client.name} accepted the request and has no stream for its response`
     this.deliver(errorFrame(id, new ProxyError('ERR_HTTP_ANSWER', message, { cause: this.#noGet })))
   }

@@ -49,7 +49,8 @@ export class Post implements ResponseHandler, GetOwner {
   readonly #owner: PostOwner
   readonly #exchange: HttpExchange
   #status = 0
-  #accepted = false
+  /** Whether the server has taken the frame and sends no more in this HTTP response. */
+  accepted = false
   // The kind of HTTP response: at most one of these three is set. None is set for a response
   // without content.
   #json: JsonResponse | undefined
@@ -116,7 +117,7 @@ export class Post implements ResponseHandler, GetOwner {
       // The proxy ignores the body. It has no content, and often it is not JSON although the
       // headers say so. If the frame is a request, the server sends the response on another stream,
       // which only sessions have.
-      this.#accepted = true
+      this.accepted = true
       this.#owner.postOnEnd(this)
     } else if (isJson(headers)) {
       this.#json = new JsonResponse(this.#owner, headers)
@@ -150,7 +151,7 @@ export class Post implements ResponseHandler, GetOwner {
     this.#errorBody?.stop()
     if (this.#events !== undefined) this.#eventsOnEnd(this.#events, error)
     else if (this.#json !== undefined) this.#jsonOnEnd(this.#json, error)
-    else if (!this.#accepted) this.#fail(error)
+    else if (!this.accepted) this.#fail(error)
   }
 
   getOnData(): void {

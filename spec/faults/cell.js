@@ -224,8 +224,8 @@ export class Cell {
     if (!(await waitUntil(() => this.processes.length === 0, 5000))) {
       this.leaked(`processes after the end: ${this.processes.join(', ')}`)
     }
-    for (const { strays } of this.clients) {
-      if (strays > 0) this.duplicated(`${strays} responses to no request`)
+    for (const { strays, lastStray } of this.clients) {
+      if (strays > 0) this.duplicated(`${strays} responses to no request, such as ${lastStray}`)
     }
     const { counts, faults } = this.ledger.account(this.excused)
     for (const [outcome, count] of Object.entries(this.#more)) counts[outcome] += count

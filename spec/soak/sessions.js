@@ -99,7 +99,10 @@ export async function session(soak, way, random) {
     } else await client.close()
   }
   if (client.strays > 0) {
-    account.fault('duplicated', `${client.strays} responses to no request over ${name}`)
+    account.fault(
+      'duplicated',
+      `${client.strays} responses to no request over ${name}: ${client.lastStray}`
+    )
     client.strays = 0
   }
   account.close(calls)

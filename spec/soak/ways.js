@@ -21,7 +21,14 @@ const probe = pathOf('fixtures/tracked/probe.cjs')
  * `servers` has the URL of each server mode, and how many sessions stay open at it.
  */
 export async function startAll() {
-  const flags = () => ['--detached-timeout', '1s', '--max-sessions', '1000']
+  const flags = () => [
+    '--detached-timeout',
+    '1s',
+    '--session-timeout',
+    '5s',
+    '--max-sessions',
+    '1000'
+  ]
   const cell = new Cell({}, { flags, env: { NODE_OPTIONS: `--require ${probe}` } })
   cell.probes = `${cell.directory}/probes`
   mkdirSync(cell.probes)
