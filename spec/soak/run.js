@@ -111,6 +111,10 @@ for (const [way, reason] of soak.refused)
 const warm = samples.filter((_, i) => i >= samples.length / 3)
 const slope = slopeOf(warm.map(({ minutes, memory }) => [minutes, memory]))
 console.log(`memory after the first third: ${slope.toFixed(2)} MiB a minute, all proxies together`)
+for (const [i, { name }] of warm[0]?.perProxy.entries() ?? []) {
+  const own = slopeOf(warm.map(({ minutes, perProxy }) => [minutes, perProxy[i].memory]))
+  console.log(`  ${name.padEnd(14)} ${own.toFixed(2)} MiB a minute`)
+}
 if (minutes >= 5 && slope > maxSlope)
   failures.push(`the memory grows by more than ${maxSlope} MiB a minute`)
 if (account.isBroken) failures.push(...account.faults)

@@ -20,7 +20,7 @@ function probe(directory, pid) {
 /** Samples all proxies together. `minutes` is the time since the start. */
 export async function sample({ cell }, minutes) {
   const total = { minutes, memory: 0, rss: 0, descriptors: 0, timers: 0, perProxy: [] }
-  for (const { pid } of cell.proxies) {
+  for (const { pid, name } of cell.proxies) {
     const { heapUsed, external, timers } = await probe(cell.probes, pid)
     const descriptors = descriptorsOf(pid).length
     const memory = (heapUsed + external) / MiB
@@ -28,7 +28,7 @@ export async function sample({ cell }, minutes) {
     total.rss += memoryOf(pid) / MiB
     total.descriptors += descriptors
     total.timers += timers
-    total.perProxy.push({ memory, descriptors, timers })
+    total.perProxy.push({ name, memory, descriptors, timers })
   }
   total.processes = processesWith(cell.directory).length
   return total

@@ -70,6 +70,8 @@ export async function startAll() {
       can: {}
     }
   }
+  const names = ['own', 'shared', 'stateless', 'modern', ...Object.keys(longLived)]
+  for (const [i, proxy] of cell.proxies.entries()) proxy.name = names[i]
   // The client of `both` keeps its session.
   const servers = new Map(
     [own, shared, stateless, modernServer].map((url) => [url, url === own ? 1 : 0])
