@@ -11,6 +11,9 @@ const readme = pathOf('README.md')
 const begin = '<!-- faults:begin -->'
 const end = '<!-- faults:end -->'
 
+// Read at the start, because the checkout may change during a run.
+const commit = execFileSync('git', ['rev-parse', '--short=10', 'HEAD'], { cwd: pathOf('.') })
+
 /** The outcomes of a cell that are not zero. */
 export const textOf = (counts) =>
   outcomes
@@ -35,7 +38,6 @@ function render(matrix, { rows, places, total }) {
   const body = [...matrix].map(([name, cells]) =>
     line([rows[name].title, ...columns.map((column) => cellOf(cells.get(column)))])
   )
-  const commit = execFileSync('git', ['rev-parse', '--short=10', 'HEAD'], { cwd: pathOf('.') })
   const date = new Date().toISOString().slice(0, 10)
   return [
     `${date}, commit ${String(commit).trim()}, Node.js ${process.version}. In all cells together: ` +
