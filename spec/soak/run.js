@@ -15,6 +15,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { waitUntil } from '../faults/cell.js'
+import { processesWith } from '../faults/processes.js'
 import { Account } from './account.js'
 import { Random } from './random.js'
 import { sample, slopeOf, untilIdle } from './sample.js'
@@ -81,6 +83,9 @@ try {
   while (samples.length < 2 || passed() < minutes) {
     await run(Math.max(2000, Math.min(period, (minutes - passed()) * 60_000)))
     await untilIdle(proxies)
+    // On a busy machine, the servers of closed sessions need some time to exit.
+    const least = Math.min(...samples.map(({ processes }) => processes))
+    await waitUntil(() => processesWith(proxies.cell.directory).length <= least, 10_000)
     const now = await sample(proxies, passed())
     samples.push(now)
     const columns = [
