@@ -202,6 +202,7 @@ export class Listener extends EventEmitter {
   #handle(context: RequestContext): void {
     const { request, response } = context
     try {
+      context.address = this.#callers.addressOf(request)
       const route = this.#routeOf(context.pathname)
       context.route = route
       const isPublic = route.kind === 'metadata'
@@ -226,7 +227,6 @@ export class Listener extends EventEmitter {
 
   #serve(context: RequestContext): Promise<void> | undefined {
     const { request, response, route } = context
-    context.address = this.#callers.addressOf(request)
     if (request.method === 'OPTIONS' && route !== nowhere) {
       const isPublic = route.kind === 'metadata'
       writeHead(response, 204, this.#originPolicy.preflight(request.headers, isPublic)).end()
