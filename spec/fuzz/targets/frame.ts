@@ -12,6 +12,7 @@ import { outlineOf } from '../../../lib/message/outline.ts'
 import { parseFrame } from '../../../lib/message/parse-frame.ts'
 import { isEnvelope } from '../../../lib/message/schemas.ts'
 import type { Message } from '../../../lib/protocol/json-rpc.ts'
+import { chunks } from '../../helpers.ts'
 import type { Random } from '../../interop/random-json.ts'
 import { chance, mutate } from '../inputs/bytes.ts'
 import { enlarged } from '../inputs/large.ts'
@@ -122,7 +123,8 @@ export const envelope: Target = target<ReturnType<EnvelopeScanner['envelope']>>(
   make: randomBytes,
   run(input) {
     const scanner = new EnvelopeScanner()
-    for (let at = 0; at < input.length; at += 97) scanner.feed(input.subarray(at, at + 97))
+    const size = input.length < maxToken ? 97 : 64 * 1024
+    for (const chunk of chunks(input, size)) scanner.feed(chunk)
     return scanner.envelope()
   },
   compare(input, envelope) {
