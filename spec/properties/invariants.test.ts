@@ -16,6 +16,7 @@ const interruptAfterTimeLimit = process.env.RUNS === undefined ? 800 : Infinity
 
 /** Checks a property with each service. `check` returns what is wrong, or undefined. */
 async function holds(t: Test, check: (world: World) => string | undefined): Promise<void> {
+  t.comment(`SEED=${seed}`)
   for (const service of services) {
     const property = fc.asyncProperty(schedules, async (steps) => {
       const fault = check(await run(service, steps))

@@ -27,8 +27,3 @@ t.test('a flag of 100,000 characters does not block the process', async (t) => {
   const { user, system } = process.cpuUsage(before)
   t.ok(user + system < 250_000, `${user + system} µs`)
 })
-
-t.test('the error is one line even if a word has line breaks', async (t) => {
-  await mistake(t, ['--wrong\u2028\u001b[31m', 'x'], /^[^\u001b\u2028]+$/)
-  await mistake(t, ['--allow-origin', 'a\r\nb', '--', 'x'], /^--allow-origin a \| b: [^\r\n]+$/)
-})

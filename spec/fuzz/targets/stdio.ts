@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { PassThrough } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
 import { parseFrame } from '../../../lib/message/parse-frame.ts'
 import type { Frame } from '../../../lib/message/frame.ts'
 import { join } from '../../../lib/proxy/join.ts'
@@ -25,7 +26,11 @@ export const stdio: Target = target<{ lines: string[]; requests: number }>({
     const server = new EchoServer()
     const joined = join(acceptStdio({ input: source, output }), server)
     const text = output.setEncoding('utf8').toArray()
-    for (const chunk of chunks(input)) source.write(chunk)
+    for (const chunk of chunks(input)) {
+      source.write(chunk)
+      // Each chunk of a pipe comes in a turn of its own.
+      if (input.length > chunk.length) await turn()
+    }
     source.end()
     await joined
     const lines = (await text).join('').split('\n')
