@@ -175,6 +175,10 @@ function causeOf(error: unknown): unknown {
   return error instanceof AggregateError ? error.errors[0] : error.cause
 }
 
+/** Returns the code of an error of this package, and undefined for other errors. */
+export const codeOf = (error: unknown): ErrorCode | undefined =>
+  error instanceof ProxyError ? error.code : undefined
+
 /** Returns true if someone aborted a stream or closed it early. This is not an error to report. */
 export const isAbort = (error: unknown): boolean =>
   error instanceof Error &&

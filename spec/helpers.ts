@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { Inbox } from '../fixtures/clients/raw.js'
-import type { Log } from '../lib/log.ts'
+import type { Log, LogContext } from '../lib/log.ts'
 import { makeFrame } from '../lib/message/frame.ts'
 import type { Frame } from '../lib/message/frame.ts'
 import type { Id, Message } from '../lib/protocol/json-rpc.ts'
@@ -96,20 +96,24 @@ export function watch(transport: Duplex): Watched {
 export class KeptLog implements Log {
   readonly lines = new Inbox<string>()
 
-  debug(message: string): void {
-    this.lines.push(`debug: ${message}`)
+  debug(message: string, context?: LogContext): void {
+    this.#keep('debug', message, context)
   }
 
-  info(message: string): void {
-    this.lines.push(`info: ${message}`)
+  info(message: string, context?: LogContext): void {
+    this.#keep('info', message, context)
   }
 
-  warn(message: string): void {
-    this.lines.push(`warn: ${message}`)
+  warn(message: string, context?: LogContext): void {
+    this.#keep('warn', message, context)
   }
 
-  error(message: string): void {
-    this.lines.push(`error: ${message}`)
+  error(message: string, context?: LogContext): void {
+    this.#keep('error', message, context)
+  }
+
+  #keep(level: string, message: string, { server }: LogContext = {}): void {
+    this.lines.push(`${level}: ${server === undefined ? '' : `${server}: `}${message}`)
   }
 }
 

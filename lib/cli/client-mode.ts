@@ -7,6 +7,7 @@
 
 import type { ClientConfig } from '../config/config.ts'
 import { isAbort, ProxyError } from '../errors.ts'
+import type { LineFile } from '../line-file.ts'
 import type { Log } from '../log.ts'
 import { connectForOne } from '../proxy/connect-for-one.ts'
 import { join } from '../proxy/join.ts'
@@ -19,13 +20,13 @@ import { onHangup, openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
 /** Resolves when the client has ended and each of its requests has a response. */
-export async function runClient(config: ClientConfig, log: Log): Promise<void> {
+export async function runClient(config: ClientConfig, log: Log, logFile?: LineFile): Promise<void> {
   const recorder = await openRecorder(config.record, log)
   const connect = await urlConnector(config.server, config, log)
   const client = acceptStdio({ ...config.limits, log })
   const { era = config.era, translate = config.translate } = config.server
   const server = connectForOne(connect, { ...config.limits, era, translate, log, remote: true })
-  const release = endInTime(client, server, config, onHangup(recorder))
+  const release = endInTime(client, server, config, onHangup(recorder, logFile))
   try {
     await join(client, filter({ ...config.filter, log })(server), recorder?.tap('stdio'))
   } catch (error) {

@@ -3,11 +3,12 @@
 
 import type { ClientConfig, ServeConfig } from '../config/config.ts'
 import { describe, ProxyError } from '../errors.ts'
+import type { LineFile } from '../line-file.ts'
 import type { Log } from '../log.ts'
 import { parseArguments } from './arguments/parse-arguments.ts'
 import { groups } from './flags.ts'
 import { LogWriter } from './log-writer.ts'
-import { createLog } from './log.ts'
+import { openLog } from './open-log.ts'
 
 /**
  * Resolves to the exit code: 0 for success, 1 for a failure, 2 for wrong arguments or config file,
@@ -41,12 +42,12 @@ export async function main(argv: string[]): Promise<number> {
       }
       case 'client': {
         const { runClient } = await import('./client-mode.ts')
-        await runClient(config, openLog(config))
+        await withLog(config, (log, file) => runClient(config, log, file))
         return 0
       }
       case 'server': {
         const { runServer } = await import('./server-mode.ts')
-        await runServer(config, openLog(config))
+        await withLog(config, (log, file) => runServer(config, log, file))
         return 0
       }
     }
@@ -60,17 +61,23 @@ export async function main(argv: string[]): Promise<number> {
 
 async function check(config: ClientConfig | ServeConfig): Promise<number> {
   const { findFaults } = await import('./check.ts')
-  openLog(config)
+  await openLog({ ...config, logFile: undefined })
   const faults = findFaults(config)
   for (const fault of faults) new LogWriter().write(`mcp-proxy: ${fault}`)
   if (faults.length === 0) print('mcp-proxy: no faults found\n')
   return faults.length === 0 ? 0 : 2
 }
 
-function openLog({ logLevel, warnings }: ClientConfig | ServeConfig): Log {
-  const log = createLog(logLevel)
-  for (const warning of warnings) log.warn(warning)
-  return log
+async function withLog(
+  config: ClientConfig | ServeConfig,
+  run: (log: Log, file: LineFile | undefined) => Promise<void>
+): Promise<void> {
+  const { log, file } = await openLog(config)
+  try {
+    await run(log, file)
+  } finally {
+    await file?.close()
+  }
 }
 
 function print(text: string): void {

@@ -4,11 +4,12 @@
 import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
 import type { ServeConfig } from '../config/config.ts'
-import { describe, isAbort, ProxyError } from '../errors.ts'
+import { codeOf, describe, isAbort, ProxyError } from '../errors.ts'
 import type { ClientContext } from '../http-server/client-context.ts'
 import { exposureOf } from '../http-server/auth/exposure.ts'
 import { listen } from '../http-server/listener.ts'
 import type { Listener } from '../http-server/listener.ts'
+import type { LineFile } from '../line-file.ts'
 import type { Log } from '../log.ts'
 import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
@@ -25,7 +26,7 @@ import { onStop } from './signals.ts'
 const longestTimeout = 2 ** 31 - 1
 
 /** Serves clients until a signal stops the process. Resolves when all servers have exited. */
-export async function runServer(config: ServeConfig, log: Log): Promise<void> {
+export async function runServer(config: ServeConfig, log: Log, logFile?: LineFile): Promise<void> {
   const { limits } = config
   const auth = openAuth(config, log)
   const recorder = await openRecorder(config.record, log)
@@ -40,7 +41,7 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
       stop()
       if (again) void listener?.close(0)
     },
-    onHangup(recorder, audit)
+    onHangup(recorder, audit, logFile)
   )
   const upstreams = await openUpstreams(config, log).catch((error: unknown) => {
     release()
@@ -56,15 +57,15 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
     { server: name, session, kind, principal }: ClientContext
   ): void => {
     const upstream = upstreams.get(name)
-    const about = (): string => `${upstream.label}, session ${session.slice(0, 8)}`
+    const about = { server: upstream.label, session: session.slice(0, 8), principal }
     const logFailure = (error: unknown): void => {
       // A client that knows the modern and the legacy revisions tries the modern one first. It then
       // falls back when a legacy server refuses, so this error is expected.
       const isExpected = error instanceof ProxyError && error.code === 'ERR_LEGACY_SERVER'
-      if (isAbort(error) || isExpected) log.debug(`${about()}: closed`)
-      else log.error(`${about()}: ${describe(error)}`)
+      if (isAbort(error) || isExpected) log.debug('closed', about)
+      else log.error(describe(error), { ...about, code: codeOf(error) })
     }
-    log.debug(`${about()}: opened`)
+    log.debug('opened', about)
     const joinTo = (server: Duplex): void => {
       // This listens on the server only, because `join` destroys the server with the error when
       // either side fails.
@@ -78,11 +79,11 @@ export async function runServer(config: ServeConfig, log: Log): Promise<void> {
         })
       }
       if (isPort && recorder === undefined) {
-        client.once('close', () => log.debug(`${about()}: ended`))
+        client.once('close', () => log.debug('ended', about))
         return joinPort(client, server)
       }
       join(client, server, recorder?.tap(session)).then(
-        () => log.debug(`${about()}: ended`),
+        () => log.debug('ended', about),
         () => {}
       )
     }

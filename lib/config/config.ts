@@ -3,6 +3,9 @@
 
 import type { Limits } from '../limits.ts'
 
+/** `json`: each line of the log is a JSON object. */
+export type LogFormat = 'text' | 'json'
+
 export type LogLevel = 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL'
 
 /** `auto` means Streamable HTTP, or HTTP+SSE if the server refuses Streamable HTTP. */
@@ -112,6 +115,10 @@ export type CredentialsConfig = OAuthConfig | LoginConfig | SignInConfig
 export interface CommonConfig {
   /** The log drops messages that are less severe than this level (default: INFO). */
   logLevel: LogLevel
+  /** How a line of the log is written (default: text). */
+  logFormat: LogFormat
+  /** The file that gets the log (default: stderr gets it). */
+  logFile?: string | undefined
   /**
    * How to check the certificate of a server at a URL (default: true). A string is the path of a
    * PEM file whose certificates are trusted instead of the system's. `false` is dangerous: then

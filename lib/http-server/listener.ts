@@ -301,11 +301,11 @@ export class Listener extends EventEmitter {
    */
   #report(subject: string, cause: unknown): ProxyError {
     if (cause instanceof ProxyError) {
-      this.#log.debug(`${subject}: ${describe(cause)}`)
+      this.#log.debug(`${subject}: ${describe(cause)}`, { code: cause.code })
       logDetails(cause, this.#log)
       return cause
     }
-    this.#log.error(`${subject}: internal error: ${describe(cause)}`)
+    this.#log.error(`${subject}: internal error: ${describe(cause)}`, { code: 'ERR_INTERNAL' })
     return internalError()
   }
 }

@@ -5,6 +5,7 @@
 import type { ChildConfig, EraConfig, ServeConfig, ServerConfig } from '../config/config.ts'
 import { describe, ProxyError } from '../errors.ts'
 import type { ServerState } from '../http-server/listener.ts'
+import { withContext } from '../log.ts'
 import type { Log } from '../log.ts'
 import { connectChild } from '../stdio/connect-child.ts'
 import { findCommand } from '../stdio/find-command.ts'
@@ -29,7 +30,8 @@ export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upst
     const connect =
       server.kind === 'url'
         ? await urlConnector(server, config, log)
-        : () => connectChild({ ...server, ...config.limits, log: prefixed(log, label) })
+        : () =>
+            connectChild({ ...server, ...config.limits, log: withContext(log, { server: label }) })
     // Prewarm is only for found commands. A missing one cannot start. A server at a URL already
     // runs.
     const prewarm = failure === undefined && server.kind === 'command' ? config.prewarm : 0
@@ -118,10 +120,4 @@ function failureToFind({ command, args, ...options }: ChildConfig): unknown {
   } catch (error) {
     return error
   }
-}
-
-/** Returns a log that writes the server's label before each message. */
-function prefixed(log: Log, label: string): Log {
-  const at = (level: keyof Log) => (message: string) => log[level](`${label}: ${message}`)
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }

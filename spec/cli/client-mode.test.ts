@@ -168,7 +168,10 @@ t.test('a request gets an error when no stream is open for its response', async 
   await sleep(100)
   process.emit('beforeExit', 0)
   t.equal(await command.code, 0)
-  t.match(command.messages.at(-1), { id: 1, error: { message: /accepted the request and has no stream/ } })
+  t.match(command.messages.at(-1), {
+    id: 1,
+    error: { message: /accepted the request and has no stream/ }
+  })
 })
 
 t.test(

@@ -32,6 +32,7 @@ const samples: Record<string, string> = {
   DIR: '/',
   ERA: 'legacy',
   WHEN: 'off',
+  FORMAT: 'json',
   GLOB: 'read_*',
   HOST: 'example.com',
   ID: 'a',
@@ -122,7 +123,7 @@ async function effective(
 }
 
 const inBoth =
-  'check era translate max-message connect-timeout close-timeout drain-timeout max-rounds log-level debug ' +
+  'check era translate max-message connect-timeout close-timeout drain-timeout max-rounds log-level log-format log-file debug ' +
   'record input-timeout max-connections max-group-connections ' +
   'allow-tool deny-tool allow-prompt deny-prompt allow-resource deny-resource'
 const atUrls = 'verify-ssl ca cert key'

@@ -3,10 +3,13 @@
 import t from 'tap'
 import { createLog } from '../../lib/cli/log.ts'
 import type { LogLevel } from '../../lib/config/config.ts'
+import { withContext } from '../../lib/log.ts'
+
+const text = { level: 'INFO', format: 'text' } as const
 
 function linesAt(level: LogLevel): string[] {
   const lines: string[] = []
-  const log = createLog(level, (line) => lines.push(line))
+  const log = createLog({ level, format: 'text' }, (line) => lines.push(line))
   log.debug('d')
   log.info('i')
   log.warn('w')
@@ -16,7 +19,7 @@ function linesAt(level: LogLevel): string[] {
 
 t.test('a message is one line with its level and the time', async (t) => {
   const lines: string[] = []
-  createLog('INFO', (line) => lines.push(line)).warn('slow')
+  createLog(text, (line) => lines.push(line)).warn('slow')
   t.equal(lines.length, 1)
   t.match(lines[0], /^\[W \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\] slow$/)
 })
@@ -24,21 +27,21 @@ t.test('a message is one line with its level and the time', async (t) => {
 t.test('the time is local', async (t) => {
   const before = Date.now()
   let line = ''
-  createLog('INFO', (text) => (line = text)).info('now')
+  createLog(text, (written) => (line = written)).info('now')
   const time = new Date(line.slice(3, 26).replace(' ', 'T')).getTime()
   t.ok(time >= before && time <= Date.now())
 })
 
 t.test('line breaks in a message do not break its line', async (t) => {
   const lines: string[] = []
-  const log = createLog('INFO', (line) => lines.push(line.slice(28)))
+  const log = createLog(text, (line) => lines.push(line.slice(28)))
   log.info('a\nb\r\n  c\rd\n\n')
   t.strictSame(lines, ['a | b | c | d'])
 })
 
 t.test('control characters and bidirectional overrides in a message are escaped', async (t) => {
   const lines: string[] = []
-  const log = createLog('INFO', (line) => lines.push(line.slice(28)))
+  const log = createLog(text, (line) => lines.push(line.slice(28)))
   log.warn('\x1b[31mred\x07 \x9b2J \u202eevil\u2066')
   log.error('one\u2028[E 2026-01-01 00:00:00.000] forged\u2029two')
   t.strictSame(lines, [
@@ -48,7 +51,7 @@ t.test('control characters and bidirectional overrides in a message are escaped'
 })
 
 t.test('a message of a million line breaks or spaces takes no time', async (t) => {
-  const log = createLog('INFO', () => {})
+  const log = createLog(text, () => {})
   const began = performance.now()
   for (const text of ['\n', ' ', ' \n', '\x1b']) log.error(text.repeat(1_000_000) + 'x')
   t.ok(performance.now() - began < 100)
@@ -66,8 +69,36 @@ t.test('messages under the level are dropped', async (t) => {
   t.equal(passed('CRITICAL'), '')
 })
 
-t.test('without a write function it goes to stderr', async (t) => {
-  const written = t.capture(process.stderr, 'write', () => true)
-  createLog('INFO').error('broken')
-  t.match(written.args(), [[/^\[E .*\] broken\n$/]])
+t.test('a message in JSON is an object, with what the message is about', async (t) => {
+  const lines: string[] = []
+  const log = createLog({ level: 'DEBUG', format: 'json' }, (line) => lines.push(line))
+  log.info('plain')
+  log.error('broken\u202e\n"x"', {
+    server: 'a',
+    session: '01234567',
+    principal: 'p',
+    code: 'ERR_X'
+  })
+  const [plain, broken] = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+  t.strictSame(Object.keys(plain ?? {}), ['time', 'level', 'message'])
+  t.match(plain, { time: /^\d{4}-\d\d-\d\dT.*Z$/, level: 'INFO', message: 'plain' })
+  t.match(broken, {
+    level: 'ERROR',
+    message: 'broken\\u202e | "x"',
+    server: 'a',
+    session: '01234567',
+    principal: 'p',
+    code: 'ERR_X'
+  })
+})
+
+t.test('a message in text begins with what it is about', async (t) => {
+  const lines: string[] = []
+  const log = withContext(
+    createLog(text, (line) => lines.push(line.slice(28))),
+    { server: 'a\nb' }
+  )
+  log.warn('one')
+  log.error('two', { session: '0123', code: 'ERR_X' })
+  t.strictSame(lines, ['a | b: one', 'a | b, session 0123: two'])
 })

@@ -23,6 +23,7 @@ async function open(
   const config: ServeConfig = {
     mode: 'server',
     logLevel: 'INFO',
+    logFormat: 'text',
     limits,
     verify: true,
     era: 'auto',

@@ -30,6 +30,7 @@ function configOf(server: UrlConfig, more: Partial<ClientConfig> = {}): ClientCo
   return {
     mode: 'client',
     logLevel: 'INFO',
+    logFormat: 'text',
     limits,
     verify: true,
     era: 'auto',

@@ -1,8 +1,10 @@
 import { choiceOf, file } from '../arguments/values.ts'
-import type { LogLevel } from '../../config/config.ts'
+import type { LogFormat, LogLevel } from '../../config/config.ts'
 import type { Flags } from './flag.ts'
 
 const levels: LogLevel[] = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']
+
+const formats: LogFormat[] = ['text', 'json']
 
 export const loggingFlags = {
   'log-level': {
@@ -18,6 +20,20 @@ export const loggingFlags = {
     negatable: true,
     reference: true,
     help: 'the same as `--log-level DEBUG`, and wins over it'
+  },
+  'log-format': {
+    shape: 'value',
+    kind: choiceOf('FORMAT', formats),
+    default: 'text',
+    sets: 'logFormat',
+    help: '`text`, or `json`: each line of the log is an object with `time`, `level` and `message`, and with `server`, `session`, `principal` and the `code` of an error where they are known'
+  },
+  'log-file': {
+    shape: 'value',
+    kind: file,
+    sets: 'logFile',
+    defaultText: 'stderr',
+    help: 'append the log to this file; SIGHUP opens it again, so that a program can rotate it'
   },
   record: {
     shape: 'value',
