@@ -3,7 +3,8 @@
 //
 // The exchange sends its request again after a redirect within the origin, once after the server
 // refused the credentials, and twice if they lacked a scope. It skips the first response and asks its
-// client to dispatch the exchange again.
+// client to dispatch the exchange again. A 401 may have a reason that credentials cannot
+// remove. If it asks for none, the handler judges its body first.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
@@ -43,6 +44,11 @@ export interface ResponseHandler {
    * The request failed, or the connection broke during the response. Not called after `abort()`.
    */
   onError(error: ProxyError): void
+  /**
+   * Whether the body of a 401 without `WWW-Authenticate` gives a reason other than missing
+   * credentials. The request is then not sent again. Without this method there is no such reason.
+   */
+  explains?(status: number, body: Buffer): boolean
 }
 
 /** The members of the client that an exchange uses. */
@@ -81,6 +87,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
    */
   #repeats = false
   #skipped = 0
+  /** The 401 whose body the handler has to judge. Its chunks are kept instead of skipped. */
+  #unexplained: { headers: IncomingHttpHeaders; chunks: Buffer[] } | undefined
   #status = 0
   /** The decoder of the body. Undefined if the response has no `Content-Encoding`. */
   #decoder: Decoder | undefined
@@ -146,7 +154,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
     if (cookies !== undefined) this.#owner.cookies.store(this.url, cookies)
     this.#decoder = createDecoder(headers, this)
     if (this.#owner.paused) this.pause()
-    if (this.#credentials !== undefined && (status === 401 || status === 403)) {
+    if (this.#mayExplain(status, headers)) {
+      this.#unexplained = { headers, chunks: [] }
+      this.#repeats = true
+    } else if (this.#credentials !== undefined && (status === 401 || status === 403)) {
       this.#repeats = this.#mayAuthorize(this.#credentials, status, headers)
     } else if (isRedirect(status, headers)) {
       this.#redirect(status, headers.location as string)
@@ -156,8 +167,12 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.#repeats) this.#onData(chunk)
-    else if ((this.#skipped += chunk.length) > maxSkip.bytes) this.#stopSkipping()
+    if (!this.#repeats) {
+      this.#onData(chunk)
+      return
+    }
+    this.#unexplained?.chunks.push(chunk)
+    if ((this.#skipped += chunk.length) > maxSkip.bytes) this.#stopSkipping()
   }
 
   onResponseEnd(): void {
@@ -237,6 +252,29 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
     return new ProxyError('ERR_HTTP_ANSWER', message, { cause })
   }
 
+  #mayExplain(status: number, headers: IncomingHttpHeaders): boolean {
+    return (
+      status === 401 &&
+      this.#credentials !== undefined &&
+      this.#handler.explains !== undefined &&
+      headers['www-authenticate'] === undefined &&
+      this.#decoder === undefined
+    )
+  }
+
+  /** Sends the request again, or gives the 401 that was kept to the handler. */
+  #judge(headers: IncomingHttpHeaders, body: Buffer): void {
+    const isExplained = this.#handler.explains?.(401, body) === true
+    if (!isExplained && this.#mayAuthorize(this.#credentials as Credentials, 401, headers)) {
+      void this.#owner.start(this)
+      return
+    }
+    this.#received = true
+    this.#handler.onHeaders(401, headers)
+    if (!this.ended) this.#handler.onData(body)
+    if (!this.ended) this.#finish()
+  }
+
   /** Returns whether the request is sent again, after the server refused its credentials. */
   #mayAuthorize(credentials: Credentials, status: number, headers: IncomingHttpHeaders): boolean {
     if (status === 401) {
@@ -262,7 +300,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
   #repeat(): void {
     clearTimeout(this.#timer)
     this.#repeats = false
-    void this.#owner.start(this)
+    const unexplained = this.#unexplained
+    this.#unexplained = undefined
+    if (unexplained === undefined) void this.#owner.start(this)
+    else this.#judge(unexplained.headers, Buffer.concat(unexplained.chunks))
   }
 
   #tell(error: ProxyError): void {

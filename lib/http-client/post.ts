@@ -141,6 +141,13 @@ export class Post implements ResponseHandler, GetOwner {
     this.#errorBody?.feed(chunk)
   }
 
+  explains(status: number, body: Buffer): boolean {
+    return (
+      this.#owner.inSession &&
+      reportsLostSession(status, body.toString(), this.#errorResponse(body)?.errorCode)
+    )
+  }
+
   onEnd(): void {
     if (this.#events !== undefined) this.#eventsOnEnd(this.#events)
     else if (this.#errorBody !== undefined) this.#refused(this.#errorBody)

@@ -38,7 +38,7 @@ export function connectForOne(
   options: ConnectForOneOptions = {}
 ): ReconnectTransport {
   const { translate, ...others } = options
-  const settings = { ...others, failsAtStart: true }
+  const settings = { ...others, failsAtStart: others.remote !== true }
   if (translate === 'off') return reconnect(connect, settings)
   const translator = new OneClient(connect, options)
   return reconnect(() => translator.connect(), { ...settings, translator })

@@ -106,6 +106,28 @@ test('a second 401 fails the request', async (t) => {
   t.strictSame(credentials.refusals, ['Bearer token-1'])
 })
 
+test('a 401 that reports a lost session asks for no credentials', async (t) => {
+  const credentials = new Tokens()
+  const { server, initialize, ask, closed } = await overHttp(t, {}, { credentials })
+  await initialize()
+  server.script.onPost = (_message, { status }) => status(401, 'Session not found')
+  ask('tools/list').catch(() => {})
+  t.match(await closed, { code: 'ERR_SESSION_UNKNOWN' })
+  t.strictSame(credentials.refusals, [])
+})
+
+test('a 401 with WWW-Authenticate asks for credentials, whatever its body says', async (t) => {
+  const credentials = new Tokens()
+  const { server, initialize, ask } = await overHttp(t, {}, { credentials })
+  await initialize()
+  server.script.onPost = (_message, { req, res, byDefault }) => {
+    if (req.headers.authorization !== 'Bearer token-1') return byDefault()
+    return res.writeHead(401, { 'www-authenticate': 'Bearer' }).end('Session not found')
+  }
+  t.match(await ask('tools/list'), { result: {} })
+  t.strictSame(credentials.refusals, ['Bearer token-1'])
+})
+
 test('after 403 the request is repeated as often as the credentials want, twice at most', async (t) => {
   let count = 0
   let mayRepeat = true

@@ -42,6 +42,8 @@ const listNames = Object.keys(listChanges) as (keyof typeof listChanges)[]
 const maxUris = 1000
 /** The largest filter, in bytes. */
 const maxFilter = 1024 * 1024
+/** The largest size of the notifications that wait for the acknowledgement together, in bytes. */
+const maxEarly = 1024 * 1024
 
 /**
  * Reads what a request subscribes to.
@@ -114,13 +116,16 @@ export class Listen {
     const asked = connection.offers('resources', 'subscribe') ? this.#filter.uris : []
     const filter: Filter = { lists, uris: asked }
     const early: Frame[] = []
+    let earlySize = 0
     const port = connection.server.port((broadcast) => wants(filter, subscriptions, broadcast))
     this.#port = port
     port
       .on('error', () => {})
       .on('data', (frame: Frame) => {
-        if (this.#acknowledged) this.#pass(frame)
-        else early.push(frame)
+        if (this.#acknowledged) return this.#pass(frame)
+        early.push(frame)
+        earlySize += frame.bytes.length
+        if (earlySize > maxEarly) port.destroy()
       })
     port.once('close', () => {
       for (const uri of filter.uris) subscriptions.delete(uri)

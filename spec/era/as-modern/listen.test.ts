@@ -129,6 +129,27 @@ t.test('notifications that come before the acknowledgement come after it', async
   t.equal(servers.length, 1)
 })
 
+t.test(
+  'a server that sends too much before the acknowledgement ends the subscription',
+  async (t) => {
+    const { servers, connect } = setUp(t, () => {})
+    const client = connect()
+    await client.start({
+      id: 1,
+      method,
+      params: { notifications: { toolsListChanged: true, resourceSubscriptions: ['file:///a'] } }
+    })
+    await until(() => uris(servers[0], 'resources/subscribe').length > 0)
+    const params = { text: 'x'.repeat(400_000) }
+    for (let count = 0; count < 2; count++) servers[0]?.say({ method: toolsChanged, params })
+    await turn()
+    t.equal(client.frames.length, 0)
+    servers[0]?.say({ method: toolsChanged, params })
+    await until(() => client.frames.length > 0)
+    t.match(messages(client), [{ id: 1, result: { resultType: 'complete' } }])
+  }
+)
+
 t.test('a server without subscriptions, or a silent one, agrees to no resource', async (t) => {
   const without = setUp(t, agrees, {}, (server) => {
     server.result = { protocolVersion: '2025-11-25', capabilities: { resources: {} } }
