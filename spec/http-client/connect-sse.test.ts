@@ -384,7 +384,7 @@ test('an invalid message is logged, and a request among them gets an error', asy
   await server.received.until(({ message }) => message?.id === 'big')
   const stream = streamOf(session)
   stream.send('{')
-  stream.send('{"id":"bad"}')
+  stream.send('{"id":"bad","method":"m"}')
   stream.send({ jsonrpc: '2.0', id: 'big', result: { pad: 'x'.repeat(20_000) } })
   t.match(parsed(await frames.until(({ id }) => id === 'big')), { error: { code: -32600 } })
   const back = await server.received.until(({ message }) => message?.id === 'bad')
@@ -398,7 +398,7 @@ test('a server that sends invalid requests and takes no responses gets only some
   await initialize()
   server.script.onMessage = () => {}
   const stream = streamOf(session)
-  for (let id = 0; id < 100; id++) stream.send(`{"id":${id}}`)
+  for (let id = 0; id < 100; id++) stream.send(`{"id":${id},"method":"m"}`)
   await server.received.until(({ message }) => message?.id === 15)
   await new Promise((resolve) => setTimeout(resolve, 50))
   t.equal(server.received.filter(({ message }) => message?.error).length, 16)

@@ -203,7 +203,7 @@ test('an invalid message on the stream is logged, and a request among them gets 
     ({ sse }) => {
       const stream = sse()
       stream.send('{')
-      stream.send('{"id":"bad"}')
+      stream.send('{"id":"bad","method":"m"}')
       stream.send(notice(1))
     }
   ])

@@ -358,7 +358,7 @@ test('end waits until the server has the error for its own invalid request', asy
   const held = gate()
   const mayAnswer = gate()
   const { server, transport, initialize, closed } = await overHttp(t, {
-    onGet: ({ sse }) => sse().send('{"id":"bad"}'),
+    onGet: ({ sse }) => sse().send('{"id":"bad","method":"m"}'),
     onPost: byMethod({
       undefined: async ({ byDefault }) => {
         held.open()
@@ -381,7 +381,7 @@ test('a server that sends invalid requests and takes no responses gets only some
   const { server, initialize } = await overHttp(t, {
     onGet: ({ sse }) => {
       const stream = sse()
-      for (let id = 0; id < 100; id++) stream.send(`{"id":${id}}`)
+      for (let id = 0; id < 100; id++) stream.send(`{"id":${id},"method":"m"}`)
     },
     onPost: byMethod({ undefined: () => {} })
   })

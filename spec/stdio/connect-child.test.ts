@@ -469,7 +469,7 @@ t.test('a writer waits while the server does not read', async (t) => {
 
 t.test('a server waits while its output is not read', async (t) => {
   const talkative = script(`
-    const line = JSON.stringify({ jsonrpc: '2.0', method: 'x'.repeat(64 * 1024) }) + '\\n'
+    const line = JSON.stringify({ jsonrpc: '2.0', method: 'm', params: { pad: 'x'.repeat(64 * 1024) } }) + '\\n'
     let count = 0
     const talk = () => { count++; process.stdout.write(line, talk) }
     process.stdin.on('data', () => process.stderr.write(count + '\\n'))
