@@ -35,7 +35,9 @@ export async function connectAgain(options: ConnectAgainOptions): Promise<Duplex
 }
 
 async function openAgain(options: ConnectAgainOptions): Promise<Duplex> {
-  const { connect, onServer, translator } = options
+  const { connect, translator } = options
+  // Nothing listens to the transport until it is attached, and then its error is still known.
+  const onServer = (server: Duplex): void => options.onServer(server.on('error', nothing))
   const first = connect()
   onServer(first)
   const server = (await translator?.prepare?.(first)) ?? first
@@ -80,3 +82,5 @@ async function translatingTransport(
   const refusal = errorFrame(request.id, error)
   return translator.translate({ request, refusal, server: server.destroyed ? undefined : server })
 }
+
+const nothing = (): void => {}

@@ -38,7 +38,6 @@ t.test('a mistake in the arguments exits with 2', async (t) => {
     ['mcp-proxy ws://localhost/', /the URL of a server begins with http:/],
     ['mcp-proxy --cwd /no/such node', /--cwd: there is no directory "\/no\/such"/],
     ['mcp-proxy -H Authorization', /-H needs two words/],
-    ['mcp-proxy --client-id a http://localhost:1/', /need --client-secret and --token-url too/],
     ['mcp-proxy --transport carrier-pigeon http://localhost:1/', /--transport is one of/],
     ['mcp-proxy --named-server-config nowhere.json', /nowhere.json: no such file/],
     [

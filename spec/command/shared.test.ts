@@ -253,7 +253,11 @@ t.test('with --stateless, one process answers all requests', async (t) => {
     t.match({ status, id: message.id, text: textOf(message) }, { status: 200, id: 1, text: `${n}` })
   }
   t.match(
-    await post({ id: 'i', method: 'initialize', params: { protocolVersion: '2025-06-18' } }),
+    await post({
+      id: 'i',
+      method: 'initialize',
+      params: { ...initializeParams, protocolVersion: '2025-06-18' }
+    }),
     {
       status: 200,
       message: { id: 'i', result: { protocolVersion: '2025-06-18', serverInfo: { name: 'demo' } } }
