@@ -7,7 +7,9 @@
 //
 // After a notification, a response or the first request, the next frame waits until this frame is
 // finished, because the server must get them in order. After a notification or a response it waits
-// for 5 s at most. After the first request it waits until the sender of that request gives up.
+// for 5 s at most, and then for no other one until the server has acknowledged a frame: all of them
+// together delay a frame by 5 s. After the first request it waits until the sender of that request gives
+// up.
 
 import type { Frame } from '../message/frame.ts'
 import type { Callback } from '../streams/callbacks.ts'
@@ -26,6 +28,8 @@ export class SendWindow {
   /** The error responses that the proxy sends for invalid messages of the server. */
   readonly #refusals = new Set<Frame>()
   #awaited: Frame | undefined
+  /** Whether the last frame with a time limit was not acknowledged in time. */
+  #isLate = false
   #timer: NodeJS.Timeout | undefined
   #callback: Callback | undefined
 
@@ -51,10 +55,16 @@ export class SendWindow {
   add(frame: Frame, awaited: boolean, callback: Callback, timeout = 0): void {
     this.#unacknowledged.add(frame)
     this.#bytes += frame.bytes.length
-    this.#awaited = awaited ? frame : undefined
+    const waits = awaited && !(this.#isLate && timeout > 0)
+    this.#awaited = waits ? frame : undefined
     this.#callback = callback
-    if (awaited && timeout > 0) this.#timer = setTimeout(() => this.finish(frame), timeout)
+    if (waits && timeout > 0) this.#timer = setTimeout(() => this.#expire(frame), timeout)
     this.#update()
+  }
+
+  #expire(frame: Frame): void {
+    this.finish(frame)
+    this.#isLate = true
   }
 
   /**
@@ -70,6 +80,7 @@ export class SendWindow {
 
   /** Call this when the server has received the frame. */
   acknowledge(frame: Frame): void {
+    this.#isLate = false
     this.#refusals.delete(frame)
     if (this.#unacknowledged.delete(frame)) this.#bytes -= frame.bytes.length
     this.#update()

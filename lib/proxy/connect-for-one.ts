@@ -138,7 +138,8 @@ class OneClient implements Translator {
     const translator = this.hasTurned === undefined ? this.#legacy.translator : undefined
     const settings = { ...this.#options, failsAtStart: true, translator }
     const connect = (): Duplex => reconnect(() => this.#legacy.connect(), settings)
-    const server = translate(connect, this.#options)
+    // The connection lives as long as the client, which may be idle for hours.
+    const server = translate(connect, { ...this.#options, detachedTimeout: 0 })
     const port = server.port().once('close', () => void server.destroy())
     this.#translated.add(port)
     return port

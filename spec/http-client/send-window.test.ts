@@ -45,6 +45,22 @@ test('the next frame waits until an awaited one is finished', async (t) => {
   t.equal(writer.error, undefined)
 })
 
+test('several frames that the server does not acknowledge delay the next one only once', async (t) => {
+  const { sendWindow } = new Writer(0)
+  const send = (frame: Frame): Promise<number> => {
+    const began = performance.now()
+    return new Promise((resolve) =>
+      sendWindow.add(frame, true, () => resolve(performance.now() - began), 60)
+    )
+  }
+  const first = notification('a')
+  t.ok((await send(first)) > 55)
+  t.ok((await send(notification('b'))) < 50)
+  t.ok((await send(notification('c'))) < 50)
+  sendWindow.finish(first)
+  t.ok((await send(notification('d'))) > 55, 'the server has acknowledged one')
+})
+
 test('the next frame waits while too many bytes are unacknowledged', async (t) => {
   const frame = request(1, 'a')
   const writer = new Writer(2 * frame.bytes.length)

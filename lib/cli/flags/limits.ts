@@ -164,7 +164,7 @@ export const serverLimitFlags = {
     default: limits.detachedTimeout,
     sets: 'detachedTimeout',
     needs: 'listener',
-    help: 'a session ends after this time without its client if the client has closed its event stream, or has not waited for a response'
+    help: 'a session ends after this time without its client if the client has closed its event stream, or has not waited for a response; so does an idle connection of 2026-07-28 clients to an older server'
   },
   'idle-timeout': {
     shape: 'value',

@@ -20,8 +20,8 @@ export interface PoolOptions extends ConnectionOptions {
   maxGroupConnections?: number | undefined
   /** How many connections all clients may use at a time (default 32; 0: no limit). */
   maxConnections?: number | undefined
-  /** A connection without a request ends after this time, in ms (default 30 min; 0: never). */
-  sessionTimeout?: number | undefined
+  /** A connection without a request ends after this time, in ms (default 5 min; 0: never). */
+  detachedTimeout?: number | undefined
 }
 
 /** The clients that may use the same connections. */
@@ -79,7 +79,7 @@ export class Pool {
     this.#log = options.log ?? silent
     this.#maxGroup = (options.maxGroupConnections ?? limits.maxGroupConnections) || Infinity
     this.#max = (options.maxConnections ?? limits.maxConnections) || Infinity
-    this.#idle = options.sessionTimeout ?? limits.sessionTimeout
+    this.#idle = options.detachedTimeout ?? limits.detachedTimeout
   }
 
   get isReady(): boolean {

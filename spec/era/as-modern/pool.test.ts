@@ -236,7 +236,7 @@ t.test('an idle connection ends after a time', async (t) => {
     (frame, server) => {
       if (frame.kind === 'request') server.respond(frame, {})
     },
-    { sessionTimeout: 40 }
+    { detachedTimeout: 40 }
   )
   const client = connect()
   await client.call(call)
@@ -344,7 +344,7 @@ t.test('without limits, many calls wait for their clients', async (t) => {
     inputTimeout: 0,
     connectTimeout: 0,
     closeTimeout: 0,
-    sessionTimeout: 0
+    detachedTimeout: 0
   })
   const client = connect({ capabilities: asking })
   const calls = Array.from({ length: 40 }, () => client.call({ ...call, id: `${Math.random()}` }))
