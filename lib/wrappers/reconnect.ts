@@ -310,8 +310,8 @@ export class ReconnectTransport extends OpeningTransport {
 
   /** Starts the next server. The pause before it grows with `count`. */
   #restartAfter(count: number, cause: ProxyError): void {
+    this.log.warn(`${this.#remote ? 'connecting' : 'starting'} again: ${describe(cause)}`)
     this.#timer = setTimeout(() => {
-      this.log.warn(`${this.#remote ? 'connecting' : 'starting'} again: ${describe(cause)}`)
       this.#restart().catch((cause: unknown) => this.fault(cause))
     }, pauseBefore(count))
   }

@@ -90,7 +90,7 @@ t.test('the reasons are logged at each attempt, and the pauses between them grow
   const log = new KeptLog()
   open(t, () => connectSse({ url: gone.sseUrl }), { log })
   await new Promise((resolve) => setTimeout(resolve, 1000))
-  t.equal(log.lines.length, 3, 'after 100, 300 and 700 ms')
+  t.equal(log.lines.length, 4, 'at once, and after 100, 300 and 700 ms')
   t.match(log.lines[0], /^warn: connecting again: cannot reach .*ECONNREFUSED/)
 })
 
