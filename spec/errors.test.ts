@@ -5,6 +5,7 @@ import {
   describe,
   describeToClients,
   HttpStatusError,
+  codeOf,
   isAbort,
   ProxyError,
   toProxyError
@@ -67,6 +68,8 @@ t.test('an abort is known from a failure', async (t) => {
   t.ok(isAbort(AbortSignal.abort().reason))
   t.ok(isAbort(Object.assign(new Error(), { code: 'ERR_STREAM_PREMATURE_CLOSE' })))
   t.notOk(isAbort(new ProxyError('ERR_CLOSED', 'closed')))
+  t.equal(codeOf(new ProxyError('ERR_CLOSED', 'closed')), 'ERR_CLOSED')
+  t.equal(codeOf(new Error('another')), undefined)
   t.notOk(isAbort({ name: 'AbortError' }))
 })
 

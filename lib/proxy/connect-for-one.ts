@@ -110,9 +110,7 @@ class OneClient implements Translator {
     response: Frame,
     server: Duplex
   ): Promise<boolean> | undefined {
-    if (this.#translated.has(server)) {
-      return mayBeRefused(response) ? this.#check.differsFrom('legacy') : undefined
-    }
+    if (this.#translated.has(server)) return this.#check.differsFrom('legacy')
     if (!seemsLegacy(request, response)) return undefined
     return this.#check.differsFrom('modern').then(async (differs) => {
       if (differs) await this.#loadAsModern()
@@ -161,7 +159,3 @@ class OneClient implements Translator {
     }
   }
 }
-
-/** Whether a translated request may have this error because the server is a modern one. */
-const mayBeRefused = ({ failure }: Frame): boolean =>
-  failure === undefined || ['ERR_HTTP_STATUS', 'ERR_SERVER_START'].includes(failure.code)

@@ -174,6 +174,40 @@ t.test('a request gets an error when no stream is open for its response', async 
   })
 })
 
+t.test('a request gets an error when nothing is open that could bring its response', async (t) => {
+  const server = await startServer(t)
+  const command = run(t, server.url)
+  server.script.onPost = (message: Json, { byDefault, status }) =>
+    message.method === 'test/accepted' ? status(202) : byDefault()
+  await initialize(command)
+  command.say({ id: 1, method: 'test/accepted' })
+  await server.received.until(({ message }) => message?.method === 'test/accepted')
+  await sleep(50)
+  process.emit('beforeExit', 0)
+  t.match(await command.messages.until(({ id }) => id === 1), {
+    error: { message: /sent no response/ }
+  })
+  command.stdin.end()
+  t.equal(await command.code, 0)
+})
+
+t.test('the log goes to the file of --log-file', async (t) => {
+  const server = await startServer(t)
+  const file = `${t.testdir()}/log`
+  const command = run(t, `--debug --log-format json --log-file ${file} ${server.url}`)
+  server.script.onPost = (message: Json, { byDefault, json }) =>
+    message.method === 'test/twice'
+      ? json({ jsonrpc: '2.0', id: 'unknown', result: {} })
+      : byDefault()
+  await initialize(command)
+  command.say({ id: 1, method: 'test/twice' })
+  await command.messages.until(({ id }) => id === 1)
+  command.stdin.end()
+  t.equal(await command.code, 0)
+  t.strictSame([...command.log], [])
+  t.match(readFileSync(file, 'utf8'), /^\{"time":".*"level":"DEBUG","message":"/)
+})
+
 t.test(
   'a reader of stdout that is slow gets all; one that is stuck ends with the stop',
   async (t) => {

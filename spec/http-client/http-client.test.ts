@@ -106,6 +106,22 @@ test('a second 401 fails the request', async (t) => {
   t.strictSame(credentials.refusals, ['Bearer token-1'])
 })
 
+test('without a session, a 401 asks for credentials, whatever its body says', async (t) => {
+  const credentials = new Tokens()
+  const { initialize } = await overHttp(
+    t,
+    {
+      onPost: (_message, { req, status, byDefault }) =>
+        req.headers.authorization === 'Bearer token-1'
+          ? status(401, 'Session not found')
+          : byDefault()
+    },
+    { credentials }
+  )
+  t.match(await initialize(), { result: {} })
+  t.strictSame(credentials.refusals, ['Bearer token-1'])
+})
+
 test('a 401 that reports a lost session asks for no credentials', async (t) => {
   const credentials = new Tokens()
   const { server, initialize, ask, closed } = await overHttp(t, {}, { credentials })

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
+import { LegacySide } from '../../lib/era/legacy-side.ts'
 import { ModernTurn } from '../../lib/era/modern-turn.ts'
 import { ServerEra } from '../../lib/era/server-era.ts'
 import { ProxyError } from '../../lib/errors.ts'
@@ -20,12 +21,13 @@ import {
   initializeParams,
   notification,
   request,
+  response,
   script,
   until,
   watch
 } from '../helpers.ts'
 import { meta } from '../modern.ts'
-import { TextServer } from '../wrappers/text-server.ts'
+import { frameOf, TextServer } from '../wrappers/text-server.ts'
 
 type Answer = (method: string, params: Record<string, unknown>) => object | undefined
 
@@ -426,16 +428,57 @@ t.test('a request whose server closes during the question gets an error', async 
   t.equal(toolIn(await ask('tools/list', { _meta: meta })), 'legacy')
 })
 
-t.test('a server that modern clients share has no opening to translate', async (t) => {
-  const origin = new Origin(modern)
-  const turn = new ModernTurn({
+const turnOf = (origin: Origin, remote: boolean): ModernTurn =>
+  new ModernTurn({
     ...withDefaults({}),
     era: new ServerEra(),
     connect: origin.connect,
-    remote: false,
+    remote,
     toLegacy: origin.connect,
     mayTranslate: () => true
   })
+
+t.test('a server that modern clients share has no opening to translate', async (t) => {
+  const { translator } = turnOf(new Origin(modern), false)
   const opening = { request: request(1, 'initialize'), refusal: undefined, server: undefined }
-  t.equal(await turn.translator?.translate(opening), undefined)
+  t.equal(await translator?.translate(opening), undefined)
 })
+
+t.test('a restarted process that is modern still is used as it is', async (t) => {
+  const origin = new Origin(modern)
+  const { translator } = turnOf(origin, false)
+  const server = origin.connect()
+  t.equal(await translator?.prepare?.(server), server)
+})
+
+t.test('only a response of a legacy kind is a sign that a modern server has turned', async (t) => {
+  const { translator } = turnOf(new Origin(legacy), true)
+  const asked = request(1, 'tools/list', { _meta: meta })
+  const server = new TextServer()
+  const result = response(1, { resultType: 'complete', tools: [] })
+  t.equal(translator?.hasTurned?.(asked, result, server), undefined)
+  const refusal = frameOf({ id: 1, error: { code: -32600, message: 'what?' } })
+  t.equal(await translator?.hasTurned?.(asked, refusal, server), true)
+})
+
+t.test(
+  'only an error of a legacy kind is a sign that a translated server has turned',
+  async (t) => {
+    const origin = new Origin(legacy)
+    const era = new ServerEra()
+    era.learn('modern')
+    const side = new LegacySide({
+      ...withDefaults({}),
+      era,
+      connect: origin.connect,
+      remote: true,
+      translate: true
+    })
+    const server = side.asLegacy(new TextServer())
+    t.teardown(() => server.destroy())
+    const asked = request(1, 'tools/list')
+    t.equal(side.hasTurned(asked, response(1, { tools: [] }), server), undefined)
+    const refusal = frameOf({ id: 1, error: { code: -32600, message: 'what?' } })
+    t.equal(await side.hasTurned(asked, refusal, server), true)
+  }
+)

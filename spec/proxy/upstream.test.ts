@@ -45,7 +45,9 @@ interface Started {
 function start(
   t: Test,
   server: ChildOptions,
-  options: Partial<Pick<UpstreamOptions, 'shared' | 'prewarm' | 'era' | 'translate'>> = {},
+  options: Partial<
+    Pick<UpstreamOptions, 'shared' | 'prewarm' | 'era' | 'translate' | 'filters'>
+  > = {},
   limits: LimitOptions = {}
 ): Started {
   const children: ChildTransport[] = []
@@ -148,6 +150,12 @@ t.test('`paramsOf` gives the parameters that a tool mirrors in headers', async (
 })
 
 const refused = { code: 'ERR_LEGACY_SERVER' }
+
+t.test('a hidden tool has no parameters for headers, as an unknown one', async (t) => {
+  const { upstream, children } = start(t, bothEras, { filters: [{ tools: { deny: ['test_*'] } }] })
+  t.strictSame(upstream.paramsOf('test_x_mcp_header', call), [])
+  t.equal(children.length, 0)
+})
 
 t.test('without translation a legacy server refuses modern clients, after one probe', async (t) => {
   const { upstream, children } = start(t, misbehaving(), { translate: 'off' })

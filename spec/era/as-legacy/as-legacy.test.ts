@@ -362,3 +362,18 @@ test('an exception at a response fails the request that waits for it, and nothin
   t.match(response?.message().error, { code: -32603 })
   t.ok((await client.ask('tools/list')).result)
 })
+
+test('content that is no object stays as it is', async (t) => {
+  const messages = '[{"role":"user","content":"plain"},{"role":"user","content":{"type":"text"}}]'
+  const { client } = overText(t, (method) =>
+    method === 'prompts/get' ? `{"resultType":"complete","messages":${messages}}` : undefined
+  )
+  await client.ask('initialize', { ...initializeParams, protocolVersion: '2024-11-05' })
+  const { result } = await client.ask('prompts/get', { name: 'x' })
+  t.match(result, { messages: JSON.parse(messages) as unknown })
+})
+
+test('without limits, a round of any size and any number of rounds are accepted', async (t) => {
+  const { client } = overText(t, () => undefined, { maxQueue: 0, maxRounds: 0 })
+  t.match(await client.ask('initialize', initializeParams), { result: {} })
+})
