@@ -76,6 +76,8 @@ export class ReconnectTransport extends OpeningTransport {
   #failures = 0
   /** Set while the remote server cannot be reached. Each request gets this error. */
   #away: ProxyError | undefined
+  /** The last reason why a remote server could not be reached. */
+  #unreached: ProxyError | undefined
   #timer: NodeJS.Timeout | undefined
   /** Whether the client has ended and has the responses to all its requests. */
   #ended = false
@@ -129,17 +131,18 @@ export class ReconnectTransport extends OpeningTransport {
     this.#cancelListens()
     this.#clientRequests.whenSettled(() => {
       this.#ended = true
-      if (this.inner !== undefined) {
+      const neverReached = this.#hasAnswered || this.#expired ? undefined : this.#unreached
+      if (this.inner !== undefined && neverReached === undefined) {
         // `expire` has destroyed the server, and a destroyed stream does not call back after `end`.
         if (this.#expired === undefined) this.inner.end(() => callback())
         else this.inner.once('close', () => callback())
         return
       }
-      // The server has closed. A new server would have nothing to do, so none is started.
       clearTimeout(this.#timer)
       this.nextServer?.destroy()
-      if (this.#hasAnswered || this.#expired !== undefined) this.push(null)
-      else if (this.#away !== undefined) failAfterReading(this, this.#away)
+      // A pipeline waits for the error, because the callback is not called.
+      if (neverReached) return failAfterReading(this, neverReached)
+      if (this.#hasAnswered || this.#expired) this.push(null)
       else this.#failIfNotStarted()
       callback()
     })
@@ -177,9 +180,9 @@ export class ReconnectTransport extends OpeningTransport {
 
   #serverOnAnswer(): void {
     this.#failures = 0
-    const isFirst = !this.#hasAnswered
+    if (this.#hasAnswered) return
     this.#hasAnswered = true
-    if (isFirst) this.emit('ready')
+    this.emit('ready')
   }
 
   protected override isPending({ id }: Frame): boolean {
@@ -206,10 +209,7 @@ export class ReconnectTransport extends OpeningTransport {
       if (this.#clientRequests.size > 0) this.#failIfNotStarted()
       return
     }
-    if (this.#remote) {
-      this.#remoteOnClose(cause)
-      return
-    }
+    if (this.#remote) return this.#remoteOnClose(cause)
     this.#failTaken(cause)
     if (!this.#ended) this.#restartLater(cause)
   }
@@ -220,6 +220,7 @@ export class ReconnectTransport extends OpeningTransport {
     if (isAway) {
       this.#away = cause
       // The `initialize` of the client gets the error. The client may send another `initialize`.
+      this.#unreached = cause
       if (!this.#hasAnswered) this.#sessionState = new SessionState(this.log)
       for (const frame of this.queue.splice(0)) this.#failFrame(frame, cause)
     }
@@ -310,8 +311,8 @@ export class ReconnectTransport extends OpeningTransport {
 
   /** Starts the next server. The pause before it grows with `count`. */
   #restartAfter(count: number, cause: ProxyError): void {
-    this.log.warn(`${this.#remote ? 'connecting' : 'starting'} again: ${describe(cause)}`)
     this.#timer = setTimeout(() => {
+      this.log.warn(`${this.#remote ? 'connecting' : 'starting'} again: ${describe(cause)}`)
       this.#restart().catch((cause: unknown) => this.fault(cause))
     }, pauseBefore(count))
   }

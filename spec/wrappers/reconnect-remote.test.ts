@@ -1,18 +1,21 @@
 // The transport that outlives a remote server: one that is away, and one that has lost the session.
 
 import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import { answer, startHttpServer } from '../../fixtures/servers/http.js'
 import type { HttpServer, Json } from '../../fixtures/servers/http.js'
+import { ProxyError } from '../../lib/errors.ts'
 import { connectHttp } from '../../lib/http-client/connect-http.ts'
 import { connectSse } from '../../lib/http-client/connect-sse.ts'
 import { connectUrl } from '../../lib/http-client/connect-url.ts'
 import type { HttpOptions } from '../../lib/http-client/http-options.ts'
 import { reconnect } from '../../lib/wrappers/reconnect.ts'
 import type { ReconnectOptions } from '../../lib/wrappers/reconnect.ts'
-import { KeptLog } from '../helpers.ts'
+import { KeptLog, until } from '../helpers.ts'
 import { initializeParams, Peer } from './peer.ts'
+import { TextServer } from './text-server.ts'
 
 const connectors: [string, (options: HttpOptions) => Duplex, 'url' | 'sseUrl'][] = [
   ['Streamable HTTP', connectHttp, 'url'],
@@ -90,7 +93,7 @@ t.test('the reasons are logged at each attempt, and the pauses between them grow
   const log = new KeptLog()
   open(t, () => connectSse({ url: gone.sseUrl }), { log })
   await new Promise((resolve) => setTimeout(resolve, 1000))
-  t.equal(log.lines.length, 4, 'at once, and after 100, 300 and 700 ms')
+  t.equal(log.lines.length, 3, 'after 100, 300 and 700 ms')
   t.match(log.lines[0], /^warn: connecting again: cannot reach .*ECONNREFUSED/)
 })
 
@@ -102,6 +105,21 @@ t.test('a client that ends before the remote was there gets the error', async (t
   t.match(error.message, /ECONNREFUSED/)
   peer.transport.end()
   t.match(await peer.closed, { code: 'ERR_CONNECTION' })
+})
+
+t.test('a client that ends during a later attempt gets the error too', async (t) => {
+  const servers: TextServer[] = []
+  const connect = (): TextServer => {
+    servers.push(new TextServer())
+    return servers.at(-1) as TextServer
+  }
+  const peer = open(t, connect)
+  servers[0]?.destroy(new ProxyError('ERR_CONNECTION', 'refused'))
+  await until(() => servers.length === 2)
+  await sleep(20)
+  peer.transport.end()
+  t.match(await peer.closed, { code: 'ERR_CONNECTION', message: 'refused' })
+  t.ok(servers[1]?.destroyed)
 })
 
 t.test('a client that has ended gets the error when the remote cannot be reached', async (t) => {
