@@ -123,13 +123,18 @@ test('without a session, a 401 asks for credentials, whatever its body says', as
 })
 
 test('a 401 that reports a lost session asks for no credentials', async (t) => {
-  const credentials = new Tokens()
-  const { server, initialize, ask, closed } = await overHttp(t, {}, { credentials })
-  await initialize()
-  server.script.onPost = (_message, { status }) => status(401, 'Session not found')
-  ask('tools/list').catch(() => {})
-  t.match(await closed, { code: 'ERR_SESSION_UNKNOWN' })
-  t.strictSame(credentials.refusals, [])
+  const error = { code: -32001, message: 'unknown' }
+  const body = JSON.stringify({ jsonrpc: '2.0', id: null, error })
+  for (const reason of ['Session not found', body]) {
+    const credentials = new Tokens()
+    const { server, initialize, ask, closed } = await overHttp(t, {}, { credentials })
+    await initialize()
+    server.script.onPost = (_message, { res }) =>
+      res.writeHead(401, { 'content-type': 'application/json' }).end(reason)
+    ask('tools/list').catch(() => {})
+    t.match(await closed, { code: 'ERR_SESSION_UNKNOWN' })
+    t.strictSame(credentials.refusals, [])
+  }
 })
 
 test('a 401 with WWW-Authenticate asks for credentials, whatever its body says', async (t) => {

@@ -276,7 +276,7 @@ t.test('on Windows without taskkill at least the child is ended', async (t) => {
   const { child, exited, ask } = start(t, misbehaving('--ignore-eof'))
   await ask('ping')
   process.env.PATH = t.testdir()
-  const group = new ProcessGroup(child, 50, 'win32')
+  const group = new ProcessGroup(child, 500, 'win32')
   group.stop()
   t.strictSame(await exited, [null, 'SIGTERM'])
   await endRest(group)
