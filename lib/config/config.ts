@@ -94,12 +94,12 @@ export interface LoginConfig {
   digest: boolean
 }
 
-/** The proxy signs in if the server asks for it: a person does, or the client for itself. */
+/** The proxy signs in if the server asks for it: with the credentials of the client, or with a person. */
 export interface SignInConfig extends ProofConfig {
   kind: 'signIn'
   /** The id of a client that is registered already (default: the proxy registers itself). */
   clientId?: string
-  /** Whether the client signs in for itself (default: if the server offers nothing else). */
+  /** Whether to sign in without a person (default: if the server offers nothing else). */
   clientCredentials?: boolean
   /** The https: URL of a document that describes the proxy as a client. */
   clientMetadataUrl?: string

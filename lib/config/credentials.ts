@@ -43,7 +43,7 @@ export function credentialFault(
   return `client credentials need one of ${proofs.map(nameOf).join(', ')} too`
 }
 
-/** How a person signs in for a proxy that nobody watches: not at all. */
+/** The settings of a daemon: no person can sign in, because no one sees what it prints. */
 export const unattended = { browser: false, callbackPort: 0 }
 
 /**

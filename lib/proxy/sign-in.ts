@@ -11,7 +11,7 @@ import { readProof } from './read-proof.ts'
 
 export interface SignInSettings extends Omit<AgentOptions, 'origin'> {
   loginTimeout: number
-  /** Whether nobody sees what the proxy prints. */
+  /** Whether the proxy is a daemon: no one sees what it prints (default: false). */
   isUnattended?: boolean
   readLines?: SignInOptions['readLines']
 }

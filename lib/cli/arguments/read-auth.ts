@@ -1,7 +1,6 @@
 // Makes the configuration of authorization from the flags and the environment. Secrets come from files
 // or from the environment. A command line would show them to other users of the machine.
 
-import { isIP } from 'node:net'
 import type { IssuerConfig, ServeConfig } from '../../config/config.ts'
 import type { FlagName, FlagValues } from '../flags.ts'
 import { quote, usage } from './usage.ts'
@@ -65,8 +64,8 @@ function readIssuer(
   }
 }
 
-/** Whether clients cannot use the address in a URL, because it stands for all addresses. */
-const isWildcard = (host: string): boolean => isIP(host) > 0 && /^[0:.]+$/.test(host)
+/** Whether clients cannot use the address in a URL: `0.0.0.0`, `::` and `0` stand for all addresses. */
+const isWildcard = (host: string): boolean => /^[0:.]+$/.test(host)
 
 /** @throws ProxyError `ERR_USAGE` for an unknown server: the real one would need no scope */
 function scopesByServer(

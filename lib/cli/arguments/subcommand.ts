@@ -1,5 +1,5 @@
 // Finds the words login, logout and tokens. They are subcommands only in front of a URL, or alone.
-// Else they are the command of a server.
+// Everywhere else they are the command of a server.
 
 import { parseHttpUrl } from '../../config/checks.ts'
 

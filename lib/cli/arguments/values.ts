@@ -4,7 +4,7 @@
 
 import type { Kind } from '../flags/flag.ts'
 import { isDirectory, isFile, isHeaderName, parseHttpUrl } from '../../config/checks.ts'
-import { isSafeUrl } from '../../http-server/auth/fetch-json.ts'
+import { isSafeUrl } from '../../http-server/auth/safe-url.ts'
 import { parseRange } from '../../http-server/callers/address.ts'
 import { quote, usage } from './usage.ts'
 

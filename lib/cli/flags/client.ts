@@ -61,7 +61,7 @@ export const clientFlags = {
   'client-credentials': {
     shape: 'switch',
     needs: 'url',
-    help: 'the client of `--client-id` signs in for itself, and no person does; the default where the authorization server offers nothing else'
+    help: 'the client of `--client-id` signs in without a person; the default where the authorization server offers nothing else'
   },
   'token-url': {
     shape: 'value',

@@ -7,7 +7,7 @@ export const filterFlags = {
     shape: 'list',
     kind: pattern,
     defaultText: 'all',
-    help: 'show clients only the tools with the name that matches, such as `read_*` (`*`: any characters, `?`: one); repeatable'
+    help: 'show clients only the tools with the name that matches, such as `read_*` (`*` stands for zero or more characters, `?` for one); repeatable'
   },
   'deny-tool': {
     shape: 'list',
@@ -19,7 +19,7 @@ export const filterFlags = {
     shape: 'list',
     kind: pattern,
     defaultText: 'all',
-    help: 'show clients only the prompts with the name that matches, such as `read_*` (`*`: any characters, `?`: one); repeatable'
+    help: 'show clients only the prompts with the name that matches, such as `read_*` (`*` stands for zero or more characters, `?` for one); repeatable'
   },
   'deny-prompt': {
     shape: 'list',
@@ -31,7 +31,7 @@ export const filterFlags = {
     shape: 'list',
     kind: pattern,
     defaultText: 'all',
-    help: 'show clients only the resources with the URI or URI template that matches, such as `file:///docs/*` (`*`: any characters, `?`: one); repeatable'
+    help: 'show clients only the resources with the URI or URI template that matches, such as `file:///docs/*` (`*` stands for zero or more characters, `?` for one); repeatable'
   },
   'deny-resource': {
     shape: 'list',

@@ -23,7 +23,7 @@ export interface Auth {
    * grant until it is not valid any more.
    *
    * @throws ProxyError `ERR_UNAUTHORIZED` with the reason why the token is not valid, or `ERR_ISSUER`
-   *   if nobody can tell whether it is
+   *   if the token cannot be checked now
    */
   check(token: string): Grant | undefined | Promise<Grant | undefined>
   /** What clients need to know before they can get a token (default: nothing). */

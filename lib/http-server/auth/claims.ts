@@ -26,7 +26,7 @@ export function toGrant(claims: Claims, issuer: string): Required<Omit<Grant, 'i
 
 /**
  * Returns the name of a subject, which is different for each issuer. An issuer has no `?` and no `#`, so
- * a client cannot take the name of a user, and nobody the name of a user of another issuer.
+ * a client never has the name of a user, and users of two issuers never have the same name.
  */
 function principalOf({ sub, client_id: clientId, azp }: Claims, issuer: string): string {
   if (isName(sub)) return `${issuer}#${sub}`

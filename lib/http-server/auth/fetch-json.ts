@@ -1,9 +1,7 @@
 // Fetches JSON from an issuer. Everything that an issuer sends is checked here for its status, its size
 // and its type. A redirect is an error, because it could lead to a server that is not the issuer.
 
-import { isIP } from 'node:net'
 import { ProxyError } from '../../errors.ts'
-import { isLoopback } from '../origin-policy.ts'
 import { userAgent } from '../../version.ts'
 
 /** The largest response that is read, in bytes. */
@@ -79,14 +77,4 @@ function parse(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-/**
- * Whether nobody on the way can read or change what is sent to a URL. For `http:` this is so only on
- * this machine.
- */
-export function isSafeUrl({ protocol, hostname }: URL): boolean {
-  if (protocol !== 'http:') return protocol === 'https:'
-  const host = hostname.replace(/^\[(.*)\]$/, '$1')
-  return host === 'localhost' || (isIP(host) > 0 && isLoopback(host))
 }

@@ -11,7 +11,8 @@ import type { CompactJWSHeaderParameters, CryptoKey, FlattenedJWSInput, JSONWebK
 import { describe, ProxyError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { quote } from '../../text.ts'
-import { fetchJson, isSafeUrl, StatusError } from './fetch-json.ts'
+import { fetchJson, StatusError } from './fetch-json.ts'
+import { isSafeUrl } from './safe-url.ts'
 
 type FindKey = (
   header?: CompactJWSHeaderParameters,

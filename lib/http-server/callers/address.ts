@@ -1,12 +1,14 @@
 // IP addresses as text. Each address has one form here, so texts can be compared: IPv6 is short and in
 // lower case, and an IPv4-mapped address (`::ffff:192.0.2.1`) is the IPv4 address.
 
-import { isIPv4, isIPv6 } from 'node:net'
+// The command line reads ranges too, but seldom. So `net` loads when an address is read.
+const net = (): typeof import('node:net') => process.getBuiltinModule('node:net')
 
 const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 
 /** Returns the form of an address. Returns `undefined` for other texts, and for a zone (`fe80::1%eth0`). */
 export function normalAddress(text: string): string | undefined {
+  const { isIPv4, isIPv6 } = net()
   if (isIPv4(text)) return text
   if (!isIPv6(text) || text.includes('%')) return undefined
   const short = new URL(`http://[${text}]`).hostname.slice(1, -1)
@@ -53,7 +55,7 @@ export function parseRange(text: string): Range | undefined {
   const [, own = '', digits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
   const address = normalAddress(own)
   if (address === undefined) return undefined
-  const family = isIPv4(address) ? 'ipv4' : 'ipv6'
+  const family = net().isIPv4(address) ? 'ipv4' : 'ipv6'
   const bits = family === 'ipv4' ? 32 : 128
   const given = digits === undefined ? bits : Number(digits)
   // An IPv4-mapped range counts its prefix from the start of the IPv6 address.

@@ -1,9 +1,10 @@
 // The reverse proxies that may say for which client they send a request. The headers `X-Forwarded-For`,
 // `-Proto` and `-Host` count only if such a proxy has sent them, because every client can send them too.
 //
-// Each proxy adds the address of its own peer at the right end of `X-Forwarded-For`. So this reads the
-// list from the right: an address counts if the hop that wrote it is a trusted proxy. The first address
-// that is no trusted proxy is the client. Everything to the left of it may be invented.
+// Each proxy appends an address to `X-Forwarded-For`: that of the connection from which it got the
+// request. So the proxy reads the list from right to left, and an address counts if a trusted proxy has
+// appended it. The first address that does not belong to a trusted proxy is that of the client. The
+// client can invent all addresses to the left of it.
 
 import { BlockList, isIPv4 } from 'node:net'
 import type { IncomingHttpHeaders } from 'node:http'

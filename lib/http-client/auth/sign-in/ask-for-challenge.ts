@@ -2,22 +2,25 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { limits } from '../../../limits.ts'
+import { makeFrame } from '../../../message/frame.ts'
+import { jsonRpcVersion } from '../../../protocol/json-rpc.ts'
+import { methods } from '../../../protocol/methods.ts'
+import { latestLegacy } from '../../../protocol/revisions.ts'
+import { version } from '../../../version.ts'
 import { HttpClient } from '../../http-client.ts'
 import type { HttpClientOptions } from '../../http-client.ts'
 
 /** The request that each MCP server answers first. */
-const body = Buffer.from(
-  JSON.stringify({
-    jsonrpc: '2.0',
-    id: 1,
-    method: 'initialize',
-    params: {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 'mcp-proxy', version: '0' }
-    }
-  })
-)
+const { bytes: body } = makeFrame({
+  jsonrpc: jsonRpcVersion,
+  id: 1,
+  method: methods.initialize,
+  params: {
+    protocolVersion: latestLegacy,
+    capabilities: {},
+    clientInfo: { name: 'mcp-proxy', version }
+  }
+})
 
 /**
  * Resolves to the headers of the refusal. Undefined if the server does not refuse the request, or

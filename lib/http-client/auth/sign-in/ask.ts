@@ -1,5 +1,6 @@
-// Signs in: finds the authorization server, and chooses the way. A client with credentials of its own
-// may need no person. Else the person uses the browser on this machine, or a code on another one.
+// Finds the authorization server of an MCP server, and signs in there. A client with a secret or a key
+// may sign in without a person. Otherwise a person signs in: in the browser on this machine, or with a
+// code on another machine.
 
 import { signInError } from './auth-requests.ts'
 import type { AuthRequests } from './auth-requests.ts'

@@ -1,5 +1,5 @@
-// Signs the client in for itself, without a person: client credentials (RFC 6749, section 4.4), at the
-// authorization server that the MCP server names.
+// Signs in without a person, at the authorization server that the MCP server names: by client
+// credentials (RFC 6749, section 4.4).
 
 import { signInError } from './auth-requests.ts'
 import type { Situation } from './situation.ts'

@@ -94,7 +94,8 @@ async function findIssuer(
     const metadata = await fetchJson(requests, url)
     if (metadata === undefined) continue
     const given = metadata.issuer
-    // The origin of a server of 2025-03-26 has no spelling of its own, so a slash may follow.
+    // In 2025-03-26 the issuer is the origin of the MCP server. `URL` writes no slash after an origin,
+    // but the metadata may have one.
     if (given !== issuer && !(isOrigin && given === `${issuer}/`)) {
       throw signInError(`the metadata at ${nameOf(new URL(url))} is of another issuer`)
     }

@@ -8,7 +8,7 @@ import type { RegistrationOptions } from './registration.ts'
 export interface AskOptions extends RegistrationOptions {
   /** The URL of the MCP server. */
   server: URL
-  /** Whether the client signs in for itself (default: if the server offers nothing else). */
+  /** Whether to sign in without a person (default: if the server offers nothing else). */
   clientCredentials?: boolean | undefined
   /** The loopback port for the browser's way back (0: any free port). */
   callbackPort: number
@@ -16,12 +16,12 @@ export interface AskOptions extends RegistrationOptions {
   browser: boolean
   /**
    * Shows the URL to the person, with the code to enter there, if any. It opens the URL in a browser if
-   * it may. Without this function there is nobody to ask.
+   * it may. Without this function no person can sign in.
    */
   show?: ((url: URL, code?: string) => void) | undefined
   /** Calls `onLine` with what the person pastes, until the returned function is called. */
   readLines?: ((onLine: (line: string) => boolean) => () => void) | undefined
-  /** What to do if there is nobody to ask, for the error message. It is set if `show` is not. */
+  /** What to do if no person can sign in, for the error message. It is set if `show` is not. */
   advice?: string | undefined
 }
 
