@@ -3,8 +3,8 @@
 //
 // The exchange sends its request again after a redirect within the origin, once after the server
 // refused the credentials, and twice if they lacked a scope. It skips the first response and asks its
-// client to dispatch the exchange again. A 401 may have a reason that credentials cannot
-// remove. If it asks for none, the handler judges its body first.
+// client to dispatch the exchange again. A 401 can have another reason than missing credentials. If it
+// has no `WWW-Authenticate`, the handler looks at its body first.
 
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'

@@ -1,7 +1,7 @@
 // Fetches access tokens with OAuth 2.0 client credentials (RFC 6749, section 4.4). The proxy sends
 // the credentials to the token endpoint in a header. If the endpoint refuses this header, the proxy
-// sends them in the body, for this token and all later ones. With a key, it sends a signature. The OAuth library loads only when the
-// first token is needed.
+// sends them in the body, for this token and all later ones. With a key, it sends a signature. The
+// OAuth library loads only when the first token is needed.
 
 import type {
   ClientAuth,

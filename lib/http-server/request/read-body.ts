@@ -2,9 +2,10 @@
 //
 // - A body over the limit of one message gets its error as soon as its size is known. Then the
 //   listener reads only a little more of it (see drop-rest.ts).
-// - All bodies together have a budget, and so have those of each caller (see body-budget.ts). A body with a Content-Length reserves
-//   that size. A chunked body does not tell its size, so it reserves the largest size as soon as it
-//   is larger than `freeSize`. Small bodies that wait for their servers have the same limit again.
+// - All bodies together have a budget, and the bodies of each caller have one (see body-budget.ts). A
+//   body with a Content-Length reserves that size. A chunked body does not tell its size, so it
+//   reserves the largest size as soon as it is larger than `freeSize`. Small bodies that wait for their
+//   servers have the same limits again.
 // - A body that stops coming ends with its connection (see idle-connections.ts).
 //
 // A client that sends `Expect: 100-continue` waits for the status 100 before it sends the body. The

@@ -1,5 +1,5 @@
-// Turns an error of the OAuth library, or of a server, into one line. The new error has no cause, because the
-// library's error holds the response, which may contain a token.
+// Turns an error of the OAuth library, or of a server, into one line. The new error has no cause,
+// because the error of the library holds the response, which may contain a token.
 
 import type { ProxyError } from '../../../errors.ts'
 import { signInError } from './auth-requests.ts'

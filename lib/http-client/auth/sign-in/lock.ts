@@ -3,8 +3,8 @@
 // Each holder makes a file `NAME.lock.N`, one number above the last. A file with a name can be made
 // only once, so only one process gets the number. A process may take the next number when the
 // holder of the last one has released it, has exited, or has not touched its file for 10 s. A machine
-// that slept has old files too, so the holder then gets time to touch its file. The file with the highest number is never removed, so a process that was slow sees that it came too
-// late.
+// that slept has old files too, so the holder then gets time to touch its file. The file with the
+// highest number is never removed. So a slow process sees that another one has taken its number.
 
 import { link, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
