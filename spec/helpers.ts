@@ -2,7 +2,7 @@
 // log, watch processes, wait for a condition, and cut bytes into chunks.
 
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -128,7 +128,7 @@ export function isRunning(pid: number): boolean {
     // The state follows the name in parentheses. Z (zombie) and X (dead) have exited.
     return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
   } catch {
-    return true // a system without /proc
+    return !existsSync('/proc/self') // a system without /proc
   }
 }
 

@@ -6,6 +6,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { startHttpServer } from '../../fixtures/servers/http.js'
 import type { HttpServer, Json } from '../../fixtures/servers/http.js'
+import { until } from '../helpers.ts'
 import { initializeParams } from '../wrappers/peer.ts'
 import { run, stop } from './process.ts'
 import type { Run } from './process.ts'
@@ -220,6 +221,7 @@ t.test(
     await initialize(command)
     command.stdout.removeAllListeners('data').pause()
     for (let id = 1; id <= 5; id++) command.say({ id, method: 'test/big' })
+    await until(() => command.stdout.readableLength > 0)
     command.stdin.end()
     await sleep(300)
     t.equal(await Promise.race([command.code, sleep(0)]), undefined, 'it still runs')
