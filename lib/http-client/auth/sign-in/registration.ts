@@ -87,7 +87,7 @@ async function registerDynamically(
 ): Promise<Registration> {
   const oauth = await import('oauth4webapi')
   const methods = server.token_endpoint_auth_methods_supported
-  const method = methods === undefined || methods.includes('none') ? 'none' : secretMethod(server)
+  const method = methodFor(methods)
   const wanted = {
     client_name: 'mcp-proxy',
     application_type: 'native',
@@ -136,6 +136,13 @@ const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
 
 const isMethod = (value: unknown): value is AuthMethod =>
   value === 'none' || value === 'client_secret_basic' || value === 'client_secret_post'
+
+// The server gives a client that it registers its method. The Python SDK's server looks for the client id
+// in the body, so the secret goes there too, if the server takes it there.
+function methodFor(offered: string[] = ['none']): AuthMethod {
+  if (offered.includes('none')) return 'none'
+  return offered.includes('client_secret_post') ? 'client_secret_post' : 'client_secret_basic'
+}
 
 function secretMethod({
   token_endpoint_auth_methods_supported: offered

@@ -238,6 +238,15 @@ test('a registration may bring a secret', async (t) => {
   const { server, call } = await start(t, { metadata })
   t.equal(await call(), 202)
   t.match(server.asked.find(({ path }) => path === '/token')?.body, 'client_secret=secret-')
+  const both = ['client_secret_basic', 'client_secret_post']
+  for (const methods of [both, both.slice(0, 1)]) {
+    const { server, call } = await start(t, {
+      metadata: { token_endpoint_auth_methods_supported: methods }
+    })
+    t.equal(await call(), 202)
+    const token = server.asked.find(({ path }) => path === '/token')
+    t.equal(token?.body.includes('client_secret='), methods === both, 'in the body, if it may be')
+  }
   const other = await start(t, {
     handle: (_req, res, { pathname }) => {
       if (pathname !== '/register') return false
