@@ -2,6 +2,8 @@
 // chunks, to a server that returns the params unchanged, and compares the response's bytes. Responses
 // to the server's requests are compared in the same way. There is a test for each transport.
 //
+// The tests of server mode run twice: the second proxy asks for a token.
+//
 // Each run uses a new random seed. A failure names the seed: SEED=… repeats the run.
 
 import t from 'tap'
@@ -20,7 +22,20 @@ const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32))
 const random = randomFrom(seed)
 const MiB = 1024 * 1024
 
-const proxy = await startProxy(t, '--', node, ...servers.misbehaving)
+const tokens = t.testdir({ tokens: 'me:secret\n' })
+const guarded = { authorization: 'Bearer secret' }
+const proxies = [
+  { how: '', proxy: await startProxy(t, '--', node, ...servers.misbehaving), headers: {} },
+  {
+    how: ', with a token',
+    proxy: await startProxy(
+      t,
+      ...['--auth-token-file', `${tokens}/tokens`, '--', node],
+      ...servers.misbehaving
+    ),
+    headers: guarded
+  }
+]
 
 /** Sends the bytes of a request. Resolves to the text of the response with this id. */
 type Ask = (request: Buffer, id: string) => Promise<string>
@@ -130,41 +145,48 @@ const lineAsker = (client: StdioClient): Ask => {
   }
 }
 
-t.test('server mode, responses as JSON', async (t) => {
-  const client = await openSession(t, httpClient(proxy.mcp()))
-  await requestsArrive(t, async (request) => (await client.post(cut(random, request))).text, true)
-  await responsesArrive(t, client, (response) => client.post(cut(random, response)))
-})
+for (const { how, proxy, headers } of proxies) {
+  const flags = Object.entries(headers).flatMap(([name, value]) => ['-H', name, value])
 
-t.test('server mode, responses as events', async (t) => {
-  const client = await openSession(t, httpClient(proxy.mcp()))
-  const headers = { accept: 'text/event-stream' }
-  const ask: Ask = async (request, id) =>
-    eventOn(await client.openPost(cut(random, request), headers), id)
-  await requestsArrive(t, ask, true)
-})
+  t.test(`server mode, responses as JSON${how}`, async (t) => {
+    const client = await openSession(t, httpClient(proxy.mcp(), { headers }))
+    await requestsArrive(t, async (request) => (await client.post(cut(random, request))).text, true)
+    await responsesArrive(t, client, (response) => client.post(cut(random, response)))
+  })
 
-t.test('server mode, HTTP+SSE', async (t) => {
-  const client = await openSession(t, await sseClient(proxy.sse()))
-  const ask: Ask = async (request, id) => {
-    await client.post(cut(random, request))
-    return eventOn(client.connection, id)
-  }
-  await requestsArrive(t, ask, true)
-  await responsesArrive(t, client, (response) => client.post(cut(random, response)))
-})
+  t.test(`server mode, responses as events${how}`, async (t) => {
+    const client = await openSession(t, httpClient(proxy.mcp(), { headers }))
+    const accept = 'text/event-stream'
+    const ask: Ask = async (request, id) =>
+      eventOn(await client.openPost(cut(random, request), { ...headers, accept }), id)
+    await requestsArrive(t, ask, true)
+  })
 
-t.test('two proxies, Streamable HTTP between them', async (t) => {
-  const client = await openSession(t, startClientMode(proxy.mcp()))
-  await requestsArrive(t, lineAsker(client), false)
-  await responsesArrive(t, client, lineSender(client))
-})
+  t.test(`server mode, HTTP+SSE${how}`, async (t) => {
+    const client = await openSession(t, await sseClient(proxy.sse(), { headers }))
+    const ask: Ask = async (request, id) => {
+      await client.post(cut(random, request))
+      return eventOn(client.connection, id)
+    }
+    await requestsArrive(t, ask, true)
+    await responsesArrive(t, client, (response) => client.post(cut(random, response)))
+  })
 
-t.test('two proxies, HTTP+SSE between them', async (t) => {
-  const client = await openSession(t, startClientMode('--transport', 'sse', proxy.sse()))
-  await requestsArrive(t, lineAsker(client), false)
-  await responsesArrive(t, client, lineSender(client))
-})
+  t.test(`two proxies, Streamable HTTP between them${how}`, async (t) => {
+    const client = await openSession(t, startClientMode(...flags, proxy.mcp()))
+    await requestsArrive(t, lineAsker(client), false)
+    await responsesArrive(t, client, lineSender(client))
+  })
+
+  t.test(`two proxies, HTTP+SSE between them${how}`, async (t) => {
+    const client = await openSession(
+      t,
+      startClientMode(...flags, '--transport', 'sse', proxy.sse())
+    )
+    await requestsArrive(t, lineAsker(client), false)
+    await responsesArrive(t, client, lineSender(client))
+  })
+}
 
 t.test('client mode, server with responses as JSON', async (t) => {
   mirrorsAs = 'json'
