@@ -96,7 +96,7 @@ export class NewlineParser {
     if (this.#isFirstLine) line = withoutBom(line)
     this.#isFirstLine = false
     if (line.at(-1) === CR) line = line.subarray(0, -1)
-    readFrame(line, this.#options, this.#limit, undefined, this.#unreadable)
+    readFrame(line, this.#options, this.#limit, this.#unreadable)
   }
 }
 
@@ -109,7 +109,6 @@ export function readFrame(
   bytes: Buffer,
   options: ParserOptions,
   limit: InvalidLimit,
-  text?: string,
   unreadable?: UnreadableLines
 ): void {
   const mayBeBlank = bytes.length === 0 || (bytes[0] as number) <= SPACE
@@ -121,7 +120,7 @@ export function readFrame(
   }
   let frame
   try {
-    frame = parseFrame(bytes, text)
+    frame = parseFrame(bytes)
   } catch (error) {
     limit.report()
     onUnreadable(bytes, error as ProxyError, options, unreadable)

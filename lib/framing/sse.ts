@@ -172,7 +172,7 @@ export class SseParser {
     if (id !== undefined) this.#options.onId?.(id)
     if (this.#scanner !== undefined) this.#scanner.feed(Buffer.from(data))
     else if (event !== undefined && event !== 'message') this.#options.onEvent?.(event, data)
-    else readFrame(Buffer.from(data), this.#options, this.#limit, data)
+    else readFrame(Buffer.from(data), this.#options, this.#limit)
   }
 }
 

@@ -5,7 +5,7 @@ import type { Id, Message } from '../protocol/json-rpc.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
-import { exactId, exactToken } from './id.ts'
+import { idIn } from './id.ts'
 
 export interface Envelope {
   readonly kind: 'request' | 'notification' | 'response'
@@ -23,13 +23,11 @@ export interface Envelope {
 }
 
 /**
- * @param bytes the message as JSON, without white space round it. Absent if the id and the token in
- *   `message` are exact already
- * @param text the decoded bytes, if the caller has decoded them
+ * @param bytes the message as JSON. Absent if the id and the token in `message` are exact already
  */
-export function envelopeOf(message: Message, bytes?: Buffer, text?: string): Envelope {
+export function envelopeOf(message: Message, bytes?: Buffer): Envelope {
   let id = message.id ?? undefined
-  if (id !== undefined && bytes !== undefined) id = exactId(id, bytes, text)
+  if (typeof id === 'number' && bytes !== undefined) id = idIn(bytes, paths.id)
   const { method, params } = message
   if (method === undefined) return { kind: 'response', id, errorCode: message.error?.code }
   const protocolVersion = versionIn(params?._meta)
@@ -56,5 +54,7 @@ function tokenIn(
   if (typeof holder !== 'object' || holder === null) return undefined
   const token = (holder as Record<string, unknown>).progressToken
   if (typeof token !== 'string' && typeof token !== 'number') return undefined
-  return bytes === undefined ? token : exactToken(token, bytes, path)
+  // Tokens are equal if their values are equal, because the proxy never writes a token.
+  const isExact = typeof token === 'string' || Number.isSafeInteger(token) || bytes === undefined
+  return isExact ? token : idIn(bytes, path)
 }

@@ -1,8 +1,8 @@
 // Reads a frame from the bytes of one message. The code checks that the bytes are UTF-8, JSON and
-// JSON-RPC, and reads the envelope (kind, id, method and more). It parses a large message only in
-// part.
+// JSON-RPC, and reads the envelope (kind, id, method and more). It does not parse the rest, because
+// the values of a hostile message can take more than twenty times its bytes.
 
-import { isAscii, isUtf8 } from 'node:buffer'
+import { isUtf8 } from 'node:buffer'
 import { describe, ProxyError } from '../errors.ts'
 import { CLOSE_BRACE, CR, LF, OPEN_BRACE, SPACE } from '../json/bytes.ts'
 import { checkJson } from '../json/check.ts'
@@ -14,27 +14,43 @@ import { Frame } from './frame.ts'
 import { outlineOf } from './outline.ts'
 import { EnvelopeError, RefusedError } from './refusal.ts'
 import { isEnvelope } from './schemas.ts'
+import { usualEnvelope } from './usual-envelope.ts'
 
 /**
  * Reads a frame. The frame keeps `bytes` itself, not a copy, without the white space round the
  * message. The function replaces line breaks in `bytes` by spaces, because a line of stdio and an
  * SSE event cannot hold line breaks.
  *
- * @param text the decoded bytes, if the caller has already decoded them
  * @throws ProxyError `ERR_FRAME_SYNTAX` if the bytes are not UTF-8 or not JSON,
  *   `ERR_FRAME_ENVELOPE` if they are not a JSON-RPC 2.0 message that MCP allows, or if its id is too
  *   long
  */
-export function parseFrame(bytes: Buffer, text?: string): Frame {
-  if (bytes.length < large) text ??= decode(bytes)
-  else text = undefined
-  const message = text === undefined ? parseLarge(bytes) : parse(text)
-  if (!isEnvelope(message)) throw new EnvelopeError(message, bytes)
+export function parseFrame(bytes: Buffer): Frame {
+  if (!isUtf8(bytes)) throw new ProxyError('ERR_FRAME_SYNTAX', 'the message is not UTF-8')
+  const envelope = checkedEnvelope(bytes)
   const object = trim(bytes)
   removeLineBreaks(object)
-  const envelope = envelopeOf(message as Message, object, text)
-  checkLengths(envelope)
   return new Frame(object, envelope)
+}
+
+function checkedEnvelope(bytes: Buffer): Envelope {
+  try {
+    const envelope = usualEnvelope(bytes)
+    if (envelope !== undefined) return envelope
+    checkJson(bytes)
+  } catch (cause) {
+    throw new ProxyError('ERR_FRAME_SYNTAX', `the message is not JSON (${describe(cause)})`)
+  }
+  return unusualEnvelope(bytes)
+}
+
+/** Reads the envelope of any message. */
+function unusualEnvelope(bytes: Buffer): Envelope {
+  const message = outlineOf(bytes)
+  if (!isEnvelope(message)) throw new EnvelopeError(message, bytes)
+  const envelope = envelopeOf(message as Message, bytes)
+  checkLengths(envelope)
+  return envelope
 }
 
 /**
@@ -64,42 +80,6 @@ function trim(bytes: Buffer): Buffer {
   if (bytes[0] === OPEN_BRACE && bytes[length - 1] === CLOSE_BRACE) return bytes
   return bytes.subarray(skipBlank(bytes, 0), bytes.lastIndexOf(CLOSE_BRACE) + 1)
 }
-
-/**
- * From this size on, in bytes, `parseFrame` parses only the envelope of a message. This limits the
- * memory that a hostile message can take: small objects take more than twenty times their bytes.
- */
-const large = 256 * 1024
-
-function decode(bytes: Buffer): string {
-  // ASCII bytes mean the same in Latin-1, and Node decodes Latin-1 much faster than UTF-8.
-  if (isAscii(bytes)) return bytes.toString('latin1')
-  if (!isUtf8(bytes)) throw notUtf8()
-  return bytes.toString()
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw notJson(cause)
-  }
-}
-
-function parseLarge(bytes: Buffer): unknown {
-  if (!isUtf8(bytes)) throw notUtf8()
-  try {
-    checkJson(bytes)
-  } catch (cause) {
-    throw notJson(cause)
-  }
-  return outlineOf(bytes)
-}
-
-const notUtf8 = (): ProxyError => new ProxyError('ERR_FRAME_SYNTAX', 'the message is not UTF-8')
-
-const notJson = (cause: unknown): ProxyError =>
-  new ProxyError('ERR_FRAME_SYNTAX', `the message is not JSON (${describe(cause)})`)
 
 // Replaces line breaks by spaces. JSON allows a line break only between tokens, where a space has
 // the same meaning. Node's native search is the fastest way to find that a message has no

@@ -178,13 +178,6 @@ t.test('JSON that is no JSON-RPC message tells what it can of itself', async (t)
   t.strictSame(envelopeOf('{"jsonrpc":"2.0","id":1,"error":"no"}'), { kind: 'response', id: 1 })
 })
 
-t.test('bytes that have been decoded already are not decoded again', async (t) => {
-  const bytes = Buffer.from('{"jsonrpc":"2.0","method":"m"}')
-  const frame = parseFrame(bytes, '{"jsonrpc":"2.0","method":"of the text"}')
-  t.equal(frame.method, 'of the text')
-  t.equal(frame.bytes, bytes)
-})
-
 t.test("a frame of the proxy's own has the message that it was made of", async (t) => {
   const message = { jsonrpc: '2.0', id: 1, method: 'm', params: { a: '\n' } } as const
   const frame = makeFrame(message)

@@ -9,7 +9,7 @@ import { withId } from '../../../lib/message/frame.ts'
 import type { Frame } from '../../../lib/message/frame.ts'
 import { jsonOf } from '../../../lib/message/id.ts'
 import { outlineOf } from '../../../lib/message/outline.ts'
-import { parseFrame } from '../../../lib/message/parse-frame.ts'
+import { maxLength, parseFrame } from '../../../lib/message/parse-frame.ts'
 import { isEnvelope } from '../../../lib/message/schemas.ts'
 import type { Message } from '../../../lib/protocol/json-rpc.ts'
 import { chunks } from '../../helpers.ts'
@@ -65,6 +65,7 @@ export const frame: Target = target<Frame | undefined>({
   compare(input, frame) {
     const message = parsed(input)
     const isMessage = message !== undefined && isEnvelope(message)
+    if (isMessage && hasLongName(message as Message)) return
     expect(
       (frame !== undefined) === isMessage,
       isMessage ? 'a message is refused' : 'a frame is no message'
@@ -72,19 +73,17 @@ export const frame: Target = target<Frame | undefined>({
     if (frame === undefined) return
     compareFrame(frame, message as Message)
     expect(isEnvelope(outlineOf(frame.bytes)), 'the outline of a message is no message')
-    if (!isSampled(input)) return
-    // A large message is read by its outline only, so the envelope must not depend on the size.
-    const large = Buffer.concat([frame.bytes, Buffer.alloc(260_000, ' ')])
-    const other = parseFrame(large)
-    expect(
-      isSame({ ...other, bytes: 0 }, { ...frame, bytes: 0 }),
-      'a large frame has another envelope'
-    )
+    // A message with white space after it is not usual, so its envelope is read in the slower way.
+    const other = parseFrame(Buffer.concat([frame.bytes, Buffer.from(' ')]))
+    expect(isSame({ ...other, bytes: 0 }, { ...frame, bytes: 0 }), 'two readings of one message')
   }
 })
 
-/** One input in 16. The comparison with a large frame is slow. */
-const isSampled = (input: Buffer): boolean => (input.length & 15) === 0
+/** Whether `parseFrame` may refuse a message because of a name that it would have to keep. */
+function hasLongName({ id, method, params }: Message): boolean {
+  const tokens = [params?.progressToken, (params?._meta as Message['params'])?.progressToken]
+  return [id, method, ...tokens].some((name) => typeof name === 'string' && name.length > maxLength)
+}
 
 export const body: Target = target<Frame[]>({
   name: 'body',
@@ -101,6 +100,7 @@ export const body: Target = target<Frame[]>({
     const content = parsed(withoutBom(input))
     const messages = Array.isArray(content) ? content : content === undefined ? [] : [content]
     const isValid = messages.length <= 1000 && messages.every(isEnvelope)
+    if (isValid && messages.some(hasLongName)) return
     expect(frames.length === (isValid ? messages.length : 0), 'the body has other frames')
     frames.forEach((frame, index) => compareFrame(frame, messages[index] as Message))
   }

@@ -1,0 +1,133 @@
+// Each message is read twice: by `usualEnvelope`, and in the slower way, which a space behind the
+// message asks for. Where both give an envelope, it is the same.
+
+import t from 'tap'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
+import { usualEnvelope } from '../../lib/message/usual-envelope.ts'
+
+const read = (text: string): unknown => usualEnvelope(Buffer.from(text))
+
+function slowly(text: string): unknown {
+  const { bytes, ...envelope } = parseFrame(Buffer.from(`${text} `))
+  return bytes.equals(Buffer.from(text)) ? envelope : undefined
+}
+
+const call = '"jsonrpc":"2.0","id":1,"method":"tools/call"'
+const version = '"io.modelcontextprotocol/protocolVersion":"2026-07-28"'
+
+t.test('the envelope of a usual message is read in one pass', async (t) => {
+  const messages = [
+    '{"jsonrpc":"2.0","id":0,"method":"ping"}',
+    '{ "jsonrpc" : "2.0" , "id" : 999999999999999 , "method" : "ping" , "params" : {} }',
+    '{"method":"ping","id":"","jsonrpc":"2.0"}',
+    '{"jsonrpc":"2.0","method":"notifications/initialized"}',
+    '{"jsonrpc":"2.0","method":"m","params":[1,{"_meta":{"progressToken":1}}]}',
+    '{"jsonrpc":"2.0","id":"a","result":{"id":2,"method":"x"}}',
+    '{"jsonrpc":"2.0","id":3,"result":null}',
+    '{"jsonrpc":"2.0","id":3,"params":{},"result":"é \\u00e9 \\" }"}',
+    `{${call},"params":{"_meta":{"progressToken":5,${version}}}}`,
+    `{${call},"params":{"_meta":{"progressToken":"t","x":[{}]},"progressToken":7}}`,
+    `{${call},"params":{"a":"${'long '.repeat(100)}","b":-1.5e+3,"c":[true,false,null,[],{}]}}`,
+    '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7,"progress":1}}',
+    '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t"}}'
+  ]
+  for (const message of messages) {
+    const envelope = read(message)
+    t.ok(envelope, message)
+    t.strictSame(envelope, slowly(message), message)
+  }
+})
+
+t.test('a message that is not usual is left to the slower way', async (t) => {
+  const long = `"${'x'.repeat(300)}"`
+  const messages = [
+    ...[
+      '',
+      ' ',
+      '[]',
+      '1',
+      '"x"',
+      ' {"jsonrpc":"2.0","method":"m"}',
+      '{"jsonrpc":"2.0","method":"m"} '
+    ],
+    ...[
+      '{}',
+      '{1}',
+      '{"',
+      '{"jsonrpc":"2.0"',
+      '{"jsonrpc":"2.0",',
+      '{"jsonrpc":"2.0","method":"m",}'
+    ],
+    ...['{"jsonrpc":"2.0"}', '{"jsonrpc":"2.0","id":1}', '{"jsonrpc":"2.0","result":{}}'],
+    ...[
+      '{"id":1,"method":"m"}',
+      '{"jsonrpc":"1.0","id":1,"method":"m"}',
+      '{"jsonrpc":2.0,"method":"m"}'
+    ],
+    ...[
+      '1.0',
+      '1e3',
+      '-1',
+      '01',
+      '1000000000000000',
+      'null',
+      'true',
+      '{}',
+      '[]',
+      '1x',
+      '"\\u0061"',
+      '"é"',
+      long
+    ].map((id) => `{"jsonrpc":"2.0","id":${id},"method":"m"}`),
+    ...['1', 'null', '{}', '"\\u0061"', `"\n"`, long].map(
+      (method) => `{"jsonrpc":"2.0","method":${method}}`
+    ),
+    ...['1', '"x"', 'null'].map((params) => `{"jsonrpc":"2.0","method":"m","params":${params}}`),
+    ...[
+      '1',
+      'null',
+      '[]',
+      '{"progressToken":null}',
+      '{"progressToken":1.5}',
+      '{"progressToken":1,"progressToken":1}',
+      `{${version},${version}}`,
+      '{"io.modelcontextprotocol/protocolVersion":1}',
+      '{"\\u0061":1}',
+      '{1}',
+      '{"a"1}',
+      '{"a":1 2}'
+    ].map((meta) => `{${call},"params":{"_meta":${meta}}}`),
+    `{${call},"params":{"_meta":{},"_meta":{}}}`,
+    `{${call},"params":{"progressToken":1,"progressToken":2}}`,
+    `{${call},"params":{"progressToken":null}}`,
+    ...[
+      '"id":2',
+      '"jsonrpc":"2.0"',
+      '"method":"m"',
+      '"x":1',
+      '"\\u0069d":2',
+      '"error":{"code":1,"message":"m"}'
+    ].map((more) => `{${call},${more}}`),
+    `{${call},"params":{},"params":{}}`,
+    '{"jsonrpc":"2.0","id":1,"result":{},"result":{}}',
+    '{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"}}',
+    '{"jsonrpc":"2.0","id":1,\n"method":"m"}',
+    '{"jsonrpc":"2.0","id":1,"result":\t1}',
+    '{"jsonrpc":[2.0","id":1,"result":1}'
+  ]
+  for (const message of messages) t.equal(read(message), undefined, message.slice(0, 100))
+})
+
+t.test('bytes that are not JSON are an error where a value is read', async (t) => {
+  const open = '"params":{"a":'
+  for (const value of ['', '[1,]', '{"a":1,}', '"', '"\n"', '"\\x"', 'nul', '1.', '-', '{', '"x']) {
+    const message = `{"jsonrpc":"2.0","method":"m",${open}${value}`
+    t.throws(() => read(message), SyntaxError, message)
+    t.throws(() => parseFrame(Buffer.from(message)), { code: 'ERR_FRAME_SYNTAX' }, message)
+  }
+  for (const value of ['01', '1 2', '"a"b']) {
+    const message = `{"jsonrpc":"2.0","method":"m","params":{"a":${value}}}`
+    t.equal(read(message), undefined, message)
+    t.throws(() => parseFrame(Buffer.from(message)), { code: 'ERR_FRAME_SYNTAX' }, message)
+  }
+})
