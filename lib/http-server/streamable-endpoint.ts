@@ -67,19 +67,36 @@ export class StreamableEndpoint {
     return this.#stateless.drain(timeout)
   }
 
-  async #post(context: RequestContext): Promise<void> {
+  #post(context: RequestContext): Promise<void> {
     context.requireJson()
-    const { headers } = context.request
     const { accept } = context
     if (!accept.json && !accept.events) throw notAcceptable('application/json, text/event-stream')
-    const { stateless = false } = this.#options
     const session = this.#sessionOfPost(context)
-    const body = await this.#read(context, session)
+    const { bodies } = this.#options
+    session?.bodyOnBegin()
+    return bodies.readFrames(context, session, session?.version === batchVersion).then(
+      (body) => {
+        session?.bodyOnEnd(context.response.destroyed)
+        return this.#serveBody(context, session, body)
+      },
+      (error: unknown) => {
+        session?.bodyOnEnd(context.response.destroyed)
+        throw error
+      }
+    )
+  }
+
+  #serveBody(
+    context: RequestContext,
+    session: SessionTransport | undefined,
+    body: Body
+  ): Promise<void> | undefined {
     if (session === undefined) refuseUnknownVersion(versionIn(context), body)
     // In a session the header names a version that the session may use.
-    if (isModern(session === undefined ? headers : {}, body)) {
+    if (isModern(session === undefined ? context.request.headers : {}, body)) {
       return this.#stateless.serve(context, body, 'modern')
     }
+    const { stateless = false } = this.#options
     if (stateless) return this.#stateless.serve(context, body, 'stateless')
     const initialize = body.frames.find(isInitialize)
     const fault = context.caller?.faultOfCalls(body.frames)
@@ -87,22 +104,13 @@ export class StreamableEndpoint {
     if (session === undefined) {
       if (initialize === undefined) throw badRequest(`${unnamed}, or initialize a session`)
       this.#open(context, body, initialize)
-      return
+      return undefined
     }
     if (initialize !== undefined) throw badRequest('the session is initialized already')
     // The session may have ended while the body came. In this case, `#session` throws.
     if (session.destroyed) this.#session(context)
-    session.post(context.response, body, accept)
-  }
-
-  async #read(context: RequestContext, session: SessionTransport | undefined): Promise<Body> {
-    session?.bodyOnBegin()
-    try {
-      const { bodies } = this.#options
-      return await bodies.readFrames(context, session, session?.version === batchVersion)
-    } finally {
-      session?.bodyOnEnd(context.response.destroyed)
-    }
+    session.post(context.response, body, context.accept)
+    return undefined
   }
 
   #open(context: RequestContext, body: Body, initialize: Frame): void {

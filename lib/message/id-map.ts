@@ -9,23 +9,46 @@ import { withId } from './frame.ts'
 import type { Frame } from './frame.ts'
 import { byValue } from './id.ts'
 
-export class IdMap<Value> extends Map<Id, Value> {
+// A `Map` as a member is twice as fast as a class that extends `Map`.
+
+export class IdMap<Value> {
+  readonly #values = new Map<Id, Value>()
   /** The ids whose text is not the usual one of their value, by this value. */
   readonly #unusual = new Map<Id, bigint>()
 
-  override set(id: Id, value: Value): this {
+  get size(): number {
+    return this.#values.size
+  }
+
+  keys(): IterableIterator<Id> {
+    return this.#values.keys()
+  }
+
+  values(): IterableIterator<Value> {
+    return this.#values.values()
+  }
+
+  has(id: Id): boolean {
+    return this.#values.has(id)
+  }
+
+  get(id: Id): Value | undefined {
+    return this.#values.get(id)
+  }
+
+  set(id: Id, value: Value): void {
     if (typeof id === 'bigint') this.#unusual.set(byValue(id), id)
-    return super.set(id, value)
+    this.#values.set(id, value)
   }
 
-  override delete(id: Id): boolean {
+  delete(id: Id): boolean {
     if (typeof id === 'bigint') this.#unusual.delete(byValue(id))
-    return super.delete(id)
+    return this.#values.delete(id)
   }
 
-  override clear(): void {
+  clear(): void {
     this.#unusual.clear()
-    super.clear()
+    this.#values.clear()
   }
 
   /** Returns the response with the id of its request, as the sender of the request wrote it. */

@@ -71,6 +71,7 @@ export class LineWriter {
   /** Writes all gathered frames in one write. Call this just before the end of the stream. */
   flush(): void {
     if (this.#gathered.length > 0) this.#output.write(encodeLines(this.#gathered.splice(0)))
+    this.#size = 0
     this.#releaseWriter()
   }
 
@@ -86,14 +87,25 @@ export class LineWriter {
 
   #send(): void {
     if (this.#gathered.length === 0 || !this.#output.writable) return
-    let size = 0
-    // A large frame gets its own write, so that the proxy knows whether the stream took it.
-    const end = this.#gathered.findIndex(({ bytes }) => (size += bytes.length) > batchSize)
-    const count = end === -1 ? this.#gathered.length : Math.max(end, 1)
-    this.#writing = this.#gathered.splice(0, count)
-    for (const { bytes } of this.#writing) this.#size -= bytes.length
+    this.#writing = this.#take()
     this.#output.write(encodeLines(this.#writing), this.#outputOnTaken)
     if (this.#size < batchSize) this.#releaseWriter()
+  }
+
+  /** Takes the frames for one write from those that are gathered. */
+  #take(): Frame[] {
+    let frames = this.#gathered
+    if (this.#size <= batchSize) {
+      this.#gathered = []
+      this.#size = 0
+      return frames
+    }
+    let size = 0
+    // A large frame gets its own write, so that the proxy knows whether the stream took it.
+    const end = frames.findIndex(({ bytes }) => (size += bytes.length) > batchSize)
+    frames = frames.splice(0, Math.max(end, 1))
+    for (const { bytes } of frames) this.#size -= bytes.length
+    return frames
   }
 
   readonly #outputOnTaken = (error?: Error | null): void => {

@@ -66,21 +66,22 @@ export class BodyReader {
    * @throws ProxyError `ERR_BODIES_FULL` if too many bodies wait, and the errors of `read` and
    * `parseBody`
    */
-  async readFrames(
-    context: RequestContext,
-    transport?: ClientTransport,
-    batches = false
-  ): Promise<Body> {
-    if (transport?.hasRoom === false) await this.#waitForRoom(context, transport)
-    try {
-      const body = parseBody(await this.read(context, transport), { batches })
-      const [first] = body.frames
-      if (!body.batch && first?.kind === 'request') context.rpcRequest = first
-      return body
-    } catch (error) {
-      if (error instanceof RefusedError) failResponse(error, error.envelope, transport)
-      throw error
+  readFrames(context: RequestContext, transport?: ClientTransport, batches = false): Promise<Body> {
+    const parse = (bytes: Buffer): Body => {
+      try {
+        const body = parseBody(bytes, { batches })
+        const [first] = body.frames
+        if (!body.batch && first?.kind === 'request') context.rpcRequest = first
+        return body
+      } catch (error) {
+        if (error instanceof RefusedError) failResponse(error, error.envelope, transport)
+        throw error
+      }
     }
+    if (transport?.hasRoom !== false) return this.read(context, transport).then(parse)
+    return this.#waitForRoom(context, transport)
+      .then(() => this.read(context, transport))
+      .then(parse)
   }
 
   // While the body waits, Node keeps up to `freeSize` bytes of it.

@@ -22,7 +22,10 @@ export class SessionClock {
   #open = 0
   /** Whether the client has left an open response, and has sent nothing since. */
   #detached = false
-  /** When the client last sent a request or had a connection, in ms of `performance.now()`. */
+  /**
+   * When the client last sent a request or had a connection, in ms of `performance.now()`. While a
+   * response is open, this is an earlier time.
+   */
   #lastSign = performance.now()
   #timer: NodeJS.Timeout | undefined
   /** The time at which `#timer` fires, in ms of `performance.now()`. */
@@ -44,7 +47,7 @@ export class SessionClock {
 
   /** Call this when an HTTP response to the client opens. */
   open(): void {
-    this.note()
+    this.#detached = false
     this.#open++
   }
 
@@ -55,10 +58,11 @@ export class SessionClock {
    */
   close(left: boolean): void {
     this.#open--
-    this.#lastSign = performance.now()
     this.#detached ||= left
+    if (this.#open > 0) return
+    this.#lastSign = performance.now()
     // The timer may be set to the later time of a session that is not detached.
-    if (this.#open === 0 && this.#detached && this.#abandonedAt < this.#timerAt) this.#setTimer()
+    if (this.#detached && this.#abandonedAt < this.#timerAt) this.#setTimer()
   }
 
   stop(): void {
