@@ -83,7 +83,7 @@ export class PostResponse extends Link implements PendingItem {
     this.#pendingRequests = requests.length
     // A client that has already disconnected causes no further `close`.
     if (response.destroyed) process.nextTick(this.#httpOnClose)
-    else response.once('close', this.#httpOnClose)
+    else response.on('close', this.#httpOnClose)
   }
 
   /**

@@ -44,7 +44,6 @@ export class RequestContext {
   rpcRequest: Frame | undefined
   /** Gives back the memory that is reserved for the body. More calls have no effect. */
   releaseBody: () => void = nothing
-  /** Whether the client waits for the status 100 before it sends the body. */
   #awaitsContinue: boolean
   readonly #query: string | undefined
 
@@ -58,6 +57,11 @@ export class RequestContext {
     this.pathname = mark === -1 ? target : target.slice(0, mark)
     this.#awaitsContinue = request.headers.expect?.toLowerCase() === '100-continue'
     this.#query = mark === -1 ? undefined : target.slice(mark + 1)
+  }
+
+  /** Whether the client waits for the status 100 before it sends the body. */
+  get awaitsContinue(): boolean {
+    return this.#awaitsContinue
   }
 
   /** Whether memory is reserved for the body. */

@@ -40,21 +40,29 @@ const versionName = text(metaKeys.protocolVersion)
 const jsonRpcVersion = text('2.0')
 
 /**
- * Returns the envelope of a usual message, and undefined for other messages.
+ * Returns the envelope of a usual message, and undefined for other messages. Copy the envelope: the
+ * next call changes it.
  *
  * @param bytes valid UTF-8
  * @throws SyntaxError if the bytes are not JSON. Other bytes that are not JSON may return undefined
  */
 export function usualEnvelope(bytes: Buffer): Envelope | undefined {
-  return new UsualMessage(bytes).read()
+  return reader.read(bytes) ? reader : undefined
 }
 
-class UsualMessage {
-  readonly #bytes: Buffer
-  /** The index of the next byte. It is behind the end as soon as the message is not usual. */
+const none: Buffer = Buffer.alloc(0)
+
+class UsualEnvelope implements Envelope {
+  kind: Envelope['kind'] = 'notification'
+  id: Id | undefined
+  method: string | undefined
+  progressToken: Id | undefined
+  protocolVersion: string | undefined
+  readonly errorCode = undefined
+  readonly failure = undefined
+  #bytes = none
+  /** The index of the next byte. */
   #at = 0
-  #id: Id | undefined
-  #method: string | undefined
   #hasVersion = false
   #hasParams = false
   #hasResult = false
@@ -62,24 +70,32 @@ class UsualMessage {
   /** The tokens in `params` and in `params._meta`. */
   #paramsToken: Id | undefined
   #metaToken: Id | undefined
-  #protocolVersion: string | undefined
 
-  constructor(bytes: Buffer) {
+  /** Returns whether the message is usual. */
+  read(bytes: Buffer): boolean {
+    this.id = this.method = this.progressToken = this.protocolVersion = undefined
+    this.#paramsToken = this.#metaToken = undefined
+    this.#hasVersion = this.#hasParams = this.#hasResult = this.#hasMeta = false
     this.#bytes = bytes
+    this.#at = 0
+    try {
+      return this.#members(0) && this.#at === bytes.length && this.#isMessage()
+    } finally {
+      this.#bytes = none // the message must not stay in memory
+    }
   }
 
-  read(): Envelope | undefined {
-    if (!this.#members(0) || this.#at !== this.#bytes.length || !this.#hasVersion) return undefined
-    const id = this.#id
-    const method = this.#method
-    if (method === undefined) {
-      if (id === undefined || !this.#hasResult) return undefined
-      return envelope('response', id, undefined, undefined, undefined)
+  #isMessage(): boolean {
+    if (!this.#hasVersion) return false
+    if (this.method === undefined) {
+      this.kind = 'response'
+      this.protocolVersion = undefined
+      return this.id !== undefined && this.#hasResult
     }
-    const version = this.#protocolVersion
-    if (id !== undefined) return envelope('request', id, method, this.#metaToken, version)
-    const token = method === methods.progress ? this.#paramsToken : undefined
-    return envelope('notification', undefined, method, token, version)
+    this.kind = this.id === undefined ? 'notification' : 'request'
+    if (this.id !== undefined) this.progressToken = this.#metaToken
+    else if (this.method === methods.progress) this.progressToken = this.#paramsToken
+    return true
   }
 
   /** Reads an object of the message (0), its `params` (1) or its `_meta` (2). */
@@ -115,9 +131,9 @@ class UsualMessage {
 
   #inMessage(name: number, length: number): boolean {
     if (this.#is(idName, name, length)) {
-      if (this.#id !== undefined) return false
-      this.#id = this.#scalar()
-      return this.#id !== undefined
+      if (this.id !== undefined) return false
+      this.id = this.#scalar()
+      return this.id !== undefined
     }
     if (this.#is(jsonrpcName, name, length)) {
       if (this.#hasVersion || !this.#is(jsonRpcVersion, this.#at, jsonRpcVersion.length))
@@ -127,9 +143,9 @@ class UsualMessage {
       return true
     }
     if (this.#is(methodName, name, length)) {
-      if (this.#method !== undefined) return false
-      this.#method = this.#string()
-      return this.#method !== undefined
+      if (this.method !== undefined) return false
+      this.method = this.#string()
+      return this.method !== undefined
     }
     if (this.#is(paramsName, name, length)) {
       if (this.#hasParams) return false
@@ -162,9 +178,9 @@ class UsualMessage {
       return this.#metaToken !== undefined
     }
     if (!this.#is(versionName, name, length)) return this.#any()
-    if (this.#protocolVersion !== undefined) return false
-    this.#protocolVersion = this.#string()
-    return this.#protocolVersion !== undefined
+    if (this.protocolVersion !== undefined) return false
+    this.protocolVersion = this.#string()
+    return this.protocolVersion !== undefined
   }
 
   #any(): boolean {
@@ -226,20 +242,4 @@ class UsualMessage {
   }
 }
 
-function envelope(
-  kind: Envelope['kind'],
-  id: Id | undefined,
-  method: string | undefined,
-  progressToken: Id | undefined,
-  protocolVersion: string | undefined
-): Envelope {
-  return {
-    kind,
-    id,
-    method,
-    progressToken,
-    protocolVersion,
-    errorCode: undefined,
-    failure: undefined
-  }
-}
+const reader = new UsualEnvelope()

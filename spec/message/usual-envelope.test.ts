@@ -5,7 +5,10 @@ import t from 'tap'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { usualEnvelope } from '../../lib/message/usual-envelope.ts'
 
-const read = (text: string): unknown => usualEnvelope(Buffer.from(text))
+function read(text: string): unknown {
+  const envelope = usualEnvelope(Buffer.from(text))
+  return envelope && { ...envelope }
+}
 
 function slowly(text: string): unknown {
   const { bytes, ...envelope } = parseFrame(Buffer.from(`${text} `))

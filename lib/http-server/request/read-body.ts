@@ -102,7 +102,19 @@ export class BodyReader {
    * @throws ProxyError `ERR_BODIES_FULL` if the body waits too long for its reservation
    * @throws ProxyError `ERR_CLOSED` if the connection closes before the end of the body
    */
-  read(context: RequestContext, transport?: ClientTransport): Promise<Buffer> {
+  async read(context: RequestContext, transport?: ClientTransport): Promise<Buffer> {
+    const { request } = context
+    const size = Number(request.headers['content-length'])
+    if (size <= Math.min(freeSize, this.#maxMessage) && !context.awaitsContinue) {
+      // Node reads the rest of the packet before it continues here. A small body is then complete,
+      // and one `read` costs much less than listeners.
+      await undefined
+      if (request.complete && !request.destroyed) return (request.read() ?? empty) as Buffer
+    }
+    return this.#readChunks(context, transport)
+  }
+
+  #readChunks(context: RequestContext, transport?: ClientTransport): Promise<Buffer> {
     const { request } = context
     const maxMessage = this.#maxMessage
     return new Promise((resolve, reject) => {
@@ -200,6 +212,8 @@ export class BodyReader {
     return reserveBoth(caller.bodies, this.#budget, size, onGranted)
   }
 }
+
+const empty = Buffer.alloc(0)
 
 /** How much of a body over the limit is searched for its envelope, in bytes. */
 const maxScan = 64 * 1024
