@@ -34,11 +34,6 @@ import type { RequestMeta } from './as-modern/request-meta.ts'
 
 export interface AsModernOptions extends PoolOptions {
   /**
-   * How long the proxy waits for a client that must answer questions of the server, in ms (default
-   * 5 min; 0: no limit). Then it cancels the call.
-   */
-  inputTimeout?: number | undefined
-  /**
    * How many unread bytes the proxy keeps for a client. With more, the proxy destroys the client's
    * port (default 16 MiB; 0: no limit).
    */

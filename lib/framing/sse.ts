@@ -184,7 +184,10 @@ function valueSize(lineSize: number): number {
 /** Writes a frame as an event. With an id, clients can resume the stream after this event. */
 export function encodeEvent({ bytes }: Frame, id?: string): Buffer {
   const head = id === undefined ? 'event: message\ndata: ' : `id: ${id}\nevent: message\ndata: `
-  const event = Buffer.allocUnsafe(head.length + bytes.length + 2)
+  const size = head.length + bytes.length + 2
+  // An event with an id is kept for a client that resumes. In the memory that small buffers share, it
+  // would keep 8 KiB alive.
+  const event = id === undefined ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size)
   event.write(head, 'latin1')
   event.set(bytes, head.length)
   event[event.length - 2] = event[event.length - 1] = LF

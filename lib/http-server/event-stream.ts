@@ -22,11 +22,14 @@ export interface EventSink {
 const writeSize = 16 * 1024
 
 export class EventStream implements EventSink {
-  readonly #response: ServerResponse
+  /** Undefined when it has closed: a session keeps its streams for longer, and not their sockets. */
+  #response: ServerResponse | undefined
+  /** Whether the response closed before the client had received all of it. */
+  #closedEarly = false
   /** Events that have not been written yet. */
   #unwritten: Buffer[] = []
   #size = 0
-  readonly #timer: NodeJS.Timeout | undefined
+  #timer: NodeJS.Timeout | undefined
 
   /**
    * Sends the headers without waiting for the first event, because the client waits for the
@@ -45,21 +48,31 @@ export class EventStream implements EventSink {
     })
     response.flushHeaders()
     onStreamOpen(response)
+    response.once('close', () => this.#responseOnClose(response))
     if (keepAlive === 0) return
     this.#timer = setInterval(() => {
       // If the client does not read, data still waits for it, so a comment is of no use.
       if (!response.writableNeedDrain) response.write(':\n\n')
     }, keepAlive)
-    response.once('close', () => clearInterval(this.#timer))
+  }
+
+  #responseOnClose(response: ServerResponse): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    this.#closedEarly = !response.writableFinished
+    this.#response = undefined
   }
 
   get connected(): boolean {
-    return !this.#response.destroyed && !this.#response.writableEnded
+    const response = this.#response
+    return response !== undefined && !response.destroyed && !response.writableEnded
   }
 
   /** Whether the connection closed before the client had received the whole response. */
   get broken(): boolean {
-    return this.#response.destroyed && !this.#response.writableFinished
+    const response = this.#response
+    if (response === undefined) return this.#closedEarly
+    return response.destroyed && !response.writableFinished
   }
 
   send(frame: Frame, callback?: () => void): void {
@@ -79,13 +92,14 @@ export class EventStream implements EventSink {
 
   /** Calls `callback` when the client can take more, or has disconnected. */
   whenTaken(callback: () => void): void {
-    whenWritable(this.#response, callback)
+    if (this.#response === undefined) callback()
+    else whenWritable(this.#response, callback)
   }
 
   end(): void {
     clearInterval(this.#timer)
     this.#flush()
-    this.#response.end()
+    this.#response?.end()
   }
 
   readonly #flush = (): void => {
@@ -94,7 +108,7 @@ export class EventStream implements EventSink {
     const events = others.length === 0 ? only : Buffer.concat(this.#unwritten, this.#size)
     this.#unwritten = []
     this.#size = 0
-    if (this.connected) this.#response.write(events)
+    if (this.connected) this.#response?.write(events)
   }
 
   /**
@@ -102,7 +116,7 @@ export class EventStream implements EventSink {
    * read this stream, its connection is probably broken, so the connection is destroyed.
    */
   giveWay(): void {
-    if (this.#response.writableNeedDrain) this.#response.destroy()
+    if (this.#response?.writableNeedDrain === true) this.#response.destroy()
     else this.end()
   }
 }

@@ -3,7 +3,7 @@
 //
 //   npm run faults                        all rows and columns
 //   npm run faults -- killed-before sse   only the rows and columns that the words name
-//   npm run faults -- --jobs 4            so many cells at a time; default 2
+//   npm run faults -- --jobs 4            so many cells at a time; default 4
 //   npm run faults -- --write             write the matrix into README.md, with the date and commit
 //   npm run faults -- --list              print the words
 //
@@ -21,7 +21,7 @@ import { rows } from './rows.js'
 
 const { values: flags, positionals: words } = parseArgs({
   options: {
-    jobs: { type: 'string', default: '2' },
+    jobs: { type: 'string', default: '4' },
     write: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false }
   },
@@ -44,6 +44,9 @@ function chosen(object) {
   const named = keys.filter((key) => words.includes(key))
   return named.length > 0 ? named : keys
 }
+
+/** How many of the cells that mostly wait run at a time. */
+const maxWaiting = 16
 
 /** No cell may take longer, in ms. */
 const longest = 300_000
@@ -117,11 +120,13 @@ async function work(queue) {
   }
 }
 
-// Cells that mostly wait run beside the others.
+// Cells that mostly wait run beside the others. Cells that measure times run alone, at the end.
 const waiting = queue.filter(([name]) => rows[name].waits)
-const busy = queue.filter(([name]) => !rows[name].waits)
+const alone = queue.filter(([name]) => rows[name].alone)
+const busy = queue.filter(([name]) => !rows[name].waits && !rows[name].alone)
 const workers = Array.from({ length: Number(flags.jobs) }, () => work(busy))
-await Promise.all([...workers, ...Array.from({ length: 6 }, () => work(waiting))])
+await Promise.all([...workers, ...Array.from({ length: maxWaiting }, () => work(waiting))])
+await work(alone)
 
 const seconds = Math.round((performance.now() - began) / 1000)
 const cells = [...matrix.values()].flatMap((cells) => [...cells.values()])

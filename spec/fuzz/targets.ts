@@ -7,6 +7,7 @@ import { newline, sequence, sse } from './targets/framings.ts'
 import { client } from './targets/http-client.ts'
 import { json } from './targets/json.ts'
 import { listener } from './targets/listener.ts'
+import { signIn } from './targets/sign-in.ts'
 import { child, stdio } from './targets/stdio.ts'
 import { wrappers } from './targets/wrappers.ts'
 import type { Target } from './target.ts'
@@ -15,7 +16,7 @@ export const targets: readonly Target[] = [
   ...[json, frame, body, envelope],
   ...[newline, sse, sequence],
   ...[words, config],
-  ...[tokens, challenges, tokenAnswers],
+  ...[tokens, challenges, tokenAnswers, signIn],
   ...[wrappers, stdio, child],
   ...[listener, client]
 ]

@@ -1,5 +1,7 @@
 // The sending side of an event stream, over real sockets.
 
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { test } from 'tap'
 import { EventStream, whenWritable } from '../../lib/http-server/event-stream.ts'
 import { makeFrame } from '../../lib/message/frame.ts'
@@ -80,6 +82,40 @@ test('a stream without a client takes everything and keeps nothing', async (t) =
   await new Promise<void>((resolve) => stream.send(frame('a'), resolve))
   t.equal(response.writableLength, 0)
   stream.end()
+})
+
+test('a stream that outlives its response does not keep it in memory', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  // In a function of its own, because the variables of this test would keep the response.
+  const streamOfClosed = async (): Promise<[EventStream, WeakRef<object>]> => {
+    const { response, socket, text } = await receiveRequest(t)
+    const stream = new EventStream(response, 1000)
+    stream.end()
+    await text.until('\r\n0\r\n\r\n')
+    socket.destroy()
+    await until(() => response.destroyed)
+    return [stream, new WeakRef(response)]
+  }
+  const [stream, kept] = await streamOfClosed()
+  await until(() => {
+    collectGarbage()
+    return kept.deref() === undefined
+  })
+  t.notOk(stream.connected)
+  t.notOk(stream.broken, 'the client had received it')
+  stream.giveWay()
+  await new Promise<void>((resolve) => stream.whenTaken(resolve))
+})
+
+test('a response that is cut off is broken at once', async (t) => {
+  const { response } = await receiveRequest(t)
+  const stream = new EventStream(response, 0)
+  t.notOk(stream.broken)
+  response.destroy()
+  t.ok(stream.broken)
+  await until(() => response.closed)
+  t.ok(stream.broken)
 })
 
 test('a write ends when the client disconnects', async (t) => {

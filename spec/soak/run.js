@@ -4,6 +4,7 @@
 //   npm run soak -- --minutes 10   how long; default 1
 //   npm run soak -- --seed 7       what the clients do; default 1
 //   npm run soak -- --clients 12   how many clients at a time; default 12
+//   npm run soak -- --only sse     only this way to reach a server (ways.js); can be repeated
 //
 // Clients of both eras open sessions, call, subscribe, are asked, cancel and vanish (sessions.js), servers
 // die in the middle of calls, and the remote server of client mode restarts. Each message has a number,
@@ -27,7 +28,8 @@ const { values: flags } = parseArgs({
   options: {
     minutes: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
-    clients: { type: 'string', default: '12' }
+    clients: { type: 'string', default: '12' },
+    only: { type: 'string', multiple: true }
   }
 })
 const minutes = Number(flags.minutes)
@@ -39,7 +41,9 @@ const maxSlope = 0.2
 const account = new Account()
 const proxies = await startAll()
 const soak = { account, stopping: false, generation: 0, refused: new Map() }
-const ways = Object.entries(proxies.ways).map(([name, way]) => ({ name, ...way }))
+const ways = Object.entries(proxies.ways)
+  .filter(([name]) => flags.only === undefined || flags.only.includes(name))
+  .map(([name, way]) => ({ name, ...way }))
 const failures = []
 
 /** Lets the clients run for `time` ms. Resolves when all their sessions have ended. */

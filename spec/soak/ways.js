@@ -27,7 +27,10 @@ export async function startAll() {
     '--session-timeout',
     '5s',
     '--max-sessions',
-    '1000'
+    '1000',
+    // The events that the session of `both` keeps have reached their limit after the first third.
+    '--max-replay',
+    '64k'
   ]
   const cell = new Cell({}, { flags, env: { NODE_OPTIONS: `--require ${probe}` } })
   cell.probes = `${cell.directory}/probes`

@@ -5,7 +5,8 @@
 // other finds the same server, with the state that the server keeps. If none is free, the pool opens
 // a connection, up to a limit for each group and one for all groups. At the limits it ends a
 // connection that is idle, or the call that has waited longest for its client, or subscriptions.
-// Otherwise the request waits. That wait has no limit, because calls have none.
+// Otherwise the request waits. That wait has no limit, because calls have none. A client that answers
+// at once must not lose its call, so a call ends for others only after a share of `inputTimeout`.
 
 import type { Duplex } from 'node:stream'
 import { describe, internalError, ProxyError } from '../../errors.ts'
@@ -22,7 +23,16 @@ export interface PoolOptions extends ConnectionOptions {
   maxConnections?: number | undefined
   /** A connection without a request ends after this time, in ms (default 5 min; 0: never). */
   detachedTimeout?: number | undefined
+  /**
+   * How long the proxy waits for a client that must answer questions of the server, in ms (default
+   * 5 min; 0: no limit). Then it cancels the call. At the limits of connections, it cancels the call
+   * after a hundredth of this time.
+   */
+  inputTimeout?: number | undefined
 }
+
+/** The part of `inputTimeout` that each client has, also if others wait for the connection. */
+const sureShare = 1 / 100
 
 /** The clients that may use the same connections. */
 export interface Group extends Identity {
@@ -64,6 +74,8 @@ export class Pool {
   readonly #maxGroup: number
   readonly #max: number
   readonly #idle: number
+  /** How long a call may certainly wait for its client, in ms. */
+  readonly #sureTime: number
   readonly #groups = new Map<string, Group>()
   /** The connections whose server has not closed. */
   readonly #open = new Set<Connection>()
@@ -72,6 +84,9 @@ export class Pool {
   #waiting: Lease[] = []
   #destroyed = false
   #isServing = false
+  /** Serves those that wait when a call has waited for the sure time: at `#servesAt`. */
+  #serveTimer: NodeJS.Timeout | undefined
+  #servesAt = Infinity
 
   constructor(connect: () => Duplex, options: PoolOptions) {
     this.#connect = connect
@@ -80,6 +95,7 @@ export class Pool {
     this.#maxGroup = (options.maxGroupConnections ?? limits.maxGroupConnections) || Infinity
     this.#max = (options.maxConnections ?? limits.maxConnections) || Infinity
     this.#idle = options.detachedTimeout ?? limits.detachedTimeout
+    this.#sureTime = (options.inputTimeout || limits.inputTimeout) * sureShare
   }
 
   get isReady(): boolean {
@@ -133,6 +149,7 @@ export class Pool {
   /** Ends all connections. Resolves when their servers have closed. */
   async destroy(): Promise<void> {
     this.#destroyed = true
+    clearTimeout(this.#serveTimer)
     for (const lease of this.#waiting.splice(0)) this.#refuse(lease, closed())
     await Promise.all([...this.#open].map(({ server }) => server.destroy()))
   }
@@ -210,7 +227,7 @@ export class Pool {
     return false
   }
 
-  /** Cancels the call that has waited longest for its client. */
+  /** Cancels the call that has waited longest for its client, if that is long enough. */
   #expireOldest(groups: Group[]): void {
     let oldest: { since: number; connection: Connection } | undefined
     for (const { connections } of groups) {
@@ -222,7 +239,22 @@ export class Pool {
       }
     }
     if (oldest === undefined) return
+    const end = oldest.since + this.#sureTime
+    if (end > performance.now()) return this.#serveAt(end)
     for (const call of oldest.connection.answerers) call.cancel()
+  }
+
+  /** Serves those that wait at this time, unless an earlier time is set. */
+  #serveAt(time: number): void {
+    if (time >= this.#servesAt) return
+    clearTimeout(this.#serveTimer)
+    this.#servesAt = time
+    const serve = (): void => {
+      this.#servesAt = Infinity
+      this.#serveWaiting()
+    }
+    // A timer can fire up to one millisecond early.
+    this.#serveTimer = setTimeout(serve, time - performance.now() + 1).unref()
   }
 
   #add(group: Group): Connection {

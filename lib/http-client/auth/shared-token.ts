@@ -79,7 +79,7 @@ export class SharedToken implements Credentials {
     const requestedAt = this.#now()
     const response = await this.#fetcher.request(controller)
     if (!isToken(response.access_token)) {
-      throw new ProxyError('ERR_TOKEN', 'the access token has a character that no header can have')
+      throw new ProxyError('ERR_TOKEN', notInHeader)
     }
     // A token without a lifetime is valid until the server refuses it.
     const lifetime = (response.expires_in ?? Infinity) * 1000
@@ -91,8 +91,10 @@ export class SharedToken implements Credentials {
   }
 }
 
+export const notInHeader = 'the access token has a character that no header can have'
+
 /** Whether a text can be a token: printable ASCII only (RFC 6749, appendix A.12). */
-const isToken = (text: string): boolean => /^[\x20-\x7e]+$/.test(text)
+export const isToken = (text: string): boolean => /^[\x20-\x7e]+$/.test(text)
 
 /**
  * Returns the result of `promise`. Rejects earlier, with the signal's reason, if `signal` aborts.

@@ -10,12 +10,13 @@ import type { Frame } from '../../../lib/message/frame.ts'
 import { KeptLog } from '../../helpers.ts'
 import { frameOf, TextServer } from '../../wrappers/text-server.ts'
 import { asking, form, prefix, retry, setUp, turn, until } from './helpers.ts'
-import type { Handler } from './helpers.ts'
+import type { Handler, ModernClient } from './helpers.ts'
 
 const call = { method: 'tools/call', params: { name: 'greet' } }
 const held: Handler = (frame, server) => {
   if (frame.method !== 'tools/call') return
-  void server.ask('ask', 'elicitation/create', form).then(() => server.respond(frame, {}))
+  const asked = server.ask(`ask ${String(frame.id)}`, 'elicitation/create', form)
+  void asked.then(() => server.respond(frame, {}))
 }
 
 t.test('clients share a connection if they have one name, one user, one set', async (t) => {
@@ -91,8 +92,11 @@ t.test('a server without logging gets no level', async (t) => {
   t.notOk(servers[0]?.received.some(({ method }) => method === 'logging/setLevel'))
 })
 
+/** With this time, a call is certain of 30 ms. */
+const inputTimeout = 3000
+
 t.test('at the limit of a group, the call that has waited longest ends', async (t) => {
-  const { servers, connect } = setUp(t, held, { maxGroupConnections: 2 })
+  const { servers, connect } = setUp(t, held, { maxGroupConnections: 2, inputTimeout })
   const client = connect({ capabilities: asking })
   const first = await client.call(call)
   const second = await client.call(call)
@@ -101,6 +105,36 @@ t.test('at the limit of a group, the call that has waited longest ends', async (
   t.equal((await client.call(retry(call, first))).error.code, -32602)
   t.equal((await client.call(retry(call, second))).result.resultType, 'complete')
   t.equal((await client.call(retry(call, third))).result.resultType, 'complete')
+})
+
+t.test('at the limit of a group, no call ends whose client answers at once', async (t) => {
+  const { servers, connect } = setUp(t, held, { maxGroupConnections: 1 })
+  const client = connect({ capabilities: asking })
+  const first = await client.call(call)
+  const waiting = client.call(call)
+  await turn()
+  t.equal((await client.call(retry(call, first))).result?.resultType, 'complete')
+  const second = await waiting
+  t.equal((await client.call(retry(call, second))).result?.resultType, 'complete')
+  t.equal(servers.length, 1)
+})
+
+t.test('a request waits for the first call that may end for it', async (t) => {
+  const { connect } = setUp(t, held, { maxGroupConnections: 1, inputTimeout })
+  const slow = connect({ name: 'slow', capabilities: asking })
+  const fast = connect({ name: 'fast', capabilities: asking })
+  const response = await slow.call(call)
+  await sleep(15)
+  await fast.call(call)
+  const ended: string[] = []
+  const next = async (client: ModernClient, name: string): Promise<void> => {
+    const { result } = await client.call({ ...call, id: 'next' })
+    ended.push(`${name} ${result.resultType}`)
+  }
+  // The wait for the call of the slow client begins later, and ends earlier.
+  await Promise.all([next(fast, 'fast'), next(slow, 'slow')])
+  t.strictSame(ended, ['slow input_required', 'fast input_required'])
+  t.equal((await slow.call(retry(call, response))).error.code, -32602)
 })
 
 t.test('at the limit of a group, a request waits for another to end', async (t) => {
@@ -144,7 +178,7 @@ t.test('at the limit of all, an idle connection of another group ends', async (t
 })
 
 t.test('at the limit of all, the call of any group that has waited longest ends', async (t) => {
-  const { servers, connect } = setUp(t, held, { maxConnections: 2 })
+  const { servers, connect } = setUp(t, held, { maxConnections: 2, inputTimeout })
   const clients = ['1', '2'].map((name) => connect({ name, capabilities: asking }))
   const responses = []
   for (const client of clients) responses.push(await client.call(call))
@@ -177,7 +211,7 @@ t.test('requests that wait take a free connection, and that of a held call', asy
         server.say({ id: 'ask', method: 'elicitation/create', params: form })
       }
     },
-    { maxGroupConnections: 2 }
+    { maxGroupConnections: 2, inputTimeout }
   )
   const client = connect({ capabilities: asking })
   void client.start({ id: 'a', method: 'a' })
@@ -317,7 +351,8 @@ t.test('a request that is cancelled while its connection fails to open stays sil
 })
 
 t.test('a call whose result nobody fetched makes room', async (t) => {
-  for (const limits of [{ maxGroupConnections: 1 }, { maxConnections: 1 }]) {
+  for (const limit of [{ maxGroupConnections: 1 }, { maxConnections: 1 }]) {
+    const limits = { ...limit, inputTimeout }
     const { servers, connect } = setUp(
       t,
       (frame, server) => {

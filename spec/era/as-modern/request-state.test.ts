@@ -91,7 +91,7 @@ t.test(`${abandoned} abandoned rounds leave memory bounded`, async (t) => {
   const { servers, connect, modern } = setUp(
     t,
     asks,
-    { maxGroupConnections: 0, maxConnections: 250 },
+    { maxGroupConnections: 0, maxConnections: 250, inputTimeout: 100 },
     (server) => {
       mostOpen = Math.max(mostOpen, ++open)
       server.once('close', () => open--)

@@ -27,6 +27,7 @@ async function latencyOf(cell, client) {
 export const crowdRows = {
   crowd: {
     title: 'a hundred clients never read a flood',
+    alone: true,
     dash: ({ hasHttp, shared, perCall, translates }) => {
       if (!hasHttp) return 'client mode has one client'
       if (shared || perCall) return 'a client of a shared server that does not read is disconnected'

@@ -6,6 +6,12 @@ import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { descriptorsOf } from '../processes.js'
 
+const noAudit = ({ isClientMode }) => (isClientMode ? 'client mode has no audit log' : undefined)
+
+/** Limits the size of each file that a process writes, as a full disk does. */
+const limitFiles = ({ pid }, size) =>
+  execFileSync('prlimit', ['--pid', String(pid), `--fsize=${size}:`])
+
 const five = Array.from({ length: 5 }, () => ({ delay: 50 }))
 
 const limit = ({ pid }, count) =>
@@ -90,6 +96,34 @@ export const resourceRows = {
     async run(cell) {
       const client = await cell.client()
       await cell.calls(client, ...five, { delay: 300, progress: 3 })
+      await cell.recovers(client)
+    }
+  },
+  'audit-full': {
+    title: 'disk full under `--audit`',
+    dash: noAudit,
+    flags: () => ['--audit', '/dev/full'],
+    async run(cell) {
+      const client = await cell.client()
+      await cell.calls(client, ...five, { delay: 300, progress: 3 })
+      await cell.recovers(client)
+    }
+  },
+  'audit-required': {
+    title: 'disk full under `--audit-required`',
+    dash: noAudit,
+    // Otherwise the kernel ends the process.
+    wrap: shell('trap "" XFSZ; exec "$@"'),
+    flags: (cell) => ['--audit', `${cell.directory}/audit`, '--audit-required'],
+    async run(cell) {
+      const client = await cell.client()
+      const [proxy] = cell.proxies
+      limitFiles(proxy, 0)
+      await cell.calls(client, ...five)
+      const refused = await cell.calls(client, ...five)
+      if (refused.some(({ delivered }) => delivered)) cell.lost('the audit log of a call')
+      limitFiles(proxy, 'unlimited')
+      process.kill(proxy.pid, 'SIGHUP')
       await cell.recovers(client)
     }
   },

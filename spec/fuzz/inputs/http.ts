@@ -9,6 +9,10 @@ import { randomId, randomMessage } from './messages.ts'
 
 /** A request has this text where the id of a session of its own client belongs. */
 export const sessionMark = 'SESSION-OF-THE-CLIENT'
+/** The same for its token, and for the sessions of others, over Streamable HTTP and over HTTP+SSE. */
+export const tokenMark = 'TOKEN-OF-THE-CLIENT'
+export const victimMark = 'SESSION-OF-THE-VICTIM'
+export const sseVictimMark = 'SSE-OF-THE-VICTIM'
 
 const paths = [
   ...[
@@ -18,6 +22,8 @@ const paths = [
     '/mcp/',
     '/sse',
     '/messages/?session_id=' + sessionMark,
+    '/messages/?session_id=' + sseVictimMark,
+    `/servers/a/messages/?session_id=${sseVictimMark}`,
     '/status',
     '/healthz'
   ],
@@ -48,7 +54,7 @@ const headers = [
   ],
   ...[
     `Mcp-Session-Id: ${sessionMark}`,
-    `Mcp-Session-Id: ${sessionMark}`,
+    `Mcp-Session-Id: ${victimMark}`,
     'Mcp-Session-Id: x',
     'Mcp-Session-Id: '
   ],
@@ -134,14 +140,16 @@ function oneRequest(random: Random): Buffer {
   if (chance(random, 0.8)) {
     lines.push('Content-Type: application/json', 'Accept: application/json, text/event-stream')
     const kind = below(random, 4)
-    if (kind < 2) lines.push(`Mcp-Session-Id: ${sessionMark}`)
+    if (kind < 2) lines.push(`Mcp-Session-Id: ${chance(random, 0.8) ? sessionMark : victimMark}`)
     if (kind === 2) {
       for (const [name, value] of Object.entries(headersOf('tools/list')))
         lines.push(`${name}: ${value}`)
     }
   }
   while (chance(random, 0.4)) lines.push(pick(random, headers))
-  if (chance(random, 0.02))
+  const token = random()
+  if (token < 0.6) lines.push(`Authorization: Bearer ${tokenMark}`)
+  else if (token < 0.7)
     lines.push(`Authorization: ${tokenFile(random).toString('latin1').split('\n')[0]}`)
   const isChunked = chance(random, 0.1)
   if (isChunked) lines.push('Transfer-Encoding: chunked')

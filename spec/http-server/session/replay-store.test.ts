@@ -241,6 +241,14 @@ test('a large event stays if its connection breaks, or if it is not the newest',
   t.equal(other.events.get(2)?.bytes.includes('later'), true)
 })
 
+test('a small event does not keep the memory of others', async (t) => {
+  const { store } = createStore()
+  const stream = store.createStream()
+  stream.send(notification('a'))
+  const { bytes } = stream.events.get(1) as { bytes: Buffer }
+  t.equal(bytes.buffer.byteLength, bytes.length)
+})
+
 test('the store has room while nothing is lost that no client has received', async (t) => {
   const { store } = createStore(2000)
   const resumable = store.createStream()

@@ -59,7 +59,9 @@ export class AuthRequests {
         // The OAuth library does not read the body if the content type is wrong or if there is a
         // `WWW-Authenticate` header. So the response has only this header.
         const headers = { 'content-type': 'application/json' }
-        const hasBody = body.length > 0 && status !== 204
+        const hasBody = body.length > 0 && status !== 204 && status !== 205
+        // `Response` refuses such a status.
+        if (status > 599) throw signInError(`${nameOf(url)} answered ${status}`)
         return new Response(hasBody ? new Uint8Array(body) : null, { status, headers })
       }
       const next = parse(location, url)

@@ -81,7 +81,7 @@ export async function signInByCode(situation: Situation, options: PersonOptions)
 function endpointOf(server: AuthorizationServer): URL {
   const { issuer, authorization_endpoint: endpoint } = server
   const methods: unknown = server.code_challenge_methods_supported
-  if (typeof endpoint !== 'string' || !URL.canParse(endpoint)) {
+  if (endpoint === undefined) {
     throw signInError(`the authorization server ${issuer} has no authorization_endpoint`)
   }
   if (!Array.isArray(methods) || !methods.includes('S256')) {

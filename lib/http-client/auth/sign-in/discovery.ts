@@ -121,8 +121,7 @@ const endpoints = [
 
 function checked(metadata: Record<string, unknown>, from: string): AuthorizationServer {
   const name = nameOf(new URL(from))
-  const { token_endpoint: url } = metadata
-  if (typeof url !== 'string' || !URL.canParse(url)) {
+  if (!isEndpoint(metadata.token_endpoint)) {
     throw signInError(`the metadata at ${name} has no token_endpoint`)
   }
   for (const key of lists) {
@@ -131,12 +130,16 @@ function checked(metadata: Record<string, unknown>, from: string): Authorization
     }
   }
   for (const key of endpoints) {
-    if (metadata[key] !== undefined && typeof metadata[key] !== 'string') {
+    if (metadata[key] !== undefined && !isEndpoint(metadata[key])) {
       throw signInError(`the metadata at ${name} has a wrong ${key}`)
     }
   }
   return metadata as unknown as AuthorizationServer
 }
+
+/** The OAuth library throws an error of its own for any other URL. */
+const isEndpoint = (value: unknown): boolean =>
+  typeof value === 'string' && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)
 
 /** The endpoints of an authorization server of 2025-03-26 without metadata. */
 const fixedEndpoints = (origin: string): AuthorizationServer => ({

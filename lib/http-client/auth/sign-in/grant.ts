@@ -1,6 +1,7 @@
 // What a sign-in gives: the tokens, and all that is needed to refresh them.
 
 import type { AuthorizationServer, TokenEndpointResponse } from 'oauth4webapi'
+import { isToken, notInHeader } from '../shared-token.ts'
 import type { Registration } from './registration.ts'
 
 export interface Grant {
@@ -37,13 +38,18 @@ export function grantFrom(
   return withTokens({ issuer, ...endpoints, ...rest }, response, now)
 }
 
-/** Adds the tokens of a response. A response without a refresh token keeps the one before. */
+/**
+ * Adds the tokens of a response. A response without a refresh token keeps the one before.
+ *
+ * @throws Error if the access token cannot be in a header; see `libraryError`
+ */
 export function withTokens(
   base: Omit<Grant, 'accessToken'>,
   response: TokenEndpointResponse,
   now: number
 ): Grant {
   const { access_token: accessToken, refresh_token, expires_in: seconds } = response
+  if (!isToken(accessToken)) throw new Error(notInHeader)
   const refreshToken = refresh_token ?? base.refreshToken
   // The token counts as expired 30 s early, because the network takes time. For a short lifetime
   // the margin is a tenth of the lifetime.

@@ -9,8 +9,9 @@ const maxReason = 300
 
 interface LibraryError {
   message: string
-  error?: string
-  error_description?: string
+  /** What the server sent, of any type. */
+  error?: unknown
+  error_description?: unknown
 }
 
 /**
@@ -25,18 +26,16 @@ export function libraryError(
   secrets: (string | undefined)[]
 ): ProxyError {
   const { message, error, error_description: description } = cause as LibraryError
-  let reason = error ?? message
-  if (error === undefined && status !== undefined && status >= 400) reason = `HTTP status ${status}`
-  if (description !== undefined) reason += ` (${description})`
+  let reason = message
+  if (typeof error === 'string') reason = error
+  else if (status !== undefined && status >= 400) reason = `HTTP status ${status}`
+  if (typeof description === 'string') reason += ` (${description})`
   for (const secret of secrets) if (secret) reason = reason.replaceAll(secret, '…')
   return signInError(`${what}: ${reason.replace(/[\s\p{Cc}]+/gu, ' ').slice(0, maxReason)}`)
 }
 
 /** Returns the error that the body of a response describes (RFC 6749, section 5.2). */
-export function problemIn(body: unknown): Partial<LibraryError> {
-  const { error, error_description: description } = (body ?? {}) as Record<string, unknown>
-  return {
-    ...(typeof error === 'string' && { error }),
-    ...(typeof description === 'string' && { error_description: description })
-  }
+export function problemIn(body: unknown): Omit<LibraryError, 'message'> {
+  const { error, error_description } = (body ?? {}) as Record<string, unknown>
+  return { error, error_description }
 }

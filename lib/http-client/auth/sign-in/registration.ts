@@ -107,7 +107,7 @@ async function registerDynamically(
   })
   // The library's own reading is stricter: it wants the status 201 and `client_secret_expires_at`.
   const value = (await response.json().catch(() => undefined)) as Registered | null | undefined
-  if (!response.ok || typeof value?.client_id !== 'string') {
+  if (!response.ok || typeof value?.client_id !== 'string' || value.client_id === '') {
     const reason = { message: 'the response has no client_id', ...problemIn(value) }
     throw libraryError('the registration failed', response.status, reason, [])
   }

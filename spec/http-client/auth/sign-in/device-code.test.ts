@@ -53,6 +53,21 @@ test('a code that is refused, wrong or late is an error', async (t) => {
     const started = await start(t, { device }, { browser: false })
     t.match(await failure(t, started), message)
   }
+  const odd = await start(
+    t,
+    {
+      device: {},
+      handle: (_req, res, { pathname }) => {
+        if (pathname !== '/device') return false
+        const description = { toString: 1, valueOf: 1 }
+        res.writeHead(400, { 'content-type': 'application/json' })
+        res.end(JSON.stringify({ error: 'no', error_description: description }))
+        return true
+      }
+    },
+    { browser: false }
+  )
+  t.match(await failure(t, odd), /the authorization server refused: no$/)
   const late = await start(t, { device: {} }, { browser: false, loginTimeout: 50 })
   t.match(await failure(t, late), 'nobody signed in within 0.05 s')
 })

@@ -140,12 +140,20 @@ test('metadata that is wrong is one clear error', async (t) => {
   await refuses('is of another issuer')
   documents[oauth] = { ...issuerMetadata(origin), token_endpoint: undefined }
   await refuses('has no token_endpoint')
-  documents[oauth] = { ...issuerMetadata(origin), authorization_endpoint: 5 }
-  await refuses('has a wrong authorization_endpoint')
+  documents[oauth] = { ...issuerMetadata(origin), token_endpoint: 'file:///a' }
+  await refuses('has no token_endpoint')
+  for (const registration_endpoint of [5, '', 'x', 'javascript:1']) {
+    documents[oauth] = { ...issuerMetadata(origin), registration_endpoint }
+    await refuses('has a wrong registration_endpoint')
+  }
   documents[oauth] = { ...issuerMetadata(origin), code_challenge_methods_supported: 'S256' }
   await refuses('has a wrong code_challenge_methods_supported')
   documents[oauth] = (response) => response.writeHead(500).end()
   await refuses(`${origin}${oauth} answered 500`)
+  documents[oauth] = (response) => response.writeHead(999).end('{}')
+  await refuses(`${origin}${oauth} answered 999`)
+  documents[oauth] = (response) => response.writeHead(205).end('{}')
+  await refuses(`${origin}${oauth} answered 205`)
 })
 
 test('redirects stay on the origin, and are few', async (t) => {

@@ -271,7 +271,7 @@ test('a registration that fails says why', async (t) => {
   }
   const started = await start(t, { handle })
   t.match(await failure(t, started), 'the registration failed: invalid_redirect_uri (not here)')
-  for (const body of ['null', 'not JSON', '{"client_id":5}']) {
+  for (const body of ['null', 'not JSON', '{"client_id":5}', '{"client_id":""}']) {
     const odd = await start(t, {
       handle: (_req, res, { pathname }) => {
         if (pathname === '/register') res.end(body)
@@ -303,10 +303,8 @@ test('an answer with another issuer, without one or with an error is refused', a
 })
 
 test('a server without the authorization code, or without PKCE, is refused', async (t) => {
-  for (const authorization_endpoint of [undefined, 'x']) {
-    const started = await start(t, { metadata: { authorization_endpoint } })
-    t.match(await failure(t, started), 'has no authorization_endpoint')
-  }
+  const without = await start(t, { metadata: { authorization_endpoint: undefined } })
+  t.match(await failure(t, without), 'has no authorization_endpoint')
   for (const code_challenge_methods_supported of [undefined, ['plain']]) {
     const started = await start(t, { metadata: { code_challenge_methods_supported } })
     t.match(await failure(t, started), 'does not offer PKCE with S256')
@@ -314,14 +312,23 @@ test('a server without the authorization code, or without PKCE, is refused', asy
 })
 
 test('an authorization endpoint that is no web page is never opened', async (t) => {
-  const started = await start(t, { metadata: { authorization_endpoint: 'file:///bin/sh' } })
-  t.match(await failure(t, started), 'does not use https')
-  t.strictSame(started.shown, [])
+  for (const authorization_endpoint of ['file:///bin/sh', 'javascript:alert(1)', 'x']) {
+    const started = await start(t, { metadata: { authorization_endpoint } })
+    t.match(await failure(t, started), 'has a wrong authorization_endpoint')
+    t.strictSame(started.shown, [])
+  }
 })
 
 test('a token that is no bearer token is refused', async (t) => {
   const started = await start(t, { token: { token_type: 'mac' } })
   t.match(await failure(t, started), 'the authorization server refused: ')
+})
+
+test('a token that cannot be in a header is refused', async (t) => {
+  for (const access_token of ['a\r\nX-Other: b', 'é']) {
+    const started = await start(t, { token: { access_token } })
+    t.match(await failure(t, started), 'a character that no header can have')
+  }
 })
 
 test('a clock that is five minutes off does no harm', async (t) => {
