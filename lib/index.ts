@@ -45,7 +45,13 @@ export { record } from './wrappers/record.ts'
 export type { RecordedFrame, Recorder, RecordOptions, Tap } from './wrappers/record.ts'
 export { audit } from './watchers/audit.ts'
 export type { Audit, AuditLine, AuditOptions } from './watchers/audit.ts'
-export type { FactClient, MessageFact, RefusalFact, SessionFact } from './streams/facts.ts'
+export type {
+  FactClient,
+  MessageFact,
+  ProcessFact,
+  RefusalFact,
+  SessionFact
+} from './streams/facts.ts'
 export { asModern } from './era/as-modern.ts'
 export type { AsModernOptions, ModernServer } from './era/as-modern.ts'
 export { share } from './wrappers/share.ts'

@@ -12,6 +12,8 @@ import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame, refuse } from '../message/refusal.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { publishMessage, publishRefusal, publishSession } from '../streams/facts.ts'
+import type { FactClient } from '../streams/facts.ts'
 import { Transport } from '../streams/transport.ts'
 import { SpacedWriter } from './spaced-writer.ts'
 
@@ -43,7 +45,12 @@ export function acceptStdio(options: StdioOptions = {}): StdioTransport {
 /** The codes of the errors that an output emits when its reader has closed the output. */
 const closedByReader = new Set<string | undefined>(['EPIPE', 'ERR_STREAM_DESTROYED'])
 
+/** How many of these transports this process has made. */
+let count = 0
+
 export class StdioTransport extends Transport {
+  /** What facts about this client say about it. */
+  readonly client: FactClient = { server: '', session: `stdio-${++count}`, kind: 'session' }
   readonly #input: Readable
   readonly #output: Writable
   readonly #lines: SpacedWriter
@@ -72,6 +79,7 @@ export class StdioTransport extends Transport {
       .on('error', this.#streamOnError)
       .pause()
     this.#output.on('error', this.#streamOnError).on('close', this.#outputOnClose)
+    publishSession(this, this.client)
     // This comes last, because an already aborted signal destroys the transport immediately.
     if (options.signal !== undefined) addAbortSignal(options.signal, this)
   }
@@ -88,11 +96,14 @@ export class StdioTransport extends Transport {
   }
 
   protected override send(frame: Frame, callback: Callback): void {
-    if (this.#requests.isLate(frame)) {
+    // A notification gets no response, also if the proxy refuses it.
+    const isRefusedNotification = frame.failure !== undefined && frame.id === undefined
+    const isLate = this.#requests.isLate(frame)
+    publishMessage(this.client, 'server', frame, !isLate && !isRefusedNotification)
+    if (isLate) {
       this.log.debug(describeDropped(frame))
       callback()
-    } else if (frame.failure !== undefined && frame.id === undefined) {
-      // A notification gets no response, also if the proxy refuses it.
+    } else if (isRefusedNotification) {
       this.log.warn(`a notification was refused: ${describe(frame.failure)}`)
       callback()
     } else {
@@ -143,12 +154,15 @@ export class StdioTransport extends Transport {
   }
 
   protected override failToOtherSide(response: Frame): void {
+    publishMessage(this.client, 'server', response)
     this.#lines.write(response)
   }
 
   readonly #onFrame = (frame: Frame): void => {
     this.#lines.received(frame)
-    if (this.push(this.#requests.toServer(frame))) return
+    const sent = this.#requests.toServer(frame)
+    publishMessage(this.client, 'client', sent)
+    if (this.push(sent)) return
     this.#isWanted = false
     this.#input.pause()
   }
@@ -157,6 +171,7 @@ export class StdioTransport extends Transport {
     this.log.warn(`the client sent an invalid message: ${describe(error)}`)
     const { back, onward } = refuse(error, envelope)
     if (onward !== undefined) return this.#onFrame(onward)
+    publishRefusal({ error, address: '', server: this.client.server })
     if (envelope?.kind === 'notification') return
     this.#lines.write(back ?? errorFrame(undefined, error))
     // A client that sends invalid messages and does not read must not fill the memory.
