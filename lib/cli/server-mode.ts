@@ -78,11 +78,11 @@ export async function runServer(config: ServeConfig, log: Log, logFile?: LineFil
           server.once('close', () => exiting--)
         })
       }
-      if (isPort && recorder === undefined) {
+      if (isPort) {
         client.once('close', () => log.debug('ended', about))
         return joinPort(client, server)
       }
-      join(client, server, recorder?.tap(session)).then(
+      join(client, server).then(
         () => log.debug('ended', about),
         () => {}
       )

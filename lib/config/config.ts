@@ -140,6 +140,8 @@ export interface CommonConfig {
    * The file to write each message to (default: none). The file then holds the messages' secrets.
    */
   record?: string
+  /** The file of the audit log (default: none). `-` is stdout, in server mode only. */
+  audit?: string
   /** Which revisions the servers speak (default: auto). */
   era: EraSetting
   /** Whether the proxy translates between eras (default: auto). */
@@ -241,8 +243,6 @@ export interface ServeConfig extends CommonConfig {
    * The addresses and ranges of the reverse proxies whose `X-Forwarded-` headers count (default: none).
    */
   trustProxy: string[]
-  /** The file of the audit log (default: none). `-` is stdout. */
-  audit?: string
   /** If true, requests are refused while the audit log cannot be written (default: false). */
   auditRequired: boolean
   /** How many processes of each server to start before a session needs them (default: 0). */

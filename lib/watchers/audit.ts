@@ -7,7 +7,7 @@
 // stops with an error in the log, and messages still pass.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { describe, ProxyError } from '../errors.ts'
+import { describe } from '../errors.ts'
 import { LineFile } from '../line-file.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
@@ -57,7 +57,7 @@ export interface AuditOptions {
   log?: Log | undefined
 }
 
-/** How many bytes may wait for the disk. */
+/** How many bytes may wait for the disk before the next line. */
 const maxWaiting = 16 * 1024 * 1024
 /** The longest text of a member. Longer ones are cut. */
 const maxText = 256
@@ -69,7 +69,7 @@ const maxText = 256
  * @throws ProxyError `ERR_CONFIG` when the file cannot be opened
  */
 export async function audit(file: string, { log = silent }: AuditOptions = {}): Promise<Audit> {
-  return new FileAudit(await LineFile.open(file, { what: 'audit log', log }), log)
+  return new FileAudit(await LineFile.open(file, { what: 'audit log', log, maxWaiting }), log)
 }
 
 class FileAudit implements Audit {
@@ -151,8 +151,6 @@ class FileAudit implements Audit {
     if (!this.#file.isWritable) return
     const whole: AuditLine = { time: new Date().toISOString(), ...line }
     this.#file.write(JSON.stringify(whole))
-    if (this.#file.waiting <= maxWaiting) return
-    this.#file.stop(new ProxyError('ERR_TIMEOUT', `${this.#file.waiting} bytes wait for the disk`))
   }
 }
 

@@ -261,11 +261,32 @@ t.test('--record writes each message to the file', async (t) => {
   t.match(
     lines.map((line): Json => JSON.parse(line)),
     [
-      { from: 'client', session: 'stdio', frame: /"initialize"/ },
-      { from: 'server', session: 'stdio', frame: /"result"/ },
-      { from: 'client', session: 'stdio', frame: /"notifications\/initialized"/ }
+      { from: 'client', session: /^stdio-\d+$/, frame: /"initialize"/ },
+      { from: 'server', session: /^stdio-\d+$/, frame: /"result"/ },
+      { from: 'client', session: /^stdio-\d+$/, frame: /"notifications\/initialized"/ }
     ]
   )
+})
+
+t.test('--audit has the session, its calls, and the invalid messages', async (t) => {
+  const server = await startServer(t)
+  const file = `${t.testdir()}/audit.ndjson`
+  const command = run(t, ['--audit', file, server.url])
+  await initialize(command)
+  command.stdin.end('x\n')
+  t.equal(await command.code, 0)
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+  const session = /^stdio-\d+$/
+  t.match(
+    lines.map((line): Json => JSON.parse(line)),
+    [
+      { event: 'open', server: 'default', session },
+      { event: 'call', session, method: 'initialize', outcome: 'ok' },
+      { event: 'refusal', error: 'ERR_FRAME_SYNTAX' },
+      { event: 'end', session, outcome: 'ok' }
+    ]
+  )
+  t.equal(lines.length, 4)
 })
 
 t.test('a recording that cannot be written is an error before the server is reached', async (t) => {

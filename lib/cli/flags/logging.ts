@@ -41,5 +41,12 @@ export const loggingFlags = {
     sets: 'record',
     defaultText: 'none',
     help: 'write each message to this file, with all secrets in it'
+  },
+  audit: {
+    shape: 'value',
+    kind: file,
+    sets: 'audit',
+    defaultText: 'none',
+    help: 'append a line of JSON to this file for each session, call and refusal: who called what, when, and how it ended, without arguments, results and tokens; `-` is stdout, in server mode'
   }
 } as const satisfies Flags

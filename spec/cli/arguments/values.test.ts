@@ -104,6 +104,13 @@ t.test('--trust-proxy takes addresses and ranges', async (t) => {
   await mistake(t, ['--trust-proxy', '10.0.0.0/33', 'x'], message)
 })
 
+t.test('in client mode the output belongs to the client', async (t) => {
+  t.match(await client([sse, '--audit', 'f']), { audit: 'f' })
+  for (const flag of ['record', 'audit', 'log-file']) {
+    await mistake(t, [sse, `--${flag}=-`], `--${flag} needs a file: the client reads stdout`)
+  }
+})
+
 t.test('--audit takes a file, and --audit-required needs it', async (t) => {
   t.match(await server(['--audit', '-', 'x']), { audit: '-', auditRequired: false })
   t.match(await server(['--audit=f', '--audit-required', 'x']), { audit: 'f', auditRequired: true })
