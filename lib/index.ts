@@ -45,11 +45,14 @@ export { record } from './watchers/record.ts'
 export type { RecordedFrame, Recorder, RecordOptions } from './watchers/record.ts'
 export { audit } from './watchers/audit.ts'
 export type { Audit, AuditLine, AuditOptions } from './watchers/audit.ts'
+export { metrics } from './watchers/metrics.ts'
+export type { Metrics, MetricsOptions } from './watchers/metrics.ts'
 export type {
   FactClient,
   MessageFact,
   ProcessFact,
   RefusalFact,
+  RestartFact,
   SessionFact
 } from './streams/facts.ts'
 export { asModern } from './era/as-modern.ts'

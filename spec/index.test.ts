@@ -28,6 +28,7 @@ t.test('these are the names, and no others', async (t) => {
     'listen',
     'login',
     'makeFrame',
+    'metrics',
     'parseBody',
     'parseFrame',
     'prewarm',

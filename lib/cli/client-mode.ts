@@ -16,6 +16,7 @@ import { acceptStdio } from '../stdio/accept-stdio.ts'
 import type { StdioTransport } from '../stdio/accept-stdio.ts'
 import { filter } from '../wrappers/filter.ts'
 import type { ReconnectTransport } from '../wrappers/reconnect.ts'
+import { openMetrics, waitingIn } from './open-metrics.ts'
 import { onHangup, openAudit, openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
@@ -23,12 +24,19 @@ import { onStop } from './signals.ts'
 export async function runClient(config: ClientConfig, log: Log, logFile?: LineFile): Promise<void> {
   const recorder = await openRecorder(config.record, log)
   const audit = await openAudit(config.audit, log)
+  const metrics = await openMetrics(config.metrics, {
+    side: 'client',
+    url: config.server.url,
+    queues: () => waitingIn({ record: recorder, audit, log: logFile }),
+    log
+  })
   const connect = await urlConnector(config.server, config, log)
   const client = acceptStdio({ ...config.limits, log })
   const { era = config.era, translate = config.translate } = config.server
   const server = connectForOne(connect, { ...config.limits, era, translate, log, remote: true })
   const release = endInTime(client, server, config, onHangup(recorder, audit, logFile))
   try {
+    await metrics?.serve()
     await join(client, filter({ ...config.filter, log })(server))
   } catch (error) {
     // An abort is no failure. The reader of stdout has exited, as `head` does, or it read too
@@ -36,10 +44,11 @@ export async function runClient(config: ClientConfig, log: Log, logFile?: LineFi
     if (!isAbort(error)) throw error
   } finally {
     release()
-    // The audit log needs the fact that the client has ended. `join` has ended or destroyed it already.
+    // The last fact is the end of the client. `join` has ended or destroyed it already.
     if (!client.closed) await new Promise((resolve) => client.once('close', resolve))
     await recorder?.close()
     await audit?.close()
+    await metrics?.close()
   }
 }
 

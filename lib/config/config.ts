@@ -111,6 +111,9 @@ export interface SignInConfig extends ProofConfig {
 
 export type CredentialsConfig = OAuthConfig | LoginConfig | SignInConfig
 
+/** Where the metrics are: at a path of the listener, or at an address of their own. */
+export type MetricsConfig = { path: string } | { host: string; port: number }
+
 /** The settings of both modes. */
 export interface CommonConfig {
   /** The log drops messages that are less severe than this level (default: INFO). */
@@ -142,6 +145,8 @@ export interface CommonConfig {
   record?: string
   /** The file of the audit log (default: none). `-` is stdout, in server mode only. */
   audit?: string
+  /** Where the proxy serves its metrics (default: nowhere). In client mode it is an address. */
+  metrics?: MetricsConfig
   /** Which revisions the servers speak (default: auto). */
   era: EraSetting
   /** Whether the proxy translates between eras (default: auto). */

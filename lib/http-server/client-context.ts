@@ -13,7 +13,7 @@ import type { Auth } from './auth/auth.ts'
 import type { CallerOptions } from './callers/callers.ts'
 import type { Tls } from './open-server.ts'
 import type { OriginPolicyOptions } from './origin-policy.ts'
-import type { ServerStates } from './status-endpoint.ts'
+import type { MetricsPage, ServerStates } from './status-endpoint.ts'
 
 /** The facts about a client that the listener passes on together with the client's transport. */
 export interface ClientContext {
@@ -105,6 +105,11 @@ export interface ListenerOptions
    * sessions for `maxSessions`, because a server may take some time to exit.
    */
   exiting?: (() => number) | undefined
+  /**
+   * The metrics, served at a path of the proxy itself (default: none are served). With `auth`, they need a
+   * token.
+   */
+  metrics?: MetricsPage | undefined
   /**
    * Returns the error for a request to a server, or `undefined` to serve it (default: serves all). The
    * listener calls this for each HTTP request to a server.

@@ -46,6 +46,7 @@ export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upst
       ...erasOf(server),
       filters: [config.filter ?? {}, server],
       prewarm,
+      name,
       label,
       connect,
       remote,

@@ -12,7 +12,7 @@ import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame, refuse } from '../message/refusal.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
-import { publishMessage, publishRefusal, publishSession } from '../streams/facts.ts'
+import { publishEnd, publishMessage, publishOpen, publishRefusal } from '../streams/facts.ts'
 import type { FactClient } from '../streams/facts.ts'
 import { Transport } from '../streams/transport.ts'
 import { SpacedWriter } from './spaced-writer.ts'
@@ -79,7 +79,7 @@ export class StdioTransport extends Transport {
       .on('error', this.#streamOnError)
       .pause()
     this.#output.on('error', this.#streamOnError).on('close', this.#outputOnClose)
-    publishSession(this, this.client)
+    publishOpen(this.client)
     // This comes last, because an already aborted signal destroys the transport immediately.
     if (options.signal !== undefined) addAbortSignal(options.signal, this)
   }
@@ -129,6 +129,7 @@ export class StdioTransport extends Transport {
     this.#input.off('data', this.#inputOnData).destroy()
     // An output that has ended is not destroyed, because its reader may still be reading.
     if (this.#output !== process.stdout && !this.#output.writableFinished) this.#output.destroy()
+    publishEnd(this.client, error)
     callback(error)
   }
 

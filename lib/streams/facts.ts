@@ -78,22 +78,30 @@ export interface ProcessFact {
   readonly signal?: NodeJS.Signals | null | undefined
 }
 
+/** Published on `mcp-duplex:restart` when the proxy starts a server again, or connects to it again. */
+export interface RestartFact {
+  /** The name of the server: `''` is the default server. */
+  readonly server: string
+  /** Whether the server is at a URL. */
+  readonly remote: boolean
+}
+
 export const sessionChannel = channel('mcp-duplex:session')
 export const messageChannel = channel('mcp-duplex:message')
 export const refusalChannel = channel('mcp-duplex:refusal')
 export const processChannel = channel('mcp-duplex:process')
+export const restartChannel = channel('mcp-duplex:restart')
 
-/** Publishes that a client has come, and later that it has ended. */
-export function publishSession(
-  transport: NodeJS.EventEmitter & { errored: Error | null },
-  client: FactClient
-): void {
+/** Publishes that a client has come. */
+export function publishOpen(client: FactClient): void {
   if (!sessionChannel.hasSubscribers) return
   sessionChannel.publish({ type: 'open', client } satisfies SessionFact)
-  transport.once('close', () => {
-    const error = transport.errored ?? undefined
-    sessionChannel.publish({ type: 'end', client, error } satisfies SessionFact)
-  })
+}
+
+/** Publishes that a client has ended. */
+export function publishEnd(client: FactClient, error: Error | null): void {
+  if (!sessionChannel.hasSubscribers) return
+  sessionChannel.publish({ type: 'end', client, error: error ?? undefined } satisfies SessionFact)
 }
 
 /** Publishes that the listener refuses an HTTP request or a connection. */
@@ -104,6 +112,11 @@ export function publishRefusal(fact: RefusalFact): void {
 /** Publishes what happens to the process of a server. */
 export function publishProcess(fact: ProcessFact): void {
   if (processChannel.hasSubscribers) processChannel.publish(fact)
+}
+
+/** Publishes that the proxy starts a server again, or connects to it again. */
+export function publishRestart(fact: RestartFact): void {
+  if (restartChannel.hasSubscribers) restartChannel.publish(fact)
 }
 
 /** Publishes a message from or to a client. */

@@ -35,6 +35,10 @@ export interface EndedCall extends Target {
   outcome: Outcome
   /** The code of the JSON-RPC error, or that of a `ProxyError`. */
   error?: number | string | undefined
+  /** The code of the JSON-RPC error in the response. */
+  errorCode?: number | undefined
+  /** The revision in the request. Only those of the modern revision have one. */
+  protocolVersion?: string | undefined
   /** The size of the request, in bytes. */
   bytesIn: number
   /** The size of the response, in bytes. */
@@ -53,6 +57,7 @@ export interface EndedSession {
 }
 
 interface Call extends Target {
+  protocolVersion: string | undefined
   since: number
   bytesIn: number
 }
@@ -64,15 +69,27 @@ interface Open {
   calls: Map<Id, Call>
 }
 
+/** Gets each call that has ended, and its response if there was one. */
+export type OnCall = (call: EndedCall, response?: Frame) => void
+
+/** How a call has ended, without what is known since its request. */
+type End = Pick<EndedCall, 'outcome' | 'error' | 'errorCode' | 'bytesOut'>
+
 /** How many calls of a client are kept. The oldest counts as closed: its server may never respond. */
 const maxCalls = 10_000
 
 export class Calls {
   readonly #open = new WeakMap<FactClient, Open>()
-  readonly #onCall: (call: EndedCall) => void
+  readonly #onCall: OnCall
+  #inFlight = 0
 
-  constructor(onCall: (call: EndedCall) => void) {
+  constructor(onCall: OnCall) {
     this.#onCall = onCall
+  }
+
+  /** How many calls have not ended. */
+  get inFlight(): number {
+    return this.#inFlight
   }
 
   /** Takes each fact about a message. */
@@ -90,7 +107,7 @@ export class Calls {
     if (call === undefined) return
     const ended = endOf(frame, call.method)
     if (!delivered) ended.outcome = 'undelivered'
-    this.#end(client, open, frame.id as Id, { ...ended, bytesOut: length })
+    this.#end(client, open, frame.id as Id, { ...ended, bytesOut: length }, frame)
   }
 
   /** Takes the fact that a client has ended. Its calls end first. */
@@ -119,24 +136,28 @@ export class Calls {
       return
     }
     if (frame.kind !== 'request') return
-    const call = { ...targetOf(frame), since: performance.now(), bytesIn: frame.bytes.length }
-    open.calls.set(frame.id as Id, call)
+    const { protocolVersion } = frame
+    const since = performance.now()
+    const { size } = open.calls
+    open.calls.set(frame.id as Id, {
+      ...targetOf(frame),
+      protocolVersion,
+      since,
+      bytesIn: frame.bytes.length
+    })
+    this.#inFlight += open.calls.size - size
     if (open.calls.size <= maxCalls) return
     const [oldest] = open.calls.keys()
     this.#end(client, open, oldest as Id, { outcome: 'closed', bytesOut: 0 })
   }
 
-  #end(
-    client: FactClient,
-    open: Open,
-    id: Id,
-    end: Pick<EndedCall, 'outcome' | 'error' | 'bytesOut'>
-  ): void {
+  #end(client: FactClient, open: Open, id: Id, end: End, response?: Frame): void {
     const call = open.calls.get(id)
     if (call === undefined) return
     open.calls.delete(id)
-    const { method, name, since, bytesIn } = call
-    this.#onCall({ client, method, name, duration: performance.now() - since, bytesIn, ...end })
+    this.#inFlight--
+    const { since, ...known } = call
+    this.#onCall({ client, duration: performance.now() - since, ...known, ...end }, response)
   }
 
   #of(client: FactClient): Open {
@@ -154,11 +175,11 @@ export class Calls {
   }
 }
 
-function endOf(response: Frame, method: string): Pick<EndedCall, 'outcome' | 'error'> {
+function endOf(response: Frame, method: string): Omit<End, 'bytesOut'> {
   const { errorCode, failure, bytes } = response
-  if (failure?.code === 'ERR_CLOSED') return { outcome: 'closed' }
-  if (failure !== undefined) return { outcome: 'error', error: failure.code }
-  if (errorCode !== undefined) return { outcome: 'error', error: errorCode }
+  if (failure?.code === 'ERR_CLOSED') return { outcome: 'closed', errorCode }
+  if (failure !== undefined) return { outcome: 'error', error: failure.code, errorCode }
+  if (errorCode !== undefined) return { outcome: 'error', error: errorCode, errorCode }
   if (method !== methods.callTool) return { outcome: 'ok' }
   return { outcome: scalarAt(bytes, paths.toolFailed) === true ? 'tool_error' : 'ok' }
 }

@@ -5,13 +5,12 @@
 // messages. A line waits in memory until it is written. If the disk is full or too slow, the recording
 // stops with an error in the log, and messages still pass.
 
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, internalError } from '../errors.ts'
 import { LineFile } from '../line-file.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
-import { messageChannel } from '../streams/facts.ts'
 import type { MessageFact } from '../streams/facts.ts'
+import { subscribeTo } from './subscriptions.ts'
 
 /** A line of a recording. */
 export interface RecordedFrame {
@@ -26,6 +25,8 @@ export interface RecordedFrame {
 }
 
 export interface Recorder {
+  /** How many bytes wait until they are written. */
+  readonly waiting: number
   /** Opens the file again by its name: a program that rotates files has renamed the old one. */
   reopen(): Promise<void>
   /** Ends the recording. Resolves when the whole recording is in the file. */
@@ -55,12 +56,18 @@ export async function record(
 
 class FileRecorder implements Recorder {
   readonly #file: LineFile
-  readonly #log: Log
+  readonly #unsubscribe: () => void
 
   constructor(file: LineFile, log: Log) {
     this.#file = file
-    this.#log = log
-    subscribe(messageChannel.name, this.#onMessage)
+    // A text may be too long for a string.
+    this.#unsubscribe = subscribeTo({ message: (fact) => this.#onMessage(fact) }, (cause) => {
+      log.error(`a message is not recorded: ${describe(internalError(cause))}`)
+    })
+  }
+
+  get waiting(): number {
+    return this.#file.waiting
   }
 
   reopen(): Promise<void> {
@@ -68,21 +75,14 @@ class FileRecorder implements Recorder {
   }
 
   close(): Promise<void> {
-    unsubscribe(messageChannel.name, this.#onMessage)
+    this.#unsubscribe()
     return this.#file.close()
   }
 
-  // Everything may publish on a channel, and a text may be too long. An exception here would end the
-  // process.
-  readonly #onMessage = (fact: unknown): void => {
+  #onMessage({ client: { session }, from, frame }: MessageFact): void {
     if (!this.#file.isWritable) return
-    try {
-      const { client, from, frame } = fact as MessageFact
-      const time = new Date().toISOString()
-      const line: RecordedFrame = { time, from, session: client.session, frame: frame.toString() }
-      this.#file.write(JSON.stringify(line))
-    } catch (cause) {
-      this.#log.error(`a message is not recorded: ${describe(internalError(cause))}`)
-    }
+    const time = new Date().toISOString()
+    const line: RecordedFrame = { time, from, session, frame: frame.toString() }
+    this.#file.write(JSON.stringify(line))
   }
 }

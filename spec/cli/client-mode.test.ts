@@ -289,6 +289,19 @@ t.test('--audit has the session, its calls, and the invalid messages', async (t)
   t.equal(lines.length, 4)
 })
 
+t.test('--metrics has the calls of the client', async (t) => {
+  const server = await startServer(t)
+  const command = run(t, ['--metrics', '0', '--record', `${t.testdir()}/r`, server.url])
+  await initialize(command)
+  const line = await command.log.until((line) => line.includes('metrics: '))
+  const text = await (await fetch(/http:.*/.exec(line ?? '')?.[0] as string)).text()
+  t.match(text, /^mcp_client_operation_duration_seconds_count\{.*"initialize".*\} 1$/m)
+  t.match(text, /^mcp_duplex_queue_bytes\{queue="record"\} \d+$/m)
+  t.match(text, `server_port="${new URL(server.url).port}"`)
+  command.stdin.end()
+  t.equal(await command.code, 0)
+})
+
 t.test('a recording that cannot be written is an error before the server is reached', async (t) => {
   const server = await startServer(t)
   const file = `${t.testdir()}/nowhere/session.ndjson`

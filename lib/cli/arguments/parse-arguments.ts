@@ -84,6 +84,9 @@ async function clientConfig(
   for (const name of ['record', 'audit', 'log-file'] as const) {
     if (values[name] === '-') throw usage(`--${name} needs a file: the client reads stdout`)
   }
+  if (values.metrics && 'path' in values.metrics) {
+    throw usage('--metrics needs a port: client mode does not listen on HTTP')
+  }
   const file = values['headers-file']
   const fromFile = file === undefined ? [] : await readHeaders(file)
   const headers = [...fromFile, ...values.headers, ...token]

@@ -1,4 +1,4 @@
-import { choiceOf, file } from '../arguments/values.ts'
+import { choiceOf, file, metricsPlace } from '../arguments/values.ts'
 import type { LogFormat, LogLevel } from '../../config/config.ts'
 import type { Flags } from './flag.ts'
 
@@ -48,5 +48,12 @@ export const loggingFlags = {
     sets: 'audit',
     defaultText: 'none',
     help: 'append a line of JSON to this file for each session, call and refusal: who called what, when, and how it ended, without arguments, results and tokens; `-` is stdout, in server mode'
+  },
+  metrics: {
+    shape: 'value',
+    kind: metricsPlace,
+    sets: 'metrics',
+    defaultText: 'none',
+    help: 'serve metrics in the format of Prometheus: at this path of the listener, or at `/metrics` of this port, on 127.0.0.1 if there is no HOST'
   }
 } as const satisfies Flags
