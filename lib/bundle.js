@@ -61,6 +61,8 @@ const bundles = await Promise.all([
     entryPoints: { cli: pathOf('cli/command.ts') },
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
+    // It shares the SDK of the operator, so it is the operator's too.
+    external: ['@opentelemetry/api'],
     plugins: [withoutHttp2, fromOwnFiles]
   }),
   build({

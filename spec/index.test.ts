@@ -29,6 +29,7 @@ t.test('these are the names, and no others', async (t) => {
     'login',
     'makeFrame',
     'metrics',
+    'moveToMeta',
     'parseBody',
     'parseFrame',
     'prewarm',
@@ -36,6 +37,7 @@ t.test('these are the names, and no others', async (t) => {
     'record',
     'share',
     'shareSessions',
-    'tokenAuth'
+    'tokenAuth',
+    'traces'
   ])
 })

@@ -5,6 +5,7 @@
 // It waits up to --drain-timeout for the responses to pending requests. Requests without a response
 // then get an error. At last the proxy ends the session at the server.
 
+import { finished } from 'node:stream/promises'
 import type { ClientConfig } from '../config/config.ts'
 import { isAbort, ProxyError } from '../errors.ts'
 import type { LineFile } from '../line-file.ts'
@@ -17,6 +18,7 @@ import type { StdioTransport } from '../stdio/accept-stdio.ts'
 import { filter } from '../wrappers/filter.ts'
 import type { ReconnectTransport } from '../wrappers/reconnect.ts'
 import { openMetrics, waitingIn } from './open-metrics.ts'
+import { openTraces } from './open-traces.ts'
 import { onHangup, openAudit, openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
@@ -31,7 +33,8 @@ export async function runClient(config: ClientConfig, log: Log, logFile?: LineFi
     log
   })
   const connect = await urlConnector(config.server, config, log)
-  const client = acceptStdio({ ...config.limits, log })
+  const trace = await openTraces(config, { side: 'client', url: config.server.url, log })
+  const client = acceptStdio({ ...config.limits, trace, log })
   const { era = config.era, translate = config.translate } = config.server
   const server = connectForOne(connect, { ...config.limits, era, translate, log, remote: true })
   const release = endInTime(client, server, config, onHangup(recorder, audit, logFile))
@@ -45,7 +48,7 @@ export async function runClient(config: ClientConfig, log: Log, logFile?: LineFi
   } finally {
     release()
     // The last fact is the end of the client. `join` has ended or destroyed it already.
-    if (!client.closed) await new Promise((resolve) => client.once('close', resolve))
+    await finished(client).catch(() => {})
     await recorder?.close()
     await audit?.close()
     await metrics?.close()

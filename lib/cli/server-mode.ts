@@ -20,6 +20,7 @@ import { openUpstreams } from '../proxy/upstreams.ts'
 import type { Upstreams } from '../proxy/upstreams.ts'
 import { openAuth } from './open-auth.ts'
 import { openMetrics, waitingIn } from './open-metrics.ts'
+import { openTraces } from './open-traces.ts'
 import { onHangup, openAudit, openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
@@ -32,6 +33,7 @@ export async function runServer(config: ServeConfig, log: Log, logFile?: LineFil
   const auth = openAuth(config, log)
   const recorder = await openRecorder(config.record, log)
   const audit = await openAudit(config.audit, log)
+  const trace = await openTraces(config, { log })
   let listener: Listener | undefined
   const metrics = await openMetrics(config.metrics, {
     serverStates: () => upstreams.states,
@@ -126,6 +128,7 @@ export async function runServer(config: ServeConfig, log: Log, logFile?: LineFil
         refusal: () =>
           config.auditRequired && audit?.isWritable === false ? withoutAudit() : undefined,
         metrics: metrics?.page,
+        trace,
         mirroredParams: (name, tool, call) => upstreams.get(name).paramsOf(tool, call),
         log
       },

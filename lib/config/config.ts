@@ -145,6 +145,10 @@ export interface CommonConfig {
   record?: string
   /** The file of the audit log (default: none). `-` is stdout, in server mode only. */
   audit?: string
+  /** Whether the proxy makes spans of its calls, with `@opentelemetry/api` (default: false). */
+  traces?: boolean
+  /** `move`: the trace context moves between HTTP headers and `params._meta` (default: keep). */
+  traceContext?: 'keep' | 'move'
   /** Where the proxy serves its metrics (default: nowhere). In client mode it is an address. */
   metrics?: MetricsConfig
   /** Which revisions the servers speak (default: auto). */

@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream'
 import type { ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
+import type { Trace } from '../message/trace-context.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
 import type { Auth } from './auth/auth.ts'
 import type { CallerOptions } from './callers/callers.ts'
@@ -110,6 +111,11 @@ export interface ListenerOptions
    * token.
    */
   metrics?: MetricsPage | undefined
+  /**
+   * Gets each message of a client with the headers of its HTTP request. Returns the message to pass on
+   * (default: the message stays as it is). See `traces` and `moveToMeta`.
+   */
+  trace?: Trace | undefined
   /**
    * Returns the error for a request to a server, or `undefined` to serve it (default: serves all). The
    * listener calls this for each HTTP request to a server.

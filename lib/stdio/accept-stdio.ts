@@ -11,6 +11,7 @@ import { ClientRequests, describeDropped } from '../message/client-requests.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame, refuse } from '../message/refusal.ts'
+import type { Trace } from '../message/trace-context.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { publishEnd, publishMessage, publishOpen, publishRefusal } from '../streams/facts.ts'
 import type { FactClient } from '../streams/facts.ts'
@@ -24,6 +25,8 @@ export interface StdioOptions {
   output?: Writable | undefined
   /** The largest message that the client may send, in bytes (default 64 MiB; 0: no limit). */
   maxMessage?: number | undefined
+  /** Gets each message of the client, and returns the message to pass on. See `traces`. */
+  trace?: Trace | undefined
   /** An abort of this signal destroys the transport. */
   signal?: AbortSignal | undefined
   /** Gets a warning for each invalid message. Default: nothing is logged. */
@@ -56,6 +59,7 @@ export class StdioTransport extends Transport {
   readonly #lines: SpacedWriter
   readonly #parser: NewlineParser
   readonly #requests = new ClientRequests()
+  readonly #trace: Trace | undefined
   #inputEnded = false
   /** Whether the reader of this transport has room for a frame. */
   #isWanted = false
@@ -64,6 +68,7 @@ export class StdioTransport extends Transport {
 
   constructor(options: StdioOptions) {
     super({ log: options.log })
+    this.#trace = options.trace
     this.#input = options.input ?? process.stdin
     this.#output = options.output ?? process.stdout
     this.#lines = new SpacedWriter(this.#output)
@@ -161,7 +166,7 @@ export class StdioTransport extends Transport {
 
   readonly #onFrame = (frame: Frame): void => {
     this.#lines.received(frame)
-    const sent = this.#requests.toServer(frame)
+    const sent = this.#requests.toServer(this.#trace?.(frame, {}) ?? frame)
     publishMessage(this.client, 'client', sent)
     if (this.push(sent)) return
     this.#isWanted = false

@@ -39,6 +39,8 @@ export interface EndedCall extends Target {
   errorCode?: number | undefined
   /** The revision in the request. Only those of the modern revision have one. */
   protocolVersion?: string | undefined
+  /** What `onStart` has returned for the request. */
+  data?: unknown
   /** The size of the request, in bytes. */
   bytesIn: number
   /** The size of the response, in bytes. */
@@ -58,6 +60,7 @@ export interface EndedSession {
 
 interface Call extends Target {
   protocolVersion: string | undefined
+  data: unknown
   since: number
   bytesIn: number
 }
@@ -72,6 +75,9 @@ interface Open {
 /** Gets each call that has ended, and its response if there was one. */
 export type OnCall = (call: EndedCall, response?: Frame) => void
 
+/** Gets each request. What it returns is kept until the call ends. */
+export type OnStart = (client: FactClient, request: Frame) => unknown
+
 /** How a call has ended, without what is known since its request. */
 type End = Pick<EndedCall, 'outcome' | 'error' | 'errorCode' | 'bytesOut'>
 
@@ -81,10 +87,12 @@ const maxCalls = 10_000
 export class Calls {
   readonly #open = new WeakMap<FactClient, Open>()
   readonly #onCall: OnCall
+  readonly #onStart: OnStart | undefined
   #inFlight = 0
 
-  constructor(onCall: OnCall) {
+  constructor(onCall: OnCall, onStart?: OnStart) {
     this.#onCall = onCall
+    this.#onStart = onStart
   }
 
   /** How many calls have not ended. */
@@ -142,6 +150,7 @@ export class Calls {
     open.calls.set(frame.id as Id, {
       ...targetOf(frame),
       protocolVersion,
+      data: this.#onStart?.(client, frame),
       since,
       bytesIn: frame.bytes.length
     })

@@ -289,6 +289,22 @@ t.test('--audit has the session, its calls, and the invalid messages', async (t)
   t.equal(lines.length, 4)
 })
 
+t.test('--trace-context move sends the trace context in headers', async (t) => {
+  const server = await startServer(t)
+  const command = run(t, ['--trace-context', 'move', server.url])
+  await initialize(command)
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+  const params = { _meta: { traceparent } }
+  command.stdin.write(
+    `${JSON.stringify({ jsonrpc: '2.0', id: 9, method: 'tools/list', params })}\n`
+  )
+  command.stdin.end()
+  t.equal(await command.code, 0)
+  const post = server.requests.find(({ body }) => body.includes('tools/list'))
+  t.equal(post?.headers.traceparent, traceparent)
+  t.match(JSON.parse(post?.body ?? ''), { params: { _meta: {} } })
+})
+
 t.test('--metrics has the calls of the client', async (t) => {
   const server = await startServer(t)
   const command = run(t, ['--metrics', '0', '--record', `${t.testdir()}/r`, server.url])

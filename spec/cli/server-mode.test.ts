@@ -293,6 +293,19 @@ t.test('it records the sessions', async (t) => {
   )
 })
 
+t.test('with --trace-context move the servers get the trace context of the headers', async (t) => {
+  const command = run(t, `--trace-context move --traces ${misbehaving}`)
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+  const client = httpClient(`${await served(command)}mcp`, { headers: { traceparent } })
+  await client.initialize()
+  t.match(await client.request('test/echo', { a: 1 }), {
+    result: { params: { a: 1, _meta: { traceparent } } }
+  })
+  client.close()
+  stop()
+  t.equal(await command.code, 0)
+})
+
 t.test('with --metrics it counts sessions, processes and restarts', async (t) => {
   const command = run(t, `--metrics /metrics --audit ${t.testdir()}/a.ndjson ${misbehaving}`)
   const url = await served(command)

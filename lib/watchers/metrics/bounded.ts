@@ -9,7 +9,6 @@ import type { Frame } from '../../message/frame.ts'
 import { errorCodes } from '../../protocol/error-codes.ts'
 import { methods } from '../../protocol/methods.ts'
 import { paths } from '../../protocol/paths.ts'
-import { isKnownVersion } from '../../protocol/revisions.ts'
 
 /** The label of all values that are not kept apart. */
 export const other = 'other'
@@ -23,9 +22,6 @@ const knownCodes: ReadonlySet<unknown> = new Set(Object.values(errorCodes))
 
 /** Returns the code of an error that the protocol names, or `_OTHER`, as the conventions ask. */
 export const codeLabel = (code: unknown): string => (knownCodes.has(code) ? String(code) : '_OTHER')
-
-/** Returns a revision of the protocol, or `other`. */
-export const versionLabel = (version: string): string => (isKnownVersion(version) ? version : other)
 
 /** A set of texts that stops to grow. */
 export class BoundedSet {

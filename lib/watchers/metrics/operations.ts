@@ -8,12 +8,11 @@
 // and the server is what the operator depends on.
 
 import type { Frame } from '../../message/frame.ts'
-import { stringAt } from '../../json/find-value.ts'
 import { methods } from '../../protocol/methods.ts'
-import { paths } from '../../protocol/paths.ts'
 import type { FactClient } from '../../streams/facts.ts'
 import type { EndedCall } from '../calls.ts'
-import { BoundedSet, codeLabel, ListedNames, methodLabel, other, versionLabel } from './bounded.ts'
+import { Versions } from '../versions.ts'
+import { BoundedSet, codeLabel, ListedNames, methodLabel, other } from './bounded.ts'
 
 export type Side = 'server' | 'client'
 
@@ -49,8 +48,7 @@ const maxCombinations = 1000
 export class Operations {
   readonly #fixed: Labels
   readonly #names = new ListedNames()
-  /** The revisions of the sessions. */
-  readonly #versions = new WeakMap<FactClient, string>()
+  readonly #versions = new Versions()
   readonly #combinations = new BoundedSet(maxCombinations)
 
   /** @param url the server that client mode reaches */
@@ -68,7 +66,8 @@ export class Operations {
   /** Returns the labels of a call. Learns from responses what servers list and what they agree on. */
   ofCall(server: string, call: EndedCall, response: Frame | undefined): Labels {
     const { client, method, name } = call
-    if (response !== undefined && call.outcome === 'ok') this.#learn(client, method, response)
+    this.#versions.learn(call, response)
+    if (response !== undefined) this.#names.learn(client.server, method, response)
     const labels: Labels = { server, mcp_method_name: methodLabel(method) }
     if (method === methods.callTool) {
       labels.gen_ai_operation_name = 'execute_tool'
@@ -78,8 +77,8 @@ export class Operations {
     }
     if (call.errorCode !== undefined) labels.rpc_response_status_code = codeLabel(call.errorCode)
     if (call.outcome !== 'ok') labels.error_type = errorTypeOf(call)
-    const version = call.protocolVersion ?? this.#versions.get(client)
-    if (version !== undefined) labels.mcp_protocol_version = versionLabel(version)
+    const version = this.#versions.of(client, call.protocolVersion)
+    if (version !== undefined) labels.mcp_protocol_version = version
     return { ...this.#bounded(labels), ...this.#fixed }
   }
 
@@ -87,15 +86,9 @@ export class Operations {
   ofSession(server: string, client: FactClient, error: string | undefined): Labels {
     const labels: Labels = { server }
     if (error !== undefined) labels.error_type = error
-    const version = this.#versions.get(client)
-    if (version !== undefined) labels.mcp_protocol_version = versionLabel(version)
+    const version = this.#versions.of(client)
+    if (version !== undefined) labels.mcp_protocol_version = version
     return { ...labels, ...this.#fixed }
-  }
-
-  #learn(client: FactClient, method: string, response: Frame): void {
-    if (method !== methods.initialize) return this.#names.learn(client.server, method, response)
-    const version = stringAt(response.bytes, paths.agreedVersion)
-    if (version !== undefined) this.#versions.set(client, versionLabel(version))
   }
 
   #nameOf({ server }: FactClient, method: string, name: string | undefined): string {
@@ -113,6 +106,8 @@ export class Operations {
   }
 }
 
-/** The code of the JSON-RPC error if there is one. Without one, how the call ended. */
-const errorTypeOf = ({ outcome, errorCode }: EndedCall): string =>
-  errorCode === undefined ? outcome : codeLabel(errorCode)
+/** The code of the JSON-RPC error if there is one. Without one, the code of our error, or the end. */
+export function errorTypeOf({ outcome, error, errorCode }: EndedCall): string {
+  if (errorCode !== undefined) return codeLabel(errorCode)
+  return typeof error === 'string' ? error : outcome
+}

@@ -111,6 +111,13 @@ t.test('in client mode the output belongs to the client', async (t) => {
   }
 })
 
+t.test('--traces is a switch, and --trace-context keeps or moves', async (t) => {
+  t.match(await server(['--traces', 'x']), { traces: true, traceContext: 'keep' })
+  t.match(await client([sse, '--trace-context', 'MOVE']), { traces: false, traceContext: 'move' })
+  const message = '--trace-context is one of keep, move, not "copy"'
+  await mistake(t, ['--trace-context=copy', 'x'], message)
+})
+
 t.test('--metrics takes a port, an address or a free path', async (t) => {
   const places: [string, object][] = [
     ['9464', { host: '127.0.0.1', port: 9464 }],
