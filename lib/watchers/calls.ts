@@ -58,11 +58,9 @@ export interface EndedSession {
   bytesOut: number
 }
 
-interface Call extends Target {
-  protocolVersion: string | undefined
-  data: unknown
+/** A call that has not ended. Its end completes it, so that a call is one object. */
+interface Call extends EndedCall {
   since: number
-  bytesIn: number
 }
 
 interface Open {
@@ -77,9 +75,6 @@ export type OnCall = (call: EndedCall, response?: Frame) => void
 
 /** Gets each request. What it returns is kept until the call ends. */
 export type OnStart = (client: FactClient, request: Frame) => unknown
-
-/** How a call has ended, without what is known since its request. */
-type End = Pick<EndedCall, 'outcome' | 'error' | 'errorCode' | 'bytesOut'>
 
 /** How many calls of a client are kept. The oldest counts as closed: its server may never respond. */
 const maxCalls = 10_000
@@ -113,9 +108,9 @@ export class Calls {
     if (frame.kind !== 'response') return
     const call = open.calls.get(frame.id as Id)
     if (call === undefined) return
-    const ended = endOf(frame, call.method)
-    if (!delivered) ended.outcome = 'undelivered'
-    this.#end(client, open, frame.id as Id, { ...ended, bytesOut: length }, frame)
+    settle(call, frame)
+    if (!delivered) call.outcome = 'undelivered'
+    this.#end(open, frame.id as Id, call, frame)
   }
 
   /** Takes the fact that a client has ended. Its calls end first. */
@@ -123,8 +118,11 @@ export class Calls {
     const open = this.#of(client)
     const code = error instanceof ProxyError ? error.code : undefined
     const outcome = code === undefined ? 'closed' : 'error'
-    for (const id of open.calls.keys())
-      this.#end(client, open, id, { outcome, error: code, bytesOut: 0 })
+    for (const [id, call] of open.calls) {
+      call.outcome = outcome
+      call.error = code
+      this.#end(open, id, call)
+    }
     const { since, bytesIn, bytesOut } = open
     const duration = performance.now() - since
     return {
@@ -138,35 +136,43 @@ export class Calls {
   }
 
   #fromClient(client: FactClient, open: Open, frame: Frame): void {
+    const { calls } = open
     if (frame.method === methods.cancelled) {
-      const id = idAt(frame, paths.cancelledId)
-      if (id !== undefined) this.#end(client, open, id, { outcome: 'cancelled', bytesOut: 0 })
+      const id = idAt(frame, paths.cancelledId) as Id
+      const call = calls.get(id)
+      if (call !== undefined) this.#end(open, id, call, undefined, 'cancelled')
       return
     }
     if (frame.kind !== 'request') return
-    const { protocolVersion } = frame
-    const since = performance.now()
-    const { size } = open.calls
-    open.calls.set(frame.id as Id, {
-      ...targetOf(frame),
-      protocolVersion,
+    const { method, name } = targetOf(frame)
+    const { size } = calls
+    // The object has all its members from the start: it is made for each call.
+    calls.set(frame.id as Id, {
+      client,
+      method,
+      name,
+      protocolVersion: frame.protocolVersion,
       data: this.#onStart?.(client, frame),
-      since,
-      bytesIn: frame.bytes.length
+      since: performance.now(),
+      duration: 0,
+      outcome: 'ok',
+      error: undefined,
+      errorCode: undefined,
+      bytesIn: frame.bytes.length,
+      bytesOut: 0
     })
-    this.#inFlight += open.calls.size - size
-    if (open.calls.size <= maxCalls) return
-    const [oldest] = open.calls.keys()
-    this.#end(client, open, oldest as Id, { outcome: 'closed', bytesOut: 0 })
+    this.#inFlight += calls.size - size
+    if (calls.size <= maxCalls) return
+    const [[id, oldest]] = calls as unknown as [[Id, Call]]
+    this.#end(open, id, oldest, undefined, 'closed')
   }
 
-  #end(client: FactClient, open: Open, id: Id, end: End, response?: Frame): void {
-    const call = open.calls.get(id)
-    if (call === undefined) return
+  #end(open: Open, id: Id, call: Call, response?: Frame, outcome = call.outcome): void {
     open.calls.delete(id)
     this.#inFlight--
-    const { since, ...known } = call
-    this.#onCall({ client, duration: performance.now() - since, ...known, ...end }, response)
+    call.outcome = outcome
+    call.duration = performance.now() - call.since
+    this.#onCall(call, response)
   }
 
   #of(client: FactClient): Open {
@@ -184,13 +190,18 @@ export class Calls {
   }
 }
 
-function endOf(response: Frame, method: string): Omit<End, 'bytesOut'> {
-  const { errorCode, failure, bytes } = response
-  if (failure?.code === 'ERR_CLOSED') return { outcome: 'closed', errorCode }
-  if (failure !== undefined) return { outcome: 'error', error: failure.code, errorCode }
-  if (errorCode !== undefined) return { outcome: 'error', error: errorCode, errorCode }
-  if (method !== methods.callTool) return { outcome: 'ok' }
-  return { outcome: scalarAt(bytes, paths.toolFailed) === true ? 'tool_error' : 'ok' }
+/** Completes a call with its response. */
+function settle(call: Call, { errorCode, failure, bytes }: Frame): void {
+  call.bytesOut = bytes.length
+  if (errorCode === undefined) {
+    const hasFailed = call.method === methods.callTool && scalarAt(bytes, paths.toolFailed) === true
+    if (hasFailed) call.outcome = 'tool_error'
+    return
+  }
+  call.errorCode = errorCode
+  const isClosed = failure?.code === 'ERR_CLOSED'
+  call.outcome = isClosed ? 'closed' : 'error'
+  if (!isClosed) call.error = failure?.code ?? errorCode
 }
 
 const named: readonly unknown[] = [methods.callTool, methods.getPrompt]

@@ -11,7 +11,7 @@ import type { Log } from '../log.ts'
 import type { FactClient, RefusalFact, SessionFact } from '../streams/facts.ts'
 import { Calls } from './calls.ts'
 import { BoundedSet } from './metrics/bounded.ts'
-import { buckets, operationLabels, Operations, sessionLabels } from './metrics/operations.ts'
+import { Operations } from './metrics/operations.ts'
 import type { Side } from './metrics/operations.ts'
 import { processMetrics } from './metrics/process-metrics.ts'
 import { createRegistry } from './metrics/registry.ts'
@@ -64,24 +64,21 @@ class FactMetrics implements Metrics {
     const { side = 'server', url, log = silent } = options
     this.#registry = registry
     const operations = new Operations(url)
-    const operationTime = registry.addHistogram(
+    registry.addHistogram(
       `mcp_${side}_operation_duration_seconds`,
       side === 'server'
         ? 'Time from a request until its response is sent.'
         : 'Time from a request until its response has come.',
-      operationLabels,
-      buckets
+      operations.operations
     )
-    const sessionTime = registry.addHistogram(
+    registry.addHistogram(
       `mcp_${side}_session_duration_seconds`,
       'How long sessions lasted.',
-      sessionLabels,
-      buckets
+      operations.sessions
     )
-    const calls = new Calls((call, response) => {
-      const server = this.#tallies.labelOf(call.client.server)
-      operationTime.observe(operations.ofCall(server, call, response), call.duration / 1000)
-    })
+    const calls = new Calls((call, response) =>
+      operations.onCall(this.#tallies.of(call.client.server).label, call, response)
+    )
     const sessions = new WeakSet<FactClient>()
     const onSession = (fact: SessionFact): void => {
       const { type, client } = fact
@@ -97,8 +94,7 @@ class FactMetrics implements Metrics {
       // A session may have opened before the metrics began.
       if (!sessions.delete(client)) return
       tally.sessions--
-      const server = this.#tallies.labelOf(client.server)
-      sessionTime.observe(operations.ofSession(server, client, error), duration / 1000)
+      operations.onSession(tally.label, client, duration, error)
     }
     this.#unsubscribe = subscribeTo(
       {

@@ -12,44 +12,28 @@ import { methods } from '../../protocol/methods.ts'
 import type { FactClient } from '../../streams/facts.ts'
 import type { EndedCall } from '../calls.ts'
 import { Versions } from '../versions.ts'
-import { BoundedSet, codeLabel, ListedNames, methodLabel, other } from './bounded.ts'
+import { codeLabel, ListedNames, methodLabel, other } from './bounded.ts'
+import { Histogram } from './histogram.ts'
+import type { Series } from './histogram.ts'
 
 export type Side = 'server' | 'client'
 
 /** Upper bounds of the buckets, in seconds, as the conventions ask. */
 export const buckets = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
 
-/** The labels of a session. An operation has more. `server` is ours: the name of the server. */
-export const sessionLabels = [
-  'server',
-  'error_type',
-  'mcp_protocol_version',
-  'network_transport',
-  'network_protocol_name',
-  'network_protocol_version',
-  'server_address',
-  'server_port'
-] as const
-
-export const operationLabels = [
-  ...sessionLabels,
-  'mcp_method_name',
-  'gen_ai_operation_name',
-  'gen_ai_tool_name',
-  'gen_ai_prompt_name',
-  'rpc_response_status_code'
-] as const
-
-export type Labels = Partial<Record<(typeof operationLabels)[number], string>>
+export type Labels = Record<string, string>
 
 /** How many combinations of labels are kept apart. Beyond it, names, errors and revisions are not. */
 const maxCombinations = 1000
 
 export class Operations {
+  readonly operations = new Histogram(buckets)
+  readonly sessions = new Histogram(buckets)
   readonly #fixed: Labels
   readonly #names = new ListedNames()
   readonly #versions = new Versions()
-  readonly #combinations = new BoundedSet(maxCombinations)
+  /** The series of calls whose names, errors and revisions are known, by what the calls have. */
+  readonly #known = new Map<string, Series>()
 
   /** @param url the server that client mode reaches */
   constructor(url?: URL) {
@@ -63,47 +47,80 @@ export class Operations {
     this.#fixed.server_port = url.port || (url.protocol === 'https:' ? '443' : '80')
   }
 
-  /** Returns the labels of a call. Learns from responses what servers list and what they agree on. */
-  ofCall(server: string, call: EndedCall, response: Frame | undefined): Labels {
-    const { client, method, name } = call
+  /**
+   * Counts a call. Learns from responses what servers list and what they agree on.
+   *
+   * @param server the label of the server
+   */
+  onCall(server: string, call: EndedCall, response: Frame | undefined): void {
+    const { client, method, outcome, errorCode } = call
     this.#versions.learn(call, response)
     if (response !== undefined) this.#names.learn(client.server, method, response)
-    const labels: Labels = { server, mcp_method_name: methodLabel(method) }
-    if (method === methods.callTool) {
-      labels.gen_ai_operation_name = 'execute_tool'
-      labels.gen_ai_tool_name = this.#nameOf(client, method, name)
-    } else if (method === methods.getPrompt) {
-      labels.gen_ai_prompt_name = this.#nameOf(client, method, name)
-    }
-    if (call.errorCode !== undefined) labels.rpc_response_status_code = codeLabel(call.errorCode)
-    if (call.outcome !== 'ok') labels.error_type = errorTypeOf(call)
+    const name = isNamed(method) ? (call.name ?? '') : ''
     const version = this.#versions.of(client, call.protocolVersion)
-    if (version !== undefined) labels.mcp_protocol_version = version
-    return { ...this.#bounded(labels), ...this.#fixed }
+    const end = outcome === 'ok' ? '' : errorTypeOf(call)
+    const key = `${server}\n${method}\n${name}\n${end}\n${errorCode === undefined}\n${version}`
+    const series = this.#known.get(key) ?? this.#find(key, server, call, version)
+    series.observe(call.duration / 1000)
   }
 
   /** @param error the code of the error that ended the session */
-  ofSession(server: string, client: FactClient, error: string | undefined): Labels {
+  onSession(server: string, client: FactClient, duration: number, error: string | undefined): void {
     const labels: Labels = { server }
     if (error !== undefined) labels.error_type = error
     const version = this.#versions.of(client)
     if (version !== undefined) labels.mcp_protocol_version = version
-    return { ...labels, ...this.#fixed }
+    this.#seriesOf(this.sessions, labels).observe(duration / 1000)
   }
 
-  #nameOf({ server }: FactClient, method: string, name: string | undefined): string {
-    return name === undefined ? other : this.#names.labelOf(server, method, name)
+  #find(key: string, server: string, call: EndedCall, version: string | undefined): Series {
+    const { client, method, name = '' } = call
+    const labels: Labels = { server, mcp_method_name: methodLabel(method) }
+    if (isNamed(method)) {
+      const isTool = method === methods.callTool
+      if (isTool) labels.gen_ai_operation_name = 'execute_tool'
+      labels[isTool ? 'gen_ai_tool_name' : 'gen_ai_prompt_name'] = this.#names.labelOf(
+        client.server,
+        method,
+        name
+      )
+    }
+    if (call.errorCode !== undefined) labels.rpc_response_status_code = codeLabel(call.errorCode)
+    if (call.outcome !== 'ok') labels.error_type = errorTypeOf(call)
+    if (version !== undefined) labels.mcp_protocol_version = version
+    const series = this.#seriesOf(this.operations, labels)
+    // A name may be listed later.
+    const isKnown = series.labels.mcp_method_name !== other && !hasOther(series.labels)
+    if (isKnown && this.#known.size < maxCombinations) this.#known.set(key, series)
+    return series
   }
 
-  #bounded(labels: Labels): Labels {
-    if (this.#combinations.labelOf(Object.values(labels).join('\n')) !== other) return labels
-    if (labels.gen_ai_tool_name !== undefined) labels.gen_ai_tool_name = other
-    if (labels.gen_ai_prompt_name !== undefined) labels.gen_ai_prompt_name = other
-    if (labels.error_type !== undefined) labels.error_type = '_OTHER'
-    delete labels.rpc_response_status_code
-    delete labels.mcp_protocol_version
-    return labels
+  #seriesOf(histogram: Histogram, labels: Labels): Series {
+    const key = Object.values(labels).join('\n')
+    const found = histogram.find(key)
+    if (found !== undefined) return found
+    if (histogram.size < maxCombinations) return histogram.add(key, { ...labels, ...this.#fixed })
+    const few = withoutMost(labels)
+    const fewKey = Object.values(few).join('\n')
+    return histogram.find(fewKey) ?? histogram.add(fewKey, { ...few, ...this.#fixed })
   }
+}
+
+const isNamed = (method: string): boolean =>
+  method === methods.callTool || method === methods.getPrompt
+
+const hasOther = ({ gen_ai_tool_name, gen_ai_prompt_name }: Labels): boolean =>
+  gen_ai_tool_name === other || gen_ai_prompt_name === other
+
+/** Keeps only labels with few values. */
+function withoutMost(labels: Labels): Labels {
+  const few = { ...labels }
+  if (few.gen_ai_tool_name !== undefined) few.gen_ai_tool_name = other
+  if (few.gen_ai_prompt_name !== undefined) few.gen_ai_prompt_name = other
+  if (few.error_type !== undefined) few.error_type = '_OTHER'
+  delete few.rpc_response_status_code
+  delete few.mcp_protocol_version
+  return few
 }
 
 /** The code of the JSON-RPC error if there is one. Without one, the code of our error, or the end. */

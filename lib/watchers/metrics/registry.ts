@@ -1,6 +1,8 @@
 // A registry of prom-client, which writes Prometheus' text format. prom-client is loaded only for
 // metrics.
 
+import type { Histogram } from './histogram.ts'
+
 export type MetricValue = [labels: Record<string, string>, value: number]
 
 /** A metric whose values are read when the metrics are. */
@@ -11,14 +13,10 @@ export interface Metric {
   values: () => MetricValue[]
 }
 
-export interface Histogram {
-  observe(labels: object, value: number): void
-}
-
 export interface Registry {
   readonly contentType: string
   add(metric: Metric): void
-  addHistogram(name: string, help: string, labels: readonly string[], buckets: number[]): Histogram
+  addHistogram(name: string, help: string, histogram: Histogram): void
   text(): Promise<string>
 }
 
@@ -42,8 +40,15 @@ export async function createRegistry(): Promise<Registry> {
         }
       })
     },
-    addHistogram: (name, help, labels, buckets) =>
-      new prom.Histogram({ name, help, registers, labelNames: [...labels], buckets }),
+    addHistogram(name, help, histogram) {
+      const get = (): Promise<unknown> => {
+        const values = [...histogram.series].flatMap((series) => series.valuesOf(name))
+        const shown = values.map(([metricName, labels, value]) => ({ metricName, labels, value }))
+        return Promise.resolve({ name, help, type: 'histogram', values: shown })
+      }
+      // For the registry, a metric is what has a name and `get`.
+      registry.registerMetric({ name, get } as never)
+    },
     text: () => registry.metrics()
   }
 }

@@ -5,6 +5,8 @@ import type { MessageFact, ProcessFact } from '../../streams/facts.ts'
 import { other } from './bounded.ts'
 
 export interface Tally {
+  /** The name of the server as a label. */
+  readonly label: string
   sessions: number
   messagesIn: number
   messagesOut: number
@@ -32,13 +34,7 @@ export class Tallies {
 
   /** @param server the name of a server, `''` for the default server */
   of(server: string): Tally {
-    return this.#byServer.get(server || 'default') ?? this.#add(serverLabel(server))
-  }
-
-  /** Returns the label of a server. */
-  labelOf(server: string): string {
-    const label = serverLabel(server)
-    return this.#byServer.has(label) || this.#byServer.size < maxServers ? label : other
+    return this.#byServer.get(server || 'default') ?? this.#add(server || 'default')
   }
 
   onMessage({ client, from, frame, delivered }: MessageFact): void {
@@ -70,10 +66,11 @@ export class Tallies {
   }
 
   #add(server: string): Tally {
-    const label = this.labelOf(server)
+    const label = this.#byServer.size < maxServers ? server : other
     const known = this.#byServer.get(label)
     if (known !== undefined) return known
     const tally = {
+      label,
       sessions: 0,
       messagesIn: 0,
       messagesOut: 0,
@@ -88,5 +85,3 @@ export class Tallies {
     return tally
   }
 }
-
-const serverLabel = (server: string): string => server || 'default'
