@@ -16,12 +16,13 @@ export class Versions {
   learn({ client, method }: EndedCall, response: Frame | undefined): void {
     if (method !== methods.initialize || response === undefined) return
     const version = stringAt(response.bytes, paths.agreedVersion)
-    if (version !== undefined) this.#agreed.set(client, version)
+    if (version !== undefined) this.#agreed.set(client, known(version))
   }
 
   /** Returns the revision of a call or a session. `other` if the protocol has no such revision. */
   of(client: FactClient, asked?: string): string | undefined {
-    const version = asked ?? this.#agreed.get(client)
-    return version === undefined || isKnownVersion(version) ? version : other
+    return asked === undefined ? this.#agreed.get(client) : known(asked)
   }
 }
+
+const known = (version: string): string => (isKnownVersion(version) ? version : other)

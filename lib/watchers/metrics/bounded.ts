@@ -55,38 +55,43 @@ const maxNames = 500
 const maxElements = 10_000
 const maxName = 128
 
-/** The lists whose names are learned, by the method of the request: the path, and the kind of name. */
-const lists: Record<string, { path: readonly string[]; kind: string }> = {
-  [methods.listTools]: { path: paths.tools, kind: methods.callTool },
-  [methods.listPrompts]: { path: paths.prompts, kind: methods.getPrompt }
-}
+/** Where a list is in its response, by the method of the request. */
+const lists: ReadonlyMap<string, readonly string[]> = new Map([
+  [methods.listTools, paths.tools],
+  [methods.listPrompts, paths.prompts]
+])
 
 /** The names of tools and prompts that servers have listed. */
 export class ListedNames {
-  readonly #names = new BoundedSet(maxNames)
+  /** Those of tools, by the name of the server. */
+  readonly #tools = new Map<string, Set<string>>()
+  readonly #prompts = new Map<string, Set<string>>()
+  #count = 0
 
   /** Learns the names in the response to a request for a list. */
   learn(server: string, method: string, { bytes }: Frame): void {
-    const list = Object.hasOwn(lists, method) ? lists[method] : undefined
-    if (list === undefined || this.#names.isFull) return
-    const span = findValue(bytes, list.path)
-    if (span === undefined || bytes[span.start] !== OPEN_BRACKET) return
+    const path = lists.get(method)
+    if (path === undefined || this.#count >= maxNames) return
+    const list = findValue(bytes, path)
+    if (list === undefined || bytes[list.start] !== OPEN_BRACKET) return
+    const byServer = method === methods.listTools ? this.#tools : this.#prompts
+    const names = byServer.get(server) ?? new Set()
     let count = 0
-    for (const { start, end } of elementsOf(bytes, span.start)) {
-      if (this.#names.isFull || ++count > maxElements) return
+    for (const { start, end } of elementsOf(bytes, list.start)) {
+      if (this.#count >= maxNames || ++count > maxElements) return
       const open = skipBlank(bytes, start)
       if (bytes[open] !== OPEN_BRACE) continue
       const name = stringAt(bytes.subarray(open, end), ['name'])
-      if (name !== undefined && name.length <= maxName) {
-        this.#names.labelOf(keyOf(server, list.kind, name))
-      }
+      if (name === undefined || name.length > maxName || names.has(name)) continue
+      byServer.set(server, names.add(name))
+      this.#count++
     }
   }
 
-  /** Returns a name that the server has listed, or `other`. */
-  labelOf(server: string, method: string, name: string): string {
-    return this.#names.has(keyOf(server, method, name)) ? name : other
+  /** Returns the name of a tool or a prompt that the server has listed, or `other`. */
+  labelOf(server: string, method: string, name: string | undefined): string {
+    const byServer = method === methods.callTool ? this.#tools : this.#prompts
+    const isListed = name !== undefined && byServer.get(server)?.has(name) === true
+    return isListed ? name : other
   }
 }
-
-const keyOf = (server: string, kind: string, name: string): string => `${server}\n${kind}\n${name}`

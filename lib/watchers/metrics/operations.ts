@@ -32,8 +32,6 @@ export class Operations {
   readonly #fixed: Labels
   readonly #names = new ListedNames()
   readonly #versions = new Versions()
-  /** The series of calls whose names, errors and revisions are known, by what the calls have. */
-  readonly #known = new Map<string, Series>()
 
   /** @param url the server that client mode reaches */
   constructor(url?: URL) {
@@ -56,11 +54,15 @@ export class Operations {
     const { client, method, outcome, errorCode } = call
     this.#versions.learn(call, response)
     if (response !== undefined) this.#names.learn(client.server, method, response)
-    const name = isNamed(method) ? (call.name ?? '') : ''
+    const name = isNamed(method) ? this.#names.labelOf(client.server, method, call.name) : ''
     const version = this.#versions.of(client, call.protocolVersion)
     const end = outcome === 'ok' ? '' : errorTypeOf(call)
-    const key = `${server}\n${method}\n${name}\n${end}\n${errorCode === undefined}\n${version}`
-    const series = this.#known.get(key) ?? this.#find(key, server, call, version)
+    const label = methodLabel(method)
+    // All parts have few values. So the labels are made once for each key.
+    const key = `${server}\n${label}\n${name}\n${end}\n${errorCode === undefined}\n${version}`
+    const series =
+      this.operations.find(key) ??
+      this.#add(this.operations, key, labelsOf(server, label, name, call, version))
     series.observe(call.duration / 1000)
   }
 
@@ -70,35 +72,12 @@ export class Operations {
     if (error !== undefined) labels.error_type = error
     const version = this.#versions.of(client)
     if (version !== undefined) labels.mcp_protocol_version = version
-    this.#seriesOf(this.sessions, labels).observe(duration / 1000)
-  }
-
-  #find(key: string, server: string, call: EndedCall, version: string | undefined): Series {
-    const { client, method, name = '' } = call
-    const labels: Labels = { server, mcp_method_name: methodLabel(method) }
-    if (isNamed(method)) {
-      const isTool = method === methods.callTool
-      if (isTool) labels.gen_ai_operation_name = 'execute_tool'
-      labels[isTool ? 'gen_ai_tool_name' : 'gen_ai_prompt_name'] = this.#names.labelOf(
-        client.server,
-        method,
-        name
-      )
-    }
-    if (call.errorCode !== undefined) labels.rpc_response_status_code = codeLabel(call.errorCode)
-    if (call.outcome !== 'ok') labels.error_type = errorTypeOf(call)
-    if (version !== undefined) labels.mcp_protocol_version = version
-    const series = this.#seriesOf(this.operations, labels)
-    // A name may be listed later.
-    const isKnown = series.labels.mcp_method_name !== other && !hasOther(series.labels)
-    if (isKnown && this.#known.size < maxCombinations) this.#known.set(key, series)
-    return series
-  }
-
-  #seriesOf(histogram: Histogram, labels: Labels): Series {
     const key = Object.values(labels).join('\n')
-    const found = histogram.find(key)
-    if (found !== undefined) return found
+    const series = this.sessions.find(key) ?? this.#add(this.sessions, key, labels)
+    series.observe(duration / 1000)
+  }
+
+  #add(histogram: Histogram, key: string, labels: Labels): Series {
     if (histogram.size < maxCombinations) return histogram.add(key, { ...labels, ...this.#fixed })
     const few = withoutMost(labels)
     const fewKey = Object.values(few).join('\n')
@@ -109,8 +88,25 @@ export class Operations {
 const isNamed = (method: string): boolean =>
   method === methods.callTool || method === methods.getPrompt
 
-const hasOther = ({ gen_ai_tool_name, gen_ai_prompt_name }: Labels): boolean =>
-  gen_ai_tool_name === other || gen_ai_prompt_name === other
+function labelsOf(
+  server: string,
+  method: string,
+  name: string,
+  call: EndedCall,
+  version: string | undefined
+): Labels {
+  const labels: Labels = { server, mcp_method_name: method }
+  if (method === methods.callTool) {
+    labels.gen_ai_operation_name = 'execute_tool'
+    labels.gen_ai_tool_name = name
+  } else if (method === methods.getPrompt) {
+    labels.gen_ai_prompt_name = name
+  }
+  if (call.errorCode !== undefined) labels.rpc_response_status_code = codeLabel(call.errorCode)
+  if (call.outcome !== 'ok') labels.error_type = errorTypeOf(call)
+  if (version !== undefined) labels.mcp_protocol_version = version
+  return labels
+}
 
 /** Keeps only labels with few values. */
 function withoutMost(labels: Labels): Labels {
