@@ -13,7 +13,7 @@ import { build } from 'esbuild'
 
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
-const loadedOnDemand = ['jose', 'oauth4webapi']
+const loadedOnDemand = ['jose', 'oauth4webapi', 'prom-client']
 
 // undici loads node:http2, but the proxy uses HTTP/1.1 only. This is the module that undici makes for
 // itself on a Node without it.
@@ -61,9 +61,19 @@ const bundles = await Promise.all([
     entryPoints: { cli: pathOf('cli/command.ts') },
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
+    // It shares the SDK of the operator, so it is the operator's too.
+    external: ['@opentelemetry/api'],
     plugins: [withoutHttp2, fromOwnFiles]
   }),
-  build({ ...options, entryPoints: loadedOnDemand, format: 'esm' })
+  build({
+    ...options,
+    entryPoints: loadedOnDemand,
+    format: 'esm',
+    // A CommonJS package loads the modules of Node with `require`, which an ES module does not have.
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
+    }
+  })
 ])
 
 // The licences of the bundled packages, which must come with the bundles.

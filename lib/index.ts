@@ -41,11 +41,24 @@ export { prewarm } from './wrappers/prewarm.ts'
 export { reconnect } from './wrappers/reconnect.ts'
 export type { ReconnectOptions } from './wrappers/reconnect.ts'
 export type { OpeningRequest, Translator } from './wrappers/opening.ts'
-export { record } from './wrappers/record.ts'
-export type { RecordedFrame, Recorder, RecordOptions, Tap } from './wrappers/record.ts'
+export { record } from './watchers/record.ts'
+export type { RecordedFrame, Recorder, RecordOptions } from './watchers/record.ts'
 export { audit } from './watchers/audit.ts'
 export type { Audit, AuditLine, AuditOptions } from './watchers/audit.ts'
-export type { FactClient, MessageFact, RefusalFact, SessionFact } from './streams/facts.ts'
+export { traces } from './watchers/traces.ts'
+export type { Traces, TracesOptions } from './watchers/traces.ts'
+export { moveToMeta } from './message/trace-context.ts'
+export type { Trace } from './message/trace-context.ts'
+export { metrics } from './watchers/metrics.ts'
+export type { Metrics, MetricsOptions } from './watchers/metrics.ts'
+export type {
+  FactClient,
+  MessageFact,
+  ProcessFact,
+  RefusalFact,
+  RestartFact,
+  SessionFact
+} from './streams/facts.ts'
 export { asModern } from './era/as-modern.ts'
 export type { AsModernOptions, ModernServer } from './era/as-modern.ts'
 export { share } from './wrappers/share.ts'

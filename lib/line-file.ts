@@ -16,20 +16,28 @@ export interface LineFileOptions {
   /** What the file is, for error messages: `recording`. */
   what: string
   log: Log
+  /** Writing stops if more bytes than this wait for the disk before a line (default: no limit). */
+  maxWaiting?: number | undefined
 }
 
 export class LineFile {
   readonly #file: string
   readonly #what: string
   readonly #log: Log
+  readonly #maxWaiting: number
   /** Undefined when writing has stopped. */
   #output: Writable | undefined
   #closed = false
 
-  private constructor(file: string, { what, log }: LineFileOptions, output: Writable) {
+  private constructor(
+    file: string,
+    { what, log, maxWaiting = Infinity }: LineFileOptions,
+    output: Writable
+  ) {
     this.#file = file
     this.#what = what
     this.#log = log
+    this.#maxWaiting = maxWaiting
     this.#use(output)
   }
 
@@ -58,6 +66,10 @@ export class LineFile {
    * @param callback is called when the line is written, or cannot be written
    */
   write(line: string, callback?: () => void): void {
+    const { waiting } = this
+    if (waiting > this.#maxWaiting) {
+      this.stop(new ProxyError('ERR_TIMEOUT', `${waiting} bytes wait for the disk`))
+    }
     if (this.#output === undefined) callback?.()
     else this.#output.write(`${line}\n`, callback)
   }

@@ -28,6 +28,8 @@ t.test('these are the names, and no others', async (t) => {
     'listen',
     'login',
     'makeFrame',
+    'metrics',
+    'moveToMeta',
     'parseBody',
     'parseFrame',
     'prewarm',
@@ -35,6 +37,7 @@ t.test('these are the names, and no others', async (t) => {
     'record',
     'share',
     'shareSessions',
-    'tokenAuth'
+    'tokenAuth',
+    'traces'
   ])
 })

@@ -11,7 +11,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { httpClient, sseClient, stdioClient } from '../fixtures/clients/raw.js'
 import { Player, readRecording } from '../fixtures/player.js'
-import type { RecordedFrame } from '../lib/wrappers/record.ts'
+import type { RecordedFrame } from '../lib/watchers/record.ts'
 import { fixture } from './helpers.ts'
 import { environment, node, startClientMode, startProxy } from './interop/helpers.ts'
 

@@ -5,6 +5,7 @@
 // It waits up to --drain-timeout for the responses to pending requests. Requests without a response
 // then get an error. At last the proxy ends the session at the server.
 
+import { finished } from 'node:stream/promises'
 import type { ClientConfig } from '../config/config.ts'
 import { isAbort, ProxyError } from '../errors.ts'
 import type { LineFile } from '../line-file.ts'
@@ -16,26 +17,41 @@ import { acceptStdio } from '../stdio/accept-stdio.ts'
 import type { StdioTransport } from '../stdio/accept-stdio.ts'
 import { filter } from '../wrappers/filter.ts'
 import type { ReconnectTransport } from '../wrappers/reconnect.ts'
-import { onHangup, openRecorder } from './recorder.ts'
+import { openMetrics, waitingIn } from './open-metrics.ts'
+import { openTraces } from './open-traces.ts'
+import { onHangup, openAudit, openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
 /** Resolves when the client has ended and each of its requests has a response. */
 export async function runClient(config: ClientConfig, log: Log, logFile?: LineFile): Promise<void> {
   const recorder = await openRecorder(config.record, log)
+  const audit = await openAudit(config.audit, log)
+  const metrics = await openMetrics(config.metrics, {
+    side: 'client',
+    url: config.server.url,
+    queues: () => waitingIn({ record: recorder, audit, log: logFile }),
+    log
+  })
   const connect = await urlConnector(config.server, config, log)
-  const client = acceptStdio({ ...config.limits, log })
+  const trace = await openTraces(config, { side: 'client', url: config.server.url, log })
+  const client = acceptStdio({ ...config.limits, trace, log })
   const { era = config.era, translate = config.translate } = config.server
   const server = connectForOne(connect, { ...config.limits, era, translate, log, remote: true })
-  const release = endInTime(client, server, config, onHangup(recorder, logFile))
+  const release = endInTime(client, server, config, onHangup(recorder, audit, logFile))
   try {
-    await join(client, filter({ ...config.filter, log })(server), recorder?.tap('stdio'))
+    await metrics?.serve()
+    await join(client, filter({ ...config.filter, log })(server))
   } catch (error) {
     // An abort is no failure. The reader of stdout has exited, as `head` does, or it read too
     // slowly.
     if (!isAbort(error)) throw error
   } finally {
     release()
+    // The last fact is the end of the client. `join` has ended or destroyed it already.
+    await finished(client).catch(() => {})
     await recorder?.close()
+    await audit?.close()
+    await metrics?.close()
   }
 }
 

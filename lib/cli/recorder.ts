@@ -2,7 +2,7 @@
 
 import type { Log } from '../log.ts'
 import type { Audit } from '../watchers/audit.ts'
-import type { Recorder } from '../wrappers/record.ts'
+import type { Recorder } from '../watchers/record.ts'
 
 /**
  * Returns the recorder, or undefined without a file.
@@ -14,7 +14,7 @@ export async function openRecorder(
   log: Log
 ): Promise<Recorder | undefined> {
   if (file === undefined) return undefined
-  const { record } = await import('../wrappers/record.ts')
+  const { record } = await import('../watchers/record.ts')
   return record(file, { log })
 }
 

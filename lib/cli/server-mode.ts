@@ -19,6 +19,8 @@ import type { Upstream } from '../proxy/upstream.ts'
 import { openUpstreams } from '../proxy/upstreams.ts'
 import type { Upstreams } from '../proxy/upstreams.ts'
 import { openAuth } from './open-auth.ts'
+import { openMetrics, waitingIn } from './open-metrics.ts'
+import { openTraces } from './open-traces.ts'
 import { onHangup, openAudit, openRecorder } from './recorder.ts'
 import { onStop } from './signals.ts'
 
@@ -31,7 +33,16 @@ export async function runServer(config: ServeConfig, log: Log, logFile?: LineFil
   const auth = openAuth(config, log)
   const recorder = await openRecorder(config.record, log)
   const audit = await openAudit(config.audit, log)
+  const trace = await openTraces(config, { log })
   let listener: Listener | undefined
+  const metrics = await openMetrics(config.metrics, {
+    serverStates: () => upstreams.states,
+    queues: () => ({
+      ...waitingIn({ record: recorder, audit, log: logFile }),
+      ...(listener && { bodies: listener.bodyMemory })
+    }),
+    log
+  })
   let stop!: () => void
   const stopped = new Promise<void>((resolve) => (stop = resolve))
   // This comes before the first server starts, so that a signal never leaves a server behind.
@@ -43,8 +54,9 @@ export async function runServer(config: ServeConfig, log: Log, logFile?: LineFil
     },
     onHangup(recorder, audit, logFile)
   )
-  const upstreams = await openUpstreams(config, log).catch((error: unknown) => {
+  const upstreams = await openUpstreams(config, log).catch(async (error: unknown) => {
     release()
+    await metrics?.close()
     throw error
   })
   let ended: Promise<void> | undefined
@@ -78,11 +90,11 @@ export async function runServer(config: ServeConfig, log: Log, logFile?: LineFil
           server.once('close', () => exiting--)
         })
       }
-      if (isPort && recorder === undefined) {
+      if (isPort) {
         client.once('close', () => log.debug('ended', about))
         return joinPort(client, server)
       }
-      join(client, server, recorder?.tap(session)).then(
+      join(client, server).then(
         () => log.debug('ended', about),
         () => {}
       )
@@ -103,6 +115,7 @@ export async function runServer(config: ServeConfig, log: Log, logFile?: LineFil
   }
 
   try {
+    await metrics?.serve()
     listener = await listen(
       {
         ...config,
@@ -114,6 +127,8 @@ export async function runServer(config: ServeConfig, log: Log, logFile?: LineFil
         exiting: () => exiting,
         refusal: () =>
           config.auditRequired && audit?.isWritable === false ? withoutAudit() : undefined,
+        metrics: metrics?.page,
+        trace,
         mirroredParams: (name, tool, call) => upstreams.get(name).paramsOf(tool, call),
         log
       },
@@ -134,6 +149,7 @@ export async function runServer(config: ServeConfig, log: Log, logFile?: LineFil
     await (ended ?? endServers())
     await recorder?.close()
     await audit?.close()
+    await metrics?.close()
     release()
   }
 }

@@ -111,6 +111,9 @@ export interface SignInConfig extends ProofConfig {
 
 export type CredentialsConfig = OAuthConfig | LoginConfig | SignInConfig
 
+/** Where the metrics are: at a path of the listener, or at an address of their own. */
+export type MetricsConfig = { path: string } | { host: string; port: number }
+
 /** The settings of both modes. */
 export interface CommonConfig {
   /** The log drops messages that are less severe than this level (default: INFO). */
@@ -140,6 +143,14 @@ export interface CommonConfig {
    * The file to write each message to (default: none). The file then holds the messages' secrets.
    */
   record?: string
+  /** The file of the audit log (default: none). `-` is stdout, in server mode only. */
+  audit?: string
+  /** Whether the proxy makes spans of its calls, with `@opentelemetry/api` (default: false). */
+  traces?: boolean
+  /** `move`: the trace context moves between HTTP headers and `params._meta` (default: keep). */
+  traceContext?: 'keep' | 'move'
+  /** Where the proxy serves its metrics (default: nowhere). In client mode it is an address. */
+  metrics?: MetricsConfig
   /** Which revisions the servers speak (default: auto). */
   era: EraSetting
   /** Whether the proxy translates between eras (default: auto). */
@@ -241,8 +252,6 @@ export interface ServeConfig extends CommonConfig {
    * The addresses and ranges of the reverse proxies whose `X-Forwarded-` headers count (default: none).
    */
   trustProxy: string[]
-  /** The file of the audit log (default: none). `-` is stdout. */
-  audit?: string
   /** If true, requests are refused while the audit log cannot be written (default: false). */
   auditRequired: boolean
   /** How many processes of each server to start before a session needs them (default: 0). */

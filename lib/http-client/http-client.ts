@@ -2,6 +2,7 @@
 // and a token to each. It can pause and resume the reading of all responses together.
 
 import type { Dispatcher } from 'undici'
+import { moveToHeaders } from '../message/trace-context.ts'
 import { userAgent } from '../version.ts'
 import type { AuthorizedRequest, Credentials } from './auth/credentials.ts'
 import { createAgent } from './connections/agent.ts'
@@ -18,6 +19,10 @@ export interface HttpClientOptions extends Omit<AgentOptions, 'origin' | 'lookup
    * network path can read them.
    */
   headers?: Record<string, string> | undefined
+  /**
+   * Moves the trace context in `params._meta` of each message to the headers of its POST (default false).
+   */
+  moveTraceContext?: boolean | undefined
   /** Gives the header `Authorization` of each request (default: only that of `headers`). */
   credentials?: Credentials | undefined
   /** The cookies of earlier clients of the same user (default: none). */
@@ -63,10 +68,16 @@ export class HttpClient implements ExchangeOwner {
   }
 
   send(request: HttpRequest, handler: ResponseHandler): HttpExchange {
-    const exchange = new HttpExchange(this, request, handler)
+    const exchange = new HttpExchange(this, this.#traced(request), handler)
     this.#exchanges.add(exchange)
     void this.start(exchange)
     return exchange
+  }
+
+  #traced(request: HttpRequest): HttpRequest {
+    if (this.#options.moveTraceContext !== true || request.body === undefined) return request
+    const { bytes, headers } = moveToHeaders(request.body)
+    return { ...request, headers: { ...request.headers, ...headers }, body: bytes }
   }
 
   /** Stops the reading of all responses, also of responses that begin later. */

@@ -8,12 +8,13 @@ import type { Duplex } from 'node:stream'
 import type { ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
+import type { Trace } from '../message/trace-context.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
 import type { Auth } from './auth/auth.ts'
 import type { CallerOptions } from './callers/callers.ts'
 import type { Tls } from './open-server.ts'
 import type { OriginPolicyOptions } from './origin-policy.ts'
-import type { ServerStates } from './status-endpoint.ts'
+import type { MetricsPage, ServerStates } from './status-endpoint.ts'
 
 /** The facts about a client that the listener passes on together with the client's transport. */
 export interface ClientContext {
@@ -105,6 +106,16 @@ export interface ListenerOptions
    * sessions for `maxSessions`, because a server may take some time to exit.
    */
   exiting?: (() => number) | undefined
+  /**
+   * The metrics, served at a path of the proxy itself (default: none are served). With `auth`, they need a
+   * token.
+   */
+  metrics?: MetricsPage | undefined
+  /**
+   * Gets each message of a client with the headers of its HTTP request. Returns the message to pass on
+   * (default: the message stays as it is). See `traces` and `moveToMeta`.
+   */
+  trace?: Trace | undefined
   /**
    * Returns the error for a request to a server, or `undefined` to serve it (default: serves all). The
    * listener calls this for each HTTP request to a server.

@@ -28,7 +28,7 @@ import { openServer } from './open-server.ts'
 import { OriginPolicy } from './origin-policy.ts'
 import { BodyReader } from './request/read-body.ts'
 import { RequestContext } from './request-context.ts'
-import { findRoute, isOpen, leadsToServer, nowhere, pathOf } from './routes.ts'
+import { findMetrics, findRoute, isOpen, leadsToServer, nowhere, pathOf } from './routes.ts'
 import type { Route } from './routes.ts'
 import { Sessions } from './sessions.ts'
 import { SseEndpoint } from './sse-endpoint.ts'
@@ -73,11 +73,13 @@ export class Listener extends EventEmitter {
   readonly #refusal: ListenerOptions['refusal']
   readonly #callers: Callers
   readonly #basePath: string | undefined
+  readonly #metricsPath: string | undefined
   readonly #servers: Set<string>
   readonly #sessions: Sessions
   readonly #status: StatusEndpoint
   readonly #streamable: StreamableEndpoint
   readonly #sse: SseEndpoint
+  readonly #bodies: BodyReader
   readonly #connections: Connections
   /** How many requests do not have their complete response yet. */
   #activeRequests = 0
@@ -104,13 +106,15 @@ export class Listener extends EventEmitter {
     this.#refusal = options.refusal
     this.#callers = callers
     this.#basePath = options.basePath
+    this.#metricsPath = options.metrics?.path
     this.#servers = new Set(options.servers ?? [''])
     const { maxSessions = limits.maxSessions, exiting, replica } = options
     this.#sessions = new Sessions(maxSessions, exiting, replica)
     this.#authorizer = createAuthorizer(options, this.url, this.#sessions)
+    this.#bodies = new BodyReader(options)
     const shared = {
       ...options,
-      bodies: new BodyReader(options),
+      bodies: this.#bodies,
       log,
       sessions: this.#sessions,
       onClient: (client: Duplex, context: ClientContext) =>
@@ -119,7 +123,8 @@ export class Listener extends EventEmitter {
     this.#status = new StatusEndpoint(
       this.#sessions,
       options.serverStates,
-      this.#authorizer?.resource
+      this.#authorizer?.resource,
+      options.metrics
     )
     this.#streamable = new StreamableEndpoint(shared)
     this.#sse = new SseEndpoint(shared)
@@ -153,6 +158,11 @@ export class Listener extends EventEmitter {
   /** How many sessions are open. */
   get sessions(): number {
     return this.#sessions.size
+  }
+
+  /** How many bytes of memory are reserved for the bodies of requests. */
+  get bodyMemory(): number {
+    return this.#bodies.reserved
   }
 
   /**
@@ -252,10 +262,7 @@ export class Listener extends EventEmitter {
     if (route === nowhere) {
       throw new ProxyError('ERR_NOT_FOUND', `there is nothing at ${quote(context.pathname)}`)
     }
-    if (!leadsToServer(route)) {
-      this.#status.serve(context, this.#closing)
-      return undefined
-    }
+    if (!leadsToServer(route)) return this.#status.serve(context, this.#closing)
     const refusal = this.#refusal?.()
     if (refusal !== undefined) throw refusal
     context.caller = this.#callers.find(context.address, context.principal)
@@ -272,7 +279,9 @@ export class Listener extends EventEmitter {
   /** Returns `nowhere` if there is nothing at the path. */
   #routeOf(pathname: string): Route {
     if (pathname === this.#lastPath) return this.#lastRoute
-    const route = findRoute(pathname, this.#basePath)
+    const found = findRoute(pathname, this.#basePath)
+    const route =
+      found === nowhere ? findMetrics(pathname, this.#metricsPath, this.#basePath) : found
     const { kind, server, endpoint } = route
     // A session of HTTP+SSE is found by its id at any path for its POSTs.
     const needsServer = kind === 'mcp' || kind === 'sse' || (kind === 'metadata' && endpoint !== '')

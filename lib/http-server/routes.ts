@@ -2,7 +2,16 @@
 
 /** What the listener serves at a path. */
 export interface Route {
-  kind: 'mcp' | 'sse' | 'messages' | 'status' | 'healthz' | 'readyz' | 'metadata' | 'nowhere'
+  kind:
+    | 'mcp'
+    | 'sse'
+    | 'messages'
+    | 'status'
+    | 'healthz'
+    | 'readyz'
+    | 'metrics'
+    | 'metadata'
+    | 'nowhere'
   /** The name of the server. `''` is the default server, or means that the path names no server. */
   server: string
   /**
@@ -16,6 +25,8 @@ export interface Route {
 }
 
 export const nowhere: Route = { kind: 'nowhere', server: '', endpoint: '' }
+
+const metricsRoute: Route = { kind: 'metrics', server: '', endpoint: '' }
 
 const anyMessages: Route = { kind: 'messages', server: '', endpoint: '' }
 
@@ -32,6 +43,17 @@ export const isOpen = ({ kind }: Route): boolean =>
 
 /** The path of the metadata of the proxy as a whole (RFC 9728). The path of an endpoint follows it. */
 export const wellKnownPath = '/.well-known/oauth-protected-resource'
+
+/**
+ * Finds the route of the metrics, with and without the prefix, as `findRoute`.
+ *
+ * @param path where the metrics are. `undefined`: nowhere
+ */
+export function findMetrics(pathname: string, path: string | undefined, basePath = ''): Route {
+  if (path === undefined) return nowhere
+  const asked = pathname.replace(/\/$/, '')
+  return asked === path || asked === `${basePath}${path}` ? metricsRoute : nowhere
+}
 
 /**
  * Finds the route of a path. A slash at the end of the path is ignored, so no redirect is needed.

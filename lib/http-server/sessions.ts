@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import { ProxyError } from '../errors.ts'
 import { SessionTransport } from './session/accept-session.ts'
-import { publishSession } from '../streams/facts.ts'
+import { publishEnd, publishOpen } from '../streams/facts.ts'
 import { SseConnection } from './accept-sse.ts'
 import type { Caller } from './callers/caller.ts'
 import type { ClientTransport } from './client-transport.ts'
@@ -79,8 +79,9 @@ export class Sessions {
   add(client: ClientTransport, server: string, principal?: string, caller?: Caller): void {
     this.#byId.set(client.id, { client, server, principal })
     if (caller !== undefined) caller.sessions++
-    publishSession(client, client.client)
+    publishOpen(client.client)
     client.once('close', () => {
+      publishEnd(client.client, client.errored)
       this.#byId.delete(client.id)
       if (caller !== undefined) caller.sessions--
       if (this.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve()

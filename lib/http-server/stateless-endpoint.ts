@@ -9,7 +9,7 @@ import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { methods } from '../protocol/methods.ts'
 import { DeadlineQueue } from '../streams/deadline-queue.ts'
-import { publishMessage, publishSession } from '../streams/facts.ts'
+import { publishEnd, publishMessage, publishOpen } from '../streams/facts.ts'
 import { Slots } from '../streams/slots.ts'
 import { NotificationTransport, PostTransport } from './accept-post.ts'
 import { checkModern, checkModernNotification, modernStatus } from './check-modern-request.ts'
@@ -112,7 +112,6 @@ export class StatelessEndpoint {
     kind: 'modern' | 'stateless'
   ): void {
     const number = this.#clients.add(client)
-    client.once('close', () => this.#clientOnClose(number))
     const context: ClientContext = {
       server,
       kind,
@@ -121,7 +120,11 @@ export class StatelessEndpoint {
       address
     }
     if (client instanceof PostTransport) client.client = context
-    publishSession(client, context)
+    client.once('close', () => {
+      this.#clientOnClose(number)
+      publishEnd(context, client.errored)
+    })
+    publishOpen(context)
     publishMessage(context, 'client', frame)
     this.#options.onClient(client, context)
   }

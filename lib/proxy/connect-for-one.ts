@@ -21,6 +21,7 @@ import { isModernVersion } from '../protocol/revisions.ts'
 import type { OpeningRequest, Translator } from '../wrappers/opening.ts'
 import { reconnect } from '../wrappers/reconnect.ts'
 import type { ReconnectTransport } from '../wrappers/reconnect.ts'
+import { countingRestarts } from './restarts.ts'
 
 export interface ConnectForOneOptions extends LimitOptions {
   /** The era of the server (default: auto). */
@@ -38,10 +39,13 @@ export function connectForOne(
   options: ConnectForOneOptions = {}
 ): ReconnectTransport {
   const { translate, ...others } = options
-  const settings = { ...others, failsAtStart: others.remote !== true }
-  if (translate === 'off') return reconnect(connect, settings)
+  const { remote = false } = others
+  const settings = { ...others, failsAtStart: !remote }
+  const restart = { server: '', remote }
+  if (translate === 'off') return reconnect(countingRestarts(connect, restart), settings)
   const translator = new OneClient(connect, options)
-  return reconnect(() => translator.connect(), { ...settings, translator })
+  const next = countingRestarts(() => translator.connect(), restart)
+  return reconnect(next, { ...settings, translator })
 }
 
 class OneClient implements Translator {

@@ -2,17 +2,13 @@
 
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { Tap } from '../wrappers/record.ts'
 
 /**
  * Passes all frames between a client and a server. Resolves when both have ended. Rejects when the
  * client or the server fails.
- *
- * @param tap records the frames. Default: no frames are recorded
  */
-export function join(client: Duplex, server: Duplex, tap?: Tap): Promise<void> {
-  if (tap === undefined) return pipeline(client, server, client)
-  return pipeline(client, tap.fromClient, server, tap.fromServer, client)
+export function join(client: Duplex, server: Duplex): Promise<void> {
+  return pipeline(client, server, client)
 }
 
 /**

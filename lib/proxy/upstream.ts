@@ -24,8 +24,11 @@ import { reconnect } from '../wrappers/reconnect.ts'
 import { shareSessions } from '../wrappers/share-sessions.ts'
 import type { SharedSessions } from '../wrappers/share-sessions.ts'
 import { ModernSide } from './modern-side.ts'
+import { countingRestarts } from './restarts.ts'
 
 export interface UpstreamOptions {
+  /** The name of the server in the URLs of clients (default `''`, the default server). */
+  name?: string | undefined
   /** The name of the server in `/status` and in the log. */
   label: string
   /** Makes the transport to the server. */
@@ -159,10 +162,16 @@ export class Upstream {
   }
 
   #reconnect(connect: () => Duplex, probed?: Duplex, translator?: Translator): Duplex {
-    const { limits, log, remote } = this.#options
+    const { name = '', limits, log, remote = false } = this.#options
     // A process that runs already may have ended meanwhile. Then another one is started.
     const failsAtStart = probed === undefined
-    const server = reconnect(connect, { ...limits, log, remote, failsAtStart, translator })
+    const server = reconnect(countingRestarts(connect, { server: name, remote }), {
+      ...limits,
+      log,
+      remote,
+      failsAtStart,
+      translator
+    })
     let wasReady = false
     server.once('ready', () => {
       wasReady = true

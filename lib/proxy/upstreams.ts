@@ -31,7 +31,12 @@ export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upst
       server.kind === 'url'
         ? await urlConnector(server, config, log)
         : () =>
-            connectChild({ ...server, ...config.limits, log: withContext(log, { server: label }) })
+            connectChild({
+              ...server,
+              ...config.limits,
+              server: name,
+              log: withContext(log, { server: label })
+            })
     // Prewarm is only for found commands. A missing one cannot start. A server at a URL already
     // runs.
     const prewarm = failure === undefined && server.kind === 'command' ? config.prewarm : 0
@@ -41,6 +46,7 @@ export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upst
       ...erasOf(server),
       filters: [config.filter ?? {}, server],
       prewarm,
+      name,
       label,
       connect,
       remote,

@@ -26,7 +26,17 @@ export async function urlConnector(
   const credentials = given && (await makeCredentials(given, url, settings))
   // Client mode has one user, so cookies outlive a connection. Sessions of server mode have their own.
   const shared = isUnattended ? {} : { cookies: new CookieJar() }
-  const options: HttpOptions = { ...limits, ...secure, ...shared, url, headers, credentials, log }
+  const moveTraceContext = config.traceContext === 'move'
+  const options: HttpOptions = {
+    ...limits,
+    ...secure,
+    ...shared,
+    url,
+    headers,
+    credentials,
+    moveTraceContext,
+    log
+  }
   switch (server.transport) {
     case 'sse': {
       const { connectSse } = await import('../http-client/connect-sse.ts')

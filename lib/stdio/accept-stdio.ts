@@ -11,7 +11,10 @@ import { ClientRequests, describeDropped } from '../message/client-requests.ts'
 import type { Envelope } from '../message/envelope.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame, refuse } from '../message/refusal.ts'
+import type { Trace } from '../message/trace-context.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { publishEnd, publishMessage, publishOpen, publishRefusal } from '../streams/facts.ts'
+import type { FactClient } from '../streams/facts.ts'
 import { Transport } from '../streams/transport.ts'
 import { SpacedWriter } from './spaced-writer.ts'
 
@@ -22,6 +25,8 @@ export interface StdioOptions {
   output?: Writable | undefined
   /** The largest message that the client may send, in bytes (default 64 MiB; 0: no limit). */
   maxMessage?: number | undefined
+  /** Gets each message of the client, and returns the message to pass on. See `traces`. */
+  trace?: Trace | undefined
   /** An abort of this signal destroys the transport. */
   signal?: AbortSignal | undefined
   /** Gets a warning for each invalid message. Default: nothing is logged. */
@@ -43,12 +48,18 @@ export function acceptStdio(options: StdioOptions = {}): StdioTransport {
 /** The codes of the errors that an output emits when its reader has closed the output. */
 const closedByReader = new Set<string | undefined>(['EPIPE', 'ERR_STREAM_DESTROYED'])
 
+/** How many of these transports this process has made. */
+let count = 0
+
 export class StdioTransport extends Transport {
+  /** What facts about this client say about it. */
+  readonly client: FactClient = { server: '', session: `stdio-${++count}`, kind: 'session' }
   readonly #input: Readable
   readonly #output: Writable
   readonly #lines: SpacedWriter
   readonly #parser: NewlineParser
   readonly #requests = new ClientRequests()
+  readonly #trace: Trace | undefined
   #inputEnded = false
   /** Whether the reader of this transport has room for a frame. */
   #isWanted = false
@@ -57,6 +68,7 @@ export class StdioTransport extends Transport {
 
   constructor(options: StdioOptions) {
     super({ log: options.log })
+    this.#trace = options.trace
     this.#input = options.input ?? process.stdin
     this.#output = options.output ?? process.stdout
     this.#lines = new SpacedWriter(this.#output)
@@ -72,6 +84,7 @@ export class StdioTransport extends Transport {
       .on('error', this.#streamOnError)
       .pause()
     this.#output.on('error', this.#streamOnError).on('close', this.#outputOnClose)
+    publishOpen(this.client)
     // This comes last, because an already aborted signal destroys the transport immediately.
     if (options.signal !== undefined) addAbortSignal(options.signal, this)
   }
@@ -88,11 +101,14 @@ export class StdioTransport extends Transport {
   }
 
   protected override send(frame: Frame, callback: Callback): void {
-    if (this.#requests.isLate(frame)) {
+    // A notification gets no response, also if the proxy refuses it.
+    const isRefusedNotification = frame.failure !== undefined && frame.id === undefined
+    const isLate = this.#requests.isLate(frame)
+    publishMessage(this.client, 'server', frame, !isLate && !isRefusedNotification)
+    if (isLate) {
       this.log.debug(describeDropped(frame))
       callback()
-    } else if (frame.failure !== undefined && frame.id === undefined) {
-      // A notification gets no response, also if the proxy refuses it.
+    } else if (isRefusedNotification) {
       this.log.warn(`a notification was refused: ${describe(frame.failure)}`)
       callback()
     } else {
@@ -118,6 +134,7 @@ export class StdioTransport extends Transport {
     this.#input.off('data', this.#inputOnData).destroy()
     // An output that has ended is not destroyed, because its reader may still be reading.
     if (this.#output !== process.stdout && !this.#output.writableFinished) this.#output.destroy()
+    publishEnd(this.client, error)
     callback(error)
   }
 
@@ -143,12 +160,15 @@ export class StdioTransport extends Transport {
   }
 
   protected override failToOtherSide(response: Frame): void {
+    publishMessage(this.client, 'server', response)
     this.#lines.write(response)
   }
 
   readonly #onFrame = (frame: Frame): void => {
     this.#lines.received(frame)
-    if (this.push(this.#requests.toServer(frame))) return
+    const sent = this.#requests.toServer(this.#trace?.(frame, {}) ?? frame)
+    publishMessage(this.client, 'client', sent)
+    if (this.push(sent)) return
     this.#isWanted = false
     this.#input.pause()
   }
@@ -157,6 +177,7 @@ export class StdioTransport extends Transport {
     this.log.warn(`the client sent an invalid message: ${describe(error)}`)
     const { back, onward } = refuse(error, envelope)
     if (onward !== undefined) return this.#onFrame(onward)
+    publishRefusal({ error, address: '', server: this.client.server })
     if (envelope?.kind === 'notification') return
     this.#lines.write(back ?? errorFrame(undefined, error))
     // A client that sends invalid messages and does not read must not fill the memory.

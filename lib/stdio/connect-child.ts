@@ -14,6 +14,8 @@ import { jsonOf } from '../message/id.ts'
 import { PendingRequests } from '../message/pending-requests.ts'
 import { fromServer, refuse } from '../message/refusal.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
+import { processChannel, publishProcess } from '../streams/facts.ts'
+import type { ProcessFact } from '../streams/facts.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
 import { ServerGoneError } from '../streams/server-gone-error.ts'
 import { Transport } from '../streams/transport.ts'
@@ -26,6 +28,8 @@ import { StderrTail } from './stderr-tail.ts'
 import { whenRead } from './when-read.ts'
 
 export interface ChildOptions {
+  /** The name of the server in facts about its process (default `''`: the default server). */
+  server?: string | undefined
   /** The path of the program, or a name that is searched in PATH. */
   command: string
   /** The arguments of the program. Default: none. */
@@ -97,7 +101,7 @@ export class ChildTransport extends Transport {
   constructor(options: ChildOptions) {
     super({ log: options.log })
     this.#options = options
-    this.#stderr = new StderrTail((line) => this.log.info(line))
+    this.#stderr = new StderrTail((line) => this.#onStderr(line))
     this.#parser = new NewlineParser({
       maxMessage: options.maxMessage,
       onFrame: (frame) => this.handle(frame, this.#onFrame),
@@ -248,7 +252,19 @@ export class ChildTransport extends Transport {
       })
     child.stderr.on('data', (chunk: Buffer) => this.#stderr.feed(chunk))
     child.once('exit', () => this.#childOnExit(child, group))
+    publishProcess({ type: 'start', ...this.#about(child) })
     this.emit('spawn', child)
+  }
+
+  #onStderr(line: string): void {
+    this.log.info(line)
+    if (!processChannel.hasSubscribers) return
+    publishProcess({ type: 'stderr', ...this.#about(this.#child as PipedChild), line })
+  }
+
+  #about({ pid }: PipedChild): Pick<ProcessFact, 'server' | 'pid' | 'command'> {
+    const { server = '', command } = this.#options
+    return { server, pid: pid as number, command }
   }
 
   #childOnExit(child: PipedChild, group: ProcessGroup): void {
@@ -262,6 +278,8 @@ export class ChildTransport extends Transport {
   #groupOnGone(child: PipedChild): void {
     this.#groupGone = true
     this.#stderr.end()
+    const { exitCode, signalCode: signal } = child
+    publishProcess({ type: 'exit', ...this.#about(child), exitCode, signal })
     if (this.#whenGroupGone !== undefined) return this.#whenGroupGone()
     this.#parser.end()
     if (this.#inputEnded) this.push(null)

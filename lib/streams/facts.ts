@@ -1,6 +1,7 @@
-// The facts about clients that the library publishes on channels of `node:diagnostics_channel`. Audit
-// logs and metrics subscribe to them. The transports to clients and the listener publish them, so the
-// facts are the same for every transport and era, and for shared servers too.
+// The facts that the library publishes on channels of `node:diagnostics_channel`. Recordings, audit logs
+// and metrics subscribe to them. The transports to clients and the listener publish the facts about
+// clients, so these are the same for every transport and era, and for shared servers too. The transports
+// to child processes publish the facts about processes.
 //
 // A channel without a subscriber costs one comparison, and the fact is not even made.
 
@@ -40,9 +41,13 @@ export interface MessageFact {
   readonly delivered: boolean
 }
 
-/** Published on `mcp-duplex:refusal` for each HTTP request and connection that the listener refuses. */
+/**
+ * Published on `mcp-duplex:refusal` for each HTTP request and connection that the listener refuses, and
+ * for each invalid message on stdin.
+ */
 export interface RefusalFact {
   readonly error: ProxyError
+  /** `''` on stdin. */
   readonly address: string
   /** The HTTP method. `undefined` if the connection was refused. */
   readonly httpMethod?: string | undefined
@@ -55,26 +60,63 @@ export interface RefusalFact {
   readonly frame?: Frame | undefined
 }
 
+/**
+ * Published on `mcp-duplex:process` when the process of a server has started, for each line on its
+ * stderr, and when the process and its descendants have exited.
+ */
+export interface ProcessFact {
+  readonly type: 'start' | 'stderr' | 'exit'
+  /** The name of the server: `''` is the default server. */
+  readonly server: string
+  readonly pid: number
+  readonly command: string
+  /** The line on stderr. */
+  readonly line?: string | undefined
+  /** The exit code. `null` if a signal ended the process. */
+  readonly exitCode?: number | null | undefined
+  /** The signal that ended the process. `null` if the process exited. */
+  readonly signal?: NodeJS.Signals | null | undefined
+}
+
+/** Published on `mcp-duplex:restart` when the proxy starts a server again, or connects to it again. */
+export interface RestartFact {
+  /** The name of the server: `''` is the default server. */
+  readonly server: string
+  /** Whether the server is at a URL. */
+  readonly remote: boolean
+}
+
 export const sessionChannel = channel('mcp-duplex:session')
 export const messageChannel = channel('mcp-duplex:message')
 export const refusalChannel = channel('mcp-duplex:refusal')
+export const processChannel = channel('mcp-duplex:process')
+export const restartChannel = channel('mcp-duplex:restart')
 
-/** Publishes that a client has come, and later that it has ended. */
-export function publishSession(
-  transport: NodeJS.EventEmitter & { errored: Error | null },
-  client: FactClient
-): void {
+/** Publishes that a client has come. */
+export function publishOpen(client: FactClient): void {
   if (!sessionChannel.hasSubscribers) return
   sessionChannel.publish({ type: 'open', client } satisfies SessionFact)
-  transport.once('close', () => {
-    const error = transport.errored ?? undefined
-    sessionChannel.publish({ type: 'end', client, error } satisfies SessionFact)
-  })
+}
+
+/** Publishes that a client has ended. */
+export function publishEnd(client: FactClient, error: Error | null): void {
+  if (!sessionChannel.hasSubscribers) return
+  sessionChannel.publish({ type: 'end', client, error: error ?? undefined } satisfies SessionFact)
 }
 
 /** Publishes that the listener refuses an HTTP request or a connection. */
 export function publishRefusal(fact: RefusalFact): void {
   if (refusalChannel.hasSubscribers) refusalChannel.publish(fact)
+}
+
+/** Publishes what happens to the process of a server. */
+export function publishProcess(fact: ProcessFact): void {
+  if (processChannel.hasSubscribers) processChannel.publish(fact)
+}
+
+/** Publishes that the proxy starts a server again, or connects to it again. */
+export function publishRestart(fact: RestartFact): void {
+  if (restartChannel.hasSubscribers) restartChannel.publish(fact)
 }
 
 /** Publishes a message from or to a client. */

@@ -6,15 +6,14 @@
 // messages. A line waits in memory until it is written. If the disk is full or too slow, the audit log
 // stops with an error in the log, and messages still pass.
 
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { describe, ProxyError } from '../errors.ts'
+import { describe } from '../errors.ts'
 import { LineFile } from '../line-file.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
-import { messageChannel, refusalChannel, sessionChannel } from '../streams/facts.ts'
 import type { FactClient, MessageFact, RefusalFact, SessionFact } from '../streams/facts.ts'
 import { Calls, targetOf } from './calls.ts'
 import type { EndedCall, Outcome } from './calls.ts'
+import { subscribeTo } from './subscriptions.ts'
 
 /** A line of an audit log. A member without a value is left out. */
 export interface AuditLine {
@@ -46,6 +45,8 @@ export interface AuditLine {
 export interface Audit {
   /** Whether lines are written. False after a failure, until `reopen` succeeds. */
   readonly isWritable: boolean
+  /** How many bytes wait until they are written. */
+  readonly waiting: number
   /** Opens the file again by its name: a program that rotates files has renamed the old one. */
   reopen(): Promise<void>
   /** Ends the audit log. Resolves when all lines are in the file. */
@@ -57,7 +58,7 @@ export interface AuditOptions {
   log?: Log | undefined
 }
 
-/** How many bytes may wait for the disk. */
+/** How many bytes may wait for the disk before the next line. */
 const maxWaiting = 16 * 1024 * 1024
 /** The longest text of a member. Longer ones are cut. */
 const maxText = 256
@@ -69,28 +70,32 @@ const maxText = 256
  * @throws ProxyError `ERR_CONFIG` when the file cannot be opened
  */
 export async function audit(file: string, { log = silent }: AuditOptions = {}): Promise<Audit> {
-  return new FileAudit(await LineFile.open(file, { what: 'audit log', log }), log)
+  return new FileAudit(await LineFile.open(file, { what: 'audit log', log, maxWaiting }), log)
 }
 
 class FileAudit implements Audit {
   readonly #file: LineFile
-  readonly #log: Log
   readonly #calls = new Calls((call) => this.#onCall(call))
-  readonly #listeners: [channel: string | symbol, listener: (fact: unknown) => void][]
+  readonly #unsubscribe: () => void
 
   constructor(file: LineFile, log: Log) {
     this.#file = file
-    this.#log = log
-    this.#listeners = [
-      [sessionChannel.name, this.#guarded((fact) => this.#onSession(fact as SessionFact))],
-      [messageChannel.name, this.#guarded((fact) => this.#calls.onMessage(fact as MessageFact))],
-      [refusalChannel.name, this.#guarded((fact) => this.#onRefusal(fact as RefusalFact))]
-    ]
-    for (const [name, listener] of this.#listeners) subscribe(name, listener)
+    const listeners = {
+      session: (fact: SessionFact) => this.#onSession(fact),
+      message: (fact: MessageFact) => this.#calls.onMessage(fact),
+      refusal: (fact: RefusalFact) => this.#onRefusal(fact)
+    }
+    this.#unsubscribe = subscribeTo(listeners, (error) => {
+      log.error(`a fact is not in the audit log: ${describe(error)}`)
+    })
   }
 
   get isWritable(): boolean {
     return this.#file.isWritable
+  }
+
+  get waiting(): number {
+    return this.#file.waiting
   }
 
   reopen(): Promise<void> {
@@ -98,19 +103,8 @@ class FileAudit implements Audit {
   }
 
   async close(): Promise<void> {
-    for (const [name, listener] of this.#listeners) unsubscribe(name, listener)
+    this.#unsubscribe()
     await this.#file.close()
-  }
-
-  /** Everything may publish on a channel. An exception there would end the process. */
-  #guarded(listener: (fact: unknown) => void): (fact: unknown) => void {
-    return (fact) => {
-      try {
-        listener(fact)
-      } catch (error) {
-        this.#log.error(`a fact is not in the audit log: ${describe(error)}`)
-      }
-    }
   }
 
   #onSession(fact: SessionFact): void {
@@ -151,8 +145,6 @@ class FileAudit implements Audit {
     if (!this.#file.isWritable) return
     const whole: AuditLine = { time: new Date().toISOString(), ...line }
     this.#file.write(JSON.stringify(whole))
-    if (this.#file.waiting <= maxWaiting) return
-    this.#file.stop(new ProxyError('ERR_TIMEOUT', `${this.#file.waiting} bytes wait for the disk`))
   }
 }
 

@@ -35,6 +35,12 @@ export interface EndedCall extends Target {
   outcome: Outcome
   /** The code of the JSON-RPC error, or that of a `ProxyError`. */
   error?: number | string | undefined
+  /** The code of the JSON-RPC error in the response. */
+  errorCode?: number | undefined
+  /** The revision in the request. Only those of the modern revision have one. */
+  protocolVersion?: string | undefined
+  /** What `onStart` has returned for the request. */
+  data?: unknown
   /** The size of the request, in bytes. */
   bytesIn: number
   /** The size of the response, in bytes. */
@@ -52,9 +58,9 @@ export interface EndedSession {
   bytesOut: number
 }
 
-interface Call extends Target {
+/** A call that has not ended. Its end completes it, so that a call is one object. */
+interface Call extends EndedCall {
   since: number
-  bytesIn: number
 }
 
 interface Open {
@@ -64,15 +70,29 @@ interface Open {
   calls: Map<Id, Call>
 }
 
+/** Gets each call that has ended, and its response if there was one. */
+export type OnCall = (call: EndedCall, response?: Frame) => void
+
+/** Gets each request. What it returns is kept until the call ends. */
+export type OnStart = (client: FactClient, request: Frame) => unknown
+
 /** How many calls of a client are kept. The oldest counts as closed: its server may never respond. */
 const maxCalls = 10_000
 
 export class Calls {
   readonly #open = new WeakMap<FactClient, Open>()
-  readonly #onCall: (call: EndedCall) => void
+  readonly #onCall: OnCall
+  readonly #onStart: OnStart | undefined
+  #inFlight = 0
 
-  constructor(onCall: (call: EndedCall) => void) {
+  constructor(onCall: OnCall, onStart?: OnStart) {
     this.#onCall = onCall
+    this.#onStart = onStart
+  }
+
+  /** How many calls have not ended. */
+  get inFlight(): number {
+    return this.#inFlight
   }
 
   /** Takes each fact about a message. */
@@ -88,9 +108,9 @@ export class Calls {
     if (frame.kind !== 'response') return
     const call = open.calls.get(frame.id as Id)
     if (call === undefined) return
-    const ended = endOf(frame, call.method)
-    if (!delivered) ended.outcome = 'undelivered'
-    this.#end(client, open, frame.id as Id, { ...ended, bytesOut: length })
+    settle(call, frame)
+    if (!delivered) call.outcome = 'undelivered'
+    this.#end(open, frame.id as Id, call, frame)
   }
 
   /** Takes the fact that a client has ended. Its calls end first. */
@@ -98,8 +118,11 @@ export class Calls {
     const open = this.#of(client)
     const code = error instanceof ProxyError ? error.code : undefined
     const outcome = code === undefined ? 'closed' : 'error'
-    for (const id of open.calls.keys())
-      this.#end(client, open, id, { outcome, error: code, bytesOut: 0 })
+    for (const [id, call] of open.calls) {
+      call.outcome = outcome
+      call.error = code
+      this.#end(open, id, call)
+    }
     const { since, bytesIn, bytesOut } = open
     const duration = performance.now() - since
     return {
@@ -113,30 +136,43 @@ export class Calls {
   }
 
   #fromClient(client: FactClient, open: Open, frame: Frame): void {
+    const { calls } = open
     if (frame.method === methods.cancelled) {
-      const id = idAt(frame, paths.cancelledId)
-      if (id !== undefined) this.#end(client, open, id, { outcome: 'cancelled', bytesOut: 0 })
+      const id = idAt(frame, paths.cancelledId) as Id
+      const call = calls.get(id)
+      if (call !== undefined) this.#end(open, id, call, undefined, 'cancelled')
       return
     }
     if (frame.kind !== 'request') return
-    const call = { ...targetOf(frame), since: performance.now(), bytesIn: frame.bytes.length }
-    open.calls.set(frame.id as Id, call)
-    if (open.calls.size <= maxCalls) return
-    const [oldest] = open.calls.keys()
-    this.#end(client, open, oldest as Id, { outcome: 'closed', bytesOut: 0 })
+    const { method, name } = targetOf(frame)
+    const { size } = calls
+    // The object has all its members from the start: it is made for each call.
+    calls.set(frame.id as Id, {
+      client,
+      method,
+      name,
+      protocolVersion: frame.protocolVersion,
+      data: this.#onStart?.(client, frame),
+      since: performance.now(),
+      duration: 0,
+      outcome: 'ok',
+      error: undefined,
+      errorCode: undefined,
+      bytesIn: frame.bytes.length,
+      bytesOut: 0
+    })
+    this.#inFlight += calls.size - size
+    if (calls.size <= maxCalls) return
+    const [[id, oldest]] = calls as unknown as [[Id, Call]]
+    this.#end(open, id, oldest, undefined, 'closed')
   }
 
-  #end(
-    client: FactClient,
-    open: Open,
-    id: Id,
-    end: Pick<EndedCall, 'outcome' | 'error' | 'bytesOut'>
-  ): void {
-    const call = open.calls.get(id)
-    if (call === undefined) return
+  #end(open: Open, id: Id, call: Call, response?: Frame, outcome = call.outcome): void {
     open.calls.delete(id)
-    const { method, name, since, bytesIn } = call
-    this.#onCall({ client, method, name, duration: performance.now() - since, bytesIn, ...end })
+    this.#inFlight--
+    call.outcome = outcome
+    call.duration = performance.now() - call.since
+    this.#onCall(call, response)
   }
 
   #of(client: FactClient): Open {
@@ -154,13 +190,18 @@ export class Calls {
   }
 }
 
-function endOf(response: Frame, method: string): Pick<EndedCall, 'outcome' | 'error'> {
-  const { errorCode, failure, bytes } = response
-  if (failure?.code === 'ERR_CLOSED') return { outcome: 'closed' }
-  if (failure !== undefined) return { outcome: 'error', error: failure.code }
-  if (errorCode !== undefined) return { outcome: 'error', error: errorCode }
-  if (method !== methods.callTool) return { outcome: 'ok' }
-  return { outcome: scalarAt(bytes, paths.toolFailed) === true ? 'tool_error' : 'ok' }
+/** Completes a call with its response. */
+function settle(call: Call, { errorCode, failure, bytes }: Frame): void {
+  call.bytesOut = bytes.length
+  if (errorCode === undefined) {
+    const hasFailed = call.method === methods.callTool && scalarAt(bytes, paths.toolFailed) === true
+    if (hasFailed) call.outcome = 'tool_error'
+    return
+  }
+  call.errorCode = errorCode
+  const isClosed = failure?.code === 'ERR_CLOSED'
+  call.outcome = isClosed ? 'closed' : 'error'
+  if (!isClosed) call.error = failure?.code ?? errorCode
 }
 
 const named: readonly unknown[] = [methods.callTool, methods.getPrompt]

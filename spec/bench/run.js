@@ -18,6 +18,7 @@ import { measureAuth } from './measurements/auth.js'
 import { measureCalls } from './measurements/calls.js'
 import { measureInstall } from './measurements/install.js'
 import { measureMemory } from './measurements/memory.js'
+import { measureMetrics } from './measurements/metrics.js'
 import { measureOpening } from './measurements/opening.js'
 import { measureProgress } from './measurements/progress.js'
 import { measureSizes } from './measurements/sizes.js'
@@ -34,6 +35,7 @@ const measurements = {
   opening: measureOpening,
   memory: measureMemory,
   auth: measureAuth,
+  metrics: measureMetrics,
   start: measureStart,
   install: measureInstall
 }

@@ -261,11 +261,61 @@ t.test('--record writes each message to the file', async (t) => {
   t.match(
     lines.map((line): Json => JSON.parse(line)),
     [
-      { from: 'client', session: 'stdio', frame: /"initialize"/ },
-      { from: 'server', session: 'stdio', frame: /"result"/ },
-      { from: 'client', session: 'stdio', frame: /"notifications\/initialized"/ }
+      { from: 'client', session: /^stdio-\d+$/, frame: /"initialize"/ },
+      { from: 'server', session: /^stdio-\d+$/, frame: /"result"/ },
+      { from: 'client', session: /^stdio-\d+$/, frame: /"notifications\/initialized"/ }
     ]
   )
+})
+
+t.test('--audit has the session, its calls, and the invalid messages', async (t) => {
+  const server = await startServer(t)
+  const file = `${t.testdir()}/audit.ndjson`
+  const command = run(t, ['--audit', file, server.url])
+  await initialize(command)
+  command.stdin.end('x\n')
+  t.equal(await command.code, 0)
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+  const session = /^stdio-\d+$/
+  t.match(
+    lines.map((line): Json => JSON.parse(line)),
+    [
+      { event: 'open', server: 'default', session },
+      { event: 'call', session, method: 'initialize', outcome: 'ok' },
+      { event: 'refusal', error: 'ERR_FRAME_SYNTAX' },
+      { event: 'end', session, outcome: 'ok' }
+    ]
+  )
+  t.equal(lines.length, 4)
+})
+
+t.test('--trace-context move sends the trace context in headers', async (t) => {
+  const server = await startServer(t)
+  const command = run(t, ['--trace-context', 'move', server.url])
+  await initialize(command)
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+  const params = { _meta: { traceparent } }
+  command.stdin.write(
+    `${JSON.stringify({ jsonrpc: '2.0', id: 9, method: 'tools/list', params })}\n`
+  )
+  command.stdin.end()
+  t.equal(await command.code, 0)
+  const post = server.requests.find(({ body }) => body.includes('tools/list'))
+  t.equal(post?.headers.traceparent, traceparent)
+  t.match(JSON.parse(post?.body ?? ''), { params: { _meta: {} } })
+})
+
+t.test('--metrics has the calls of the client', async (t) => {
+  const server = await startServer(t)
+  const command = run(t, ['--metrics', '0', '--record', `${t.testdir()}/r`, server.url])
+  await initialize(command)
+  const line = await command.log.until((line) => line.includes('metrics: '))
+  const text = await (await fetch(/http:.*/.exec(line ?? '')?.[0] as string)).text()
+  t.match(text, /^mcp_client_operation_duration_seconds_count\{.*"initialize".*\} 1$/m)
+  t.match(text, /^mcp_duplex_queue_bytes\{queue="record"\} \d+$/m)
+  t.match(text, `server_port="${new URL(server.url).port}"`)
+  command.stdin.end()
+  t.equal(await command.code, 0)
 })
 
 t.test('a recording that cannot be written is an error before the server is reached', async (t) => {

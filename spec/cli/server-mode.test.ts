@@ -1,12 +1,13 @@
 // Server mode: what it starts and logs, and how it ends.
 
 import { readFileSync, writeFileSync } from 'node:fs'
+import { Server } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
 import type { Json } from '../../fixtures/clients/raw.js'
 import { startHttpServer } from '../../fixtures/servers/http.js'
-import { ended, fixture, isRunning } from '../helpers.ts'
+import { ended, fixture, isRunning, listenLocally, until } from '../helpers.ts'
 import { bodyOf, headersOf } from '../modern.ts'
 import { run, served, stop } from './process.ts'
 
@@ -291,6 +292,58 @@ t.test('it records the sessions', async (t) => {
     [{ from: 'client' }, { from: 'server' }, { from: 'client' }]
   )
 })
+
+t.test('with --trace-context move the servers get the trace context of the headers', async (t) => {
+  const command = run(t, `--trace-context move --traces ${misbehaving}`)
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+  const client = httpClient(`${await served(command)}mcp`, { headers: { traceparent } })
+  await client.initialize()
+  t.match(await client.request('test/echo', { a: 1 }), {
+    result: { params: { a: 1, _meta: { traceparent } } }
+  })
+  client.close()
+  stop()
+  t.equal(await command.code, 0)
+})
+
+t.test('with --metrics it counts sessions, processes and restarts', async (t) => {
+  const command = run(t, `--metrics /metrics --audit ${t.testdir()}/a.ndjson ${misbehaving}`)
+  const url = await served(command)
+  const client = httpClient(`${url}mcp`)
+  await client.initialize()
+  await client.request('test/crash').catch(() => {})
+  await client.request('ping')
+  const read = async (): Promise<string> => (await fetch(`${url}metrics`)).text()
+  const text = await read()
+  t.match(text, /^mcp_server_operation_duration_seconds_count\{.*"initialize".*\} 1$/m)
+  t.match(text, /^mcp_duplex_sessions\{server="default"\} 1$/m)
+  t.match(text, /^mcp_duplex_processes\{server="default"\} 1$/m)
+  t.match(text, /^mcp_duplex_process_starts_total\{server="default"\} 2$/m)
+  t.match(text, /^mcp_duplex_restarts_total\{server="default"\} 1$/m)
+  t.match(text, /^mcp_duplex_errors_total\{code="ERR_SERVER_EXITED"\} 1$/m)
+  t.match(text, /^mcp_duplex_server_up\{server="default"\} 1$/m)
+  t.match(text, /^mcp_duplex_queue_bytes\{queue="audit"\} \d+$/m)
+  t.match(text, /^mcp_duplex_queue_bytes\{queue="bodies"\} 0$/m)
+  await client.delete()
+  client.close()
+  await until(async () => /^mcp_duplex_processes\{server="default"\} 0$/m.test(await read()))
+  stop()
+  t.equal(await command.code, 0)
+})
+
+t.test(
+  'a port of the metrics that is taken is an error, and so is a missing command',
+  async (t) => {
+    const taken = new Server()
+    const port = await listenLocally(t, taken)
+    const { code, log } = run(t, `--metrics ${port} ${misbehaving}`)
+    t.equal(await code, 1)
+    t.match(log.at(-1), /^mcp-proxy: --metrics: cannot listen on 127\.0\.0\.1:\d+: /)
+    const other = run(t, '--metrics 0 no-such-command')
+    t.equal(await other.code, 1)
+    t.match(other.log.at(-1), /no-such-command/)
+  }
+)
 
 t.test('with --close-timeout 0 it waits for servers without a limit', async (t) => {
   const command = run(t, `--close-timeout 0 ${demo}`)

@@ -1,7 +1,7 @@
 // The proxy itself.
 
 import { once } from 'node:events'
-import { Duplex, PassThrough, Transform } from 'node:stream'
+import { Duplex, PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
@@ -45,26 +45,6 @@ t.test('a client is joined to a server until both have ended', async (t) => {
     [1, 2]
   )
   t.ok(server.closed, 'and its process has exited')
-})
-
-t.test('a tap gets the frames of each direction', async (t) => {
-  const { transport, input, output } = client()
-  const seen: string[] = []
-  const see = (side: string): Transform =>
-    new Transform({
-      objectMode: true,
-      transform(frame, _encoding, callback) {
-        seen.push(`${side}: ${frame.id}`)
-        callback(null, frame)
-      }
-    })
-  input.end(`${request(1, 'ping')}\n`)
-  await join(transport, connectChild(misbehaving()), {
-    fromClient: see('client'),
-    fromServer: see('server')
-  })
-  t.strictSame(seen, ['client: 1', 'server: 1'])
-  t.match(await output, /"id":1/)
 })
 
 t.test('when either side fails, it rejects and destroys the other', async (t) => {

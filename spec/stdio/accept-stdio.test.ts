@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import net from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -14,7 +15,8 @@ import { errorFrame } from '../../lib/message/refusal.ts'
 import type { Message } from '../../lib/protocol/json-rpc.ts'
 import { acceptStdio } from '../../lib/stdio/accept-stdio.ts'
 import type { StdioOptions, StdioTransport } from '../../lib/stdio/accept-stdio.ts'
-import { cuts, KeptLog, notification, request, response, watch } from '../helpers.ts'
+import type { MessageFact, RefusalFact, SessionFact } from '../../lib/streams/facts.ts'
+import { cuts, KeptLog, notification, request, response, until, watch } from '../helpers.ts'
 import type { Watched } from '../helpers.ts'
 
 interface Accepted extends Watched {
@@ -478,4 +480,87 @@ t.test('a refused notification gets no response, but a line in the log', async (
   transport.end(response(1))
   t.strictSame(await written, [response(1).message()])
   t.match([...log.lines], ['warn: a notification was refused: not here'])
+})
+
+t.test('facts have the session, each message, and what is refused', async (t) => {
+  const sessions: SessionFact[] = []
+  const messages: MessageFact[] = []
+  const refusals: RefusalFact[] = []
+  for (const [name, facts] of [
+    ['session', sessions],
+    ['message', messages],
+    ['refusal', refusals]
+  ] as const) {
+    const listener = (fact: unknown): void => void facts.push(fact as never)
+    subscribe(`mcp-duplex:${name}`, listener)
+    t.teardown(() => unsubscribe(`mcp-duplex:${name}`, listener))
+  }
+  const { transport, input, written, frames, closed } = accept()
+  const { client } = transport
+  t.match(client, { server: '', session: /^stdio-\d+$/, kind: 'session' })
+  t.not(accept().transport.client.session, client.session, 'each has its own id')
+  t.strictSame(sessions[0], { type: 'open', client })
+
+  const sent = [request(1, 'a'), request(1, 'b'), notification('c')]
+  input.write([...sent, '{"jsonrpc":"2.0","id":3}', 'x', ''].join('\n'))
+  await until(() => frames.length === 3)
+  const fromClient = messages.map(({ client, from, frame, delivered }) => {
+    return { client, from, id: frame.id, method: frame.method, delivered }
+  })
+  const each = { client, from: 'client', delivered: true }
+  const [, second] = frames
+  t.strictSame(fromClient, [
+    { ...each, id: 1, method: 'a' },
+    { ...each, id: second?.id, method: 'b' },
+    { ...each, id: undefined, method: 'c' }
+  ])
+  t.not(second?.id, 1, 'ids are unique among the requests in flight')
+  t.match(
+    refusals.map(({ error, address, server }) => [error.code, address, server]),
+    [
+      ['ERR_FRAME_ENVELOPE', '', ''],
+      ['ERR_FRAME_SYNTAX', '', '']
+    ]
+  )
+
+  messages.length = 0
+  const failure = new ProxyError('ERR_SERVER_EXITED', 'gone')
+  transport.write(response(second?.id as number))
+  transport.write(errorFrame(undefined, failure))
+  input.write(line(notification('notifications/cancelled', { requestId: 1 })))
+  await until(() => messages.length === 3)
+  transport.write(response(1))
+  input.end()
+  transport.end()
+  await Promise.all([written, closed])
+  t.strictSame(
+    messages.map(({ from, frame, delivered }) => [from, frame.id, delivered]),
+    [
+      ['server', second?.id, true],
+      ['server', undefined, false],
+      ['client', undefined, true],
+      ['server', 1, false]
+    ],
+    'a message that the client cannot get is not delivered'
+  )
+  t.strictSame(sessions.at(-1), { type: 'end', client, error: undefined })
+})
+
+t.test('an error of the proxy itself is a fact', async (t) => {
+  const messages: MessageFact[] = []
+  const listener = (fact: unknown): void => void messages.push(fact as MessageFact)
+  subscribe('mcp-duplex:message', listener)
+  t.teardown(() => unsubscribe('mcp-duplex:message', listener))
+  const input = new PassThrough()
+  const transport = acceptStdio({ input, output: new PassThrough() })
+  transport.on('data', () => {
+    throw new Error('broken')
+  })
+  input.write(line(request(1, 'a')))
+  await until(() => messages.length === 2)
+  t.match(messages, [
+    { from: 'client', frame: { id: 1, method: 'a' } },
+    { from: 'server', frame: { id: 1, failure: { code: 'ERR_INTERNAL' } } }
+  ])
+  transport.destroy()
 })

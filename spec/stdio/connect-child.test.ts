@@ -1,5 +1,6 @@
 // The transport to a server that is a child process, with real servers, good and bad.
 
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,6 +12,7 @@ import { parseFrame } from '../../lib/message/parse-frame.ts'
 import type { Message } from '../../lib/protocol/json-rpc.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import type { ChildOptions, ChildTransport } from '../../lib/stdio/connect-child.ts'
+import type { ProcessFact } from '../../lib/streams/facts.ts'
 import type { ServerGoneError } from '../../lib/streams/server-gone-error.ts'
 import {
   ended,
@@ -693,4 +695,37 @@ t.test('a call fails at once if its response has no result', async (t) => {
   transport.write(request(1, 'ping'))
   const refused = await frames.until(({ id }) => id === 1)
   t.equal(refused?.errorCode, -32600)
+})
+
+t.test('facts say when the process starts and exits, and what it says on stderr', async (t) => {
+  const facts: ProcessFact[] = []
+  const listener = (fact: unknown): void => void facts.push(fact as ProcessFact)
+  subscribe('mcp-duplex:process', listener)
+  t.teardown(() => unsubscribe('mcp-duplex:process', listener))
+  const source = "console.error('one\\ntwo'); process.stderr.write('rest'); process.exitCode = 3"
+  const { command, args } = script(source)
+  const transport = connect(t, { command, args, server: 'files' })
+  const { closed } = watch(transport)
+  t.match(await closed, { code: 'ERR_SERVER_EXITED' })
+  const about = { server: 'files', pid: transport.pid, command }
+  t.strictSame(facts, [
+    { type: 'start', ...about },
+    { type: 'stderr', ...about, line: 'one' },
+    { type: 'stderr', ...about, line: 'two' },
+    { type: 'stderr', ...about, line: 'rest' },
+    { type: 'exit', ...about, exitCode: 3, signal: null }
+  ])
+
+  facts.length = 0
+  const other = await open(t, misbehaving('--ignore-eof'))
+  process.kill(other.pid, 'SIGKILL')
+  await other.closed
+  t.match(facts, [
+    { type: 'start', server: '' },
+    { type: 'exit', server: '', pid: other.pid, exitCode: null, signal: 'SIGKILL' }
+  ])
+  facts.length = 0
+  const missing = connect(t, { command: '/nowhere' })
+  t.match(await watch(missing).closed, { code: 'ERR_COMMAND_NOT_FOUND' })
+  t.strictSame(facts, [], 'a process that cannot start has no facts')
 })

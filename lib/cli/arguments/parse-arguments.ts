@@ -81,6 +81,12 @@ async function clientConfig(
   const { names: ignored, warnings } = ignoredFlags(options, { mode: 'client', ...situation })
   const values = options.without(ignored)
   if (options.args.length > 0) warnings.push('ignored with a URL: the words after it')
+  for (const name of ['record', 'audit', 'log-file'] as const) {
+    if (values[name] === '-') throw usage(`--${name} needs a file: the client reads stdout`)
+  }
+  if (values.metrics && 'path' in values.metrics) {
+    throw usage('--metrics needs a port: client mode does not listen on HTTP')
+  }
   const file = values['headers-file']
   const fromFile = file === undefined ? [] : await readHeaders(file)
   const headers = [...fromFile, ...values.headers, ...token]

@@ -2,7 +2,7 @@
 // or from the environment. A command line would show them to other users of the machine.
 
 import type { IssuerConfig, ServeConfig } from '../../config/config.ts'
-import type { FlagName, FlagValues } from '../flags.ts'
+import type { FlagValues } from '../flags.ts'
 import { quote, usage } from './usage.ts'
 
 /** This variable has the token of clients in server mode. Servers never get it from the proxy. */
@@ -34,12 +34,12 @@ export function readAuth(
 }
 
 /** The flags that say more about the tokens of issuers. */
-const issuerFlags: FlagName[] = [
+const issuerFlags = [
   'auth-audience',
   'auth-scope',
   'auth-introspection',
   'auth-introspection-file'
-]
+] as const
 
 function readIssuer(
   values: FlagValues,

@@ -2,10 +2,12 @@
 // wrong text it throws an error that names the flag and shows a valid text. The error repeats the
 // wrong text only if that text cannot be a secret.
 
+import type { MetricsConfig } from '../../config/config.ts'
 import type { Kind } from '../flags/flag.ts'
 import { isDirectory, isFile, isHeaderName, parseHttpUrl } from '../../config/checks.ts'
 import { isSafeUrl } from '../../http-server/auth/safe-url.ts'
 import { parseRange } from '../../http-server/callers/address.ts'
+import { findRoute, nowhere } from '../../http-server/routes.ts'
 import { quote, usage } from './usage.ts'
 
 export function choiceOf<Choice extends string>(
@@ -271,3 +273,18 @@ export const origin: Kind<string> = {
 /** Returns whether a word after `--allow-origin` is one more origin. */
 export const isOrigin = (word = ''): boolean =>
   word === '*' || word === 'null' || (word.includes('://') && !word.startsWith('-'))
+
+/** Where the metrics are: at a path of the listener, or at an address of their own. */
+export const metricsPlace: Kind<MetricsConfig> = {
+  placeholder: '[HOST:]PORT|PATH',
+  read(flag, text) {
+    if (/^(?:\/[\w.~-]+)+$/.test(text)) {
+      if (findRoute(text) === nowhere) return { path: text }
+      throw usage(`${flag}: the proxy already serves ${quote(text)}`)
+    }
+    const [, host = '', digits] = /^(?:([^/\s]+):)?(\d+)$/.exec(text) ?? []
+    const port = Number(digits)
+    if (port <= 65535) return { host: host.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1', port }
+    throw usage(`${flag} needs a port, an address such as 0.0.0.0:9464, or a path such as /metrics`)
+  }
+}

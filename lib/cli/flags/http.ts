@@ -154,14 +154,6 @@ export const httpFlags = {
     needs: 'listener',
     help: 'the address of a reverse proxy, or a range such as `10.0.0.0/8`: its headers `X-Forwarded-For`, `-Proto` and `-Host` count, so limits and the audit log see the addresses of the clients; repeatable'
   },
-  audit: {
-    shape: 'value',
-    kind: file,
-    sets: 'audit',
-    defaultText: 'none',
-    needs: 'listener',
-    help: 'append a line of JSON to this file for each session, call and refusal: who called what, when, and how it ended, without arguments, results and tokens; `-` is stdout'
-  },
   'audit-required': {
     shape: 'switch',
     sets: 'auditRequired',

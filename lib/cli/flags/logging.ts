@@ -1,10 +1,12 @@
-import { choiceOf, file } from '../arguments/values.ts'
+import { choiceOf, file, metricsPlace } from '../arguments/values.ts'
 import type { LogFormat, LogLevel } from '../../config/config.ts'
 import type { Flags } from './flag.ts'
 
 const levels: LogLevel[] = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']
 
 const formats: LogFormat[] = ['text', 'json']
+
+const carriers: ('keep' | 'move')[] = ['keep', 'move']
 
 export const loggingFlags = {
   'log-level': {
@@ -41,5 +43,31 @@ export const loggingFlags = {
     sets: 'record',
     defaultText: 'none',
     help: 'write each message to this file, with all secrets in it'
+  },
+  audit: {
+    shape: 'value',
+    kind: file,
+    sets: 'audit',
+    defaultText: 'none',
+    help: 'append a line of JSON to this file for each session, call and refusal: who called what, when, and how it ended, without arguments, results and tokens; `-` is stdout, in server mode'
+  },
+  metrics: {
+    shape: 'value',
+    kind: metricsPlace,
+    sets: 'metrics',
+    defaultText: 'none',
+    help: 'serve metrics in the format of Prometheus: at this path of the listener, or at `/metrics` of this port, on 127.0.0.1 if there is no HOST'
+  },
+  traces: {
+    shape: 'switch',
+    sets: 'traces',
+    help: 'make a span of each call with `@opentelemetry/api`, which must be installed beside the proxy, and whose SDK you start, for example with `NODE_OPTIONS=--import=FILE`'
+  },
+  'trace-context': {
+    shape: 'value',
+    kind: choiceOf('CARRIER', carriers),
+    default: 'keep',
+    sets: 'traceContext',
+    help: '`move` writes `traceparent`, `tracestate` and `baggage` of HTTP headers into `params._meta` of the messages to servers, and for servers at URLs the other way round; `keep` leaves all messages as they are'
   }
 } as const satisfies Flags

@@ -24,8 +24,13 @@ import { refuse, RefusedError } from '../../message/refusal.ts'
 import { batchVersion } from '../../protocol/revisions.ts'
 import { BodyBudget, freeSize, reserveBoth, WaitingBodies } from './body-budget.ts'
 import type { Reservation } from './body-budget.ts'
+import type { ListenerOptions } from '../client-context.ts'
 import type { ClientTransport } from '../client-transport.ts'
 import type { RequestContext } from '../request-context.ts'
+
+export interface BodyReaderOptions extends LimitOptions {
+  trace?: ListenerOptions['trace']
+}
 
 /** Reads the bodies of all POSTs to one listener. */
 export class BodyReader {
@@ -35,7 +40,11 @@ export class BodyReader {
   readonly #maxCallerBodies: number
   readonly #maxWait: number
 
-  constructor({ maxMessage, maxBodyMemory, maxCallerBodies, idleTimeout }: LimitOptions) {
+  readonly #trace: BodyReaderOptions['trace']
+
+  constructor(options: BodyReaderOptions) {
+    const { maxMessage, maxBodyMemory, maxCallerBodies, idleTimeout, trace } = options
+    this.#trace = trace
     this.#maxMessage = largestMessage(maxMessage)
     this.#budget = new BodyBudget(maxBodyMemory ?? limits.maxBodyMemory)
     this.#waiting = new WaitingBodies(maxBodyMemory ?? limits.maxBodyMemory)
@@ -70,6 +79,10 @@ export class BodyReader {
     const parse = (bytes: Buffer): Body => {
       try {
         const body = parseBody(bytes, { batches })
+        const trace = this.#trace
+        if (trace !== undefined) {
+          body.frames = body.frames.map((frame) => trace(frame, context.request.headers))
+        }
         const [first] = body.frames
         if (!body.batch && first?.kind === 'request') context.rpcRequest = first
         return body

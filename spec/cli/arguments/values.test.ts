@@ -104,6 +104,47 @@ t.test('--trust-proxy takes addresses and ranges', async (t) => {
   await mistake(t, ['--trust-proxy', '10.0.0.0/33', 'x'], message)
 })
 
+t.test('in client mode the output belongs to the client', async (t) => {
+  t.match(await client([sse, '--audit', 'f']), { audit: 'f' })
+  for (const flag of ['record', 'audit', 'log-file']) {
+    await mistake(t, [sse, `--${flag}=-`], `--${flag} needs a file: the client reads stdout`)
+  }
+})
+
+t.test('--traces is a switch, and --trace-context keeps or moves', async (t) => {
+  t.match(await server(['--traces', 'x']), { traces: true, traceContext: 'keep' })
+  t.match(await client([sse, '--trace-context', 'MOVE']), { traces: false, traceContext: 'move' })
+  const message = '--trace-context is one of keep, move, not "copy"'
+  await mistake(t, ['--trace-context=copy', 'x'], message)
+})
+
+t.test('--metrics takes a port, an address or a free path', async (t) => {
+  const places: [string, object][] = [
+    ['9464', { host: '127.0.0.1', port: 9464 }],
+    ['0', { host: '127.0.0.1', port: 0 }],
+    ['0.0.0.0:65535', { host: '0.0.0.0', port: 65535 }],
+    ['[::1]:1', { host: '::1', port: 1 }],
+    ['metrics.internal:80', { host: 'metrics.internal', port: 80 }]
+  ]
+  for (const [text, metrics] of places) {
+    t.strictSame((await server(['--metrics', text, 'x'])).metrics, metrics)
+    t.strictSame((await client([sse, '--metrics', text])).metrics, metrics)
+  }
+  for (const path of ['/metrics', '/a/b.txt']) {
+    t.strictSame((await server(['--metrics', path, 'x'])).metrics, { path })
+  }
+  t.equal((await server(['x'])).metrics, undefined)
+  for (const text of ['', '65536', 'x', 'a b:1', '/', '/a/', '/a b', '/a?b', '-1']) {
+    await mistake(t, [`--metrics=${text}`, 'x'], /^--metrics needs a port, an address such as /)
+  }
+  for (const path of ['/mcp', '/status', '/servers/a/sse', '/x/messages']) {
+    const message = `--metrics: the proxy already serves "${path}"`
+    await mistake(t, [`--metrics=${path}`, 'x'], message)
+  }
+  const message = '--metrics needs a port: client mode does not listen on HTTP'
+  await mistake(t, [sse, '--metrics=/metrics'], message)
+})
+
 t.test('--audit takes a file, and --audit-required needs it', async (t) => {
   t.match(await server(['--audit', '-', 'x']), { audit: '-', auditRequired: false })
   t.match(await server(['--audit=f', '--audit-required', 'x']), { audit: 'f', auditRequired: true })

@@ -14,16 +14,18 @@ import {
   symlinkSync,
   writeFileSync
 } from 'node:fs'
+import { channel } from 'node:diagnostics_channel'
 import { Duplex, PassThrough } from 'node:stream'
 import t from 'tap'
 import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
-import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { join } from '../../lib/proxy/join.ts'
 import { acceptStdio } from '../../lib/stdio/accept-stdio.ts'
-import { record } from '../../lib/wrappers/record.ts'
-import type { RecordedFrame } from '../../lib/wrappers/record.ts'
-import { KeptLog } from '../helpers.ts'
+import type { StdioTransport } from '../../lib/stdio/accept-stdio.ts'
+import { record } from '../../lib/watchers/record.ts'
+import type { FactClient } from '../../lib/streams/facts.ts'
+import type { RecordedFrame } from '../../lib/watchers/record.ts'
+import { KeptLog, until } from '../helpers.ts'
 
 /** A server that sends each frame back. */
 const mirror = (): Duplex =>
@@ -40,7 +42,7 @@ const mirror = (): Duplex =>
     }
   })
 
-const clientThatSends = (said: string): { client: Duplex; heard: { text: string } } => {
+const clientThatSends = (said: string): { client: StdioTransport; heard: { text: string } } => {
   const input = new PassThrough()
   const output = new PassThrough()
   input.end(said)
@@ -63,7 +65,7 @@ t.test('frames are recorded byte for byte, in both directions', async (t) => {
   const recorder = await record(file)
   const before = new Date().toISOString()
   const { client, heard } = clientThatSends(`${odd}\n${plain}\n`)
-  await join(client, mirror(), recorder.tap('one'))
+  await join(client, mirror())
   await recorder.close()
   t.equal(heard.text, `${odd}\n${plain}\n`, 'and they pass unchanged')
 
@@ -78,7 +80,7 @@ t.test('frames are recorded byte for byte, in both directions', async (t) => {
   const after = new Date().toISOString()
   for (const line of lines) {
     t.strictSame(Object.keys(line), ['time', 'from', 'session', 'frame'])
-    t.equal(line.session, 'one')
+    t.equal(line.session, client.client.session)
     t.ok(line.time >= before && line.time <= after)
   }
 })
@@ -87,14 +89,18 @@ t.test('sessions share a file, and its old lines stay', async (t) => {
   const file = `${t.testdir()}/session.ndjson`
   writeFileSync(file, '{"session":"old"}\n')
   const recorder = await record(file)
-  for (const session of ['a', 'b']) {
+  const sessions: string[] = []
+  for (let n = 0; n < 2; n++) {
     const { client } = clientThatSends(`${plain}\n`)
-    await join(client, mirror(), recorder.tap(session))
+    sessions.push(client.client.session)
+    await join(client, mirror())
   }
   await recorder.close()
+  const [a, b] = sessions
+  t.not(a, b)
   t.strictSame(
     linesOf(file).map(({ session }) => session),
-    ['old', 'a', 'a', 'b', 'b']
+    ['old', a, a, b, b]
   )
 })
 
@@ -110,10 +116,10 @@ t.test('frames pass unrecorded after the recording has ended', async (t) => {
   const { client, heard } = clientThatSends(`${plain}\n`)
   await recorder.close()
   await recorder.close()
-  await join(client, mirror(), recorder.tap('one'))
+  await join(client, mirror())
   t.equal(heard.text, `${plain}\n`)
   await recorder.reopen()
-  await join(clientThatSends(`${plain}\n`).client, mirror(), recorder.tap('two'))
+  await join(clientThatSends(`${plain}\n`).client, mirror())
   t.equal(readFileSync(file, 'utf8'), '')
 })
 
@@ -144,22 +150,30 @@ t.test('`reopen` continues in a new file when the old one was renamed', async (t
   const file = `${directory}/session.ndjson`
   const log = new KeptLog()
   const recorder = await record(file, { log })
-  const pass = (session: string): Promise<void> =>
-    join(clientThatSends(`${plain}\n`).client, mirror(), recorder.tap(session))
-  await pass('a')
+  const pass = async (): Promise<string> => {
+    const { client } = clientThatSends(`${plain}\n`)
+    await join(client, mirror())
+    return client.client.session
+  }
+  const a = await pass()
   renameSync(file, `${directory}/old`)
-  await pass('b')
+  const b = await pass()
   await recorder.reopen()
-  await pass('c')
-  const sessionsIn = (name: string): Set<string> =>
-    new Set(linesOf(`${directory}/${name}`).map(({ session }) => session))
-  t.strictSame(sessionsIn('old'), new Set(['a', 'b']))
-  t.strictSame(sessionsIn('session.ndjson'), new Set(['c']))
-  rmSync(directory, { recursive: true })
-  await recorder.reopen()
-  await pass('d')
-  t.match([...log.lines], [/^error: cannot write the recording to .*ENOENT/])
+  const c = await pass()
+  rmSync(file)
   await recorder.close()
+  t.strictSame(new Set(linesOf(`${directory}/old`).map(({ session }) => session)), new Set([a, b]))
+
+  const other = await record(file, { log })
+  const d = await pass()
+  await other.close()
+  t.strictSame(new Set(linesOf(file).map(({ session }) => session)), new Set([d]))
+  t.not(c, d)
+  const last = await record(file, { log })
+  rmSync(directory, { recursive: true })
+  await last.reopen()
+  t.match([...log.lines], [/^error: cannot write the recording to .*ENOENT/])
+  await last.close()
 })
 
 t.test('a file that cannot be opened fails at once', async (t) => {
@@ -177,11 +191,12 @@ t.test(
   async (t) => {
     const log = new KeptLog()
     const recorder = await record('/dev/full', { log })
-    for (const session of ['one', 'two']) {
+    for (let n = 0; n < 2; n++) {
       const { client, heard } = clientThatSends(`${plain}\n${odd}\n`)
-      await join(client, mirror(), recorder.tap(session))
+      await join(client, mirror())
       t.equal(heard.text, `${plain}\n${odd}\n`)
     }
+    await until(() => log.lines.length > 0)
     await recorder.close()
     t.match(
       [...log.lines],
@@ -190,11 +205,17 @@ t.test(
     t.equal(log.lines.length, 1)
 
     const other = await record('/dev/full', { log })
-    other.tap('three').fromClient.write(parseFrame(Buffer.from(plain)))
+    publish(makeFrame({ jsonrpc: '2.0', method: 'x' }))
     await other.close()
     t.equal(log.lines.length, 2, 'the end of the recording can fail')
   }
 )
+
+const client: FactClient = { server: '', session: 'one', kind: 'session' }
+
+const publish = (frame: Frame, from = 'client'): void => {
+  channel('mcp-duplex:message').publish({ client, from, frame, delivered: true })
+}
 
 t.test(
   'after `reopen` a failure of the old file does not stop the recording',
@@ -206,36 +227,54 @@ t.test(
     const reader = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
     const log = new KeptLog()
     const recorder = await record(file, { log })
-    const { fromClient } = recorder.tap('one')
-    const big = { jsonrpc: '2.0' as const, method: 'a', params: { text: 'x'.repeat(1_000_000) } }
-    fromClient.write(makeFrame(big)) // more than the pipe holds
+    // More than the pipe holds.
+    publish(makeFrame({ jsonrpc: '2.0', method: 'a', params: { text: 'x'.repeat(1_000_000) } }))
     renameSync(file, `${directory}/old`)
     await recorder.reopen()
     closeSync(reader)
-    await new Promise((resolve) => fromClient.once('data', resolve))
-    await join(clientThatSends(`${plain}\n`).client, mirror(), recorder.tap('two'))
+    await join(clientThatSends(`${plain}\n`).client, mirror())
     await recorder.close()
     t.equal(linesOf(file).length, 2)
     t.strictSame([...log.lines], [])
   }
 )
 
+t.test('a disk that is too slow stops the recording', async (t) => {
+  const output = new PassThrough({ highWaterMark: 1 })
+  t.intercept(process, 'stdout', { value: output as never })
+  const log = new KeptLog()
+  const recorder = await record('-', { log })
+  const text = 'x'.repeat(40 * 1024 * 1024)
+  const frame = makeFrame({ jsonrpc: '2.0', method: 'a', params: { text } })
+  publish(frame)
+  publish(frame)
+  t.strictSame([...log.lines], [], 'a large message may wait as a whole')
+  publish(frame)
+  publish(frame)
+  t.match(
+    [...log.lines],
+    [/^error: cannot write the recording to -: \d+ bytes wait for the disk; the recording stops$/]
+  )
+  t.equal(log.lines.length, 1)
+  await recorder.close()
+  output.resume()
+})
+
 t.test('a frame that cannot be recorded passes all the same', async (t) => {
   const log = new KeptLog()
   const file = `${t.testdir()}/recording`
   const recorder = await record(file, { log })
-  const { fromServer } = recorder.tap('one')
   const frame = makeFrame({ jsonrpc: '2.0', method: 'x' })
   t.intercept(frame, 'toString', {
     value() {
       throw new RangeError('too long')
     }
   })
-  fromServer.write(frame)
-  t.equal(await new Promise((resolve) => fromServer.once('data', resolve)), frame)
+  publish(frame, 'server')
   t.strictSame(
     [...log.lines],
-    ['error: a frame is not recorded: internal error (see the log of the proxy): too long']
+    ['error: a message is not recorded: internal error (see the log of the proxy): too long']
   )
   await recorder.close()
+  t.equal(readFileSync(file, 'utf8'), '')
 })

@@ -1,0 +1,179 @@
+// Traces: a span for each call of a client, with the names and attributes of OpenTelemetry's conventions
+// for MCP (semantic-conventions-genai, docs/gen-ai/mcp.md). The spans go to the SDK that the operator has
+// registered at `@opentelemetry/api`.
+//
+// A call has one span. In server mode it is of the kind SERVER, in client mode of the kind CLIENT, for the
+// reasons in metrics/operations.ts. Its parent is the trace context in `params._meta`, else that in the
+// HTTP headers. With `move`, the headers win, and the message goes on with the span as its trace context.
+
+import type { Context, Span, SpanContext, TracerProvider } from '@opentelemetry/api'
+import { describe, ProxyError } from '../errors.ts'
+import { stringAt } from '../json/find-value.ts'
+import { silent } from '../log.ts'
+import type { Log } from '../log.ts'
+import type { Frame } from '../message/frame.ts'
+import {
+  chosen,
+  contextIn,
+  contextOf,
+  moveToMeta,
+  parseParent,
+  withContext
+} from '../message/trace-context.ts'
+import type { Headers, Trace, TraceContext } from '../message/trace-context.ts'
+import { version } from '../version.ts'
+import { Calls } from './calls.ts'
+import type { EndedCall } from './calls.ts'
+import { codeLabel } from './metrics/bounded.ts'
+import { errorTypeOf } from './metrics/operations.ts'
+import { subscribeTo } from './subscriptions.ts'
+import { clientAttributes, maxText, openingOf } from './traces/attributes.ts'
+import { Versions } from './versions.ts'
+
+export interface TracesOptions {
+  /** The kind of the spans: `server` (default), or `client` in a process that stands in for one client. */
+  side?: 'server' | 'client' | undefined
+  /** The URL of the server, if there is only one. Default: the spans have no address. */
+  url?: URL | undefined
+  /** Whether each message goes on with its span as the trace context in `params._meta` (default false). */
+  move?: boolean | undefined
+  /** Gets an error if a fact cannot be traced. Default: nothing is logged. */
+  log?: Log | undefined
+}
+
+export interface Traces {
+  /** For the option `trace` of `listen` and `acceptStdio`. */
+  readonly trace: Trace
+  /** Ends the subscriptions. Spans of calls in flight do not end. */
+  close(): void
+}
+
+type Api = typeof import('@opentelemetry/api')
+
+/**
+ * Makes spans from now on.
+ *
+ * @throws ProxyError `ERR_CONFIG` if `@opentelemetry/api` is not installed
+ */
+export async function traces(options: TracesOptions = {}): Promise<Traces> {
+  return new FactTraces(await loadApi(), options)
+}
+
+/** @param load loads the package, for tests */
+export async function loadApi(
+  load: () => Promise<Api> = () => import('@opentelemetry/api')
+): Promise<Api> {
+  try {
+    return await load()
+  } catch (cause) {
+    throw new ProxyError('ERR_CONFIG', 'traces need the package @opentelemetry/api', { cause })
+  }
+}
+
+class FactTraces implements Traces {
+  readonly #api: Api
+  readonly #options: TracesOptions
+  readonly #tracer: ReturnType<TracerProvider['getTracer']>
+  /** The spans of requests that have come and are not published yet. */
+  readonly #begun = new WeakMap<Frame, Span>()
+  readonly #versions = new Versions()
+  readonly #unsubscribe: () => void
+
+  constructor(api: Api, options: TracesOptions) {
+    this.#api = api
+    this.#options = options
+    this.#tracer = api.trace.getTracer('mcp-duplex', version)
+    const { log = silent } = options
+    const calls = new Calls(
+      (call, response) => this.#end(call, response),
+      (_client, request) => this.#begun.get(request) ?? this.#start(request, {})
+    )
+    this.#unsubscribe = subscribeTo(
+      {
+        session: (fact) => {
+          if (fact.type === 'end') calls.onEnd(fact)
+        },
+        message: (fact) => calls.onMessage(fact)
+      },
+      (error) => log.error(`a fact is not in the traces: ${describe(error)}`)
+    )
+  }
+
+  readonly trace: Trace = (frame, headers) => {
+    const { move = false } = this.#options
+    if (frame.kind !== 'request') return move ? moveToMeta(frame, headers) : frame
+    const span = this.#start(frame, headers)
+    const sent = move ? this.#moved(frame, headers, span.spanContext()) : frame
+    this.#begun.set(sent, span)
+    return sent
+  }
+
+  close(): void {
+    this.#unsubscribe()
+  }
+
+  #start(request: Frame, headers: Headers): Span {
+    const { side = 'server', move = false, url } = this.#options
+    const { SpanKind } = this.#api
+    const inner = contextIn(request)
+    const outer = contextOf(headers)
+    const parent = move ? chosen(outer, inner) : inner.traceparent === undefined ? outer : inner
+    // The context of the HTTP request, if the parent is another one.
+    const other = move || parent === outer ? undefined : this.#remote(outer)
+    const { name, attributes } = openingOf(request, url)
+    const links = other === undefined ? [] : [{ context: other }]
+    const kind = side === 'server' ? SpanKind.SERVER : SpanKind.CLIENT
+    return this.#tracer.startSpan(name, { kind, attributes, links }, this.#contextOf(parent))
+  }
+
+  #moved(frame: Frame, headers: Headers, own: SpanContext): Frame {
+    // Without an SDK there is no span of ours.
+    if (!this.#api.isSpanContextValid(own)) return moveToMeta(frame, headers)
+    const { traceId, spanId, traceFlags, traceState } = own
+    const flags = traceFlags.toString(16).padStart(2, '0')
+    const { baggage } = chosen(contextOf(headers), contextIn(frame))
+    return withContext(frame, {
+      traceparent: `00-${traceId}-${spanId}-${flags}`,
+      tracestate: traceState?.serialize() || undefined,
+      baggage
+    })
+  }
+
+  #contextOf(parent: TraceContext): Context {
+    const { ROOT_CONTEXT, trace } = this.#api
+    const remote = this.#remote(parent)
+    return remote === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, remote)
+  }
+
+  #remote({ traceparent, tracestate }: TraceContext): SpanContext | undefined {
+    const parent = parseParent(traceparent)
+    if (parent === undefined) return undefined
+    const { traceId, spanId, flags } = parent
+    return {
+      traceId,
+      spanId,
+      traceFlags: flags,
+      isRemote: true,
+      ...(tracestate !== undefined && { traceState: this.#api.createTraceState(tracestate) })
+    }
+  }
+
+  #end(call: EndedCall, response: Frame | undefined): void {
+    const span = call.data as Span
+    const { client, outcome, errorCode } = call
+    this.#versions.learn(call, response)
+    span.setAttributes(clientAttributes(client))
+    const version = this.#versions.of(client, call.protocolVersion)
+    if (version !== undefined) span.setAttribute('mcp.protocol.version', version)
+    if (errorCode !== undefined) {
+      span.setAttribute('rpc.response.status_code', codeLabel(errorCode))
+    }
+    if (outcome !== 'ok') {
+      span.setAttribute('error.type', errorTypeOf(call))
+      const said = response && stringAt(response.bytes, ['error', 'message'])
+      const message = said === undefined ? {} : { message: said.slice(0, maxText) }
+      span.setStatus({ code: this.#api.SpanStatusCode.ERROR, ...message })
+    }
+    span.end()
+  }
+}

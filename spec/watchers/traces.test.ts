@@ -1,0 +1,238 @@
+// Traces: the spans that an SDK gets, and what the messages carry.
+
+import { channel } from 'node:diagnostics_channel'
+import { SpanKind, SpanStatusCode, trace as api } from '@opentelemetry/api'
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor
+} from '@opentelemetry/sdk-trace-base'
+import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
+import { PassThrough } from 'node:stream'
+import t from 'tap'
+import type { Test } from 'tap'
+import { ProxyError } from '../../lib/errors.ts'
+import type { Frame } from '../../lib/message/frame.ts'
+import { moveToMeta } from '../../lib/message/trace-context.ts'
+import { acceptStdio } from '../../lib/stdio/accept-stdio.ts'
+import { loadApi, traces } from '../../lib/watchers/traces.ts'
+import type { Traces, TracesOptions } from '../../lib/watchers/traces.ts'
+import { KeptLog, request, response, until } from '../helpers.ts'
+import { json, serve } from '../http-server/helpers.ts'
+import { bodyOf, headersOf } from '../modern.ts'
+
+const trace = '4bf92f3577b34da6a3ce929d0e0e4736'
+const otherTrace = '0af7651916cd43dd8448eb211c80319c'
+const parentId = '00f067aa0ba902b7'
+const traceparent = `00-${trace}-${parentId}-01`
+const otherParent = `00-${otherTrace}-${parentId}-01`
+
+interface Open {
+  traces: Traces
+  /** The spans that have ended. */
+  spans(): ReadableSpan[]
+}
+
+async function open(t: Test, options: TracesOptions = {}): Promise<Open> {
+  const exporter = new InMemorySpanExporter()
+  const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
+  api.setGlobalTracerProvider(provider)
+  const made = await traces(options)
+  t.teardown(() => {
+    made.close()
+    api.disable()
+  })
+  return { traces: made, spans: () => exporter.getFinishedSpans() }
+}
+
+t.test('a call of a session is a span of the kind SERVER', async (t) => {
+  const { traces, spans } = await open(t)
+  const { client, servers } = await serve(t, { trace: traces.trace })
+  const raw = client()
+  await raw.initialize()
+  const [server] = servers
+  const call = raw.post(
+    json({ id: 'x', method: 'tools/call', params: { name: 'read', _meta: { traceparent } } })
+  )
+  const got = await server?.got('tools/call')
+  t.strictSame(got.params._meta, { traceparent }, 'the message stays as it is')
+  await server?.respond(got, { content: [], isError: true })
+  await call
+  const [opening, span] = spans() as [ReadableSpan, ReadableSpan]
+  t.match(opening, { name: 'initialize', kind: SpanKind.SERVER, parentSpanContext: undefined })
+  t.equal(opening.status.code, SpanStatusCode.UNSET)
+  t.match(span, {
+    name: 'tools/call read',
+    kind: SpanKind.SERVER,
+    parentSpanContext: { traceId: trace, spanId: parentId, isRemote: true },
+    status: { code: SpanStatusCode.ERROR },
+    links: []
+  })
+  t.strictSame(span.attributes, {
+    'mcp.method.name': 'tools/call',
+    'jsonrpc.request.id': 'x',
+    'network.transport': 'tcp',
+    'network.protocol.name': 'http',
+    'network.protocol.version': '1.1',
+    'gen_ai.tool.name': 'read',
+    'gen_ai.operation.name': 'execute_tool',
+    'mcp.session.id': raw.sessionId?.slice(0, 8),
+    'client.address': '127.0.0.1',
+    'mcp.protocol.version': '2025-11-25',
+    'error.type': 'tool_error'
+  })
+})
+
+t.test('the parent is in `_meta`, else in the headers, which are linked', async (t) => {
+  const { traces, spans } = await open(t)
+  const { client } = await serve(t, { trace: traces.trace })
+  const raw = client({ headers: { traceparent: otherParent, tracestate: 'a=b' } })
+  await raw.initialize()
+  await raw.post(json({ id: 1, method: 'ping', params: { _meta: { traceparent } } }))
+  const [opening, span] = spans() as [ReadableSpan, ReadableSpan]
+  t.match(opening.parentSpanContext, { traceId: otherTrace, spanId: parentId })
+  t.equal(opening.parentSpanContext?.traceState?.get('a'), 'b')
+  t.strictSame(opening.links, [])
+  t.match(span.parentSpanContext, { traceId: trace })
+  t.match(span.links, [{ context: { traceId: otherTrace } }])
+})
+
+t.test('a client without a session has spans too', async (t) => {
+  const { traces, spans } = await open(t)
+  const { client, servers } = await serve(t, { trace: traces.trace })
+  const uri = 'file:///a?secret'
+  const post = client().post(
+    bodyOf('1', 'resources/read', { uri }),
+    headersOf('resources/read', { uri })
+  )
+  await until(() => servers.length === 1)
+  const got = await servers[0]?.got('resources/read')
+  await servers[0]?.say({ id: got.id, error: { code: -32602, message: 'x'.repeat(300) } })
+  await post
+  const [span] = spans() as [ReadableSpan]
+  t.equal(span.name, 'resources/read')
+  t.match(span.attributes, {
+    'mcp.resource.uri': 'file:///a',
+    'mcp.protocol.version': '2026-07-28',
+    'rpc.response.status_code': '-32602',
+    'error.type': '-32602'
+  })
+  t.notOk('mcp.session.id' in span.attributes)
+  t.equal(span.status.message, 'x'.repeat(256))
+})
+
+t.test('with `move`, the message goes on with the span as its context', async (t) => {
+  const { traces, spans } = await open(t, { move: true })
+  const { client, servers } = await serve(t, { trace: traces.trace })
+  const headers = { traceparent, tracestate: 'a=b', baggage: 'c=d' }
+  const raw = client({ headers })
+  await raw.initialize()
+  const _meta = { traceparent: otherParent, more: 1 }
+  await raw.post(json({ id: 1, method: 'ping', params: { _meta } }))
+  const got = await servers[0]?.got('ping')
+  const [, span] = spans() as [ReadableSpan, ReadableSpan]
+  const { traceId, spanId } = span.spanContext()
+  t.equal(traceId, trace, 'the headers win')
+  t.equal(span.parentSpanContext?.spanId, parentId)
+  t.strictSame(got.params._meta, {
+    more: 1,
+    traceparent: `00-${trace}-${spanId}-01`,
+    tracestate: 'a=b',
+    baggage: 'c=d'
+  })
+  await raw.post(json({ method: 'notifications/x' }))
+  const told = await servers[0]?.got('notifications/x')
+  t.strictSame(told.params._meta, headers, 'a notification has no span')
+})
+
+t.test('without an SDK, `move` passes on what came', async (t) => {
+  const made = await traces({ move: true })
+  t.teardown(() => made.close())
+  const { client, servers } = await serve(t, { trace: made.trace })
+  const raw = client()
+  await raw.initialize()
+  await raw.post(json({ id: 1, method: 'ping' }))
+  const first = await servers[0]?.got('ping')
+  t.equal(first.params, undefined)
+  await raw.post(json({ id: 2, method: 'ping' }), { traceparent })
+  t.match(await servers[0]?.got('ping', 2), { params: { _meta: { traceparent } } })
+})
+
+t.test('HTTP+SSE and batches move their headers too', async (t) => {
+  const { sse, session } = await serve(t, { trace: moveToMeta })
+  const old = await sse()
+  await old.client.initialize()
+  await old.client.post(json({ id: 9, method: 'ping' }), { traceparent })
+  t.match(await old.server.got('ping', 9), { params: { _meta: { traceparent } } })
+  const { client, server } = await session('2025-03-26')
+  const batch = [1, 2].map((id) => json({ id, method: 'ping' }))
+  await client.post(`[${batch.join(',')}]`, { traceparent })
+  for (const id of [1, 2]) {
+    t.match(await server.got('ping', id), { params: { _meta: { traceparent } } })
+  }
+})
+
+t.test('client mode has spans of the kind CLIENT', async (t) => {
+  for (const [url, port] of [
+    ['https://example.com/mcp', 443],
+    ['http://example.com/mcp', 80],
+    ['http://example.com:8080/mcp', 8080]
+  ] as const) {
+    const { traces, spans } = await open(t, { side: 'client', move: true, url: new URL(url) })
+    const input = new PassThrough()
+    const transport = acceptStdio({ input, output: new PassThrough(), trace: traces.trace })
+    const frames: Frame[] = []
+    transport.on('data', (frame: Frame) => frames.push(frame))
+    const id = 12345678901234567890n
+    input.write(
+      `{"jsonrpc":"2.0","id":${id},"method":"prompts/get","params":{"name":"p","_meta":{"traceparent":"${traceparent}"}}}\n`
+    )
+    await until(() => frames.length === 1)
+    const [sent] = frames as [Frame]
+    transport.write(sent.withBytes(Buffer.from(`{"jsonrpc":"2.0","id":${id},"result":{}}`)))
+    transport.write(response(1))
+    transport.destroy()
+    await until(() => spans().length === 1)
+    const [span] = spans() as [ReadableSpan]
+    t.equal(span.name, 'prompts/get p')
+    t.equal(span.kind, SpanKind.CLIENT)
+    t.match(span.attributes, {
+      'gen_ai.prompt.name': 'p',
+      'server.address': 'example.com',
+      'server.port': port,
+      'jsonrpc.request.id': String(id)
+    })
+    t.match(String(sent), `"traceparent":"00-${trace}-${span.spanContext().spanId}-01"`)
+    traces.close()
+    api.disable()
+  }
+})
+
+const client = { server: '', session: 'secret', kind: 'session' }
+
+const publish = (name: string, fact: object): void => channel(`mcp-duplex:${name}`).publish(fact)
+
+t.test('a call that another publisher publishes has a span', async (t) => {
+  const log = new KeptLog()
+  const { spans } = await open(t, { log })
+  publish('session', { type: 'open', client })
+  const frame = request('x'.repeat(300), 'y'.repeat(300))
+  publish('message', { client, from: 'client', frame, delivered: true })
+  publish('session', { type: 'end', client, error: new ProxyError('ERR_SERVER_EXITED', '') })
+  const [span] = spans() as [ReadableSpan]
+  t.equal(span.name, 'other')
+  t.equal(span.attributes['mcp.method.name'], 'y'.repeat(256))
+  t.equal(span.attributes['jsonrpc.request.id'], 'x'.repeat(256))
+  t.equal(span.attributes['error.type'], 'ERR_SERVER_EXITED')
+  t.strictSame(span.status, { code: SpanStatusCode.ERROR })
+  publish('message', {})
+  t.match([...log.lines], [/^error: a fact is not in the traces: /])
+})
+
+t.test('without the package, there are no traces', async (t) => {
+  const load = () => Promise.reject(new Error('Cannot find package'))
+  await t.rejects(loadApi(load), {
+    code: 'ERR_CONFIG',
+    message: 'traces need the package @opentelemetry/api'
+  })
+})
