@@ -114,6 +114,10 @@ class OfIssuers implements IssuerAuth {
     return this.#introspection?.check(token)
   }
 
+  reload(): boolean {
+    return this.#tokens?.reload?.() ?? false
+  }
+
   async prepare(): Promise<void> {
     const fetches = [...this.#issuers.values()].map((issuer) => issuer.keys())
     for (const result of await Promise.allSettled(fetches)) {
