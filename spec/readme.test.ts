@@ -36,7 +36,7 @@ t.test(
 // blocks about replicas are run by spec/replicas.
 
 const notRun = ['mermaid', 'nginx', 'caddyfile', 'haproxy']
-const tested = ['sh', 'json', 'toml', 'yaml', '']
+const tested = ['sh', 'json', 'toml', 'yaml', 'ini', '']
 
 t.test('each block of code is of a language that a test looks at, or is not run', async (t) => {
   for (const { language, code } of blocksIn(readme)) {
@@ -111,6 +111,27 @@ t.test('the line of a recording is what --record writes', async (t) => {
   const recorded = JSON.parse(line)
   t.strictSame(Object.keys(recorded), ['time', 'from', 'session', 'frame'])
   t.match(JSON.parse(recorded.frame), { jsonrpc: '2.0', method: 'ping' })
+})
+
+t.test('systemd takes the unit, and the proxy its command line', async (t) => {
+  const [unit = '', ...others] = blocksOf(section('For operators'), 'ini')
+  t.strictSame(others, [])
+  const [, line = ''] = /^ExecStart=\S*(mcp-proxy .*)$/m.exec(unit) ?? []
+  const [, ...argv] = split(line)
+  const directory = t.testdir({
+    'servers.json': '{"mcpServers":{"a":{"command":"a"}}}',
+    // An older systemd does not know the type.
+    'a.service': unit
+      .replace(/^ExecStart=.*$/m, `ExecStart=${process.execPath}`)
+      .replace('Type=notify-reload', 'Type=notify')
+  })
+  const file = argv[argv.indexOf('--named-server-config') + 1] as string
+  const own = argv.map((word) => (word === file ? `${directory}/servers.json` : word))
+  t.strictSame((await parsed(own)).warnings, [])
+  const command = ['verify', `${directory}/a.service`]
+  const { error, status, stderr } = spawnSync('systemd-analyze', command, { encoding: 'utf8' })
+  if (error !== undefined) t.comment('there is no systemd-analyze')
+  else t.strictSame([status, stderr], [0, ''])
 })
 
 // ---- Command lines.
