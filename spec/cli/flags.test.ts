@@ -133,7 +133,7 @@ const ofServer =
   'idle-timeout ' +
   'keep-alive max-replay max-queue stream-after retry ' +
   'auth-issuer auth-audience auth-scope auth-introspection auth-introspection-file public-url ' +
-  'max-tokens clock-skew key-age introspection-age'
+  'max-tokens clock-skew key-age introspection-age max-introspections'
 
 const words = (...lists: string[]): string[] => lists.join(' ').split(' ').sort()
 

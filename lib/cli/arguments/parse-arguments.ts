@@ -126,7 +126,8 @@ async function serveConfig(
   const needed = {
     command: command !== '',
     process: command !== '' || kinds.includes('command'),
-    remote: kinds.includes('url'),
+    // The TLS flags are for issuers too.
+    remote: kinds.includes('url') || given['auth-issuer'].length > 0,
     file: file !== undefined
   }
   const { names, warnings } = ignoredFlags(options, { mode: 'server', ...needed })
