@@ -32,6 +32,24 @@ t.test(
   }
 )
 
+t.test('the table of limits without a flag has the values of the constants', async (t) => {
+  const units: Record<string, number> = { KiB: 1024, MiB: 1024 * 1024 }
+  const text = sectionsOf(section('For operators'), 3).get('Limits without a flag') as string
+  const rows = rowsOf(text, 'limit')
+  t.ok(rows.length > 20)
+  for (const [limit = '', value = '', place = ''] of rows) {
+    const [, name, file = ''] = /^`(\w+)` in `(.+)`$/.exec(place) ?? []
+    const source = read(`lib/${file}`)
+    const [, written = ''] =
+      new RegExp(`^(?:export )?const ${name} = ([\\d_ *]+)$`, 'm').exec(source) ?? []
+    const product = written
+      .split('*')
+      .reduce((all, part) => all * Number(part.replaceAll('_', '')), 1)
+    const [, number, unit = ''] = /^(\d+) ?(\w*)$/.exec(value) ?? []
+    t.equal(Number(number) * (units[unit] ?? 1), product, limit)
+  }
+})
+
 // ---- Blocks of code. Mermaid is drawn by GitHub; the others need programs that are not here. The
 // blocks about replicas are run by spec/replicas.
 
