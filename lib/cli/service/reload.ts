@@ -24,8 +24,6 @@ export interface ReloadOptions {
   auth: Auth | undefined
   /** The certificate and the key that the listener has now. */
   tls: Tls | undefined
-  /** Whether the proxy is about to stop. Then nothing changes any more. */
-  isStopping: () => boolean
   log: Log
 }
 
@@ -44,16 +42,17 @@ export class Reload {
   /**
    * Resolves to what has changed, in words.
    *
+   * @param signal when it aborts, nothing changes any more
    * @throws ProxyError if a file is wrong. Then nothing has changed
    */
-  async run(): Promise<string[]> {
-    const { listener, upstreams, auth, isStopping, log } = this.#options
+  async run(signal: AbortSignal): Promise<string[]> {
+    const { listener, upstreams, auth, log } = this.#options
     const config = await this.#readConfig()
     const change = await upstreams.prepare(config)
-    const tls = readTls(config)
+    const tls = await this.#readTls(config)
     const hasNewTls = tls !== undefined && !isSame(tls, this.#tls)
     if (hasNewTls) await checkTls(tls)
-    if (isStopping()) return []
+    signal.throwIfAborted()
 
     const hasNewTokens = auth?.reload?.() === true
     this.#faults = config.faults ?? []
@@ -78,9 +77,7 @@ export class Reload {
 
   async #readConfig(): Promise<ServeConfig> {
     const file = this.#options.config.configFile
-    // To read a pipe again could wait without end.
-    const stats = file === undefined ? undefined : await stat(file).catch(() => undefined)
-    if (versionOf(stats) === notAFile) {
+    if (file !== undefined && (await isPipe(file))) {
       throw new ProxyError('ERR_CONFIG', `${file}: it is no file that can be read again`)
     }
     const config = (await this.#options.readAgain()) as ServeConfig // the mode is the same
@@ -88,7 +85,16 @@ export class Reload {
     if (faults.length > 0) throw new ProxyError('ERR_CONFIG', `${file}: ${faults.join('; ')}`)
     return config
   }
+
+  async #readTls(config: ServeConfig): Promise<Tls | undefined> {
+    const { cert = '', key = '' } = config.tls ?? {}
+    return (await isPipe(cert)) || (await isPipe(key)) ? this.#tls : readTls(config)
+  }
 }
+
+/** Whether a file can be read only once. To read it again could wait without end. */
+const isPipe = async (file: string): Promise<boolean> =>
+  versionOf(await stat(file).catch(() => undefined)) === notAFile
 
 const inWords = (word: string, labels: string[]): string[] =>
   labels.length === 0 ? [] : [`${word} ${labels.join(', ')}`]

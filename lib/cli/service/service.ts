@@ -12,7 +12,7 @@ export interface Service {
   /** Reloads on demand. Undefined if there is nothing to reload. */
   reloads: Reloads | undefined
   /** Call this when the listener is ready. */
-  start(options: Omit<ReloadOptions, 'config' | 'isStopping' | 'log'>): void
+  start(options: Omit<ReloadOptions, 'config' | 'log'>): void
   /** Call this when the proxy is about to stop. It may be called again. */
   stop(): void
 }
@@ -29,9 +29,9 @@ export async function openService(config: ServeConfig, log: Log): Promise<Servic
     reloads,
     start(options) {
       if (isStopping) return
-      const reload = new Reload({ ...options, config, isStopping: () => isStopping, log })
+      const reload = new Reload({ ...options, config, log })
       manager?.ready()
-      reloads?.start(() => reload.run())
+      reloads?.start((signal) => reload.run(signal))
       if (!watch || reloads === undefined) return
       void import('./watch-files.ts').then(({ watchFiles }) => {
         if (!isStopping) endWatch = watchFiles(files, () => reloads.filesOnChange())

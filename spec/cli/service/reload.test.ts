@@ -233,6 +233,8 @@ t.test('a new certificate is for new connections, and open ones go on', async (t
   t.equal(await reload(), 'reloaded: nothing has changed')
   rmSync(key)
   t.match(await reload(), /^nothing was reloaded: --tls-key: cannot read .*key\.pem/)
+  execFileSync('mkfifo', [key])
+  t.equal(await reload(), 'reloaded: nothing has changed', 'a pipe is not read again')
   client.close()
   stop()
   t.equal(await command.code, 0)
@@ -350,6 +352,25 @@ t.test('a reload that begins before a stop changes nothing any more', async (t) 
   t.match(await call, { result: { ms: 500 } })
   t.equal(await command.code, 0)
   t.notOk(command.log.some((line) => line.includes('reloaded')))
+})
+
+t.test('a stop ends the processes of replaced servers too', async (t) => {
+  const { command, write, client, reload } = await start(t, { a: misbehaving }, [
+    '--drain-timeout',
+    '100ms'
+  ])
+  const one = client('a')
+  await one.initialize()
+  const pid = await pidOf(one)
+  const call = one.request('test/sleep', { ms: 60_000 })
+  await one.request('ping')
+  write({ b: demo })
+  t.equal(await reload(), 'reloaded: added b; removed a')
+  t.ok(isRunning(pid))
+  stop()
+  t.match(await call, { error: { message: 'the session has ended' } })
+  t.equal(await command.code, 0)
+  t.notOk(isRunning(pid))
 })
 
 t.test('a signal that comes before the listener is ready is not lost', async (t) => {
