@@ -102,6 +102,8 @@ export const limits = {
    * away, the last answer counts for the same time once more.
    */
   introspectionAge: 30_000,
+  /** How many requests about opaque tokens may run at a time. */
+  maxIntrospections: 32,
   /** The time that clients should wait before they resume an event stream, in ms. */
   retry: 1000
 }

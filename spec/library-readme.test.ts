@@ -59,7 +59,7 @@ function checkOf([heading, section]: [string, string]): string {
     members.push('closeTimeout', 'restarts', 'connectTimeout', 'maxQueue', 'maxRounds')
     members.push('loginTimeout')
     members.push('inputTimeout', 'maxConnections', 'maxGroupConnections', 'probeTimeout')
-    members.push('clockSkew', 'keyAge', 'introspectionAge')
+    members.push('clockSkew', 'keyAge', 'introspectionAge', 'maxIntrospections')
   }
   return `import { ${name} } from 'mcp-duplex'
     type Options = Required<NonNullable<Parameters<typeof ${name}>[${index}]>>

@@ -32,11 +32,29 @@ t.test(
   }
 )
 
+t.test('the table of limits without a flag has the values of the constants', async (t) => {
+  const units: Record<string, number> = { KiB: 1024, MiB: 1024 * 1024 }
+  const text = sectionsOf(section('For operators'), 3).get('Limits without a flag') as string
+  const rows = rowsOf(text, 'limit')
+  t.ok(rows.length > 20)
+  for (const [limit = '', value = '', place = ''] of rows) {
+    const [, name, file = ''] = /^`(\w+)` in `(.+)`$/.exec(place) ?? []
+    const source = read(`lib/${file}`)
+    const [, written = ''] =
+      new RegExp(`^(?:export )?const ${name} = ([\\d_ *]+)$`, 'm').exec(source) ?? []
+    const product = written
+      .split('*')
+      .reduce((all, part) => all * Number(part.replaceAll('_', '')), 1)
+    const [, number, unit = ''] = /^(\d+) ?(\w*)$/.exec(value) ?? []
+    t.equal(Number(number) * (units[unit] ?? 1), product, limit)
+  }
+})
+
 // ---- Blocks of code. Mermaid is drawn by GitHub; the others need programs that are not here. The
 // blocks about replicas are run by spec/replicas.
 
 const notRun = ['mermaid', 'nginx', 'caddyfile', 'haproxy']
-const tested = ['sh', 'json', 'toml', 'yaml', '']
+const tested = ['sh', 'json', 'toml', 'yaml', 'ini', '']
 
 t.test('each block of code is of a language that a test looks at, or is not run', async (t) => {
   for (const { language, code } of blocksIn(readme)) {
@@ -111,6 +129,27 @@ t.test('the line of a recording is what --record writes', async (t) => {
   const recorded = JSON.parse(line)
   t.strictSame(Object.keys(recorded), ['time', 'from', 'session', 'frame'])
   t.match(JSON.parse(recorded.frame), { jsonrpc: '2.0', method: 'ping' })
+})
+
+t.test('systemd takes the unit, and the proxy its command line', async (t) => {
+  const [unit = '', ...others] = blocksOf(section('For operators'), 'ini')
+  t.strictSame(others, [])
+  const [, line = ''] = /^ExecStart=\S*(mcp-proxy .*)$/m.exec(unit) ?? []
+  const [, ...argv] = split(line)
+  const directory = t.testdir({
+    'servers.json': '{"mcpServers":{"a":{"command":"a"}}}',
+    // An older systemd does not know the type.
+    'a.service': unit
+      .replace(/^ExecStart=.*$/m, `ExecStart=${process.execPath}`)
+      .replace('Type=notify-reload', 'Type=notify')
+  })
+  const file = argv[argv.indexOf('--named-server-config') + 1] as string
+  const own = argv.map((word) => (word === file ? `${directory}/servers.json` : word))
+  t.strictSame((await parsed(own)).warnings, [])
+  const command = ['verify', `${directory}/a.service`]
+  const { error, status, stderr } = spawnSync('systemd-analyze', command, { encoding: 'utf8' })
+  if (error !== undefined) t.comment('there is no systemd-analyze')
+  else t.strictSame([status, stderr], [0, ''])
 })
 
 // ---- Command lines.

@@ -15,7 +15,7 @@ import { serverFlags } from './flags/servers.ts'
 export const groups: readonly FlagGroup[] = [
   { title: 'General', flags: generalFlags },
   { title: 'Client mode', flags: clientFlags },
-  { title: 'TLS to servers at URLs', flags: tlsFlags },
+  { title: 'TLS to servers at URLs and to issuers', flags: tlsFlags },
   { title: 'Server mode, the servers to start', flags: serverFlags },
   { title: 'Server mode, HTTP', flags: httpFlags },
   { title: 'Revisions of MCP, both modes', flags: eraFlags },

@@ -1,7 +1,7 @@
 // Runs the command: reads the arguments, then loads and runs the mode that they choose. It prints
 // an error as one line on stderr.
 
-import type { ClientConfig, ServeConfig } from '../config/config.ts'
+import type { ClientConfig, Config, ServeConfig } from '../config/config.ts'
 import { describe, ProxyError } from '../errors.ts'
 import type { LineFile } from '../line-file.ts'
 import type { Log } from '../log.ts'
@@ -16,7 +16,7 @@ import { openLog } from './open-log.ts'
  */
 export async function main(argv: string[]): Promise<number> {
   try {
-    const config = await parseArguments(argv, process.env)
+    const config = await parse(argv)
     if ('check' in config) return await check(config)
     switch (config.mode) {
       case 'version': {
@@ -47,7 +47,7 @@ export async function main(argv: string[]): Promise<number> {
       }
       case 'server': {
         const { runServer } = await import('./server-mode.ts')
-        await withLog(config, (log, file) => runServer(config, log, file))
+        await withLog(config, (log, file) => runServer(config, log, () => parse(argv), file))
         return 0
       }
     }
@@ -58,6 +58,8 @@ export async function main(argv: string[]): Promise<number> {
     return isUsage ? 2 : 1
   }
 }
+
+const parse = (argv: string[]): Promise<Config> => parseArguments(argv, process.env)
 
 async function check(config: ClientConfig | ServeConfig): Promise<number> {
   const { findFaults } = await import('./check.ts')

@@ -7,6 +7,7 @@ import type { Auth } from '../http-server/auth/auth.ts'
 import { exposureOf } from '../http-server/auth/exposure.ts'
 import type { IntrospectionOptions } from '../http-server/auth/introspection.ts'
 import { issuerAuth } from '../http-server/auth/issuer-auth.ts'
+import type { Fetch } from '../http-server/auth/fetch-json.ts'
 import type { IssuerAuth } from '../http-server/auth/issuer-auth.ts'
 import { tokenAuth } from '../http-server/auth/token-auth.ts'
 import type { Log } from '../log.ts'
@@ -26,18 +27,35 @@ export function openAuth(config: ServeConfig, log: Log): Auth | IssuerAuth | und
 }
 
 function openIssuers(
-  { limits }: ServeConfig,
+  config: ServeConfig,
   { introspection, ...issuer }: IssuerConfig,
   tokens: Auth | undefined,
   log: Log
 ): IssuerAuth {
   return issuerAuth({
-    ...limits,
+    ...config.limits,
     ...issuer,
+    fetch: fetchFor(config),
     introspection: introspection && readCredentials(introspection),
     tokens,
     log
   })
+}
+
+/**
+ * Returns the function that sends requests to issuers, with the TLS and the HTTP proxy of the other
+ * connections. `--no-verify-ssl` does not count: who could act as an issuer could let anyone in.
+ */
+function fetchFor({ verify, ca, cert, key, limits }: ServeConfig): Fetch {
+  const { connectTimeout } = limits
+  const options = { verify: verify || true, ca, cert, key, connectTimeout }
+  let send: Promise<Fetch> | undefined
+  return async (url, request) => {
+    send ??= import('../http-client/connections/fetch.ts').then(({ createFetch }) =>
+      createFetch(options)
+    )
+    return (await send)(url, request)
+  }
 }
 
 /** @throws ProxyError `ERR_CONFIG`. The message does not show the secret */

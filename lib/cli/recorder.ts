@@ -30,11 +30,12 @@ export async function openAudit(file: string | undefined, log: Log): Promise<Aud
 }
 
 /**
- * Returns the function that SIGHUP calls: it opens the files again. Returns undefined if SIGHUP must
- * stop the proxy: without a file, and at a terminal, which sends SIGHUP when it closes.
+ * Returns the function that SIGHUP calls: it opens the files again, and reloads what else can be read
+ * again. Returns undefined if SIGHUP must stop the proxy: if there is nothing to open or to reload, and
+ * at a terminal, which sends SIGHUP when it closes.
  */
 export function onHangup(
-  ...files: ({ reopen: () => Promise<void> } | undefined)[]
+  ...files: ({ reopen: () => Promise<void> | void } | undefined)[]
 ): (() => void) | undefined {
   const { stdin, stdout, stderr } = process
   const hasTerminal = [stdin, stdout, stderr].some(({ isTTY }) => isTTY)

@@ -1,9 +1,8 @@
 // Runs server mode: listens on HTTP and joins each client to the server that the client asks for.
 // At start it logs the URLs of the servers and an example of their use.
 
-import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
-import type { ServeConfig } from '../config/config.ts'
+import type { Config, ServeConfig } from '../config/config.ts'
 import { codeOf, describe, isAbort, ProxyError } from '../errors.ts'
 import type { ClientContext } from '../http-server/client-context.ts'
 import { exposureOf } from '../http-server/auth/exposure.ts'
@@ -22,15 +21,28 @@ import { openAuth } from './open-auth.ts'
 import { openMetrics, waitingIn } from './open-metrics.ts'
 import { openTraces } from './open-traces.ts'
 import { onHangup, openAudit, openRecorder } from './recorder.ts'
+import { readTls } from './service/read-tls.ts'
+import { openService } from './service/service.ts'
 import { onStop } from './signals.ts'
 
 /** The longest delay that a Node timer accepts, in ms (about 24 days). */
 const longestTimeout = 2 ** 31 - 1
 
-/** Serves clients until a signal stops the process. Resolves when all servers have exited. */
-export async function runServer(config: ServeConfig, log: Log, logFile?: LineFile): Promise<void> {
+/**
+ * Serves clients until a signal stops the process. Resolves when all servers have exited.
+ *
+ * @param readAgain makes the configuration again, for a reload
+ */
+export async function runServer(
+  config: ServeConfig,
+  log: Log,
+  readAgain: () => Promise<Config>,
+  logFile?: LineFile
+): Promise<void> {
   const { limits } = config
   const auth = openAuth(config, log)
+  const tls = readTls(config)
+  const service = await openService(config, log)
   const recorder = await openRecorder(config.record, log)
   const audit = await openAudit(config.audit, log)
   const trace = await openTraces(config, { log })
@@ -50,9 +62,10 @@ export async function runServer(config: ServeConfig, log: Log, logFile?: LineFil
     (again) => {
       log.info(again ? 'stopping at once' : 'stopping (a second signal stops at once)')
       stop()
+      service.stop()
       if (again) void listener?.close(0)
     },
-    onHangup(recorder, audit, logFile)
+    onHangup(recorder, audit, logFile, service.reloads)
   )
   const upstreams = await openUpstreams(config, log).catch(async (error: unknown) => {
     release()
@@ -120,7 +133,7 @@ export async function runServer(config: ServeConfig, log: Log, logFile?: LineFil
       {
         ...config,
         ...limits,
-        tls: readTls(config),
+        tls,
         auth,
         servers: upstreams.all.map(([name]) => name),
         serverStates: () => upstreams.states,
@@ -139,6 +152,7 @@ export async function runServer(config: ServeConfig, log: Log, logFile?: LineFil
     announce(listener, upstreams, config, log)
     // An issuer that cannot be reached is reported now, and not only when a client comes.
     if (auth !== undefined && 'prepare' in auth) void auth.prepare()
+    service.start({ readAgain, listener, upstreams, auth, tls })
     await stopped
     upstreams.drain()
     listener.once('drained', () => {
@@ -146,6 +160,7 @@ export async function runServer(config: ServeConfig, log: Log, logFile?: LineFil
     })
     await listener.close(limits.drainTimeout || longestTimeout)
   } finally {
+    service.stop()
     await (ended ?? endServers())
     await recorder?.close()
     await audit?.close()
@@ -164,19 +179,6 @@ async function atMost(time: number, promise: Promise<void>): Promise<void> {
   const timeUp = new Promise<void>((resolve) => (timer = setTimeout(resolve, time)))
   await Promise.race([promise, timeUp])
   clearTimeout(timer)
-}
-
-function readTls({ tls }: ServeConfig): { cert: Buffer; key: Buffer } | undefined {
-  if (tls === undefined) return undefined
-  return { cert: readPem('--tls-cert', tls.cert), key: readPem('--tls-key', tls.key) }
-}
-
-function readPem(flag: string, file: string): Buffer {
-  try {
-    return readFileSync(file)
-  } catch (cause) {
-    throw new ProxyError('ERR_CONFIG', `${flag}: cannot read ${file}`, { cause })
-  }
 }
 
 /**

@@ -28,7 +28,7 @@ interface Entry extends Omit<CredentialSettings, 'tokenUrl'> {
   command?: string
   args?: string[]
   env?: Record<string, string>
-  cwd?: string | null
+  cwd?: string
   url?: string
   serverUrl?: string
   headers?: Record<string, string>
@@ -142,13 +142,25 @@ function locate(text: string, message: string): string {
 const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Some programs write `null` for the list of servers that they do not have. */
+/**
+ * Some programs write `null` for a member that they do not have: a list of servers, or a member of an
+ * entry. As `enabled`, it means that the entry is disabled.
+ */
 function withoutNull(content: unknown): unknown {
-  if (!isObject(content)) return content
   const isList = (name: string): boolean => name === 'servers' || name === 'mcpServers'
-  return Object.fromEntries(
-    Object.entries(content).filter(([name, value]) => value !== null || !isList(name))
-  )
+  const ofEntry = (entry: unknown): unknown =>
+    edited(entry, (name, value) => (value === null && name !== 'enabled' ? undefined : value))
+  return edited(content, (name, value) => {
+    if (!isList(name)) return value
+    return value === null ? undefined : edited(value, (_name, entry) => ofEntry(entry))
+  })
+}
+
+/** Returns the object with other members. One that becomes undefined is left out. */
+function edited(value: unknown, edit: (name: string, member: unknown) => unknown): unknown {
+  if (!isObject(value)) return value
+  const members = Object.entries(value).map(([name, member]) => [name, edit(name, member)] as const)
+  return Object.fromEntries(members.filter(([, member]) => member !== undefined))
 }
 
 function entriesIn(content: unknown): [string, Entry][] {
@@ -204,8 +216,7 @@ const kinds = ['tools', 'prompts', 'resources']
 const types = {
   boolean: 'true or false',
   object: 'an object of strings',
-  string: 'a string',
-  'string,null': 'a string'
+  string: 'a string'
 }
 
 const unescapePointer = (token: string): string => token.replaceAll('~1', '/').replaceAll('~0', '~')

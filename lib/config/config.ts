@@ -209,6 +209,12 @@ export interface ServeConfig extends CommonConfig {
   default?: ChildConfig
   /** The named servers. Clients reach them at `/servers/NAME/`. */
   named: Map<string, ServerConfig>
+  /** The path of the config file with the named servers (default: none). */
+  configFile?: string
+  /** The faults of the config file, one text for each entry. These entries are left out. */
+  faults?: string[]
+  /** If true, the proxy reloads when one of its files has changed (default: false). */
+  watch: boolean
   /** The port to listen on (default: 0, any free port). */
   port: number
   /** The name or address to listen on, IPv6 without brackets (default: 127.0.0.1). */

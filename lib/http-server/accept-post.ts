@@ -184,6 +184,8 @@ export interface NotificationOptions {
 }
 
 export class NotificationTransport extends Transport {
+  /** What facts about this client say about it. */
+  client: FactClient | undefined
   readonly #response: ServerResponse
   readonly #sendError: (error: ProxyError) => void
 

@@ -17,7 +17,7 @@ import { publishMessage } from '../streams/facts.ts'
 import type { FactClient } from '../streams/facts.ts'
 import { Spacing } from '../streams/spacing.ts'
 import { clientErrorFrame, withoutDetails } from './client-error.ts'
-import { ClientTransport } from './client-transport.ts'
+import { aboutToEnd, ClientTransport } from './client-transport.ts'
 import { EventStream } from './event-stream.ts'
 import { writeHead } from './write-head.ts'
 
@@ -42,7 +42,8 @@ export class SseConnection extends ClientTransport {
   /** The requests in flight, by the ids that the server got. */
   readonly #pending = new PendingRequests()
   readonly #spacing = new Spacing((frame) => this.#stream.send(frame))
-  #closing = false
+  /** Makes the error for new requests. It is set when the connection is about to end. */
+  #refusal: (() => ProxyError) | undefined
 
   constructor({ id, response, endpoint, keepAlive = limits.keepAlive, ...options }: SseOptions) {
     super(id, options.log, options.client)
@@ -56,12 +57,10 @@ export class SseConnection extends ClientTransport {
    * Takes a POST of the client. Responds with the status 202 as soon as the transport has room for
    * the next POST.
    *
-   * @throws ProxyError `ERR_CLOSED` for a request after `close()`
+   * @throws ProxyError for a request after `close()`: the one that `close` was given
    */
   post(response: ServerResponse, frame: Frame): void {
-    if (this.#closing && frame.kind === 'request') {
-      throw new ProxyError('ERR_CLOSED', 'the session is about to end')
-    }
+    if (this.#refusal !== undefined && frame.kind === 'request') throw this.#refusal()
     this.#spacing.received(frame)
     const sent = this.#requests.toServer(frame)
     this.#pending.sent(sent)
@@ -75,8 +74,8 @@ export class SseConnection extends ClientTransport {
     this.#stream.send(answerTo(request, clientErrorFrame(0, error)))
   }
 
-  override close(): void {
-    this.#closing = true
+  override close(refusal = aboutToEnd): void {
+    this.#refusal ??= refusal
     this.#pending.whenSettled(() => this.destroy())
   }
 

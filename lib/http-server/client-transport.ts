@@ -6,7 +6,7 @@
 // Node counts the frames in the buffer, but not their bytes. So this class also counts bytes: after
 // `maxBuffered` bytes, the client has to wait until the buffer is empty.
 
-import { internalError } from '../errors.ts'
+import { internalError, ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { publishMessage } from '../streams/facts.ts'
@@ -16,6 +16,10 @@ import { Transport } from '../streams/transport.ts'
 
 /** How many bytes of frames may be in the buffer before the client has to wait. */
 const maxBuffered = 1024 * 1024
+
+/** The error for a new request when the proxy is about to stop. */
+export const aboutToEnd = (): ProxyError =>
+  new ProxyError('ERR_CLOSED', 'the session is about to end')
 
 export abstract class ClientTransport extends Transport {
   /** The id of the session. */
@@ -36,8 +40,11 @@ export abstract class ClientTransport extends Transport {
   /**
    * Refuses new requests, and ends the session when no connected client waits for a response. It
    * may be called again, to check whether the client is still connected.
+   *
+   * @param refusal makes the error for new requests (default: `ERR_CLOSED`). That of the first call
+   * counts
    */
-  abstract close(): void
+  abstract close(refusal?: () => ProxyError): void
 
   /**
    * Whether `receive` can take the next frame. A destroyed transport takes frames and drops them.

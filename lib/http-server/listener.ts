@@ -8,6 +8,7 @@
 
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { describe, internalError, ProxyError } from '../errors.ts'
@@ -25,6 +26,7 @@ import { dropRest, hasBody } from './request/drop-rest.ts'
 import { Connections } from './idle-connections.ts'
 import { checkHasHost, refuseBroken } from './request/refuse-broken.ts'
 import { openServer } from './open-server.ts'
+import type { Tls } from './open-server.ts'
 import { OriginPolicy } from './origin-policy.ts'
 import { BodyReader } from './request/read-body.ts'
 import { RequestContext } from './request-context.ts'
@@ -74,7 +76,7 @@ export class Listener extends EventEmitter {
   readonly #callers: Callers
   readonly #basePath: string | undefined
   readonly #metricsPath: string | undefined
-  readonly #servers: Set<string>
+  #servers: Set<string>
   readonly #sessions: Sessions
   readonly #status: StatusEndpoint
   readonly #streamable: StreamableEndpoint
@@ -166,6 +168,30 @@ export class Listener extends EventEmitter {
   }
 
   /**
+   * Serves other servers from now on. The clients of all others do not notice.
+   *
+   * @param servers the names of the servers
+   * @param ended the names of the servers, removed or not, whose clients must end: their requests in
+   * flight get their responses, and a new request in one of their sessions gets 404
+   * @returns a promise that resolves when the clients of the `ended` servers have ended
+   */
+  async replaceServers(servers: string[], ended: string[]): Promise<void> {
+    this.#servers = new Set(servers)
+    this.#lastPath = undefined
+    this.#authorizer?.resource?.setServers(servers)
+    const names = new Set(ended)
+    await Promise.all([this.#sessions.endThoseOf(names), this.#streamable.endThoseOf(names)])
+  }
+
+  /**
+   * Sets the certificate and the key for new connections, if the listener serves HTTPS. Open
+   * connections go on.
+   */
+  setTls(tls: Tls): void {
+    if ('setSecureContext' in this.#http) (this.#http as HttpsServer).setSecureContext(tls)
+  }
+
+  /**
    * Refuses new clients and new requests, waits for the pending requests whose clients are
    * connected, then closes all connections.
    *
@@ -213,7 +239,7 @@ export class Listener extends EventEmitter {
     const { request, response } = context
     try {
       context.address = this.#callers.addressOf(request)
-      const route = this.#routeOf(context.pathname)
+      const route = this.#routeOf(context)
       context.route = route
       const isPublic = route.kind === 'metadata'
       this.#originPolicy.setHeaders(request.headers, response, isPublic)
@@ -277,7 +303,8 @@ export class Listener extends EventEmitter {
   }
 
   /** Returns `nowhere` if there is nothing at the path. */
-  #routeOf(pathname: string): Route {
+  #routeOf(context: RequestContext): Route {
+    const { pathname } = context
     if (pathname === this.#lastPath) return this.#lastRoute
     const found = findRoute(pathname, this.#basePath)
     const route =
@@ -285,7 +312,11 @@ export class Listener extends EventEmitter {
     const { kind, server, endpoint } = route
     // A session of HTTP+SSE is found by its id at any path for its POSTs.
     const needsServer = kind === 'mcp' || kind === 'sse' || (kind === 'metadata' && endpoint !== '')
-    if (needsServer && !this.#servers.has(server)) return nowhere
+    if (needsServer && !this.#servers.has(server)) {
+      // The sessions of a server that was removed go on until their requests have their responses.
+      const isEnding = kind === 'mcp' && this.#sessions.serverOf(context.sessionId ?? '') === server
+      return isEnding ? route : nowhere
+    }
     if (kind === 'metadata' && this.#authorizer?.resource === undefined) return nowhere
     this.#lastPath = pathname
     this.#lastRoute = route

@@ -44,6 +44,19 @@ async function createSecureServer(tls: Tls): Promise<Server> {
   try {
     return createServer({ ...tls, ...httpOptions })
   } catch (cause) {
-    throw new ProxyError('ERR_LISTEN', 'the TLS certificate and key cannot be used', { cause })
+    throw unusable(cause)
   }
 }
+
+/** @throws ProxyError `ERR_LISTEN` if a certificate and its key cannot be used */
+export async function checkTls(tls: Tls): Promise<void> {
+  const { createSecureContext } = await import('node:tls')
+  try {
+    createSecureContext(tls)
+  } catch (cause) {
+    throw unusable(cause)
+  }
+}
+
+const unusable = (cause: unknown): ProxyError =>
+  new ProxyError('ERR_LISTEN', 'the TLS certificate and key cannot be used', { cause })

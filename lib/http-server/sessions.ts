@@ -17,6 +17,8 @@ interface Entry {
   server: string
   /** The principal that opened the session. Without authorization, it is `undefined`. */
   principal: string | undefined
+  /** Whether `endThoseOf` has ended the session, which may still wait for responses. */
+  isEnding: boolean
 }
 
 export class Sessions {
@@ -77,7 +79,7 @@ export class Sessions {
    * @param caller the caller that opens the session, which has it until then
    */
   add(client: ClientTransport, server: string, principal?: string, caller?: Caller): void {
-    this.#byId.set(client.id, { client, server, principal })
+    this.#byId.set(client.id, { client, server, principal, isEnding: false })
     if (caller !== undefined) caller.sessions++
     publishOpen(client.client)
     client.once('close', () => {
@@ -131,6 +133,26 @@ export class Sessions {
     await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
     clearInterval(looks)
     clearTimeout(timer)
+  }
+
+  /**
+   * Ends each session of these servers as soon as no connected client waits for a response. A new
+   * request in such a session is refused as in one that is unknown, so the client opens another one.
+   * Resolves when the sessions have closed, without those that an earlier call ends. The wait has no
+   * limit, because calls have none.
+   */
+  async endThoseOf(servers: ReadonlySet<string>): Promise<void> {
+    const ending = [...this.#byId.values()].filter(
+      ({ server, isEnding }) => servers.has(server) && !isEnding
+    )
+    const closed = ending.map(
+      ({ client }) => new Promise((resolve) => client.once('close', resolve))
+    )
+    for (const entry of ending) {
+      entry.isEnding = true
+      entry.client.close(unknown)
+    }
+    await Promise.all(closed)
   }
 
   #find(id: string, principal?: string, server?: string): ClientTransport | undefined {

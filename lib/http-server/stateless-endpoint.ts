@@ -35,6 +35,8 @@ export class StatelessEndpoint {
   readonly #options: StatelessEndpointOptions
   readonly #deadlines: DeadlineQueue
   readonly #clients = new Slots<PostTransport | NotificationTransport>()
+  /** The clients that `endThoseOf` waits for. */
+  readonly #ending = new WeakSet<PostTransport | NotificationTransport>()
   #whenEmpty: (() => void) | undefined
 
   constructor(options: StatelessEndpointOptions) {
@@ -119,7 +121,7 @@ export class StatelessEndpoint {
       principal,
       address
     }
-    if (client instanceof PostTransport) client.client = context
+    client.client = context
     client.once('close', () => {
       this.#clientOnClose(number)
       publishEnd(context, client.errored)
@@ -137,6 +139,22 @@ export class StatelessEndpoint {
   async drain(timeout: number): Promise<void> {
     if (this.#clients.size > 0) await this.#endClients(timeout)
     this.#deadlines.stop()
+  }
+
+  /**
+   * Ends the subscriptions at these servers. Resolves when all clients of these servers have ended,
+   * without those for which an earlier call waits. The wait has no limit, because calls have none.
+   */
+  async endThoseOf(servers: ReadonlySet<string>): Promise<void> {
+    const ending = this.#clients.all.filter(
+      (client) => servers.has((client.client as ClientContext).server) && !this.#ending.has(client)
+    )
+    const closed = ending.map((client) => new Promise((resolve) => client.once('close', resolve)))
+    for (const client of ending) {
+      this.#ending.add(client)
+      if (client instanceof PostTransport) client.endSubscription()
+    }
+    await Promise.all(closed)
   }
 
   async #endClients(timeout: number): Promise<void> {

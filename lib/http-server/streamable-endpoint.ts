@@ -67,6 +67,11 @@ export class StreamableEndpoint {
     return this.#stateless.drain(timeout)
   }
 
+  /** Resolves when all clients of these servers without a session have ended. */
+  endThoseOf(servers: ReadonlySet<string>): Promise<void> {
+    return this.#stateless.endThoseOf(servers)
+  }
+
   #post(context: RequestContext): Promise<void> {
     context.requireJson()
     const { accept } = context

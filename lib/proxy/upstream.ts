@@ -125,6 +125,11 @@ export class Upstream {
     return this.#selector.shows('tools', tool) ? this.#modern.paramsOf(tool, call) : []
   }
 
+  /** Ends the processes that wait for a session, and starts no more of them. */
+  stopPrewarm(): void {
+    void this.#pool.destroy()
+  }
+
   /** Ends each process as soon as no client uses it. */
   drain(): void {
     void this.#pool.destroy()

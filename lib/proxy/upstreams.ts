@@ -1,16 +1,43 @@
 // The upstreams (servers) of a configuration. Clients ask for an upstream by its name. The name ''
 // is the default server. The proxy looks for all commands before it listens, so that it reports a
 // wrong command at its start.
+//
+// A new configuration replaces the upstreams that are not in it any more, or are another there. Each
+// client keeps the upstream that it has. So a replaced upstream goes on until its last client has
+// ended, and the others do not notice.
 
-import type { ChildConfig, EraConfig, ServeConfig, ServerConfig } from '../config/config.ts'
+import type { ServeConfig, ServerConfig } from '../config/config.ts'
 import { describe, ProxyError } from '../errors.ts'
 import type { ServerState } from '../http-server/listener.ts'
-import { withContext } from '../log.ts'
 import type { Log } from '../log.ts'
-import { connectChild } from '../stdio/connect-child.ts'
-import { findCommand } from '../stdio/find-command.ts'
+import { quote } from '../text.ts'
+import { define, digestOf, labelOf } from './definition.ts'
+import type { Definition } from './definition.ts'
 import { Upstream } from './upstream.ts'
-import { urlConnector } from './url-connector.ts'
+
+/** What is different in a new configuration. */
+export interface Change {
+  /** The labels of the servers. */
+  added: string[]
+  changed: string[]
+  removed: string[]
+  /** The names of all servers of the new configuration. */
+  names: string[]
+  /** The names of the servers that are removed or changed. */
+  ended: string[]
+  /**
+   * Makes the change: new clients then get the new upstreams.
+   *
+   * @returns a function that ends the replaced upstreams. Call it when their clients have ended
+   */
+  apply: () => () => Promise<void>
+}
+
+interface Entry {
+  upstream: Upstream
+  /** Differs if the definition of the server differs. */
+  digest: string
+}
 
 /**
  * Makes the upstreams of a configuration. If a command is not found, its upstream gets the state
@@ -20,110 +47,127 @@ import { urlConnector } from './url-connector.ts'
  * message names all of them
  */
 export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upstreams> {
-  const upstreams = new Map<string, Upstream>()
-  const failures: [label: string, failure: unknown][] = []
-  const servers: [string, ServerConfig][] = [...config.named]
-  if (config.default !== undefined) servers.unshift(['', config.default])
-  for (const [name, server] of servers) {
-    const label = labelOf(name, config)
-    const failure = server.kind === 'command' ? failureToFind(server) : undefined
-    const connect =
-      server.kind === 'url'
-        ? await urlConnector(server, config, log)
-        : () =>
-            connectChild({
-              ...server,
-              ...config.limits,
-              server: name,
-              log: withContext(log, { server: label })
-            })
-    // Prewarm is only for found commands. A missing one cannot start. A server at a URL already
-    // runs.
-    const prewarm = failure === undefined && server.kind === 'command' ? config.prewarm : 0
-    const remote = server.kind === 'url'
-    const upstream = new Upstream({
-      ...config,
-      ...erasOf(server),
-      filters: [config.filter ?? {}, server],
-      prewarm,
-      name,
-      label,
-      connect,
-      remote,
-      log
+  const definitions = await Promise.all(
+    serversOf(config).map(async ([name, server]) => {
+      const label = labelOf(name, config)
+      return define({ name, label, server, digest: await digestOf(label, server) }, config, log)
     })
-    upstreams.set(name, upstream)
-    if (failure === undefined) continue
-    failures.push([label, failure])
-    upstream.state = 'failed'
-  }
-  const lines = failures.map(([label, failure]) => `${label}: ${describe(failure)}`)
-  if (failures.length === upstreams.size) {
+  )
+  const lines = definitions.flatMap(({ label, failure }) =>
+    failure === undefined ? [] : [`${label}: ${describe(failure)}`]
+  )
+  if (lines.length === definitions.length) {
     // Without named servers there is only one server, so the error needs no label.
-    if (config.named.size === 0) throw failures[0]?.[1]
+    if (config.named.size === 0) throw (definitions[0] as Definition).failure as Error
     throw new ProxyError('ERR_COMMAND_NOT_FOUND', lines.join('; '))
   }
+  const upstreams = new Upstreams(new Map(definitions.map(toEntry)), log)
   for (const line of lines) log.warn(line)
-  return new Upstreams(upstreams)
+  return upstreams
 }
 
 export class Upstreams {
-  readonly #upstreams: Map<string, Upstream>
+  #entries: Map<string, Entry>
+  /** The upstreams that were replaced and have not ended. */
+  readonly #replaced = new Set<Upstream>()
+  readonly #log: Log
 
   /** Don't call this. Call `openUpstreams`. */
-  constructor(upstreams: Map<string, Upstream>) {
-    this.#upstreams = upstreams
+  constructor(entries: Map<string, Entry>, log: Log) {
+    this.#entries = entries
+    this.#log = log
   }
 
   /** Pairs of name and upstream. The default server comes first. */
   get all(): [string, Upstream][] {
-    return [...this.#upstreams]
+    return [...this.#entries].map(([name, { upstream }]) => [name, upstream])
   }
 
-  /** @param name one of the names in `all` */
+  /** @throws ProxyError `ERR_NOT_FOUND` if the server was removed while its client came */
   get(name: string): Upstream {
-    return this.#upstreams.get(name) as Upstream
+    const entry = this.#entries.get(name)
+    if (entry !== undefined) return entry.upstream
+    throw new ProxyError('ERR_NOT_FOUND', `there is no server ${quote(name)}`)
   }
 
   /** The state of each server. The key is the server's label. */
   get states(): Record<string, ServerState> {
-    const upstreams = [...this.#upstreams.values()]
-    return Object.fromEntries(upstreams.map(({ label, state }) => [label, state]))
+    return Object.fromEntries(this.all.map(([, { label, state }]) => [label, state]))
+  }
+
+  /**
+   * Finds out what a new configuration changes. This changes nothing yet.
+   *
+   * @throws ProxyError if a new server cannot start: its command is not found, or a file with a
+   * secret cannot be read. The message has the label of the server
+   */
+  async prepare(config: ServeConfig): Promise<Change> {
+    const entries = new Map<string, Entry | Definition>()
+    const added: string[] = []
+    const changed: string[] = []
+    for (const [name, server] of serversOf(config)) {
+      const label = labelOf(name, config)
+      const before = this.#entries.get(name)
+      try {
+        const digest = await digestOf(label, server)
+        if (before?.digest === digest) {
+          entries.set(name, before)
+          continue
+        }
+        const definition = await define({ name, label, server, digest }, config, this.#log)
+        if (definition.failure !== undefined) throw definition.failure
+        entries.set(name, definition)
+      } catch (cause) {
+        throw new ProxyError('ERR_CONFIG', label, { cause })
+      }
+      if (before === undefined) added.push(label)
+      else changed.push(label)
+    }
+    const gone = [...this.#entries].filter(([name, entry]) => entries.get(name) !== entry)
+    const removed = gone.flatMap(([name, { upstream }]) =>
+      entries.has(name) ? [] : [upstream.label]
+    )
+    const apply = (): (() => Promise<void>) => {
+      this.#entries = new Map(
+        [...entries].map(([name, one]) => ('upstream' in one ? [name, one] : toEntry(one)))
+      )
+      return this.#replace(gone.map(([, { upstream }]) => upstream))
+    }
+    const ended = gone.map(([name]) => name)
+    return { added, changed, removed, names: [...entries.keys()], ended, apply }
   }
 
   /** Ends each process as soon as no client uses it. */
   drain(): void {
-    for (const upstream of this.#upstreams.values()) upstream.drain()
+    for (const [, upstream] of this.all) upstream.drain()
+    for (const upstream of this.#replaced) upstream.drain()
   }
 
   /** Ends all processes of all servers. Resolves when the processes have exited. */
   async destroy(): Promise<void> {
-    const upstreams = [...this.#upstreams.values()]
+    const upstreams = [...this.all.map(([, upstream]) => upstream), ...this.#replaced]
     await Promise.all(upstreams.map((upstream) => upstream.destroy()))
   }
-}
 
-/** Returns the name of a server in `/status` and in the log. Each server has a different label. */
-function labelOf(name: string, config: ServeConfig): string {
-  if (name === '') return 'default'
-  if (name !== 'default' || config.default === undefined) return name
-  let label = `servers/${name}`
-  while (config.named.has(label)) label = `servers/${label}`
-  return label
-}
-
-/** Returns the settings that a server has in place of those of all servers. */
-const erasOf = ({ era, translate }: ServerConfig): EraConfig => ({
-  ...(era && { era }),
-  ...(translate && { translate })
-})
-
-/** Returns the error if the command of a server is not found, and undefined if it is found. */
-function failureToFind({ command, args, ...options }: ChildConfig): unknown {
-  try {
-    findCommand(command, args, options)
-    return undefined
-  } catch (error) {
-    return error
+  #replace(upstreams: Upstream[]): () => Promise<void> {
+    for (const upstream of upstreams) {
+      this.#replaced.add(upstream)
+      upstream.stopPrewarm()
+    }
+    return async () => {
+      await Promise.all(upstreams.map((upstream) => upstream.destroy()))
+      for (const upstream of upstreams) this.#replaced.delete(upstream)
+    }
   }
+}
+
+function serversOf(config: ServeConfig): [name: string, server: ServerConfig][] {
+  const own: [string, ServerConfig][] = config.default === undefined ? [] : [['', config.default]]
+  return [...own, ...config.named]
+}
+
+function toEntry({ name, digest, options, failure }: Definition): [string, Entry] {
+  const upstream = new Upstream(options)
+  if (failure !== undefined) upstream.state = 'failed'
+  return [name, { upstream, digest }]
 }

@@ -132,12 +132,12 @@ const inBoth =
   'allow-tool deny-tool allow-prompt deny-prompt allow-resource deny-resource'
 const atUrls = 'verify-ssl ca cert key'
 const ofServer =
-  'named-server named-server-config shared port sse-port host sse-host stateless allow-origin ' +
+  'named-server named-server-config watch shared port sse-port host sse-host stateless allow-origin ' +
   'expose-header allow-host base-path replica trust-proxy audit-required max-caller-sessions max-caller-rate max-caller-burst max-caller-calls max-caller-connections max-caller-bodies max-callers auth-token-file require-auth tls-cert tls-key max-body-memory max-sessions session-timeout detached-timeout ' +
   'idle-timeout ' +
   'keep-alive max-replay max-queue stream-after retry ' +
   'auth-issuer auth-audience auth-scope auth-introspection auth-introspection-file public-url ' +
-  'max-tokens clock-skew key-age introspection-age'
+  'max-tokens clock-skew key-age introspection-age max-introspections'
 
 const words = (...lists: string[]): string[] => lists.join(' ').split(' ').sort()
 

@@ -1,14 +1,15 @@
 // The authorization that a configuration asks for.
 
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { openAuth } from '../../lib/cli/open-auth.ts'
 import { findFaults } from '../../lib/cli/check.ts'
 import type { AccessRules } from '../../lib/http-server/auth/auth.ts'
 import { silent } from '../../lib/log.ts'
-import { listenLocally } from '../helpers.ts'
+import { fixture, listenLocally } from '../helpers.ts'
 import { around, server } from './parse.ts'
 
 const issuer = ['--auth-issuer', 'https://auth.example.com']
@@ -40,6 +41,39 @@ t.test('the credentials are those of the file', async (t) => {
   t.match(await auth?.check('opaque'), { principal: 'https://auth.example.com#alice' })
   const basic = `Basic ${Buffer.from('proxy:s3%3Acret').toString('base64')}`
   t.strictSame(asked, [basic, 'token=opaque&token_type_hint=access_token'])
+})
+
+t.test('issuers are reached with the TLS settings and the HTTP proxy of the proxy', async (t) => {
+  const identity = {
+    cert: readFileSync(fixture('tls/server.pem')),
+    key: readFileSync(fixture('tls/server-key.pem'))
+  }
+  const http = createSecureServer(identity, (request, response) => {
+    request.resume()
+    response.end('{"active":true,"sub":"alice"}')
+  })
+  const url = `https://127.0.0.1:${await listenLocally(t, http)}/introspect`
+  const words = ['x', ...issuer, '--auth-introspection', url]
+  const env = { ...around, MCP_PROXY_INTROSPECTION: 'proxy:s3cret' }
+  const check = async (...more: string[]): Promise<unknown> => {
+    const config = await server([...words, ...more], env)
+    t.strictSame(config.warnings, [])
+    const auth = openAuth(config, silent)
+    return auth?.check('opaque')
+  }
+  t.match(await check('--ca', fixture('tls/ca.pem')), { principal: /#alice$/ })
+  t.match(await check('--verify-ssl', fixture('tls/ca.pem')), { principal: /#alice$/ })
+  await t.rejects(check(), { code: 'ERR_ISSUER' })
+  await t.rejects(check('--no-verify-ssl'), { code: 'ERR_ISSUER' }, 'who could let anyone in')
+  const seen: unknown[] = []
+  const proxy = createServer().on('connect', ({ url }, socket) => {
+    seen.push(url)
+    socket.end('HTTP/1.1 403 No\r\n\r\n')
+  })
+  const port = await listenLocally(t, proxy)
+  t.intercept(process, 'env', { value: { HTTPS_PROXY: `http://127.0.0.1:${port}` } })
+  await t.rejects(check('--ca', fixture('tls/ca.pem')), { code: 'ERR_ISSUER' })
+  t.equal(seen[0], new URL(url).host)
 })
 
 t.test('wrong credentials and limits are faults that show no secret', async (t) => {

@@ -204,12 +204,23 @@ t.test('enabled may be any value that the reference accepts', async (t) => {
   t.strictSame(Object.keys(named), ['on0', 'on1', 'on2'])
 })
 
-t.test('a null in place of cwd or of a list of servers counts as not there', async (t) => {
-  const mcpServers = { a: { command: 'x', cwd: null }, b: { command: 'x', cwd: '' } }
+t.test('a null in place of a member or of a list of servers counts as not there', async (t) => {
+  const nothing = { args: null, env: null, cwd: null, disabled: null, url: null, tools: null }
+  const mcpServers = { a: { command: 'x', ...nothing }, b: { command: 'x', cwd: '' } }
   const server = { kind: 'command', command: 'x', args: [], env: { PATH: '/bin' } }
   t.strictSame(await load(t, { servers: null, mcpServers }), { a: server, b: server })
   t.match(await load(t, { servers: mcpServers, mcpServers: null }), { a: server })
   t.equal(await faultOf(t, { servers: null, mcpServers: null }), 'has no "mcpServers"')
+  const web = { url: 'http://a/', command: null, headers: null, transport: null, clientId: null }
+  t.match(await load(t, { servers: { web } }), { web: { kind: 'url', transport: 'auto' } })
+  const { faults } = await loadAll(t, {
+    servers: { a: null, b: { command: null }, c: { command: 'x', args: [null], env: { A: null } } }
+  })
+  t.strictSame(faults, [
+    'a: must be an object',
+    'b: needs a command or a url',
+    'c: args must be a list of strings, env: A must be a string'
+  ])
 })
 
 t.test('placeholders become variables of the environment', async (t) => {

@@ -42,6 +42,7 @@ async function open(
     allowHosts: [],
     basePath: '',
     prewarm: 0,
+    watch: false,
     ...more
   }
   const upstreams = await openUpstreams(config, log)

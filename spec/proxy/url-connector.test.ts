@@ -135,7 +135,8 @@ test('server mode reaches servers by URL as well', async (t) => {
     exposeHeaders: [],
     allowHosts: [],
     basePath: '',
-    prewarm: 0
+    prewarm: 0,
+    watch: false
   }
   const log = new KeptLog()
   const { initialize } = hold(t, (await urlConnector(url, config, log))(), server, log)

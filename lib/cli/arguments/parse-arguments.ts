@@ -63,7 +63,9 @@ export async function parseArguments(
     return subcommand === undefined ? client : { mode: subcommand, client }
   }
   const { [authVariable]: _token, [introspectionVariable]: _credentials, ...rest } = env
-  const { [secretVariable]: _secret, [passwordVariable]: _password, ...passed } = rest
+  const { [secretVariable]: _secret, [passwordVariable]: _password, ...others } = rest
+  // A server must not tell systemd that the proxy is ready.
+  const { NOTIFY_SOCKET: _socket, ...passed } = others
   const environment: MakeEnvironment = (own) => {
     const passEnvironment = options.values['pass-environment']
     return serverEnvironment({ env: passed, platform, passEnvironment }, own)
@@ -130,7 +132,8 @@ async function serveConfig(
   const needed = {
     command: command !== '',
     process: command !== '' || kinds.includes('command'),
-    remote: kinds.includes('url'),
+    // The TLS flags are for issuers too.
+    remote: kinds.includes('url') || given['auth-issuer'].length > 0,
     file: file !== undefined
   }
   const { names, warnings } = ignoredFlags(options, { mode: 'server', ...needed })
@@ -152,6 +155,8 @@ async function serveConfig(
       }
     }),
     named,
+    ...(file !== undefined && { configFile: file }),
+    ...(faults.length > 0 && { faults }),
     ...membersOf(httpFlags, values),
     ...membersOf(serverFlags, values),
     ...(cert && key && { tls: { cert, key } }),

@@ -110,7 +110,7 @@ export const clientFlags = {
   }
 } as const satisfies Flags
 
-/** The TLS flags. They also apply to the servers at URLs in the config file. */
+/** The TLS flags. They also apply to the servers at URLs in the config file, and to issuers. */
 export const tlsFlags = {
   'verify-ssl': {
     shape: 'verify',

@@ -9,7 +9,7 @@ export type Need =
   | 'definitions' // server mode without a config file: with --named-server-config, --named-server has no effect
   | 'command' // the command line has the COMMAND of the default server
   | 'process' // at least one server is a process that the proxy starts
-  | 'remote' // at least one server is at a URL
+  | 'remote' // at least one server is at a URL, or an issuer
 
 /** A kind of value, such as a size or a URL: how to read its text and how to print it. */
 export interface Kind<Value> {

@@ -246,6 +246,14 @@ export const serverLimitFlags = {
     needs: 'listener',
     help: 'after this time `--auth-introspection` is asked again whether a token is valid; if it is away, the last answer counts for the same time once more'
   },
+  'max-introspections': {
+    shape: 'value',
+    kind: count,
+    default: limits.maxIntrospections,
+    sets: 'maxIntrospections',
+    needs: 'listener',
+    help: 'how many requests to `--auth-introspection` may run at a time; the next token waits, for `--connect-timeout` at most, and then gets 503'
+  },
   retry: {
     shape: 'value',
     kind: time,

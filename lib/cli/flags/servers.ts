@@ -41,7 +41,13 @@ export const serverFlags = {
     kind: file,
     needs: 'listener',
     reference: true,
-    help: 'a JSON file with the named servers; `--named-server` is ignored then'
+    help: 'a JSON file with the named servers; `--named-server` is ignored then; SIGHUP reads it again'
+  },
+  watch: {
+    shape: 'switch',
+    sets: 'watch',
+    needs: 'listener',
+    help: 'read the config file, the token file, the certificate and its key again when one of them changes, as SIGHUP does'
   },
   shared: {
     shape: 'switch',

@@ -26,6 +26,12 @@ export interface Auth {
    *   if the token cannot be checked now
    */
   check(token: string): Grant | undefined | Promise<Grant | undefined>
+  /**
+   * Reads the tokens again, if they are in a file. Returns whether they have changed.
+   *
+   * @throws ProxyError `ERR_CONFIG` if the file is wrong. Then nothing has changed
+   */
+  reload?(): boolean
   /** What clients need to know before they can get a token (default: nothing). */
   readonly rules?: AccessRules | undefined
 }

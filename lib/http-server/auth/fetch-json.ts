@@ -7,7 +7,20 @@ import { userAgent } from '../../version.ts'
 /** The largest response that is read, in bytes. */
 const maxSize = 1024 * 1024
 
+/** Sends a request, and follows no redirect. Node's `fetch` is such a function. */
+export type Fetch = (
+  url: URL,
+  request: {
+    method: string
+    headers: Record<string, string>
+    body?: string
+    redirect: 'manual'
+    signal?: AbortSignal
+  }
+) => Promise<{ status: number; body: AsyncIterable<Uint8Array> | null }>
+
 export interface JsonRequest {
+  fetch: Fetch
   /** The form of a POST (default: the request is a GET). */
   form?: Record<string, string>
   headers?: Record<string, string>
@@ -22,23 +35,30 @@ export interface JsonRequest {
  */
 export async function fetchJson(
   url: URL,
-  { form, headers, timeout }: JsonRequest
+  { fetch, form, headers, timeout }: JsonRequest
 ): Promise<Record<string, unknown>> {
   const where = url.origin + url.pathname
   let text
   try {
     const response = await fetch(url, {
       method: form === undefined ? 'GET' : 'POST',
-      headers: { accept: 'application/json', 'user-agent': userAgent, ...headers },
+      headers: {
+        accept: 'application/json',
+        'user-agent': userAgent,
+        ...(form !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
+        ...headers
+      },
       redirect: 'manual',
-      ...(form !== undefined && { body: new URLSearchParams(form) }),
+      ...(form !== undefined && { body: new URLSearchParams(form).toString() }),
       ...(timeout > 0 && { signal: AbortSignal.timeout(timeout) })
     })
-    if (response.status !== 200) {
-      await response.body?.cancel()
-      throw new StatusError(`${where} answered ${response.status}`, response.status)
+    const { status } = response
+    const body = response.body ?? []
+    if (status !== 200) {
+      for await (const _chunk of body) break // this cancels the rest
+      throw new StatusError(`${where} answered ${status}`, status)
     }
-    text = await readText(response)
+    text = await readText(body)
   } catch (cause) {
     if (cause instanceof StatusError) throw cause
     throw new ProxyError('ERR_ISSUER', `no answer of ${where}`, { cause })
@@ -60,10 +80,10 @@ export class StatusError extends ProxyError {
   }
 }
 
-async function readText(response: Response): Promise<string> {
+async function readText(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<string> {
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body) {
     size += chunk.length
     if (size > maxSize) throw new Error(`its response is over ${maxSize} bytes`)
     chunks.push(chunk)

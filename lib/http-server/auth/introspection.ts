@@ -8,6 +8,8 @@ import type { Grant } from './auth.ts'
 import { invalid, timeIn, toGrant } from './claims.ts'
 import type { Claims } from './claims.ts'
 import { fetchJson } from './fetch-json.ts'
+import type { Fetch } from './fetch-json.ts'
+import { Turns } from './turns.ts'
 
 export interface IntrospectionOptions {
   /** The introspection endpoint. */
@@ -24,17 +26,23 @@ interface Settings {
   clockSkew: number
   /** How long an answer counts before the proxy asks again, in ms (0: until the token expires). */
   age: number
+  /** How many requests may run at a time (0: no limit). */
+  max: number
+  /** How long a request may take, and how long it may wait for its turn, in ms (0: no limit). */
   timeout: number
+  fetch: Fetch
   log: Log
 }
 
 export class Introspection {
   readonly #options: IntrospectionOptions
   readonly #settings: Settings
+  readonly #turns: Turns
 
   constructor(options: IntrospectionOptions, settings: Settings) {
     this.#options = options
     this.#settings = settings
+    this.#turns = new Turns(settings.max, settings.timeout)
   }
 
   /**
@@ -73,11 +81,10 @@ export class Introspection {
     const { url, clientId, clientSecret } = this.#options
     const credentials = [clientId, clientSecret].map(formEncode).join(':')
     const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`
-    return fetchJson(new URL(url), {
-      form: { token, token_type_hint: 'access_token' },
-      headers: { authorization },
-      timeout: this.#settings.timeout
-    })
+    const { timeout, fetch } = this.#settings
+    const form = { token, token_type_hint: 'access_token' }
+    const request = { form, headers: { authorization }, timeout, fetch }
+    return this.#turns.run(() => fetchJson(new URL(url), request))
   }
 
   #toGrant(claims: Claims): ReturnType<typeof toGrant> & { expires: number } {

@@ -15,6 +15,7 @@ import type { Claims } from './claims.ts'
 import { isSafeUrl } from './safe-url.ts'
 import { Introspection } from './introspection.ts'
 import type { IntrospectionOptions } from './introspection.ts'
+import type { Fetch } from './fetch-json.ts'
 import { Issuer } from './issuer.ts'
 
 export interface IssuerAuthOptions {
@@ -40,8 +41,15 @@ export interface IssuerAuthOptions {
   keyAge?: number | undefined
   /** How long the answer about an opaque token counts, in ms (default 30 000). */
   introspectionAge?: number | undefined
+  /**
+   * How many requests about opaque tokens may run at a time (default 32; 0: no limit). The next one
+   * waits, for `connectTimeout` at most.
+   */
+  maxIntrospections?: number | undefined
   /** How long an issuer may take to answer, in ms (default 30 000; 0: no limit). */
   connectTimeout?: number | undefined
+  /** Sends the requests to the issuers (default: Node's `fetch`). It must follow no redirect. */
+  fetch?: Fetch | undefined
   /** Receives what goes wrong (default: silent). */
   log?: Log | undefined
 }
@@ -82,7 +90,8 @@ class OfIssuers implements IssuerAuth {
 
   constructor({
     log = silent,
-    connectTimeout = limits.connectTimeout,
+    connectTimeout: timeout = limits.connectTimeout,
+    fetch = globalThis.fetch,
     ...options
   }: IssuerAuthOptions) {
     const { issuers, audience, scopes = {}, introspection, tokens } = options
@@ -98,12 +107,13 @@ class OfIssuers implements IssuerAuth {
     this.#tokens = tokens
     for (const name of issuers) {
       requireSafe(name)
-      this.#issuers.set(name, new Issuer({ name, keyAge, timeout: connectTimeout, log }))
+      this.#issuers.set(name, new Issuer({ name, keyAge, timeout, fetch, log }))
     }
     if (introspection === undefined) return
     requireSafe(introspection.url)
     const age = options.introspectionAge ?? limits.introspectionAge
-    const settings = { issuers, clockSkew, age, timeout: connectTimeout, log }
+    const max = options.maxIntrospections ?? limits.maxIntrospections
+    const settings = { issuers, clockSkew, age, max, timeout, fetch, log }
     this.#introspection = new Introspection(introspection, settings)
   }
 
@@ -112,6 +122,10 @@ class OfIssuers implements IssuerAuth {
     if (known !== undefined) return known
     if (isJwt(token)) return this.#checkJwt(token)
     return this.#introspection?.check(token)
+  }
+
+  reload(): boolean {
+    return this.#tokens?.reload?.() ?? false
   }
 
   async prepare(): Promise<void> {

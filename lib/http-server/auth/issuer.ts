@@ -12,6 +12,7 @@ import { describe, ProxyError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { quote } from '../../text.ts'
 import { fetchJson, StatusError } from './fetch-json.ts'
+import type { Fetch } from './fetch-json.ts'
 import { isSafeUrl } from './safe-url.ts'
 
 type FindKey = (
@@ -26,6 +27,7 @@ export interface IssuerOptions {
   keyAge: number
   /** How long a fetch may take, in ms (0: no limit). */
   timeout: number
+  fetch: Fetch
   log: Log
 }
 
@@ -35,7 +37,7 @@ const fetchInterval = 1000
 export class Issuer {
   readonly name: string
   readonly #keyAge: number
-  readonly #timeout: number
+  readonly #request: { timeout: number; fetch: Fetch }
   readonly #log: Log
   #findKey: FindKey | undefined
   /** When the keys were fetched, in ms of `performance.now()`. */
@@ -47,10 +49,10 @@ export class Issuer {
   /** Whether the last fetch in the background failed. */
   #isAway = false
 
-  constructor({ name, keyAge, timeout, log }: IssuerOptions) {
+  constructor({ name, keyAge, timeout, fetch, log }: IssuerOptions) {
     this.name = name
     this.#keyAge = keyAge || Infinity
-    this.#timeout = timeout
+    this.#request = { timeout, fetch }
     this.#log = log
   }
 
@@ -102,7 +104,7 @@ export class Issuer {
       // The keys may have moved.
       if (now - this.#fetchedAt >= this.#keyAge) this.#keysUrl = undefined
       this.#keysUrl ??= await this.#discover()
-      const keys = await fetchJson(this.#keysUrl, { timeout: this.#timeout })
+      const keys = await fetchJson(this.#keysUrl, this.#request)
       const { createLocalJWKSet } = await import('jose')
       this.#findKey = createLocalJWKSet(keys as unknown as JSONWebKeySet)
       this.#fetchedAt = now
@@ -118,7 +120,7 @@ export class Issuer {
     let failure: unknown
     for (const url of metadataUrls(this.name)) {
       try {
-        return this.#keysUrlIn(await fetchJson(url, { timeout: this.#timeout }))
+        return this.#keysUrlIn(await fetchJson(url, this.#request))
       } catch (error) {
         failure = isTelling(failure) ? failure : error
         // An issuer that cannot be reached at one path cannot be reached at another.

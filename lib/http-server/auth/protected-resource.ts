@@ -23,9 +23,9 @@ const endpoints = ['mcp', 'sse']
 export class ProtectedResource {
   readonly #publicUrl: string
   readonly #rules: AccessRules
-  readonly #servers: readonly string[]
+  #servers: readonly string[] = []
   /** The audiences that a token may have, for each server. */
-  readonly #audiences = new Map<string, ReadonlySet<string>>()
+  #audiences = new Map<string, ReadonlySet<string>>()
 
   /**
    * @param publicUrl the URL at which clients reach the proxy, without a slash at the end
@@ -34,10 +34,13 @@ export class ProtectedResource {
   constructor(publicUrl: string, rules: AccessRules, servers: Iterable<string>) {
     this.#publicUrl = publicUrl
     this.#rules = rules
+    this.setServers(servers)
+  }
+
+  /** Sets the names of the servers, in place of the names before. */
+  setServers(servers: Iterable<string>): void {
     this.#servers = [...servers]
-    for (const server of this.#servers) {
-      this.#audiences.set(server, new Set(this.#audiencesFor(server).map(canonical)))
-    }
+    this.#audiences = new Map(this.#servers.map((server) => [server, this.#audiencesOf(server)]))
   }
 
   /** Returns the document for a route of the kind `metadata`. */
@@ -72,7 +75,8 @@ export class ProtectedResource {
     if (audiences === undefined) return true
     const names = server === undefined ? this.#servers : [server]
     return names.some((name) => {
-      const accepted = this.#audiences.get(name) as ReadonlySet<string>
+      // A server that is gone has sessions until their last calls have ended.
+      const accepted = this.#audiences.get(name) ?? this.#audiencesOf(name)
       return audiences.some((audience) => accepted.has(canonical(audience)))
     })
   }
@@ -82,11 +86,11 @@ export class ProtectedResource {
     return scopes === undefined || this.#rules.scopesOf(server).every((scope) => scopes.has(scope))
   }
 
-  #audiencesFor(server: string): string[] {
+  #audiencesOf(server: string): ReadonlySet<string> {
     const { audience } = this.#rules
-    if (audience !== undefined) return [audience]
-    const paths = ['', ...endpoints].map((endpoint) => pathTo(server, endpoint))
-    return [this.#publicUrl, ...paths.map((path) => this.#publicUrl + path)]
+    if (audience !== undefined) return new Set([canonical(audience)])
+    const paths = ['', ...endpoints].map((endpoint) => this.#publicUrl + pathTo(server, endpoint))
+    return new Set([this.#publicUrl, ...paths].map(canonical))
   }
 
   #allScopes(): string[] {

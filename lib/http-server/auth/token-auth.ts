@@ -1,9 +1,11 @@
 // Authorization by fixed tokens, from a file and from the configuration. The file is read again when
 // it has changed, so an operator can replace a token while the proxy runs. A request looks for a
-// change if no request has looked in the last 250 ms, so no timer is needed.
+// change if no request has looked in the last 250 ms, so no timer is needed. A reload reads the file
+// at once.
 
 import { readFileSync, statSync } from 'node:fs'
 import { describe, ProxyError } from '../../errors.ts'
+import { notAFile, versionOf } from '../../file-version.ts'
 import { silent } from '../../log.ts'
 import type { Log } from '../../log.ts'
 import type { Auth, Grant } from './auth.ts'
@@ -41,7 +43,8 @@ export function tokenAuth({ file, token, log = silent }: TokenAuthOptions): Auth
     check(token) {
       const entry = findEntry([...own, ...tokens.entries()], token)
       return entry === undefined || own.includes(entry) ? entry : tokens.grant(entry)
-    }
+    },
+    reload: () => tokens.reload()
   }
 }
 
@@ -56,7 +59,7 @@ class TokenFile {
   constructor(file: string, log: Log) {
     this.#file = file
     this.#log = log
-    this.#version = versionOf(file)
+    this.#version = currentVersion(file)
     this.#entries = readTokenFile(file)
     if (this.#entries.length === 0) throw new ProxyError('ERR_CONFIG', `${file} has no token`)
   }
@@ -65,7 +68,7 @@ class TokenFile {
     const now = performance.now()
     if (now - this.#lastLook >= lookInterval) {
       this.#lastLook = now
-      const version = versionOf(this.#file)
+      const version = currentVersion(this.#file)
       if (version !== this.#version) this.#readAgain(version)
     }
     return this.#entries
@@ -82,6 +85,17 @@ class TokenFile {
       return isThere
     }
     return { principal: entry.principal, isValid }
+  }
+
+  /** Reads the file, even if a look has found no change: it may have found a wrong file. */
+  reload(): boolean {
+    const version = currentVersion(this.#file)
+    if (version === notAFile) return false
+    const entries = readTokenFile(this.#file)
+    const before = this.#entries
+    this.#version = version
+    this.#entries = entries
+    return entries.length !== before.length || !entries.every((one, i) => isSame(one, before[i]))
   }
 
   // A file that an operator is about to write may be wrong for a moment. A request must not fail then.
@@ -118,11 +132,5 @@ function readTokenFile(file: string): TokenEntry[] {
   }
 }
 
-/** A pipe always has the same version, because a pipe can be read only once. */
-function versionOf(file: string): string {
-  const stats = statSync(file, { throwIfNoEntry: false })
-  if (stats === undefined) return 'missing'
-  if (!stats.isFile()) return 'not a file'
-  const { ino, size, mtimeMs, ctimeMs } = stats
-  return [ino, size, mtimeMs, ctimeMs].join(' ')
-}
+const currentVersion = (file: string): string =>
+  versionOf(statSync(file, { throwIfNoEntry: false }))

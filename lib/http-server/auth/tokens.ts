@@ -77,5 +77,5 @@ export function findEntry(entries: readonly TokenEntry[], token: string): TokenE
 }
 
 /** Whether two entries have the same token and the same principal. */
-export const isSame = (one: TokenEntry, other: TokenEntry): boolean =>
-  one.principal === other.principal && one.digest.equals(other.digest)
+export const isSame = (one: TokenEntry, other: TokenEntry | undefined): boolean =>
+  one.principal === other?.principal && one.digest.equals(other.digest)

@@ -31,7 +31,7 @@ import type { Callback, DestroyCallback } from '../../streams/callbacks.ts'
 import { DeadlineQueue } from '../../streams/deadline-queue.ts'
 import { publishMessage } from '../../streams/facts.ts'
 import type { FactClient } from '../../streams/facts.ts'
-import { ClientTransport } from '../client-transport.ts'
+import { aboutToEnd, ClientTransport } from '../client-transport.ts'
 import { EventStream } from '../event-stream.ts'
 import type { EventSink } from '../event-stream.ts'
 import { PostResponse } from '../post-response.ts'
@@ -75,7 +75,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   #held: { frame: Frame; callback: Callback } | undefined
   /** The HTTP response to the notification that goes to the server right now. */
   #notifying: ServerResponse | undefined
-  #closing = false
+  /** Makes the error for new requests. It is set when the session is about to end. */
+  #refusal: (() => ProxyError) | undefined
 
   constructor(options: SessionOptions) {
     super(options.id, options.log, options.client)
@@ -113,12 +114,10 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
    * Takes a POST of the client. A POST without a request gets the status 202, as soon as the
    * transport has room for the next POST.
    *
-   * @throws ProxyError `ERR_CLOSED` for a request after `close()`
+   * @throws ProxyError for a request after `close()`: the one that `close` was given
    */
   post(response: ServerResponse, { frames, batch }: Body, accept: Accept): void {
-    if (this.#closing && frames.some(isRequest)) {
-      throw new ProxyError('ERR_CLOSED', 'the session is about to end')
-    }
+    if (this.#refusal !== undefined && frames.some(isRequest)) throw this.#refusal()
     const sent = frames.map((frame) => this.#requests.toServer(frame))
     const requests = sent.every(isRequest) ? sent : sent.filter(isRequest)
     if (requests.length > 0) {
@@ -172,8 +171,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     this.#release()
   }
 
-  override close(): void {
-    this.#closing = true
+  override close(refusal = aboutToEnd): void {
+    this.#refusal ??= refusal
     if (!this.#posts.isAwaited) this.destroy()
   }
 
@@ -195,7 +194,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     if (!post.settled) for (const id of post.ids) this.#requests.abandon(id)
     this.#posts.delete(post)
     if (post.stream !== undefined) this.#postOf.delete(post.stream as ResumableStream)
-    if (this.#closing) this.close()
+    if (this.#refusal !== undefined) this.close()
   }
 
   postOnClose(post: PostResponse, complete: boolean): void {

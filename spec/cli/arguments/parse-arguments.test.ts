@@ -38,6 +38,7 @@ t.test('a command alone is server mode with the defaults', async (t) => {
     trustProxy: [],
     auditRequired: false,
     prewarm: 0,
+    watch: false,
     logLevel: 'INFO',
     logFormat: 'text',
     traces: false,
@@ -226,6 +227,12 @@ t.test('the secret and the password may be in the environment', async (t) => {
   const { default: own } = await server(['x', '--pass-environment'], { A: 'b', ...env })
   t.match(own, { env: { A: 'b' } })
   t.notMatch(JSON.stringify(own), /MCP_PROXY/)
+})
+
+t.test('servers do not get the socket of systemd', async (t) => {
+  const env = { NOTIFY_SOCKET: '/run/notify', A: 'b' }
+  const { default: own } = await server(['x', '--pass-environment'], env)
+  t.strictSame(own?.env, { A: 'b' })
 })
 
 t.test('--headers-file has a header in each line, and --headers wins', async (t) => {

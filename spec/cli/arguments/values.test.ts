@@ -166,7 +166,7 @@ t.test('limits have sizes, times and counts', async (t) => {
     '--drain-timeout 2m --restarts 0 --connect-timeout 500ms --max-replay 2MB --stream-after 1S ' +
     '--max-queue 3k --retry 0.1ms --idle-timeout 5m --detached-timeout 7s ' +
     '--max-body-memory 9m --max-rounds 3 --probe-timeout 4s --input-timeout 90s --max-connections 0 ' +
-    '--max-group-connections 3 --max-tokens 8 --clock-skew 1s --key-age 2m --introspection-age 3s ' +
+    '--max-group-connections 3 --max-tokens 8 --clock-skew 1s --key-age 2m --introspection-age 3s --max-introspections 4 ' +
     '--max-caller-sessions 6 --max-caller-rate 10 --max-caller-burst 30 ' +
     '--max-caller-calls 40 --max-caller-connections 50 --max-caller-bodies 2m --max-callers 60'
   const expected = {
@@ -194,6 +194,7 @@ t.test('limits have sizes, times and counts', async (t) => {
     clockSkew: 1000,
     keyAge: 120_000,
     introspectionAge: 3000,
+    maxIntrospections: 4,
     loginTimeout: 300_000,
     maxCallerSessions: 6,
     maxCallerRate: 10,

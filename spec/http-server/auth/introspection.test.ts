@@ -68,6 +68,27 @@ test('the proxy asks with its credentials, and the answer gives the grant', asyn
   t.strictSame(issuer.requests, ['POST /introspect'])
 })
 
+test('so many tokens are asked about at a time, and the next one waits', async (t) => {
+  const { answer, asked, check } = await open(t, { maxIntrospections: 2, connectTimeout: 300 })
+  const usual = answer.now
+  answer.now = 'silence'
+  const outcomes = ['a', 'b', 'c', 'd'].map((token) =>
+    check(token).then(
+      () => 'let in',
+      (error: ProxyError) => [error.status, describe(error)].join(': ')
+    )
+  )
+  await until(() => asked.length === 2)
+  await sleep(100)
+  t.equal(asked.length, 2)
+  const [one, two, three, four] = await Promise.all(outcomes)
+  t.match([one, two], [/^503: no answer of /, /^503: no answer of /])
+  t.strictSame([three, four].sort(), [three, four])
+  t.ok([three, four].every((outcome) => outcome?.startsWith('503: ')))
+  answer.now = usual
+  t.ok(await check('e'), 'the turns are free again')
+})
+
 test('a token of which the issuer says no, or something else, is refused', async (t) => {
   const { answer, failure, check, issuer } = await open(t)
   const good = { active: true, sub: 'alice', aud: 'x', exp: inSeconds(60) }
@@ -98,6 +119,7 @@ test('an issuer that fails is an error, without the secret and the token', async
   const failing: [Answer, RegExp][] = [
     [{ status: 401, body: 's3cret opaque' }, /\/introspect answered 401$/],
     [{ status: 500, body: '' }, /answered 500$/],
+    [{ status: 204, body: '' }, /answered 204$/],
     [{ body: '[]' }, /sent no JSON object/],
     ['silence', /timeout/]
   ]

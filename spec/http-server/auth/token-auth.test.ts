@@ -55,6 +55,33 @@ test('the file is read again when it has changed', async (t) => {
   )
 })
 
+test('a reload reads the file at once, and says whether the tokens have changed', async (t) => {
+  const { file } = tokenFile(t, 'alice:one\nbob:two\n')
+  const auth = tokenAuth({ file })
+  t.equal(auth.reload?.(), false)
+  for (const [text, one] of [
+    ['alice:one\nbob:three\n', 'alice'],
+    ['alice:one\n', 'alice'],
+    ['carol:one\n', 'carol'],
+    ['# none\n', undefined]
+  ] as const) {
+    writeFileSync(file, text)
+    t.equal(auth.reload?.(), true, text)
+    t.equal(principalOf(auth, 'one'), one, text)
+  }
+  writeFileSync(file, 'alice:one\n')
+  t.equal(auth.reload?.(), true)
+  writeFileSync(file, 's3cret')
+  for (let count = 0; count < 2; count++) {
+    t.throws(() => auth.reload?.(), { code: 'ERR_CONFIG' }, 'each time')
+  }
+  t.equal(principalOf(auth, 'one'), 'alice')
+  rmSync(file)
+  execFileSync('mkfifo', [file])
+  t.equal(auth.reload?.(), false, 'a pipe is not read again')
+  t.equal(principalOf(auth, 'one'), 'alice')
+})
+
 test('a file that becomes wrong or is removed changes nothing', async (t) => {
   const { file, replace } = tokenFile(t, 'alice:one\n')
   const log = new KeptLog()
