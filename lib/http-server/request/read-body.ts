@@ -121,7 +121,7 @@ export class BodyReader {
     if (size <= Math.min(freeSize, this.#maxMessage) && !context.awaitsContinue) {
       // Node reads the rest of the packet before it continues here. A small body is then complete,
       // and one `read` costs much less than listeners.
-      await undefined
+      await Promise.resolve()
       if (request.complete && !request.destroyed) return (request.read() ?? empty) as Buffer
     }
     return this.#readChunks(context, transport)
