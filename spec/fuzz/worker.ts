@@ -41,6 +41,8 @@ const found = (find: string): void => {
   report({ find, index })
 }
 
+// Nothing else ends a worker whose parent is gone.
+process.once('disconnect', () => process.exit())
 process.on('uncaughtException', (error) => found(`an uncaught exception: ${error.stack}`))
 
 const position = Buffer.alloc(4)
