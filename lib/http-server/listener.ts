@@ -30,7 +30,7 @@ import type { Tls } from './open-server.ts'
 import { OriginPolicy } from './origin-policy.ts'
 import { BodyReader } from './request/read-body.ts'
 import { RequestContext } from './request-context.ts'
-import { findMetrics, findRoute, isOpen, leadsToServer, nowhere, pathOf } from './routes.ts'
+import { isOpen, leadsToServer, nowhere, RouteTable } from './routes.ts'
 import type { Route } from './routes.ts'
 import { Sessions } from './sessions.ts'
 import { SseEndpoint } from './sse-endpoint.ts'
@@ -74,9 +74,7 @@ export class Listener extends EventEmitter {
   readonly #authorizer: Authorizer | undefined
   readonly #refusal: ListenerOptions['refusal']
   readonly #callers: Callers
-  readonly #basePath: string | undefined
-  readonly #metricsPath: string | undefined
-  #servers: Set<string>
+  readonly #routes: RouteTable
   readonly #sessions: Sessions
   readonly #status: StatusEndpoint
   readonly #streamable: StreamableEndpoint
@@ -86,9 +84,6 @@ export class Listener extends EventEmitter {
   /** How many requests do not have their complete response yet. */
   #activeRequests = 0
   #whenInactive: (() => void) | undefined
-  /** The last path, kept with its route because nearly all requests have the same path. */
-  #lastPath: string | undefined
-  #lastRoute = nowhere
   #closing = false
 
   /**
@@ -107,12 +102,15 @@ export class Listener extends EventEmitter {
     this.#originPolicy = new OriginPolicy({ ...options, host, address })
     this.#refusal = options.refusal
     this.#callers = callers
-    this.#basePath = options.basePath
-    this.#metricsPath = options.metrics?.path
-    this.#servers = new Set(options.servers ?? [''])
     const { maxSessions = limits.maxSessions, exiting, replica } = options
     this.#sessions = new Sessions(maxSessions, exiting, replica)
     this.#authorizer = createAuthorizer(options, this.url, this.#sessions)
+    this.#routes = new RouteTable({
+      basePath: options.basePath,
+      metricsPath: options.metrics?.path,
+      servers: options.servers ?? [''],
+      hasMetadata: this.#authorizer?.resource !== undefined
+    })
     this.#bodies = new BodyReader(options)
     const shared = {
       ...options,
@@ -153,7 +151,7 @@ export class Listener extends EventEmitter {
 
   /** Returns the URLs of a server. The name `''` means the default server. */
   urlsOf(server: string): { mcp: string; sse: string } {
-    const base = new URL(pathOf(server, this.#basePath ?? ''), this.url).href
+    const base = new URL(this.#routes.pathOf(server), this.url).href
     return { mcp: `${base}mcp`, sse: `${base}sse` }
   }
 
@@ -176,8 +174,7 @@ export class Listener extends EventEmitter {
    * @returns a promise that resolves when the clients of the `ended` servers have ended
    */
   async replaceServers(servers: string[], ended: string[]): Promise<void> {
-    this.#servers = new Set(servers)
-    this.#lastPath = undefined
+    this.#routes.setServers(servers)
     this.#authorizer?.resource?.setServers(servers)
     const names = new Set(ended)
     await Promise.all([this.#sessions.endThoseOf(names), this.#streamable.endThoseOf(names)])
@@ -302,25 +299,11 @@ export class Listener extends EventEmitter {
     return undefined
   }
 
-  /** Returns `nowhere` if there is nothing at the path. */
   #routeOf(context: RequestContext): Route {
     const { pathname } = context
-    if (pathname === this.#lastPath) return this.#lastRoute
-    const found = findRoute(pathname, this.#basePath)
-    const route =
-      found === nowhere ? findMetrics(pathname, this.#metricsPath, this.#basePath) : found
-    const { kind, server, endpoint } = route
-    // A session of HTTP+SSE is found by its id at any path for its POSTs.
-    const needsServer = kind === 'mcp' || kind === 'sse' || (kind === 'metadata' && endpoint !== '')
-    if (needsServer && !this.#servers.has(server)) {
-      // The sessions of a server that was removed go on until their requests have their responses.
-      const isEnding = kind === 'mcp' && this.#sessions.serverOf(context.sessionId ?? '') === server
-      return isEnding ? route : nowhere
-    }
-    if (kind === 'metadata' && this.#authorizer?.resource === undefined) return nowhere
-    this.#lastPath = pathname
-    this.#lastRoute = route
-    return route
+    const route = this.#routes.find(pathname)
+    if (route !== nowhere) return route
+    return this.#routes.findEnding(pathname, this.#sessions.serverOf(context.sessionId ?? ''))
   }
 
   #refuse(context: RequestContext, cause: unknown): void {

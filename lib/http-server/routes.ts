@@ -1,4 +1,5 @@
-// The paths that the listener serves, and the route of each path.
+// The paths that the listener serves, and the route of each path. `RouteTable` knows which servers there
+// are at the moment.
 
 /** What the listener serves at a path. */
 export interface Route {
@@ -44,12 +45,74 @@ export const isOpen = ({ kind }: Route): boolean =>
 /** The path of the metadata of the proxy as a whole (RFC 9728). The path of an endpoint follows it. */
 export const wellKnownPath = '/.well-known/oauth-protected-resource'
 
+export interface RouteTableOptions {
+  basePath: string | undefined
+  /** Where the metrics are. `undefined`: nowhere. */
+  metricsPath: string | undefined
+  /** The names of the servers. */
+  servers: string[]
+  /** Whether there is metadata that tells clients where to get a token. */
+  hasMetadata: boolean
+}
+
+/** The routes of one listener. */
+export class RouteTable {
+  readonly #options: RouteTableOptions
+  #servers: Set<string>
+  /** The last path, kept with its route because nearly all requests have the same path. */
+  #lastPath: string | undefined
+  #lastRoute = nowhere
+
+  constructor(options: RouteTableOptions) {
+    this.#options = options
+    this.#servers = new Set(options.servers)
+  }
+
+  setServers(servers: string[]): void {
+    this.#servers = new Set(servers)
+    this.#lastPath = undefined
+  }
+
+  /** Returns `nowhere` if there is nothing at the path. */
+  find(pathname: string): Route {
+    if (pathname === this.#lastPath) return this.#lastRoute
+    const { basePath, metricsPath, hasMetadata } = this.#options
+    const found = findRoute(pathname, basePath)
+    const route = found === nowhere ? findMetrics(pathname, metricsPath, basePath) : found
+    const { kind, server, endpoint } = route
+    // A session of HTTP+SSE is found by its id at any path for its POSTs.
+    const needsServer = kind === 'mcp' || kind === 'sse' || (kind === 'metadata' && endpoint !== '')
+    if (needsServer && !this.#servers.has(server)) return nowhere
+    if (kind === 'metadata' && !hasMetadata) return nowhere
+    this.#lastPath = pathname
+    this.#lastRoute = route
+    return route
+  }
+
+  /**
+   * Returns the route of a session whose server was removed. Such a session goes on until its requests
+   * have their responses.
+   *
+   * @param server the server of the session that the request names, if there is such a session
+   */
+  findEnding(pathname: string, server: string | undefined): Route {
+    if (server === undefined) return nowhere
+    const route = findRoute(pathname, this.#options.basePath)
+    return route.kind === 'mcp' && route.server === server ? route : nowhere
+  }
+
+  /** Returns the common start of all paths of a server. It ends with a slash. */
+  pathOf(server: string): string {
+    return pathOf(server, this.#options.basePath ?? '')
+  }
+}
+
 /**
  * Finds the route of the metrics, with and without the prefix, as `findRoute`.
  *
  * @param path where the metrics are. `undefined`: nowhere
  */
-export function findMetrics(pathname: string, path: string | undefined, basePath = ''): Route {
+function findMetrics(pathname: string, path: string | undefined, basePath = ''): Route {
   if (path === undefined) return nowhere
   const asked = pathname.replace(/\/$/, '')
   return asked === path || asked === `${basePath}${path}` ? metricsRoute : nowhere

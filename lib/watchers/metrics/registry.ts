@@ -1,9 +1,7 @@
 // A registry of prom-client, which writes Prometheus' text format. prom-client is loaded only for
 // metrics.
 
-import type { Histogram } from './histogram.ts'
-
-export type MetricValue = [labels: Record<string, string>, value: number]
+import type { Histogram, MetricValue } from './histogram.ts'
 
 /** A metric whose values are read when the metrics are. */
 export interface Metric {
