@@ -32,18 +32,10 @@ export class BoundedSet {
     this.#max = max
   }
 
-  get isFull(): boolean {
-    return this.#texts.size >= this.#max
-  }
-
-  has(text: string): boolean {
-    return this.#texts.has(text)
-  }
-
   /** Returns the text if it is in the set, or could be added. Otherwise `other`. */
   labelOf(text: string): string {
     if (this.#texts.has(text)) return text
-    if (this.isFull) return other
+    if (this.#texts.size >= this.#max) return other
     this.#texts.add(text)
     return text
   }

@@ -1,7 +1,7 @@
 // A histogram whose series are found by a key. The histogram of prom-client makes the key of a series of
 // all its labels at each entry, which takes as long as the rest of a call.
 
-export type MetricValue = [labels: Record<string, string>, value: number]
+import type { MetricValue } from './metric.ts'
 
 /** A combination of labels. */
 export class Series {

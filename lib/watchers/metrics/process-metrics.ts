@@ -2,7 +2,7 @@
 // Node.js and of Prometheus' clients.
 
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { Metric } from './registry.ts'
+import type { Metric } from './metric.ts'
 
 const nanoseconds = 1e-9
 

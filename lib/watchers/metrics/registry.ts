@@ -1,15 +1,8 @@
 // A registry of prom-client, which writes Prometheus' text format. prom-client is loaded only for
 // metrics.
 
-import type { Histogram, MetricValue } from './histogram.ts'
-
-/** A metric whose values are read when the metrics are. */
-export interface Metric {
-  type: 'counter' | 'gauge'
-  name: string
-  help: string
-  values: () => MetricValue[]
-}
+import type { Histogram } from './histogram.ts'
+import type { Metric } from './metric.ts'
 
 export interface Registry {
   readonly contentType: string
