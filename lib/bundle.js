@@ -27,6 +27,22 @@ const withoutHttp2 = {
   }
 }
 
+// The rest of prom-client loads packages for what the proxy does not use.
+const partsOfPromClient = {
+  name: 'the used parts of prom-client',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^prom-client$/ }, ({ path }) => ({ path, namespace: 'parts' }))
+    onLoad({ filter: /./, namespace: 'parts' }, () => ({
+      contents: `module.exports = {
+        Registry: require('prom-client/lib/registry.js'),
+        Counter: require('prom-client/lib/counter.js'),
+        Gauge: require('prom-client/lib/gauge.js')
+      }`,
+      resolveDir: pathOf('.')
+    }))
+  }
+}
+
 const fromOwnFiles = {
   name: 'packages from files of their own',
   setup({ onResolve }) {
@@ -67,8 +83,9 @@ const bundles = await Promise.all([
   }),
   build({
     ...options,
-    entryPoints: loadedOnDemand,
+    entryPoints: Object.fromEntries(loadedOnDemand.map((name) => [name, name])),
     format: 'esm',
+    plugins: [partsOfPromClient],
     // A CommonJS package loads the modules of Node with `require`, which an ES module does not have.
     banner: {
       js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
