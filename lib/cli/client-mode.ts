@@ -32,14 +32,14 @@ export async function runClient(config: ClientConfig, log: Log, logFile?: LineFi
     queues: () => waitingIn({ record: recorder, audit, log: logFile }),
     log
   })
+  await metrics?.serve()
   const connect = await urlConnector(config.server, config, log)
-  const trace = await openTraces(config, { side: 'client', url: config.server.url, log })
-  const client = acceptStdio({ ...config.limits, trace, log })
+  const traces = await openTraces(config, { side: 'client', url: config.server.url, log })
+  const client = acceptStdio({ ...config.limits, trace: traces?.trace, log })
   const { era = config.era, translate = config.translate } = config.server
   const server = connectForOne(connect, { ...config.limits, era, translate, log, remote: true })
   const release = endInTime(client, server, config, onHangup(recorder, audit, logFile))
   try {
-    await metrics?.serve()
     await join(client, filter({ ...config.filter, log })(server))
   } catch (error) {
     // An abort is no failure. The reader of stdout has exited, as `head` does, or it read too
@@ -52,6 +52,7 @@ export async function runClient(config: ClientConfig, log: Log, logFile?: LineFi
     await recorder?.close()
     await audit?.close()
     await metrics?.close()
+    await traces?.close()
   }
 }
 

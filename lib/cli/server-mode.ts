@@ -45,7 +45,7 @@ export async function runServer(
   const service = await openService(config, log)
   const recorder = await openRecorder(config.record, log)
   const audit = await openAudit(config.audit, log)
-  const trace = await openTraces(config, { log })
+  const traces = await openTraces(config, { log })
   let listener: Listener | undefined
   const metrics = await openMetrics(config.metrics, {
     serverStates: () => upstreams.states,
@@ -141,7 +141,7 @@ export async function runServer(
         refusal: () =>
           config.auditRequired && audit?.isWritable === false ? withoutAudit() : undefined,
         metrics: metrics?.page,
-        trace,
+        trace: traces?.trace,
         mirroredParams: (name, tool, call) => upstreams.get(name).paramsOf(tool, call),
         log
       },
@@ -165,6 +165,7 @@ export async function runServer(
     await recorder?.close()
     await audit?.close()
     await metrics?.close()
+    await traces?.close()
     release()
   }
 }

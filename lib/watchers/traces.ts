@@ -6,7 +6,13 @@
 // reasons in metrics/operations.ts. Its parent is the trace context in `params._meta`, else that in the
 // HTTP headers. With `move`, the headers win, and the message goes on with the span as its trace context.
 
-import type { Context, Span, SpanContext, TracerProvider } from '@opentelemetry/api'
+import type {
+  Context,
+  ProxyTracerProvider,
+  Span,
+  SpanContext,
+  TracerProvider
+} from '@opentelemetry/api'
 import { describe, ProxyError } from '../errors.ts'
 import { stringAt } from '../json/find-value.ts'
 import { silent } from '../log.ts'
@@ -44,11 +50,22 @@ export interface TracesOptions {
 export interface Traces {
   /** For the option `trace` of `listen` and `acceptStdio`. */
   readonly trace: Trace
-  /** Ends the subscriptions. Spans of calls in flight do not end. */
-  close(): void
+  /**
+   * Ends the subscriptions. Spans of calls in flight do not end. Resolves when the SDK has exported its
+   * spans, after a second at the latest.
+   */
+  close(): Promise<void>
 }
 
 type Api = typeof import('@opentelemetry/api')
+
+/** What an SDK has. Without an SDK, there is none. */
+interface Flushable {
+  forceFlush?: () => Promise<void>
+}
+
+/** How long the SDK may take to export its spans at the end, in ms. */
+const flushTimeout = 1000
 
 /**
  * Makes spans from now on.
@@ -83,7 +100,6 @@ class FactTraces implements Traces {
     this.#api = api
     this.#options = options
     this.#tracer = api.trace.getTracer('mcp-duplex', version)
-    const { log = silent } = options
     const calls = new Calls(
       (call, response) => this.#end(call, response),
       (_client, request) => this.#begun.get(request) ?? this.#start(request, {})
@@ -95,21 +111,38 @@ class FactTraces implements Traces {
         },
         message: (fact) => calls.onMessage(fact)
       },
-      (error) => log.error(`a fact is not in the traces: ${describe(error)}`)
+      (error) => this.#report(error)
     )
   }
 
   readonly trace: Trace = (frame, headers) => {
     const { move = false } = this.#options
     if (frame.kind !== 'request') return move ? moveToMeta(frame, headers) : frame
-    const span = this.#start(frame, headers)
-    const sent = move ? this.#moved(frame, headers, span.spanContext()) : frame
-    this.#begun.set(sent, span)
-    return sent
+    try {
+      const span = this.#start(frame, headers)
+      const sent = move ? this.#moved(frame, headers, span.spanContext()) : frame
+      this.#begun.set(sent, span)
+      return sent
+    } catch (error) {
+      // A fault of the SDK must not fail the call.
+      this.#report(error)
+      return frame
+    }
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#unsubscribe()
+    const provider = this.#api.trace.getTracerProvider() as ProxyTracerProvider
+    const sdk: TracerProvider & Flushable = provider.getDelegate()
+    let timer: NodeJS.Timeout | undefined
+    const timeUp = new Promise((resolve) => (timer = setTimeout(resolve, flushTimeout)))
+    await Promise.race([sdk.forceFlush?.().catch((error) => this.#report(error)), timeUp])
+    clearTimeout(timer)
+  }
+
+  #report(error: unknown): void {
+    const { log = silent } = this.#options
+    log.error(`a call is not in the traces: ${describe(error)}`)
   }
 
   #start(request: Frame, headers: Headers): Span {

@@ -318,6 +318,16 @@ t.test('--metrics has the calls of the client', async (t) => {
   t.equal(await command.code, 0)
 })
 
+t.test('a port of the metrics that is taken is an error', async (t) => {
+  const server = await startServer(t)
+  const { port } = new URL(server.url)
+  const { code, log } = run(t, ['--metrics', port, server.url])
+  t.equal(await code, 1)
+  const message = `mcp-proxy: --metrics: cannot listen on 127.0.0.1:${port}: the port is taken`
+  t.strictSame([...log], [message])
+  t.equal(server.requests.length, 0)
+})
+
 t.test('a recording that cannot be written is an error before the server is reached', async (t) => {
   const server = await startServer(t)
   const file = `${t.testdir()}/nowhere/session.ndjson`

@@ -13,14 +13,16 @@ t.test('without the flags, messages stay as they are', async (t) => {
 })
 
 t.test('`move` alone moves the context', async (t) => {
-  t.equal(await openTraces({ traceContext: 'move' }, options), moveToMeta)
+  const open = await openTraces({ traceContext: 'move' }, options)
+  t.equal(open?.trace, moveToMeta)
+  await open?.close()
 })
 
 t.test('traces look at each message, and change it only with `move`', async (t) => {
   const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
   const frame = request(1, 'ping')
   const kept = await openTraces({ traces: true, traceContext: 'keep' }, options)
-  t.equal(kept?.(frame, { traceparent }), frame)
+  t.equal(kept?.trace(frame, { traceparent }), frame)
   const moved = await openTraces({ traces: true, traceContext: 'move' }, options)
-  t.match(moved?.(frame, { traceparent }).message(), { params: { _meta: { traceparent } } })
+  t.match(moved?.trace(frame, { traceparent }).message(), { params: { _meta: { traceparent } } })
 })

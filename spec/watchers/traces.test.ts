@@ -38,8 +38,8 @@ async function open(t: Test, options: TracesOptions = {}): Promise<Open> {
   const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
   api.setGlobalTracerProvider(provider)
   const made = await traces(options)
-  t.teardown(() => {
-    made.close()
+  t.teardown(async () => {
+    await made.close()
     api.disable()
   })
   return { traces: made, spans: () => exporter.getFinishedSpans() }
@@ -203,7 +203,7 @@ t.test('client mode has spans of the kind CLIENT', async (t) => {
       'jsonrpc.request.id': String(id)
     })
     t.match(String(sent), `"traceparent":"00-${trace}-${span.spanContext().spanId}-01"`)
-    traces.close()
+    await traces.close()
     api.disable()
   }
 })
@@ -226,7 +226,33 @@ t.test('a call that another publisher publishes has a span', async (t) => {
   t.equal(span.attributes['error.type'], 'ERR_SERVER_EXITED')
   t.strictSame(span.status, { code: SpanStatusCode.ERROR })
   publish('message', {})
-  t.match([...log.lines], [/^error: a fact is not in the traces: /])
+  t.match([...log.lines], [/^error: a call is not in the traces: /])
+})
+
+t.test('at the end the SDK exports its spans, unless it takes too long or fails', async (t) => {
+  const log = new KeptLog()
+  const provider = { getTracer: () => ({}) as never, forceFlush: () => Promise.resolve() }
+  t.teardown(() => api.disable())
+  api.setGlobalTracerProvider(provider)
+  const made = await traces({ log })
+  let isDone = false
+  provider.forceFlush = async () => {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    isDone = true
+  }
+  await made.close()
+  t.ok(isDone)
+  provider.forceFlush = () => Promise.reject(new Error('no collector'))
+  await made.close()
+  t.strictSame([...log.lines], ['error: a call is not in the traces: no collector'])
+  provider.forceFlush = () => new Promise(() => {})
+  const before = performance.now()
+  await made.close()
+  t.ok(performance.now() - before < 5000)
+
+  const frame = request(1, 'ping')
+  t.equal(made.trace(frame, {}), frame, 'an SDK that fails does not fail the call')
+  t.match(log.lines[1], /^error: a call is not in the traces: .*startSpan is not a function/)
 })
 
 t.test('without the package, there are no traces', async (t) => {
