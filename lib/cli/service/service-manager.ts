@@ -7,6 +7,7 @@
 // of all that follow it.
 
 import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { describe } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 
@@ -59,17 +60,25 @@ export class ServiceManager {
       if (failure !== undefined) this.#fail(failure)
       this.#next()
     }
+    try {
+      this.#start(state)
+        .once('error', (error) => end(describe(error)))
+        .once('exit', (code, signal) =>
+          end(code === 0 ? undefined : `it ended with ${signal ?? code}`)
+        )
+    } catch (error) {
+      end(describe(error)) // for example without memory for another process
+    }
+  }
+
+  #start(state: State): ChildProcess {
     const { PATH } = process.env
-    spawn('systemd-notify', state, {
+    return spawn('systemd-notify', state, {
       env: { PATH, NOTIFY_SOCKET: this.#socket },
       stdio: 'ignore',
       timeout,
       killSignal: 'SIGKILL'
     })
-      .once('error', (error) => end(describe(error)))
-      .once('exit', (code, signal) =>
-        end(code === 0 ? undefined : `it ended with ${signal ?? code}`)
-      )
   }
 
   /** Logs the first failure. The others have the same reason. */

@@ -82,6 +82,14 @@ t.test('a failure is logged once', async (t) => {
   t.strictSame([...failing.log.lines], [`${begin}it ended with 3`])
 })
 
+t.test('a program that cannot be started fails nothing else', async (t) => {
+  const log = new KeptLog()
+  const manager = new ServiceManager('\0', log)
+  manager.ready()
+  manager.stopping()
+  t.match([...log.lines], [/systemd-notify: .*null bytes/])
+})
+
 t.test('a program that does not end is killed', async (t) => {
   const { manager, log, runs } = open(t, 'exec sleep 60')
   manager.ready()
