@@ -324,6 +324,10 @@ t.test('processes that are still exiting count for --max-sessions', async (t) =>
   while ((await status()) === 503) await sleep(50)
   t.ok(performance.now() - began > 500)
   t.match(await three.request('ping'), { result: {} })
+  // The server ignores its end of input, so the proxy must end it.
+  await three.delete()
+  child.kill()
+  await once(child, 'exit')
 })
 
 type Client = ReturnType<typeof httpClient>
