@@ -1,5 +1,6 @@
 // Fails if the coverage report lacks a file of lib. A file that no test loads is not in the report, so
-// tap does not count it as uncovered. Run this after the tests.
+// tap does not count it as uncovered. Run this after the tests. `spec/coverage.js` says which files do not
+// count: the view of the traffic page, which runs only in a browser.
 
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'

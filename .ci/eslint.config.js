@@ -13,6 +13,9 @@ const globals = [
   ...['process', 'queueMicrotask', 'setImmediate', 'setInterval', 'setTimeout', 'structuredClone']
 ]
 
+// The code of the traffic page runs in a browser, so it has other types.
+const projects = ['tsconfig.json', 'lib/inspect/page/tsconfig.json']
+
 const unused = { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }
 
 // t.test returns this promise, and tap itself waits for it.
@@ -49,7 +52,7 @@ export default defineConfig(
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
-    languageOptions: { parserOptions: { project: 'tsconfig.json', tsconfigRootDir: root } },
+    languageOptions: { parserOptions: { project: projects, tsconfigRootDir: root } },
     rules: {
       '@typescript-eslint/consistent-type-exports': 'error',
       '@typescript-eslint/consistent-type-imports': ['error', { disallowTypeAnnotations: false }],

@@ -6,8 +6,10 @@
 //
 // A package that few runs load becomes a file: `import('oauth4webapi')` loads `dist/oauth4webapi.js`.
 // So users do not install its types, nor the parts that the proxy does not use.
+//
+// The traffic page is one HTML file with its script, its style and its libraries in it.
 
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -51,6 +53,16 @@ const fromOwnFiles = {
   }
 }
 
+// The page of --inspect is beside the bundle.
+const pageBesideBundle = {
+  name: 'the page beside the bundle',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]inspect[\\/]page-file\.ts$/ }, () => ({
+      contents: "export const pageFile = require('node:path').join(__dirname, 'inspect.html')"
+    }))
+  }
+}
+
 const options = {
   outdir: pathOf('../dist'),
   bundle: true,
@@ -79,7 +91,7 @@ const bundles = await Promise.all([
     outExtension: { '.js': '.cjs' },
     // It shares the SDK of the operator, so it is the operator's too.
     external: ['@opentelemetry/api'],
-    plugins: [withoutHttp2, fromOwnFiles]
+    plugins: [withoutHttp2, fromOwnFiles, pageBesideBundle]
   }),
   build({
     ...options,
@@ -90,8 +102,38 @@ const bundles = await Promise.all([
     banner: {
       js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
     }
-  })
+  }),
+  buildPage()
 ])
+
+async function buildPage() {
+  const directory = pathOf('inspect/page/view')
+  const { outputFiles, metafile } = await build({
+    entryPoints: [`${directory}/main.ts`, `${directory}/page.css`],
+    outdir: '/',
+    write: false,
+    bundle: true,
+    minify: true,
+    format: 'iife',
+    target: ['chrome111', 'firefox113', 'safari16.4'],
+    // The script is inside of HTML, so it must not have the end tag. ASCII works in any encoding.
+    charset: 'ascii',
+    metafile: true,
+    logLevel: 'warning'
+  })
+  const textOf = (ending) => outputFiles.find(({ path }) => path.endsWith(ending)).text.trim()
+  const style = textOf('page.css')
+  const script = textOf('main.js')
+  for (const text of [style, script]) {
+    if (/<\/(script|style)|<!--/i.test(text)) throw new Error('the page would end too early')
+  }
+  const page = readFileSync(`${directory}/page.html`, 'utf8')
+    .replace('<style></style>', () => `<style>${style}</style>`)
+    .replace('<script></script>', () => `<script>${script}</script>`)
+  mkdirSync(pathOf('../dist'), { recursive: true })
+  writeFileSync(pathOf('../dist/inspect.html'), page)
+  return { metafile }
+}
 
 // The licences of the bundled packages, which must come with the bundles.
 const packages = new Set(

@@ -108,6 +108,9 @@ export const limits = {
   retry: 1000
 }
 
+/** The memory for the messages that the traffic page can show, in bytes (0: no limit). */
+export const inspectMemory = 64 * 1024 * 1024
+
 export type Limits = typeof limits
 
 /** The limits that an option or a flag sets. The others have their defaults. */

@@ -17,6 +17,7 @@ import { acceptStdio } from '../stdio/accept-stdio.ts'
 import type { StdioTransport } from '../stdio/accept-stdio.ts'
 import { filter } from '../wrappers/filter.ts'
 import type { ReconnectTransport } from '../wrappers/reconnect.ts'
+import { openInspector } from './open-inspector.ts'
 import { openMetrics, waitingIn } from './open-metrics.ts'
 import { openTraces } from './open-traces.ts'
 import { onHangup, openAudit, openRecorder } from './recorder.ts'
@@ -33,6 +34,13 @@ export async function runClient(config: ClientConfig, log: Log, logFile?: LineFi
     log
   })
   await metrics?.serve()
+  const { origin, pathname } = config.server.url
+  const inspector = await openInspector(
+    config,
+    // The query may have a secret.
+    () => ({ urls: { '': `${origin}${pathname}` }, needsToken: config.credentials !== undefined }),
+    log
+  )
   const connect = await urlConnector(config.server, config, log)
   const traces = await openTraces(config, { side: 'client', url: config.server.url, log })
   const client = acceptStdio({ ...config.limits, trace: traces?.trace, log })
@@ -53,6 +61,7 @@ export async function runClient(config: ClientConfig, log: Log, logFile?: LineFi
     await audit?.close()
     await metrics?.close()
     await traces?.close()
+    await inspector?.close()
   }
 }
 

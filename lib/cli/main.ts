@@ -40,6 +40,11 @@ export async function main(argv: string[]): Promise<number> {
         print(await tokens())
         return 0
       }
+      case 'inspect': {
+        const { inspectFile } = await import('./open-inspector.ts')
+        await inspectFile(config.file)
+        return 0
+      }
       case 'client': {
         const { runClient } = await import('./client-mode.ts')
         await withLog(config, (log, file) => runClient(config, log, file))

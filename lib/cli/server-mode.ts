@@ -18,6 +18,7 @@ import type { Upstream } from '../proxy/upstream.ts'
 import { openUpstreams } from '../proxy/upstreams.ts'
 import type { Upstreams } from '../proxy/upstreams.ts'
 import { openAuth } from './open-auth.ts'
+import { openInspector } from './open-inspector.ts'
 import { openMetrics, waitingIn } from './open-metrics.ts'
 import { openTraces } from './open-traces.ts'
 import { onHangup, openAudit, openRecorder } from './recorder.ts'
@@ -55,6 +56,11 @@ export async function runServer(
     }),
     log
   })
+  const inspector = await openInspector(
+    config,
+    () => ({ urls: urlsOf(listener, upstreams), needsToken: auth !== undefined }),
+    log
+  )
   let stop!: () => void
   const stopped = new Promise<void>((resolve) => (stop = resolve))
   // This comes before the first server starts, so that a signal never leaves a server behind.
@@ -70,6 +76,7 @@ export async function runServer(
   const upstreams = await openUpstreams(config, log).catch(async (error: unknown) => {
     release()
     await metrics?.close()
+    await inspector?.close()
     throw error
   })
   let ended: Promise<void> | undefined
@@ -166,6 +173,7 @@ export async function runServer(
     await audit?.close()
     await metrics?.close()
     await traces?.close()
+    await inspector?.close()
     release()
   }
 }
@@ -180,6 +188,12 @@ async function atMost(time: number, promise: Promise<void>): Promise<void> {
   const timeUp = new Promise<void>((resolve) => (timer = setTimeout(resolve, time)))
   await Promise.race([promise, timeUp])
   clearTimeout(timer)
+}
+
+/** Returns the URL of each server over Streamable HTTP. */
+function urlsOf(listener: Listener | undefined, upstreams: Upstreams): Record<string, string> {
+  const urls = upstreams.all.map(([name]) => [name, listener?.urlsOf(name).mcp])
+  return Object.fromEntries(urls) as Record<string, string>
 }
 
 /**

@@ -111,8 +111,14 @@ export interface SignInConfig extends ProofConfig {
 
 export type CredentialsConfig = OAuthConfig | LoginConfig | SignInConfig
 
+/** An address to listen on. The port 0 is any free port. */
+export interface AddressConfig {
+  host: string
+  port: number
+}
+
 /** Where the metrics are: at a path of the listener, or at an address of their own. */
-export type MetricsConfig = { path: string } | { host: string; port: number }
+export type MetricsConfig = { path: string } | AddressConfig
 
 /** The settings of both modes. */
 export interface CommonConfig {
@@ -151,6 +157,10 @@ export interface CommonConfig {
   traceContext?: 'keep' | 'move'
   /** Where the proxy serves its metrics (default: nowhere). In client mode it is an address. */
   metrics?: MetricsConfig
+  /** Where the proxy serves the traffic page (default: nowhere). */
+  inspect?: AddressConfig
+  /** The memory for the messages of the traffic page, in bytes. */
+  inspectMemory: number
   /** Which revisions the servers speak (default: auto). */
   era: EraSetting
   /** Whether the proxy translates between eras (default: auto). */
@@ -271,5 +281,16 @@ export interface SignInCommandConfig {
   client: ClientConfig
 }
 
+/** The subcommand that shows a recording. */
+export interface InspectCommandConfig {
+  mode: 'inspect'
+  /** The recording. */
+  file: string
+}
+
 export type Config =
-  { mode: 'help' | 'version' | 'tokens' } | SignInCommandConfig | ClientConfig | ServeConfig
+  | { mode: 'help' | 'version' | 'tokens' }
+  | SignInCommandConfig
+  | InspectCommandConfig
+  | ClientConfig
+  | ServeConfig

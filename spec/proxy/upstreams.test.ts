@@ -24,6 +24,7 @@ async function open(
     mode: 'server',
     logLevel: 'INFO',
     logFormat: 'text',
+    inspectMemory: 0,
     limits,
     verify: true,
     era: 'auto',

@@ -31,6 +31,7 @@ function configOf(server: UrlConfig, more: Partial<ClientConfig> = {}): ClientCo
     mode: 'client',
     logLevel: 'INFO',
     logFormat: 'text',
+    inspectMemory: 0,
     limits,
     verify: true,
     era: 'auto',

@@ -52,6 +52,7 @@ export async function parseArguments(
   if ('act' in words) return { mode: words.act }
   const subcommand = subcommandOf(words.plain, argv)
   if (subcommand === 'tokens') return { mode: 'tokens' }
+  if (subcommand === 'inspect') return { mode: 'inspect', file: argv[1] as string }
   const plain = subcommand === undefined ? words.plain : words.plain.slice(1)
   const options = new Options({ ...words, plain })
   checkTogether(options.values)

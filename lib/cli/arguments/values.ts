@@ -2,7 +2,7 @@
 // wrong text it throws an error that names the flag and shows a valid text. The error repeats the
 // wrong text only if that text cannot be a secret.
 
-import type { MetricsConfig } from '../../config/config.ts'
+import type { AddressConfig, MetricsConfig } from '../../config/config.ts'
 import type { Kind } from '../flags/flag.ts'
 import { isDirectory, isFile, isHeaderName, parseHttpUrl } from '../../config/checks.ts'
 import { isSafeUrl } from '../../http-server/auth/safe-url.ts'
@@ -282,9 +282,26 @@ export const metricsPlace: Kind<MetricsConfig> = {
       if (findRoute(text) === nowhere) return { path: text }
       throw usage(`${flag}: the proxy already serves ${quote(text)}`)
     }
-    const [, host = '', digits] = /^(?:([^/\s]+):)?(\d+)$/.exec(text) ?? []
-    const port = Number(digits)
-    if (port <= 65535) return { host: host.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1', port }
+    const address = readAddress(text)
+    if (address !== undefined) return address
     throw usage(`${flag} needs a port, an address such as 0.0.0.0:9464, or a path such as /metrics`)
   }
+}
+
+/** Where the traffic page is. */
+export const inspectAddress: Kind<AddressConfig> = {
+  placeholder: '[HOST:]PORT',
+  read(flag, text) {
+    const address = readAddress(text)
+    if (address !== undefined) return address
+    throw usage(`${flag} needs a port, or an address such as 192.0.2.1:9000`)
+  }
+}
+
+/** Reads `[HOST:]PORT`. An address without a host is on 127.0.0.1. */
+function readAddress(text: string): AddressConfig | undefined {
+  const [, host = '', digits] = /^(?:([^/\s]+):)?(\d+)$/.exec(text) ?? []
+  const port = Number(digits)
+  if (!(port <= 65535)) return undefined
+  return { host: host.replace(/^\[(.*)\]$/, '$1') || '127.0.0.1', port }
 }

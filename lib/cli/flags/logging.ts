@@ -1,5 +1,6 @@
-import { choiceOf, file, metricsPlace } from '../arguments/values.ts'
+import { choiceOf, file, inspectAddress, metricsPlace, size } from '../arguments/values.ts'
 import type { LogFormat, LogLevel } from '../../config/config.ts'
+import { inspectMemory } from '../../limits.ts'
 import type { Flags } from './flag.ts'
 
 const levels: LogLevel[] = ['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL']
@@ -69,5 +70,19 @@ export const loggingFlags = {
     default: 'keep',
     sets: 'traceContext',
     help: '`move` writes `traceparent`, `tracestate` and `baggage` of HTTP headers into `params._meta` of the messages to servers, and for servers at URLs the other way round; `keep` leaves all messages as they are'
+  },
+  inspect: {
+    shape: 'value',
+    kind: inspectAddress,
+    sets: 'inspect',
+    defaultText: 'none',
+    help: 'show the traffic in a browser: serve a page at this port, on 127.0.0.1 if there is no HOST; the log has its URL, which opens the page in one browser; the page has all messages, with all secrets in them'
+  },
+  'inspect-memory': {
+    shape: 'value',
+    kind: size,
+    default: inspectMemory,
+    sets: 'inspectMemory',
+    help: 'the memory for the messages that the page of `--inspect` can show; the oldest go first, and there are at most 100,000'
   }
 } as const satisfies Flags

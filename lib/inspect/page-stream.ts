@@ -1,0 +1,79 @@
+// Sends the entries to one page, as events of an event stream. It has a place in the ring and sends a
+// batch from there now and then, so no message waits for a page and no memory is kept for one. If the page
+// does not read, the place stays. What the ring drops meanwhile, the page does not get, and it learns how
+// many entries those were.
+
+import type { ServerResponse } from 'node:http'
+import type { Hello, Sessions } from './entries.ts'
+import { costOf, toJson } from './ring.ts'
+import type { Traffic } from './traffic.ts'
+
+/** The time between two batches, in ms. */
+const interval = 100
+/** The time between two batches of what happened before the page opened, in ms. */
+const shortInterval = 20
+/** The most entries of a batch: 20,000 a second. */
+const maxBatch = 2000
+/** The size of a batch, in bytes. The last message of a batch may make it larger. */
+const maxBatchBytes = 1024 * 1024
+/** How many bytes may wait for a page before the next batch. */
+const maxWaiting = 1024 * 1024
+/** How far a page may be behind the traffic. Then it continues at the newest entry. */
+const maxBehind = 20_000
+/** After this many intervals without an entry, a comment shows that the connection lives. */
+const maxSilence = 150
+
+export class PageStream {
+  readonly #response: ServerResponse
+  readonly #traffic: Traffic
+  /** The entries before it were there when the page opened. */
+  readonly #history: number
+  #timer: NodeJS.Timeout
+  /** The number of the next entry to send. */
+  #next: number
+  #silence = 0
+
+  /** @param next the number of the first entry that the page does not have yet */
+  constructor(response: ServerResponse, traffic: Traffic, hello: Hello, next = 0) {
+    this.#response = response
+    this.#traffic = traffic
+    this.#history = traffic.ring.end
+    this.#next = next
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write(`retry: 1000\nevent: hello\ndata: ${JSON.stringify(hello)}\n\n`)
+    this.#writeSessions(Math.max(0, traffic.ring.start - next))
+    this.#timer = setTimeout(this.#send, 0)
+    response.once('close', () => clearTimeout(this.#timer))
+  }
+
+  #send = (): void => {
+    const { ring } = this.#traffic
+    const isHistory = this.#next < this.#history
+    this.#timer = setTimeout(this.#send, isHistory ? shortInterval : interval)
+    if (this.#response.writableLength > maxWaiting) return
+    const behind = isHistory ? 0 : ring.end - this.#next - maxBehind
+    const first = Math.max(ring.start, behind > 0 ? ring.end - maxBatch : this.#next)
+    if (first > this.#next) this.#writeSessions(first - this.#next)
+    this.#next = first
+    const batch: string[] = []
+    const end = Math.min(ring.end, first + maxBatch)
+    for (let bytes = 0; this.#next < end && bytes < maxBatchBytes; this.#next++) {
+      const entry = ring.at(this.#next)
+      batch.push(toJson(entry))
+      bytes += costOf(entry)
+    }
+    if (batch.length > 0) {
+      this.#silence = 0
+      this.#response.write(`id: ${this.#next}\ndata: [${batch.join()}]\n\n`)
+    } else if (++this.#silence >= maxSilence) {
+      this.#silence = 0
+      this.#response.write(':\n\n')
+    }
+  }
+
+  #writeSessions(dropped: number): void {
+    this.#next += dropped
+    const data: Sessions = { sessions: this.#traffic.sessions, dropped }
+    this.#response.write(`event: sessions\ndata: ${JSON.stringify(data)}\n\n`)
+  }
+}

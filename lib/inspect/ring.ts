@@ -1,0 +1,71 @@
+// The last entries, for pages that open later or read slowly. The oldest go when there are too many, or
+// when they take too much memory.
+
+import type { AnyEntry, MessageEntry } from './entries.ts'
+
+/** An entry as it is kept: a message has bytes in place of its text. */
+export type Kept =
+  Exclude<AnyEntry, MessageEntry> | (Omit<MessageEntry, 'text'> & { bytes: Buffer })
+
+/** How many entries are kept. */
+export const maxEntries = 100_000
+/** What an entry takes beside the bytes of its message, about, in bytes. */
+const overhead = 256
+
+export class Ring {
+  readonly #maxEntries: number
+  readonly #maxBytes: number
+  /** The entry `seq` is at `seq % maxEntries`. */
+  readonly #entries: (Kept | undefined)[] = []
+  #start = 0
+  #end = 0
+  #bytes = 0
+
+  /** @param maxBytes how much memory the entries may take (0: no limit) */
+  constructor(maxBytes: number, max = maxEntries) {
+    this.#maxBytes = maxBytes || Infinity
+    this.#maxEntries = max
+  }
+
+  /** The number of the oldest entry. */
+  get start(): number {
+    return this.#start
+  }
+
+  /** The number of the next entry. */
+  get end(): number {
+    return this.#end
+  }
+
+  push(entry: Kept): void {
+    if (this.#end - this.#start === this.#maxEntries) this.#drop()
+    this.#entries[this.#end % this.#maxEntries] = entry
+    this.#end++
+    this.#bytes += costOf(entry)
+    while (this.#bytes > this.#maxBytes && this.#end - this.#start > 1) this.#drop()
+  }
+
+  /** @param seq the number of an entry from `start` to `end` - 1 */
+  at(seq: number): Kept {
+    return this.#entries[seq % this.#maxEntries] as Kept
+  }
+
+  #drop(): void {
+    this.#bytes -= costOf(this.at(this.#start))
+    this.#entries[this.#start % this.#maxEntries] = undefined
+    this.#start++
+  }
+}
+
+/** Returns what an entry takes, about, in bytes. */
+export function costOf(entry: Kept): number {
+  if ('bytes' in entry) return overhead + entry.bytes.length
+  return overhead + ('line' in entry ? (entry.line?.length ?? 0) : 0)
+}
+
+/** Writes an entry as JSON. */
+export function toJson(entry: Kept): string {
+  if (!('bytes' in entry)) return JSON.stringify(entry)
+  const { bytes, ...rest } = entry
+  return JSON.stringify({ ...rest, text: bytes.toString() })
+}

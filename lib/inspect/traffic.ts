@@ -1,0 +1,211 @@
+// Makes entries of the facts of this process, or of the lines of a recording. It joins each response,
+// each progress notification and each cancellation with its request.
+//
+// A message costs an entry and a copy of its bytes. The copy is needed: the bytes of a frame may be a
+// small part of a large chunk, which would stay in memory. JSON is made only when a page is open.
+
+import { codeOf } from '../errors.ts'
+import { idAt } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
+import type { Id } from '../protocol/json-rpc.ts'
+import { methods } from '../protocol/methods.ts'
+import { paths } from '../protocol/paths.ts'
+import type { FactClient, ProcessFact, RefusalFact, SessionFact } from '../streams/facts.ts'
+import { toLine } from '../text.ts'
+import { endOf, targetOf } from '../watchers/calls.ts'
+import type { Target } from '../watchers/calls.ts'
+import type { Session } from './entries.ts'
+import { Ring } from './ring.ts'
+
+/** A client in a recording has a name only. */
+export type Client = Omit<FactClient, 'kind'> & { kind: Session['kind'] }
+
+interface Call extends Target {
+  seq: number
+  time: number
+}
+
+/** What is known about a client. */
+interface Known {
+  info: Session
+  /** The requests of each side without a response, by their ids. */
+  pending: Record<Side, Map<Id, Call>>
+  /** The requests of each side that may get progress, by their tokens. */
+  tokens: Record<Side, Map<Id, Call>>
+}
+
+type Side = 'client' | 'server'
+
+/** The longest text of a message that a page gets, in bytes. */
+export const maxText = 2 * 1024 * 1024
+/** How many requests of a client wait for their responses. The oldest is forgotten: see `remember`. */
+const maxPending = 10_000
+/** How many sessions a page can name. */
+export const maxSessions = 5000
+
+export class Traffic {
+  readonly ring: Ring
+  readonly #clients = new WeakMap<Client, Known>()
+  /** By their numbers. */
+  readonly #sessions = new Map<number, Session>()
+  /** The clients without a session, by what they have in common. */
+  readonly #groups = new Map<string, Session>()
+  #lastSession = 0
+
+  /** @param maxBytes how much memory the entries may take (0: no limit) */
+  constructor(maxBytes: number) {
+    this.ring = new Ring(maxBytes)
+  }
+
+  /** The sessions that a page can name. */
+  get sessions(): Session[] {
+    return [...this.#sessions.values()]
+  }
+
+  onSession({ type, client, error }: SessionFact, time = now()): void {
+    const known = this.#clients.get(client)
+    if (type === 'open') {
+      if (known === undefined) this.#open(client, time)
+      return
+    }
+    if (known === undefined || client.kind !== 'session') return
+    const code = error === undefined ? undefined : codeOf(error)
+    this.ring.push({ seq: this.ring.end, time, type: 'end', ...known.info, error: code })
+  }
+
+  onMessage(
+    client: Client,
+    { from, frame, delivered }: { from: Side; frame: Frame; delivered: boolean },
+    time = now()
+  ): void {
+    const known = this.#clients.get(client) ?? this.#open(client, time)
+    const { kind } = frame
+    const { length: size } = frame.bytes
+    const { end: seq } = this.ring
+    const about = aboutMessage(known, from, frame, { seq, time })
+    this.ring.push({
+      seq,
+      time,
+      type: 'message',
+      session: known.info.session,
+      from,
+      kind,
+      ...about,
+      size,
+      ...(!delivered && { undelivered: true }),
+      ...(size > maxText && { cut: true }),
+      bytes: Buffer.from(frame.bytes.subarray(0, maxText))
+    })
+  }
+
+  onRefusal(fact: RefusalFact, time = now()): void {
+    const { error, httpMethod, path, server, principal, address } = fact
+    // The query may have the id of a session.
+    const request = httpMethod && toLine(`${httpMethod} ${path?.replace(/\?.*$/s, '')}`)
+    const { code } = error
+    const message = toLine(error.message)
+    const who = { server, principal, address: address || undefined }
+    this.ring.push({
+      seq: this.ring.end,
+      time,
+      type: 'refusal',
+      error: code,
+      message,
+      request,
+      ...who
+    })
+  }
+
+  onProcess(fact: ProcessFact, time = now()): void {
+    const { type, server, pid, command, line, exitCode, signal } = fact
+    const end = type === 'exit' ? String(signal ?? exitCode) : undefined
+    this.ring.push({ seq: this.ring.end, time, type, server, pid, command, line, end })
+  }
+
+  #open(client: Client, time: number): Known {
+    const info = this.#infoOf(client, time)
+    const known = {
+      info,
+      pending: { client: new Map(), server: new Map() },
+      tokens: { client: new Map(), server: new Map() }
+    }
+    this.#clients.set(client, known)
+    return known
+  }
+
+  #infoOf(client: Client, time: number): Session {
+    const { kind, server, principal, address } = client
+    const hasOwn = kind === 'session' || kind === 'recorded'
+    const key = JSON.stringify([kind, server, principal, address])
+    const group = hasOwn ? undefined : this.#groups.get(key)
+    if (group !== undefined) return group
+    // Who has the id of a session can use the session. The name in a recording is no secret.
+    const id = kind === 'session' ? client.session.slice(0, 8) : hasOwn ? client.session : ''
+    const session = ++this.#lastSession
+    const info: Session = { session, kind, id, server, principal, address: address || undefined }
+    remember(this.#sessions, session, info, maxSessions)
+    if (!hasOwn) remember(this.#groups, key, info, maxSessions)
+    this.ring.push({ seq: this.ring.end, time, type: 'open', ...info })
+    return info
+  }
+}
+
+/** Returns the members of an entry that depend on the other messages of the client. */
+function aboutMessage(
+  known: Known,
+  from: Side,
+  frame: Frame,
+  { seq, time }: { seq: number; time: number }
+): { method?: string; name?: string; call?: number; took?: number; error?: number | string } {
+  const to = from === 'client' ? 'server' : 'client'
+  const { kind, id, progressToken } = frame
+  if (kind === 'response') {
+    const call = known.pending[to].get(id as Id)
+    known.pending[to].delete(id as Id)
+    const error = failureOf(frame, call?.method ?? '')
+    if (call === undefined) return { ...error }
+    const { method, name } = call
+    return {
+      method,
+      ...(name && { name }),
+      call: call.seq,
+      took: rounded(time - call.time),
+      ...error
+    }
+  }
+  const target = targetOf(frame)
+  const { method } = target
+  const about = { method, ...(target.name && { name: target.name }) }
+  if (kind === 'request') {
+    const call = { ...target, seq, time }
+    remember(known.pending[from], id as Id, call, maxPending)
+    if (progressToken !== undefined) remember(known.tokens[from], progressToken, call, maxPending)
+    return about
+  }
+  const cancelled = method === methods.cancelled ? idAt(frame, paths.cancelledId) : undefined
+  const call =
+    cancelled === undefined
+      ? progressToken !== undefined && known.tokens[to].get(progressToken)
+      : known.pending[from].get(cancelled)
+  return call ? { ...about, ...(call.name && { name: call.name }), call: call.seq } : about
+}
+
+function failureOf(response: Frame, method: string): { error?: number | string } {
+  const { outcome, error } = endOf(response, method)
+  if (outcome === 'tool_error') return { error: 'tool error' }
+  if (outcome === 'closed') return { error: 'closed' }
+  return error === undefined ? {} : { error }
+}
+
+/** Sets an entry of a map, and deletes the oldest entry if there are too many. */
+function remember<Key, Value>(map: Map<Key, Value>, key: Key, value: Value, max: number): void {
+  map.set(key, value)
+  if (map.size <= max) return
+  const [oldest] = map.keys()
+  map.delete(oldest as Key)
+}
+
+/** The clock of the entries. More digits would only make the JSON longer. */
+const now = (): number => rounded(performance.timeOrigin + performance.now())
+
+const rounded = (time: number): number => Math.round(time * 1000) / 1000
