@@ -11,6 +11,10 @@ export interface JsonNode {
   key?: string | undefined
 }
 
+const quote = 34
+const openingBrace = 123
+const closingBrace = 125
+
 const isSpace = (code: number): boolean => code === 32 || (code >= 9 && code <= 13)
 
 function skipSpace(text: string, at: number): number {
@@ -20,12 +24,12 @@ function skipSpace(text: string, at: number): number {
 
 /** Returns the index after a string. */
 function skipString(text: string, at: number): number {
-  for (let quote = at; ;) {
-    quote = text.indexOf('"', quote + 1)
-    if (quote === -1) return text.length
-    let slash = quote
+  for (let end = at; ;) {
+    end = text.indexOf('"', end + 1)
+    if (end === -1) return text.length
+    let slash = end
     while (text[slash - 1] === '\\') slash--
-    if ((quote - slash) % 2 === 0) return quote + 1
+    if ((end - slash) % 2 === 0) return end + 1
   }
 }
 
@@ -37,13 +41,12 @@ function skipValue(text: string, at: number): number {
     const length = text.slice(at, at + 5000).search(/[\s,\]}]/)
     return length === -1 ? Math.min(text.length, at + 5000) : at + Math.max(1, length)
   }
-  const brackets = /["[\]{}]/g
-  brackets.lastIndex = at
-  for (let depth = 0, found; (found = brackets.exec(text)) !== null;) {
-    const [bracket] = found
-    if (bracket === '"') brackets.lastIndex = skipString(text, found.index)
-    else if (bracket === '{' || bracket === '[') depth++
-    else if (--depth === 0) return found.index + 1
+  for (let depth = 0, index = at; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (code === quote) index = skipString(text, index) - 1
+    // `[` and `{`, `]` and `}` differ in one bit.
+    else if ((code | 32) === openingBrace) depth++
+    else if ((code | 32) === closingBrace && --depth === 0) return index + 1
   }
   return text.length
 }

@@ -20,6 +20,8 @@ export interface JsonRow {
 
 /** Nodes open by themselves until there are this many rows. */
 const maxOpenRows = 200
+/** How deep a find opens nodes. Each level takes the time to read what is inside. */
+const maxDepth = 200
 /** How many finds are counted. */
 export const maxFinds = 1000
 
@@ -63,7 +65,8 @@ export class JsonTree {
   /** Opens the nodes around a place in the text. Returns the index of its row. */
   reveal(offset: number, text: string): number {
     let node = this.#root
-    while (node !== undefined && isOpenable(this.text, node)) {
+    for (let depth = 0; node !== undefined && depth < maxDepth; depth++) {
+      if (!isOpenable(this.text, node)) break
       this.#open.add(node.start)
       const inner: JsonNode | undefined = this.#childrenOf(node).find(({ end }) => offset < end)
       if (inner === undefined) break

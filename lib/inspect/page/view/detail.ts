@@ -213,8 +213,8 @@ function jsonText(
   }
   if (fold === 'open') return html`${key}<span class="mark">${opening}</span>`
   const closing = node.kind === 'object' ? '}' : ']'
-  const inside =
-    size === undefined ? '' : ` ${size} ${node.kind === 'object' ? 'members' : 'items'} `
+  const things = node.kind === 'object' ? 'member' : 'item'
+  const inside = size === undefined ? '' : ` ${size} ${things}${size === 1 ? '' : 's'} `
   return html`${key}<span class="mark">${opening}</span><span class="muted">${inside}</span
     ><span class="mark">${closing}</span>`
 }

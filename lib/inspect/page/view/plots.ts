@@ -123,7 +123,9 @@ export class Plots extends Component<{ page: Page }> {
             },
             { stroke: muted, width: 1, dash: [3, 3], points: { show: false }, spanGaps: true }
           ],
-          { distr: logarithmic as uPlot.Scale.Distr, range: (_plot, min, max) => logRange(min, max) },
+          // 3 is `Distr.Logarithmic`, an enum that has no value when the page runs.
+          // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum has no value at run time
+          { distr: 3, range: (_plot, min, max) => logRange(min, max) },
           (value) => duration(value).replace(/\.0+(?= )/, ''),
           (_plot, _axis, min, max) => powersOfTen(min, max)
         ),
@@ -203,9 +205,6 @@ export class Plots extends Component<{ page: Page }> {
     </div>`
   }
 }
-
-/** `uPlot.Scale.Distr.Logarithmic`: an enum that has no value when the page runs. */
-const logarithmic: number = 3
 
 const axisFont = '11px ui-sans-serif, system-ui, sans-serif'
 
