@@ -76,7 +76,7 @@ export async function inspectRecording(
   if (read === 0) {
     throw new ProxyError('ERR_CONFIG', `${recording} has no line of a recording`)
   }
-  if (invalid > 0) options.log.warn(`${recording}: ${invalid} lines are not lines of a recording`)
+  if (invalid > 0) options.log.warn(`${recording}: lines that are not of a recording: ${invalid}`)
   return listen(options, traffic, () => ({ version, file: recording, urls: {}, needsToken: false }))
 }
 

@@ -20,8 +20,6 @@ const maxBatchBytes = 1024 * 1024
 const maxWaiting = 1024 * 1024
 /** How far a page may be behind the traffic. Then it continues at the newest entry. */
 const maxBehind = 20_000
-/** After this many intervals without an entry, a comment shows that the connection lives. */
-const maxSilence = 150
 
 export class PageStream {
   readonly #response: ServerResponse
@@ -31,7 +29,6 @@ export class PageStream {
   #timer: NodeJS.Timeout
   /** The number of the next entry to send. */
   #next: number
-  #silence = 0
 
   /** @param next the number of the first entry that the page does not have yet */
   constructor(response: ServerResponse, traffic: Traffic, hello: Hello, next = 0) {
@@ -62,13 +59,8 @@ export class PageStream {
       batch.push(toJson(entry))
       bytes += costOf(entry)
     }
-    if (batch.length > 0) {
-      this.#silence = 0
-      this.#response.write(`id: ${this.#next}\ndata: [${batch.join()}]\n\n`)
-    } else if (++this.#silence >= maxSilence) {
-      this.#silence = 0
-      this.#response.write(':\n\n')
-    }
+    if (batch.length === 0) return
+    this.#response.write(`id: ${this.#next}\ndata: [${batch.join()}]\n\n`)
   }
 
   #writeSessions(dropped: number): void {

@@ -32,9 +32,9 @@ const kinds: Record<string, Matches> = {
 
 /** Reads a filter. */
 export function parseFilter(text: string, names: Names): Matches {
-  const tests = [...text.matchAll(/(-?)(?:(\w+):)?(?:"([^"]*)"?|(\S+))/g)].flatMap(
+  const tests = [...text.matchAll(/(-?)(?:(\w+):)?(?:"([^"]*)"?|(\S*))/g)].flatMap(
     ([word, minus, key, quoted, plain]) => {
-      const value = quoted ?? plain ?? ''
+      const value = (quoted ?? plain) as string
       // A word such as `http://a` has a colon too.
       const test = testOf(key, value, names) ?? anywhere(minus ? word.slice(1) : word)
       return value === '' ? [] : [minus ? (entry: AnyEntry) => !test(entry) : test]
