@@ -69,8 +69,8 @@ export class Traffic {
       return
     }
     if (known === undefined || client.kind !== 'session') return
-    const code = error === undefined ? undefined : codeOf(error)
-    this.ring.push({ seq: this.ring.end, time, type: 'end', ...known.info, error: code })
+    const seq = this.ring.end
+    this.ring.push({ seq, time, type: 'end', ...known.info, error: codeOf(error) })
   }
 
   onMessage(

@@ -28,6 +28,7 @@ t.test('no two flags share a name', async (t) => {
 
 /** A value for each placeholder, other than the default. */
 const samples: Record<string, string> = {
+  '[HOST:]PORT': '9000',
   '[HOST:]PORT|PATH': '9464',
   CARRIER: 'move',
   CIDR: '10.0.0.0/8',
@@ -128,7 +129,7 @@ async function effective(
 
 const inBoth =
   'check era translate max-message connect-timeout close-timeout drain-timeout max-rounds log-level log-format log-file debug ' +
-  'record audit metrics traces trace-context input-timeout max-connections max-group-connections ' +
+  'record audit metrics inspect inspect-memory traces trace-context input-timeout max-connections max-group-connections ' +
   'allow-tool deny-tool allow-prompt deny-prompt allow-resource deny-resource'
 const atUrls = 'verify-ssl ca cert key'
 const ofServer =

@@ -5,6 +5,8 @@
 //
 // The browser is that of CHROMIUM, or one of the usual places. Without one, it exits with 75.
 
+/* global document, getComputedStyle, navigator, requestAnimationFrame -- in functions that run in the page */
+
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

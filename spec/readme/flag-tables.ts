@@ -27,7 +27,9 @@ function renderTables(): string {
     .map(({ title, flags }) => {
       const rows = flagRows(flags).map(({ heading, text, byDefault }) => {
         const ways = heading.split(/, (?=--)/).map((way) => `\`${way}\``)
-        return `| ${ways.join(', ')} | ${byDefault} | ${text} |`
+        // A bar would begin another cell, also in code.
+        const cells = [ways.join(', '), byDefault, text].map((cell) => cell.replaceAll('|', '\\|'))
+        return `| ${cells.join(' | ')} |`
       })
       return `${title}:\n\n| flag | default | meaning |\n| --- | --- | --- |\n${rows.join('\n')}\n`
     })

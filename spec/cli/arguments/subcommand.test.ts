@@ -30,3 +30,15 @@ t.test('tokens is a subcommand only alone', async (t) => {
   t.strictSame(await parseArguments(['tokens'], {}), { mode: 'tokens' })
   t.match(await parseArguments(['--', 'tokens'], {}), { mode: 'server' })
 })
+
+t.test('inspect is a subcommand only in front of a file, and with nothing else', async (t) => {
+  const file = `${t.testdir({ recording: '' })}/recording`
+  t.equal(found('inspect', file), 'inspect')
+  t.equal(found('inspect', `${file}s`), undefined)
+  t.equal(found('inspect', t.testdirName), undefined, 'a directory')
+  t.equal(found('inspect'), undefined)
+  t.equal(found('inspect', file, '--shared'), undefined)
+  t.equal(found('inspect', file, file), undefined)
+  t.strictSame(await parseArguments(['inspect', file], {}), { mode: 'inspect', file })
+  t.match(await parseArguments(['--', 'inspect', file], {}), { mode: 'server' })
+})

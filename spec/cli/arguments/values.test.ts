@@ -145,6 +145,29 @@ t.test('--metrics takes a port, an address or a free path', async (t) => {
   await mistake(t, [sse, '--metrics=/metrics'], message)
 })
 
+t.test('--inspect takes a port or an address', async (t) => {
+  const places: [string, object][] = [
+    ['9000', { host: '127.0.0.1', port: 9000 }],
+    ['0.0.0.0:65535', { host: '0.0.0.0', port: 65535 }],
+    ['[::1]:0', { host: '::1', port: 0 }]
+  ]
+  for (const [text, inspect] of places) {
+    t.strictSame((await server(['--inspect', text, 'x'])).inspect, inspect)
+    t.strictSame((await client([sse, '--inspect', text])).inspect, inspect)
+  }
+  t.match(await server(['--inspect-memory', '1m', 'x']), {
+    inspect: undefined,
+    inspectMemory: 2 ** 20
+  })
+  for (const text of ['', '65536', 'x', 'a b:1', '/a', '-1']) {
+    await mistake(
+      t,
+      [`--inspect=${text}`, 'x'],
+      '--inspect needs a port, or an address such as 192.0.2.1:9000'
+    )
+  }
+})
+
 t.test('--audit takes a file, and --audit-required needs it', async (t) => {
   t.match(await server(['--audit', '-', 'x']), { audit: '-', auditRequired: false })
   t.match(await server(['--audit=f', '--audit-required', 'x']), { audit: 'f', auditRequired: true })

@@ -24,13 +24,15 @@ function skipSpace(text: string, at: number): number {
 
 /** Returns the index after a string. */
 function skipString(text: string, at: number): number {
-  for (let end = at; ;) {
-    end = text.indexOf('"', end + 1)
-    if (end === -1) return text.length
-    let slash = end
-    while (text[slash - 1] === '\\') slash--
-    if ((end - slash) % 2 === 0) return end + 1
-  }
+  let end = text.indexOf('"', at + 1)
+  while (end !== -1 && isEscaped(text, end)) end = text.indexOf('"', end + 1)
+  return end === -1 ? text.length : end + 1
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let slash = at
+  while (text[slash - 1] === '\\') slash--
+  return (at - slash) % 2 === 1
 }
 
 /** Returns the index after a value. If the text is no JSON, it may be the end of the text. */
