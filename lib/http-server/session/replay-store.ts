@@ -25,10 +25,10 @@ interface Event {
 const maxEmpty = 1000
 
 /**
- * What an event needs beside the bytes of its frame: its id and its objects, in bytes. Without it, a
- * store of small events would need several times its size.
+ * What an event needs beside the bytes of its frame, in bytes: its id, its objects and its share of the
+ * heap. Without it, a store of small events would need several times its size.
  */
-const overhead = 512
+const overhead = 1024
 
 const sizeOf = ({ bytes }: { bytes: Buffer }): number => bytes.length + overhead
 

@@ -132,23 +132,23 @@ test('a stream that has ended sends the rest and ends again', async (t) => {
 })
 
 test('the store keeps the newest events, up to its size', async (t) => {
-  const { store, warnings } = createStore(2400)
+  const { store, warnings } = createStore(4448)
   const resumable = store.createStream()
   for (const method of ['a', 'b', 'c', 'd', 'e', 'f']) resumable.send(notification(method))
   const kept = [...resumable.events.values()]
-  // An event also has objects, for which the store counts 512 bytes.
-  t.ok(kept.reduce((sum, { bytes }) => sum + bytes.length + 512, 0) <= 2400)
+  // An event also has objects, for which the store counts 1024 bytes.
+  t.ok(kept.reduce((sum, { bytes }) => sum + bytes.length + 1024, 0) <= 4448)
   t.strictSame(
     (await fetch(t, resumable, 0)).map(([, method]) => method),
     ['c', 'd', 'e', 'f']
   )
   t.equal(warnings.length, 2, 'with a warning for each that was not fetched')
-  resumable.send(notification('x'.repeat(3000)))
+  resumable.send(notification('x'.repeat(5000)))
   t.strictSame([...resumable.events.keys()], [7], 'the newest stays, whatever its size')
 })
 
 test('an event that was sent before is dropped without a warning', async (t) => {
-  const { store, warnings, refused } = createStore(700)
+  const { store, warnings, refused } = createStore(1212)
   const resumable = store.createStream()
   const { stream } = await connect(t)
   resumable.attach(stream)
@@ -174,7 +174,7 @@ test('the server gets an error for a request that was dropped', async (t) => {
 })
 
 test('a response that is dropped becomes an error, which is kept longer than other events', async (t) => {
-  const { store } = createStore(2000)
+  const { store } = createStore(3536)
   const call = store.createStream()
   call.send(notification('before'))
   call.send(response(1, 'x'.repeat(1000)))
@@ -204,7 +204,7 @@ test('the errors in the place of responses are bounded too', async (t) => {
 })
 
 test('a large event is dropped as soon as its connection has taken it', async (t) => {
-  const { store, warnings } = createStore(1000)
+  const { store, warnings } = createStore(1512)
   const resumable = store.createStream()
   const { stream, text } = await connect(t)
   resumable.attach(stream)
@@ -218,7 +218,7 @@ test('a large event is dropped as soon as its connection has taken it', async (t
 })
 
 test('a large event stays if its connection breaks, or if it is not the newest', async (t) => {
-  const { store } = createStore(1000)
+  const { store } = createStore(1512)
   const resumable = store.createStream()
   const { response: http } = await receiveRequest(t)
   resumable.attach(new EventStream(http, 0))
@@ -250,7 +250,7 @@ test('a small event does not keep the memory of others', async (t) => {
 })
 
 test('the store has room while nothing is lost that no client has received', async (t) => {
-  const { store } = createStore(2000)
+  const { store } = createStore(3000)
   const resumable = store.createStream()
   const large = notification('x'.repeat(2000))
   t.ok(store.hasRoomFor(large), 'an empty store takes anything')
