@@ -4,7 +4,7 @@
 // --seed S       where the random numbers begin (default: the time)
 // --only TARGET  only this target; can be repeated
 // --input I      only the input with this number, of the target of --only
-// --jobs N       how many processes (default 2)
+// --jobs N       how many processes (default 2); three times as many for a target that mostly waits
 //
 // Each find is written to fixtures/fuzz, where it stays: the tests run these files again. The exit code
 // is 1 if there is a find.
@@ -53,7 +53,8 @@ try {
     const before = finds
     const count = flags.input === undefined ? (counts[at] as number) : 1
     const first = Number(flags.input ?? 0)
-    const parts = Array.from({ length: Math.min(jobs, count) }, (_, job) => job)
+    const workers = target.waits === true ? 3 * jobs : jobs
+    const parts = Array.from({ length: Math.min(workers, count) }, (_, job) => job)
     await Promise.all(parts.map((job) => runPart(target, first + job, first + count, parts.length)))
     const time = ((performance.now() - began) / 1000).toFixed(1)
     console.log(`${target.name}: ${count} inputs, ${finds - before} finds, ${time} s`)

@@ -7,6 +7,8 @@ export interface Target<Output = unknown> {
   name: string
   /** The part of all inputs that this target gets, relative to those of the other targets. */
   share: number
+  /** Whether an input mostly waits, for example for a timeout. */
+  waits?: boolean
   make(random: Random): Buffer
   /** Runs the code under test. Only this counts as its time and memory. */
   run(input: Buffer): Output | Promise<Output>

@@ -68,6 +68,7 @@ interface Output {
 export const client: Target = target<Output>({
   name: 'http-client',
   share: 2,
+  waits: true,
   make: responses,
   async run(input) {
     const { port } = (await (server ??= startServer())).address() as AddressInfo

@@ -109,6 +109,7 @@ interface Output {
 export const listener: Target = target<Output>({
   name: 'listener',
   share: 4,
+  waits: true,
   make: requests,
   async run(input) {
     const kind = kinds[input.length & 3] as Kind

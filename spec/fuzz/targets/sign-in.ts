@@ -58,6 +58,7 @@ interface Output {
 export const signIn: Target = target<Output>({
   name: 'sign-in',
   share: 1,
+  waits: true,
   make: signInAnswers,
   async run(input) {
     const { port } = (await (server ??= startServer())).address() as AddressInfo
