@@ -5,6 +5,8 @@ import { once } from 'node:events'
 import { Duplex, PassThrough } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
+import { asLegacy } from '../../lib/era/as-legacy.ts'
+import { asModern } from '../../lib/era/as-modern.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { jsonOf } from '../../lib/message/id.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
@@ -17,9 +19,27 @@ import { initializeParams } from '../helpers.ts'
 import { randomFrom, randomObject } from '../interop/random-json.ts'
 import { meta } from '../modern.ts'
 
-/** How the clients get to their servers. Each client of the first two has its own server. */
-export const services = ['joined', 'reconnect', 'share', 'sessions'] as const
+/** How the clients get to their servers. */
+export const services = [
+  'joined',
+  'reconnect',
+  'share',
+  'sessions',
+  'as modern',
+  'as legacy'
+] as const
 export type Service = (typeof services)[number]
+
+/** Whether each client has its own server. */
+export const ownsServer = (service: Service): boolean =>
+  service === 'joined' || service === 'reconnect' || service === 'as legacy'
+
+/** Whether the clients and the servers are of different eras. */
+export const isTranslated = (service: Service): boolean => service.startsWith('as ')
+
+/** Whether the clients are of 2026-07-28. */
+const hasModernClients = (service: Service): boolean =>
+  service === 'share' || service === 'as modern'
 
 /** One thing that happens. Numbers choose a client, a server, a waiting request, or the contents. */
 export type Step =
@@ -87,6 +107,9 @@ const contents = (seed: number): string =>
 const legacyResult =
   '{"protocolVersion":"2025-11-25","capabilities":{"logging":{}},"serverInfo":{"name":"s","version":"1"}}'
 
+const discovered =
+  '{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"logging":{}},"ttlMs":0,"cacheScope":"public"}'
+
 class Server extends Duplex {
   readonly waiting: { id: string; key: string }[] = []
   readonly texts: string[] = []
@@ -132,6 +155,8 @@ class Server extends Duplex {
     const text = String(frame)
     if (frame.method === 'initialize')
       this.say(`{"jsonrpc":"2.0","id":${id},"result":${legacyResult}}`)
+    if (frame.method === 'server/discover')
+      this.say(`{"jsonrpc":"2.0","id":${id},"result":${discovered}}`)
     const key = /"key":"(\d-\d+)"/.exec(text)?.[1]
     if (key === undefined) return
     this.texts.push(text)
@@ -184,7 +209,9 @@ export async function run(service: Service, steps: readonly Step[]): Promise<Wor
       ? share(() => reconnect(connect(0)))
       : service === 'sessions'
         ? shareSessions(() => reconnect(connect(0)))
-        : undefined
+        : service === 'as modern'
+          ? asModern(() => reconnect(connect(0)))
+          : undefined
   const clients = [0, 1, 2].map((at) => {
     const client = open(at)
     world.lines.push(client.lines)
@@ -204,7 +231,8 @@ export async function run(service: Service, steps: readonly Step[]): Promise<Wor
     })
     if (shared !== undefined) joinPort(transport, shared.port())
     else {
-      const server = service === 'joined' ? connect(at)() : reconnect(connect(at))
+      const own = service === 'joined' ? connect(at)() : reconnect(connect(at))
+      const server = service === 'as legacy' ? asLegacy(own) : own
       join(transport, server).catch(() => {})
     }
     const client: Client = { input, transport, lines, ended: Promise.resolve(), hasEnded: false }
@@ -215,7 +243,7 @@ export async function run(service: Service, steps: readonly Step[]): Promise<Wor
       })
     })
     transport.on('error', () => {})
-    if (service !== 'share') {
+    if (!hasModernClients(service)) {
       input.write(
         `${JSON.stringify({ jsonrpc: '2.0', id: 'first', method: 'initialize', params: initializeParams })}\n`
       )
@@ -243,7 +271,7 @@ export async function run(service: Service, steps: readonly Step[]): Promise<Wor
     const number = world.calls.length
     // Some ids are numbers that JavaScript cannot hold.
     const id = seed % 3 === 0 ? `90071992547409${93 + number}` : `"${number}"`
-    const modern = service === 'share' ? `,"_meta":${JSON.stringify(meta)}` : ''
+    const modern = hasModernClients(service) ? `,"_meta":${JSON.stringify(meta)}` : ''
     const params = `{"name":"a","key":"${client}-${number}","x":${contents(seed)}${modern}}`
     const text = `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":${params}}`
     world.calls.push({ client, number, id, text })
