@@ -182,6 +182,10 @@ export class SignIn implements Credentials {
         return undefined
       }
       return await this.#save(await this.#ask(requests, this.#challenged, previous, signal))
+    } catch (cause) {
+      // The next request goes out without a token: perhaps the server does not ask for one any more.
+      this.#challenged = undefined
+      throw cause
     } finally {
       await requests.close()
     }

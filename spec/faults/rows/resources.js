@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { waitUntil } from '../cell.js'
 import { descriptorsOf } from '../processes.js'
 
 const noAudit = ({ isClientMode }) => (isClientMode ? 'client mode has no audit log' : undefined)
@@ -120,6 +121,8 @@ export const resourceRows = {
       const [proxy] = cell.proxies
       limitFiles(proxy, 0)
       await cell.calls(client, ...five)
+      // Lines that are about to be written at the failure are lost.
+      await waitUntil(() => proxy.log.includes('cannot write the audit log'), 5000)
       const refused = await cell.calls(client, ...five)
       if (refused.some(({ delivered }) => delivered)) cell.lost('the audit log of a call')
       limitFiles(proxy, 'unlimited')

@@ -319,6 +319,22 @@ test('an authorization endpoint that is no web page is never opened', async (t) 
   }
 })
 
+test('after a failed sign-in, the server is asked again whether it needs a token', async (t) => {
+  let isOpen = false
+  const started = await start(t, {
+    metadata: { registration_endpoint: undefined },
+    handle: (_req, res, { pathname }) => {
+      if (pathname === '/mcp' && isOpen) res.writeHead(202).end()
+      return pathname === '/mcp' && isOpen
+    }
+  })
+  for (let attempt = 0; attempt < 2; attempt++) {
+    t.match(await failure(t, started), 'registers no clients')
+  }
+  isOpen = true
+  t.equal(await started.call(), 202)
+})
+
 test('a token that is no bearer token is refused', async (t) => {
   const started = await start(t, { token: { token_type: 'mac' } })
   t.match(await failure(t, started), 'the authorization server refused: ')
