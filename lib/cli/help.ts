@@ -52,6 +52,7 @@ const introduction = `usage: mcp-proxy [options] URL
        mcp-proxy [options] --named-server NAME 'COMMAND ARGS' ...
        mcp-proxy [options] --named-server-config FILE
        mcp-proxy login URL | logout URL | tokens
+       mcp-proxy inspect FILE
 
 Joins any MCP client to any MCP server.
 
@@ -64,6 +65,8 @@ and starts the servers. COMMAND is the default server, at /mcp and /sse.
 
 A server that asks for OAuth opens the browser once. login does so ahead,
 logout removes the tokens of a server, and tokens lists what is stored.
+
+inspect shows a recording of --record in a browser, and --inspect live traffic.
 
 Options may also follow the COMMAND. -- ends them: the words after it belong to
 the COMMAND. Logs go to stderr.

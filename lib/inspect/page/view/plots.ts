@@ -206,7 +206,7 @@ export class Plots extends Component<{ page: Page }> {
   }
 }
 
-const axisFont = '11px ui-sans-serif, system-ui, sans-serif'
+const axisFont = '11px Inter, ui-sans-serif, system-ui, sans-serif'
 
 function set(id: string, text: string): void {
   const element = document.getElementById(id)
@@ -237,7 +237,8 @@ function powersOfTen(min: number, max: number): number[] {
 
 /** Labels of the time axis. Short spans need seconds. */
 function clockOf(_plot: uPlot, values: number[]): string[] {
-  const step = (values[1] ?? 60) - (values[0] ?? 0)
+  const [first = 0, second = first + 1] = values
+  const step = second - first
   const length = step < 1 ? 12 : step < 60 ? 8 : 5
   return values.map((value) => clock(value * 1000).slice(0, length))
 }

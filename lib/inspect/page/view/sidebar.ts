@@ -11,7 +11,7 @@ import type { Page } from './page.ts'
 const maxShown = 200
 
 export const nameOf = ({ session, client, id }: KnownSession): string =>
-  `${visible(client ?? (id || 'client'), 60)} #${session}`
+  `#${session} ${visible(client ?? (id || 'client'), 60)}`
 
 export function Sidebar({ page }: { page: Page }): VNode {
   const all = [...page.store.sessions.values()].reverse()
