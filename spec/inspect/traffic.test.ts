@@ -5,6 +5,7 @@ import { ProxyError } from '../../lib/errors.ts'
 import { maxSessions, maxText, Traffic } from '../../lib/inspect/traffic.ts'
 import type { Client } from '../../lib/inspect/traffic.ts'
 import { toJson } from '../../lib/inspect/ring.ts'
+import { makeFrame } from '../../lib/message/frame.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
 import type { FactClient } from '../../lib/streams/facts.ts'
 import { notification, request, response } from '../helpers.ts'
@@ -103,14 +104,14 @@ t.test('an entry says what went wrong', async (t) => {
   answer('"error":{"code":-32000,"message":"x"}')
   answer('"result":{"isError":true}')
   answer('"result":{}')
-  const closed = response(1)
+  const closed = makeFrame({ jsonrpc: '2.0', id: 1, error: { code: -32000, message: 'x' } })
   Object.assign(closed, { failure: new ProxyError('ERR_CLOSED', 'x') })
   say(traffic, 'client', request(1, 'ping'), 1)
   say(traffic, 'server', closed, 2, alice, false)
   const responses = entriesOf(traffic).filter(({ kind }) => kind === 'response')
   t.strictSame(
     responses.map(({ error }) => error),
-    [-32000, 'tool error', undefined, 'closed']
+    [-32000, 'tool error', undefined, 'ERR_CLOSED']
   )
   t.strictSame(
     responses.map(({ undelivered }) => undelivered),
