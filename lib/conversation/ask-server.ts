@@ -65,7 +65,9 @@ export function ask(server: Duplex, request: Frame, options: AskOptions): Promis
     const onTimeout = (): void => fail('ERR_TIMEOUT', 'took too long to answer')
     const timer = timeout > 0 ? setTimeout(onTimeout, timeout) : undefined
     server.on('data', serverOnData).on('close', serverOnClose).resume()
-    server.write(request)
+    // A command that cannot start closes before the caller has time to listen.
+    if (server.closed) serverOnClose()
+    else server.write(request)
   })
 }
 

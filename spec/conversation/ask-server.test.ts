@@ -73,6 +73,16 @@ t.test('a server that closes fails to start, with its error as the cause', async
   await t.rejects(initialized, { code: 'ERR_SERVER_START', cause: undefined })
 })
 
+t.test('a server that has closed before the request fails at once', async (t) => {
+  const server = connectChild({ command: '/nowhere' })
+  server.on('error', () => {})
+  await new Promise<void>((resolve) => server.once('close', () => resolve()))
+  await t.rejects(ask(server, request(1, 'initialize'), { timeout: 0 }), {
+    code: 'ERR_SERVER_START',
+    cause: { code: 'ERR_COMMAND_NOT_FOUND' }
+  })
+})
+
 t.test('an error response that the proxy made is not a refusal of the server', async (t) => {
   const server = reconnect(() => connectChild(misbehaving('--crash-on-start', '5')))
   await t.rejects(sendInOrder(server, openingFrames(), { timeout: 0 }), {
