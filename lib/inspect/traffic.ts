@@ -5,6 +5,7 @@
 // small part of a large chunk, which would stay in memory. JSON is made only when a page is open.
 
 import { codeOf } from '../errors.ts'
+import { scalarAt } from '../json/find-value.ts'
 import { idAt } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Id } from '../protocol/json-rpc.ts'
@@ -12,7 +13,7 @@ import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
 import type { FactClient, ProcessFact, RefusalFact, SessionFact } from '../streams/facts.ts'
 import { toLine } from '../text.ts'
-import { endOf, targetOf } from '../watchers/calls.ts'
+import { targetOf } from '../watchers/calls.ts'
 import type { Target } from '../watchers/calls.ts'
 import type { Session } from './entries.ts'
 import { Ring } from './ring.ts'
@@ -190,11 +191,13 @@ function aboutMessage(
   return call ? { ...about, ...(call.name && { name: call.name }), call: call.seq } : about
 }
 
-function failureOf(response: Frame, method: string): { error?: number | string } {
-  const { outcome, error } = endOf(response, method)
-  if (outcome === 'tool_error') return { error: 'tool error' }
-  if (outcome === 'closed') return { error: 'closed' }
-  return error === undefined ? {} : { error }
+function failureOf(
+  { errorCode, failure, bytes }: Frame,
+  method: string
+): { error?: number | string } {
+  if (errorCode !== undefined) return { error: failure?.code ?? errorCode }
+  const hasFailed = method === methods.callTool && scalarAt(bytes, paths.toolFailed) === true
+  return hasFailed ? { error: 'tool error' } : {}
 }
 
 /** Sets an entry of a map, and deletes the oldest entry if there are too many. */

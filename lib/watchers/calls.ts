@@ -190,11 +190,8 @@ export class Calls {
   }
 }
 
-/** What the response says about its call. */
-type End = Pick<EndedCall, 'method' | 'outcome' | 'error' | 'errorCode' | 'bytesOut'>
-
 /** Completes a call with its response. */
-function settle(call: End, { errorCode, failure, bytes }: Frame): void {
+function settle(call: Call, { errorCode, failure, bytes }: Frame): void {
   call.bytesOut = bytes.length
   if (errorCode === undefined) {
     const hasFailed = call.method === methods.callTool && scalarAt(bytes, paths.toolFailed) === true
@@ -205,13 +202,6 @@ function settle(call: End, { errorCode, failure, bytes }: Frame): void {
   const isClosed = failure?.code === 'ERR_CLOSED'
   call.outcome = isClosed ? 'closed' : 'error'
   if (!isClosed) call.error = failure?.code ?? errorCode
-}
-
-/** Reads from a response how its call has ended. */
-export function endOf(response: Frame, method: string): End {
-  const end: End = { method, outcome: 'ok', error: undefined, errorCode: undefined, bytesOut: 0 }
-  settle(end, response)
-  return end
 }
 
 const named: readonly unknown[] = [methods.callTool, methods.getPrompt]
