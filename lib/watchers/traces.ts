@@ -13,7 +13,7 @@ import type {
   SpanContext,
   TracerProvider
 } from '@opentelemetry/api'
-import { describe, ProxyError } from '../errors.ts'
+import { describe } from '../errors.ts'
 import { stringAt } from '../json/find-value.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
@@ -34,6 +34,8 @@ import { codeLabel } from './metrics/bounded.ts'
 import { errorTypeOf } from './metrics/operations.ts'
 import { subscribeTo } from './subscriptions.ts'
 import { clientAttributes, maxText, openingOf } from './traces/attributes.ts'
+import { loadApi } from './traces/load-api.ts'
+import type { Api } from './traces/load-api.ts'
 import { Versions } from './versions.ts'
 
 export interface TracesOptions {
@@ -57,8 +59,6 @@ export interface Traces {
   close(): Promise<void>
 }
 
-type Api = typeof import('@opentelemetry/api')
-
 /** What an SDK has. Without an SDK, there is none. */
 interface Flushable {
   forceFlush?: () => Promise<void>
@@ -74,17 +74,6 @@ const flushTimeout = 1000
  */
 export async function traces(options: TracesOptions = {}): Promise<Traces> {
   return new FactTraces(await loadApi(), options)
-}
-
-/** @param load loads the package, for tests */
-export async function loadApi(
-  load: () => Promise<Api> = () => import('@opentelemetry/api')
-): Promise<Api> {
-  try {
-    return await load()
-  } catch (cause) {
-    throw new ProxyError('ERR_CONFIG', 'traces need the package @opentelemetry/api', { cause })
-  }
 }
 
 class FactTraces implements Traces {
