@@ -17,6 +17,7 @@ import { targetOf } from '../watchers/calls.ts'
 import type { Target } from '../watchers/calls.ts'
 import type { Session } from './entries.ts'
 import { Ring } from './ring.ts'
+import type { KeptMessage } from './ring.ts'
 
 /** A client in a recording has a name only. */
 export type Client = Omit<FactClient, 'kind'> & { kind: Session['kind'] }
@@ -80,23 +81,27 @@ export class Traffic {
     time = now()
   ): void {
     const known = this.#clients.get(client) ?? this.#open(client, time)
-    const { kind } = frame
-    const { length: size } = frame.bytes
-    const { end: seq } = this.ring
-    const about = aboutMessage(known, from, frame, { seq, time })
-    this.ring.push({
-      seq,
+    const size = frame.bytes.length
+    const entry: KeptMessage = {
+      seq: this.ring.end,
       time,
       type: 'message',
       session: known.info.session,
       from,
-      kind,
-      ...about,
+      kind: frame.kind,
       size,
-      ...(!delivered && { undelivered: true }),
-      ...(size > maxText && { cut: true }),
-      bytes: Buffer.from(frame.bytes.subarray(0, maxText))
-    })
+      undelivered: delivered ? undefined : true,
+      cut: size > maxText ? true : undefined,
+      method: undefined,
+      name: undefined,
+      call: undefined,
+      took: undefined,
+      error: undefined,
+      bytes: Buffer.from(size > maxText ? frame.bytes.subarray(0, maxText) : frame.bytes)
+    }
+    if (frame.kind === 'response') joinResponse(known, frame, entry)
+    else joinOther(known, frame, entry)
+    this.ring.push(entry)
   }
 
   onRefusal(fact: RefusalFact, time = now()): void {
@@ -151,53 +156,53 @@ export class Traffic {
   }
 }
 
-/** Returns the members of an entry that depend on the other messages of the client. */
-function aboutMessage(
+/** Sets the members of a response that depend on its request. */
+function joinResponse(
   known: Known,
-  from: Side,
-  frame: Frame,
-  { seq, time }: { seq: number; time: number }
-): { method?: string; name?: string; call?: number; took?: number; error?: number | string } {
-  const to = from === 'client' ? 'server' : 'client'
-  const { kind, id, progressToken } = frame
-  if (kind === 'response') {
-    const call = known.pending[to].get(id as Id)
-    known.pending[to].delete(id as Id)
-    const error = failureOf(frame, call?.method ?? '')
-    if (call === undefined) return { ...error }
-    const { method, name } = call
-    return {
-      method,
-      ...(name && { name }),
-      call: call.seq,
-      took: rounded(time - call.time),
-      ...error
-    }
+  { id, errorCode, failure, bytes }: Frame,
+  entry: KeptMessage
+): void {
+  const pending = known.pending[entry.from === 'client' ? 'server' : 'client']
+  const call = pending.get(id as Id)
+  if (call !== undefined) {
+    pending.delete(id as Id)
+    entry.method = call.method
+    entry.name = call.name
+    entry.call = call.seq
+    entry.took = rounded(entry.time - call.time)
   }
-  const target = targetOf(frame)
-  const { method } = target
-  const about = { method, ...(target.name && { name: target.name }) }
-  if (kind === 'request') {
-    const call = { ...target, seq, time }
-    remember(known.pending[from], id as Id, call, maxPending)
-    if (progressToken !== undefined) remember(known.tokens[from], progressToken, call, maxPending)
-    return about
+  if (errorCode !== undefined) entry.error = failure?.code ?? errorCode
+  else if (call?.method === methods.callTool && scalarAt(bytes, paths.toolFailed) === true) {
+    entry.error = 'tool error'
   }
-  const cancelled = method === methods.cancelled ? idAt(frame, paths.cancelledId) : undefined
-  const call =
-    cancelled === undefined
-      ? progressToken !== undefined && known.tokens[to].get(progressToken)
-      : known.pending[from].get(cancelled)
-  return call ? { ...about, ...(call.name && { name: call.name }), call: call.seq } : about
 }
 
-function failureOf(
-  { errorCode, failure, bytes }: Frame,
-  method: string
-): { error?: number | string } {
-  if (errorCode !== undefined) return { error: failure?.code ?? errorCode }
-  const hasFailed = method === methods.callTool && scalarAt(bytes, paths.toolFailed) === true
-  return hasFailed ? { error: 'tool error' } : {}
+/** Sets the members of a request or a notification that depend on what it names. */
+function joinOther(known: Known, frame: Frame, entry: KeptMessage): void {
+  const { method, name } = targetOf(frame)
+  const { from, seq, time } = entry
+  const { id, progressToken: token } = frame
+  entry.method = method
+  entry.name = name
+  if (frame.kind === 'request') {
+    const call = { method, name, seq, time }
+    remember(known.pending[from], id as Id, call, maxPending)
+    if (token !== undefined) remember(known.tokens[from], token, call, maxPending)
+    return
+  }
+  const call = callOf(known, frame, from)
+  if (call === undefined) return
+  entry.name = call.name
+  entry.call = call.seq
+}
+
+/** Returns the call that a notification is about. */
+function callOf(known: Known, frame: Frame, from: Side): Call | undefined {
+  if (frame.progressToken !== undefined) {
+    return known.tokens[from === 'client' ? 'server' : 'client'].get(frame.progressToken)
+  }
+  const cancelled = frame.method === methods.cancelled ? idAt(frame, paths.cancelledId) : undefined
+  return cancelled === undefined ? undefined : known.pending[from].get(cancelled)
 }
 
 /** Sets an entry of a map, and deletes the oldest entry if there are too many. */

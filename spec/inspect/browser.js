@@ -147,6 +147,12 @@ const tests = {
     assert.match(await detail.innerText(), /Request[^]*"hello"[^]*Response[^]*"hello"/)
     assert.equal(await detail.locator('.badge.good').innerText(), 'ok')
     assert.equal(new URL(page.url()).search, '', 'the token is not in the address bar')
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await client.request('tools/call', { name: 'echo', arguments: { text: 'later' } })
+    await page.getByText('Paused, 2 new').waitFor()
+    assert.equal(await echo.count(), 2)
+    await page.getByRole('button', { name: 'Resume' }).click()
+    await echo.nth(3).waitFor()
     // stderr belongs to each session of its server.
     await page.locator('.session-button').nth(1).click()
     await page.getByText('warming up').waitFor()

@@ -95,6 +95,14 @@ t.test('progress and cancellations belong to their request', async (t) => {
   )
 })
 
+t.test('a client reports progress of a request of the server', async (t) => {
+  const traffic = open()
+  const params = { _meta: { progressToken: 5 } }
+  say(traffic, 'server', request(1, 'sampling/createMessage', params), 1)
+  say(traffic, 'client', notification('notifications/progress', { progressToken: 5 }), 2)
+  t.equal(entriesOf(traffic)[2].call, 1)
+})
+
 t.test('an entry says what went wrong', async (t) => {
   const traffic = open()
   const answer = (text: string): void => {

@@ -22,6 +22,8 @@ t.test('the filter looks at a part of the entries at a time', async (t) => {
   t.ok(store.look(never))
   t.equal(store.shown.length, 500)
   store.add([entry({ seq: 1000 })])
+  store.look(never, 1000)
+  t.equal(store.shown.at(-1)?.seq, 998, 'a paused page does not show it')
   store.look(never)
   t.equal(store.shown.at(-1)?.seq, 1000)
   store.clear()

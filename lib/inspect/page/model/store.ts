@@ -79,12 +79,14 @@ export class Store implements Names {
    * Looks at entries until the time is over.
    *
    * @param isLate is called now and then
+   * @param end the number of the first entry that is not looked at
    * @returns whether all entries are looked at
    */
-  look(isLate: () => boolean): boolean {
+  look(isLate: () => boolean, end = Infinity): boolean {
     let index = this.indexOf(this.#next)
     for (let looked = 1; index < this.entries.length; index++, looked++) {
       const entry = this.entries[index] as AnyEntry
+      if (entry.seq >= end) break
       if (this.#matches(entry)) this.shown.push(entry)
       this.#next = entry.seq + 1
       if (looked % 200 === 0 && isLate()) return false

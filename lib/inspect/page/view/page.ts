@@ -34,14 +34,14 @@ export class Page {
   range: [from: number, to: number] | undefined
   /** Whether the list stays at its end. */
   follow = true
-  paused = false
   selected: number | undefined
   parts: Part[] = []
   /** What a screen reader reads, and what a note at the bottom shows. */
   note = ''
   looking = false
   readonly #draw: (page: Page) => void
-  #waiting: AnyEntry[] = []
+  /** While the page is paused, it shows the entries before this number. */
+  #pausedAt = Infinity
   #frame = 0
   #noteTimer = 0
 
@@ -63,11 +63,7 @@ export class Page {
   }
 
   onEntries(entries: AnyEntry[]): void {
-    if (this.paused) {
-      this.#waiting.push(...entries)
-      // A paused page must not grow without an end.
-      if (this.#waiting.length > 100_000) this.#waiting.splice(0, 10_000)
-    } else this.store.add(entries)
+    this.store.add(entries)
     this.redraw()
   }
 
@@ -76,13 +72,17 @@ export class Page {
     this.redraw()
   }
 
+  get paused(): boolean {
+    return this.#pausedAt !== Infinity
+  }
+
+  /** How many entries came since the page was paused. */
   get waiting(): number {
-    return this.#waiting.length
+    return this.store.entries.length - this.store.indexOf(this.#pausedAt)
   }
 
   togglePause(): void {
-    this.paused = !this.paused
-    if (!this.paused) this.store.add(this.#waiting.splice(0))
+    this.#pausedAt = this.paused ? Infinity : (this.store.entries.at(-1)?.seq ?? -1) + 1
     this.redraw()
   }
 
@@ -179,7 +179,7 @@ export class Page {
   #onFrame = (): void => {
     this.#frame = 0
     const end = performance.now() + lookTime
-    this.looking = !this.store.look(() => performance.now() > end)
+    this.looking = !this.store.look(() => performance.now() > end, this.#pausedAt)
     if (this.looking) this.redraw()
     this.#refreshParts()
     this.#draw(this)
