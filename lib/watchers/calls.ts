@@ -194,8 +194,7 @@ export class Calls {
 function settle(call: Call, { errorCode, failure, bytes }: Frame): void {
   call.bytesOut = bytes.length
   if (errorCode === undefined) {
-    const hasFailed = call.method === methods.callTool && scalarAt(bytes, paths.toolFailed) === true
-    if (hasFailed) call.outcome = 'tool_error'
+    if (call.method === methods.callTool && hasFailed(bytes)) call.outcome = 'tool_error'
     return
   }
   call.errorCode = errorCode
@@ -203,6 +202,15 @@ function settle(call: Call, { errorCode, failure, bytes }: Frame): void {
   call.outcome = isClosed ? 'closed' : 'error'
   if (!isClosed) call.error = failure?.code ?? errorCode
 }
+
+const failedName = Buffer.from('"isError"')
+
+/**
+ * Whether the result of a tool says that the tool failed. Few results have the member, and a search of
+ * bytes is fast. So a name that is written with escapes does not count.
+ */
+const hasFailed = (bytes: Buffer): boolean =>
+  bytes.includes(failedName) && scalarAt(bytes, paths.toolFailed) === true
 
 const named: readonly unknown[] = [methods.callTool, methods.getPrompt]
 const located: readonly unknown[] = [methods.readResource, methods.subscribe, methods.unsubscribe]
