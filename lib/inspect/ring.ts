@@ -1,11 +1,7 @@
 // The last entries, for pages that open later or read slowly. The oldest go when there are too many, or
 // when they take too much memory.
 
-import type { AnyEntry, MessageEntry } from './entries.ts'
-
-/** A message as it is kept: with bytes in place of its text. */
-export type KeptMessage = Omit<MessageEntry, 'text'> & { bytes: Buffer }
-export type Kept = Exclude<AnyEntry, MessageEntry> | KeptMessage
+import type { AnyEntry } from './entries.ts'
 
 /** How many entries are kept. */
 export const maxEntries = 100_000
@@ -16,7 +12,7 @@ export class Ring {
   readonly #maxEntries: number
   readonly #maxBytes: number
   /** The entry `seq` is at `seq % maxEntries`. */
-  readonly #entries: (Kept | undefined)[] = []
+  readonly #entries: (AnyEntry | undefined)[] = []
   #start = 0
   #end = 0
   #bytes = 0
@@ -37,7 +33,7 @@ export class Ring {
     return this.#end
   }
 
-  push(entry: Kept): void {
+  push(entry: AnyEntry): void {
     if (this.#end - this.#start === this.#maxEntries) this.#drop()
     this.#entries[this.#end % this.#maxEntries] = entry
     this.#end++
@@ -46,8 +42,8 @@ export class Ring {
   }
 
   /** @param seq the number of an entry from `start` to `end` - 1 */
-  at(seq: number): Kept {
-    return this.#entries[seq % this.#maxEntries] as Kept
+  at(seq: number): AnyEntry {
+    return this.#entries[seq % this.#maxEntries] as AnyEntry
   }
 
   #drop(): void {
@@ -58,8 +54,12 @@ export class Ring {
 }
 
 /** Returns what an entry takes, about, in bytes. */
-export function costOf(entry: Kept): number {
-  if ('bytes' in entry) return overhead + entry.bytes.length
+export function costOf(entry: AnyEntry): number {
+  if (entry.type === 'message') {
+    const { length } = entry.text
+    // The engine needs two bytes for a character if the text is not ASCII.
+    return overhead + (length === entry.size ? length : 2 * length)
+  }
   return overhead + ('line' in entry ? (entry.line?.length ?? 0) : 0)
 }
 
@@ -67,8 +67,8 @@ export function costOf(entry: Kept): number {
  * Writes an entry as JSON. A message is written member by member, which takes a third of the time: a page
  * gets each one.
  */
-export function toJson(entry: Kept): string {
-  if (!('bytes' in entry)) return JSON.stringify(entry)
+export function toJson(entry: AnyEntry): string {
+  if (entry.type !== 'message') return JSON.stringify(entry)
   const { seq, time, session, from, kind, size, method, name, call, took, error } = entry
   let json = `{"seq":${seq},"time":${time},"type":"message","session":${session},"from":"${from}","kind":"${kind}","size":${size}`
   if (method !== undefined) json += `,"method":${JSON.stringify(method)}`
@@ -78,5 +78,5 @@ export function toJson(entry: Kept): string {
   if (error !== undefined) json += `,"error":${JSON.stringify(error)}`
   if (entry.undelivered) json += ',"undelivered":true'
   if (entry.cut) json += ',"cut":true'
-  return `${json},"text":${JSON.stringify(entry.bytes.toString())}}`
+  return `${json},"text":${JSON.stringify(entry.text)}}`
 }

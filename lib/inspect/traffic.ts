@@ -1,7 +1,7 @@
 // Makes entries of the facts of this process, or of the lines of a recording. It joins each response,
 // each progress notification and each cancellation with its request.
 //
-// A message costs an entry and a copy of its bytes. The copy is needed: the bytes of a frame may be a
+// A message costs an entry and a string. Its bytes are not kept: those of a frame may be a
 // small part of a large chunk, which would stay in memory. JSON is made only when a page is open.
 
 import { codeOf } from '../errors.ts'
@@ -15,9 +15,8 @@ import type { FactClient, ProcessFact, RefusalFact, SessionFact } from '../strea
 import { toLine } from '../text.ts'
 import { targetOf } from '../watchers/calls.ts'
 import type { Target } from '../watchers/calls.ts'
-import type { Session } from './entries.ts'
+import type { MessageEntry, Session } from './entries.ts'
 import { Ring } from './ring.ts'
-import type { KeptMessage } from './ring.ts'
 
 /** A client in a recording has a name only. */
 export type Client = Omit<FactClient, 'kind'> & { kind: Session['kind'] }
@@ -82,7 +81,7 @@ export class Traffic {
   ): void {
     const known = this.#clients.get(client) ?? this.#open(client, time)
     const size = frame.bytes.length
-    const entry: KeptMessage = {
+    const entry: MessageEntry = {
       seq: this.ring.end,
       time,
       type: 'message',
@@ -97,7 +96,7 @@ export class Traffic {
       call: undefined,
       took: undefined,
       error: undefined,
-      bytes: Buffer.from(size > maxText ? frame.bytes.subarray(0, maxText) : frame.bytes)
+      text: size > maxText ? frame.bytes.toString('utf8', 0, maxText) : frame.toString()
     }
     if (frame.kind === 'response') joinResponse(known, frame, entry)
     else joinOther(known, frame, entry)
@@ -160,7 +159,7 @@ export class Traffic {
 function joinResponse(
   known: Known,
   { id, errorCode, failure, bytes }: Frame,
-  entry: KeptMessage
+  entry: MessageEntry
 ): void {
   const pending = known.pending[entry.from === 'client' ? 'server' : 'client']
   const call = pending.get(id as Id)
@@ -178,7 +177,7 @@ function joinResponse(
 }
 
 /** Sets the members of a request or a notification that depend on what it names. */
-function joinOther(known: Known, frame: Frame, entry: KeptMessage): void {
+function joinOther(known: Known, frame: Frame, entry: MessageEntry): void {
   const { method, name } = targetOf(frame)
   const { from, seq, time } = entry
   const { id, progressToken: token } = frame

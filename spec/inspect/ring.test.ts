@@ -2,14 +2,13 @@
 
 import t from 'tap'
 import { costOf, Ring, toJson } from '../../lib/inspect/ring.ts'
-import type { Kept } from '../../lib/inspect/ring.ts'
+import type { AnyEntry } from '../../lib/inspect/entries.ts'
 import { entry } from './entries.ts'
 
-function kept(seq: number, length: number): Kept {
-  const { text: _, ...rest } = entry({ seq })
-  return { ...rest, bytes: Buffer.alloc(length, 'x') }
-}
-const line: Kept = {
+const kept = (seq: number, length: number): AnyEntry =>
+  entry({ seq, size: length, text: 'x'.repeat(length) })
+
+const line: AnyEntry = {
   seq: 0,
   time: 0,
   type: 'stderr',
@@ -44,10 +43,11 @@ t.test('the oldest entries go when they take too much memory, but the newest sta
 
 t.test('a message costs its bytes, and a line its length', async (t) => {
   t.equal(costOf(kept(0, 7)) - costOf(kept(0, 0)), 7)
+  t.equal(costOf(entry({ size: 5, text: 'é日' })) - costOf(kept(0, 0)), 4)
   t.equal(costOf(line) - costOf({ ...line, line: undefined }), 3)
   t.equal(costOf({ ...line, type: 'start', line: undefined }), costOf(kept(0, 0)))
   const { line: _, ...start } = line
-  t.equal(costOf(start as Kept), costOf(kept(0, 0)))
+  t.equal(costOf(start as AnyEntry), costOf(kept(0, 0)))
 })
 
 t.test('an entry becomes JSON with the text of its message', async (t) => {

@@ -153,7 +153,7 @@ t.test('clients without a session are together if they have everything in common
   t.match(entries[0], { kind: 'modern', id: '', address: undefined })
 })
 
-t.test('a long message is cut, and the bytes of a chunk are not kept', async (t) => {
+t.test('a long message is cut', async (t) => {
   const traffic = open()
   const chunk = Buffer.from(
     `{"jsonrpc":"2.0","method":"a","params":{"x":"${'x'.repeat(maxText)}"}}`
@@ -167,8 +167,6 @@ t.test('a long message is cut, and the bytes of a chunk are not kept', async (t)
   t.match(cut, { size: frame.bytes.length, cut: true })
   t.equal(cut.text.length, maxText)
   t.equal(whole.cut, undefined)
-  const kept = traffic.ring.at(2) as { bytes: Buffer }
-  t.not(kept.bytes.buffer, frame.bytes.buffer)
 })
 
 t.test(
