@@ -5,7 +5,6 @@
 // small part of a large chunk, which would stay in memory. JSON is made only when a page is open.
 
 import { codeOf } from '../errors.ts'
-import { scalarAt } from '../json/find-value.ts'
 import { idAt } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Id } from '../protocol/json-rpc.ts'
@@ -13,7 +12,7 @@ import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
 import type { FactClient, ProcessFact, RefusalFact, SessionFact } from '../streams/facts.ts'
 import { toLine } from '../text.ts'
-import { targetOf } from '../watchers/calls.ts'
+import { hasFailed, targetOf } from '../watchers/calls.ts'
 import type { Target } from '../watchers/calls.ts'
 import type { MessageEntry, Session } from './entries.ts'
 import { Ring } from './ring.ts'
@@ -171,7 +170,7 @@ function joinResponse(
     entry.took = rounded(entry.time - call.time)
   }
   if (errorCode !== undefined) entry.error = failure?.code ?? errorCode
-  else if (call?.method === methods.callTool && scalarAt(bytes, paths.toolFailed) === true) {
+  else if (call?.method === methods.callTool && hasFailed(bytes)) {
     entry.error = 'tool error'
   }
 }

@@ -209,7 +209,7 @@ const failedName = Buffer.from('"isError"')
  * Whether the result of a tool says that the tool failed. Few results have the member, and a search of
  * bytes is fast. So a name that is written with escapes does not count.
  */
-const hasFailed = (bytes: Buffer): boolean =>
+export const hasFailed = (bytes: Buffer): boolean =>
   bytes.includes(failedName) && scalarAt(bytes, paths.toolFailed) === true
 
 const named: readonly unknown[] = [methods.callTool, methods.getPrompt]
