@@ -128,7 +128,12 @@ class OneClient implements Translator {
   }
 
   async #toModern({ refusal, server }: OpeningRequest): Promise<Duplex | undefined> {
-    if (this.#era.known === undefined) await this.#find(refusal, server)
+    const isLate = this.#era.known === undefined && (await this.#find(refusal, server))
+    if (isLate) {
+      // The late response to the proxy's own request would reach the client.
+      server?.destroy()
+      return this.#connect()
+    }
     if (this.#era.known !== 'legacy') return undefined
     // The modern client cannot use this transport. The next one is of its legacy connection.
     server?.destroy()
@@ -147,8 +152,11 @@ class OneClient implements Translator {
     return port
   }
 
-  /** Finds out the era of the server: by its response to `server/discover`, or by a new one. */
-  async #find(refusal: Frame | undefined, server: Duplex | undefined): Promise<void> {
+  /**
+   * Finds out the era of the server: by its response to `server/discover`, or by a new one. Resolves to
+   * true if a response may still come.
+   */
+  async #find(refusal: Frame | undefined, server: Duplex | undefined): Promise<boolean> {
     if (refusal !== undefined) {
       const era = eraOf(refusal)
       if (era !== undefined) this.#era.learn(era)
@@ -159,7 +167,9 @@ class OneClient implements Translator {
       } catch (error) {
         // The server gets the request of the client, which then learns what is wrong.
         this.#log.debug(`cannot find out the era of the server: ${describe(error)}`)
+        return (error as ProxyError).code === 'ERR_TIMEOUT'
       }
     }
+    return false
   }
 }

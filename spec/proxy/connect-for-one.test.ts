@@ -236,6 +236,21 @@ t.test('an HTTP status that says nothing about the era reaches the client', asyn
   }
 })
 
+t.test('a late response to a request of the proxy does not reach the client', async (t) => {
+  const opened = open(
+    t,
+    (method, params) => (method === 'server/discover' ? undefined : modern(method, params)),
+    { connectTimeout: 40 }
+  )
+  const asked = opened.ask('tools/list', { _meta: meta })
+  await until(() => opened.servers.length === 2)
+  const [slow] = opened.servers as [TextServer]
+  slow.say({ id: 0, ...modern('server/discover', { _meta: meta }) })
+  t.match(await asked, { result: { resultType: 'complete' } })
+  t.equal(opened.frames.length, 1)
+  t.ok(slow.destroyed)
+})
+
 t.test('the client leaves while a new transport is asked for the era', async (t) => {
   const servers: TextServer[] = []
   const connect = (): Duplex => {
