@@ -222,11 +222,9 @@ class UsualEnvelope implements Envelope {
   #plainEnd(start: number): number {
     const bytes = this.#bytes
     if (bytes[start] !== QUOTE) return -1
-    for (let at = start + 1; ; at++) {
-      const byte = bytes[at] as number
-      if (byte === QUOTE) return at + 1
-      if (!(byte >= SPACE && byte < 0x80) || byte === BACKSLASH) return -1
-    }
+    let at = start + 1
+    while (isPlain(bytes[at] as number)) at++
+    return bytes[at] === QUOTE ? at + 1 : -1
   }
 
   #is(name: Buffer, start: number, length: number): boolean {
@@ -241,5 +239,9 @@ class UsualEnvelope implements Envelope {
     return at
   }
 }
+
+/** Whether a byte is a character of a string that needs no decoding. */
+const isPlain = (byte: number): boolean =>
+  byte >= SPACE && byte < 0x80 && byte !== QUOTE && byte !== BACKSLASH
 
 const reader = new UsualEnvelope()

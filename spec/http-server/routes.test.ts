@@ -1,7 +1,13 @@
 // The paths that the listener serves.
 
 import { test } from 'tap'
-import { findRoute, leadsToServer, nowhere, pathOf } from '../../lib/http-server/routes.ts'
+import {
+  findRoute,
+  leadsToServer,
+  nowhere,
+  pathOf,
+  RouteTable
+} from '../../lib/http-server/routes.ts'
 
 test('a path leads to the same with and without a slash at the end', async (t) => {
   const cases: [string, { kind: string; server?: string }][] = [
@@ -95,4 +101,15 @@ test('the path of a server has its name', async (t) => {
   t.equal(pathOf('', '/base'), '/base/')
   t.equal(pathOf('a b/c', ''), '/servers/a%20b%2Fc/')
   t.equal(pathOf('fetch', '/base'), '/base/servers/fetch/')
+})
+
+test('a session whose server was removed is found at the path of this server only', async (t) => {
+  const options = { basePath: '', metricsPath: undefined, servers: ['kept'], hasMetadata: false }
+  const table = new RouteTable(options)
+  t.match(table.find('/servers/kept/mcp'), { kind: 'mcp', server: 'kept' })
+  t.equal(table.find('/servers/gone/mcp'), nowhere)
+  t.match(table.findEnding('/servers/gone/mcp', 'gone'), { kind: 'mcp', server: 'gone' })
+  t.equal(table.findEnding('/servers/other/mcp', 'gone'), nowhere)
+  t.equal(table.findEnding('/servers/gone/sse', 'gone'), nowhere)
+  t.equal(table.findEnding('/servers/gone/mcp', undefined), nowhere)
 })

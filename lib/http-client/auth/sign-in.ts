@@ -147,6 +147,11 @@ export class SignIn implements Credentials {
     const { signal } = controller
     const grant = this.#store
       .exclusively(work, signal, () => this.#reload())
+      .catch((cause: unknown) => {
+        // The next request goes out without a token: perhaps the server does not ask for one any more.
+        this.#challenged = undefined
+        throw cause
+      })
       .finally(() => {
         if (this.#renewing === renewing) this.#renewing = undefined
       })
@@ -182,10 +187,6 @@ export class SignIn implements Credentials {
         return undefined
       }
       return await this.#save(await this.#ask(requests, this.#challenged, previous, signal))
-    } catch (cause) {
-      // The next request goes out without a token: perhaps the server does not ask for one any more.
-      this.#challenged = undefined
-      throw cause
     } finally {
       await requests.close()
     }
