@@ -15,8 +15,6 @@ import { build } from 'esbuild'
 
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
-const loadedOnDemand = ['jose', 'oauth4webapi', 'prom-client']
-
 // undici loads node:http2, but the proxy uses HTTP/1.1 only. This is the module that undici makes for
 // itself on a Node without it.
 const withoutHttp2 = {
@@ -29,17 +27,36 @@ const withoutHttp2 = {
   }
 }
 
-// The rest of prom-client loads packages for what the proxy does not use.
-const partsOfPromClient = {
-  name: 'the used parts of prom-client',
+// What the proxy uses of them. The rest is left out, with the packages that it loads.
+const usedParts = {
+  jose: `export { createLocalJWKSet, decodeJwt, decodeProtectedHeader, errors, jwtVerify } from 'jose'`,
+  oauth4webapi: `export {
+    PrivateKeyJwt, allowInsecureRequests, authorizationCodeGrantRequest, calculatePKCECodeChallenge,
+    clientCredentialsGrantRequest, clockTolerance, customFetch, deviceAuthorizationRequest,
+    deviceCodeGrantRequest, dynamicClientRegistrationRequest, generateRandomCodeVerifier,
+    generateRandomState, modifyAssertion, processAuthorizationCodeResponse,
+    processClientCredentialsResponse, processDeviceAuthorizationResponse, processDeviceCodeResponse,
+    processRefreshTokenResponse, processRevocationResponse, refreshTokenGrantRequest,
+    revocationRequest, validateAuthResponse
+  } from 'oauth4webapi'`,
+  'prom-client': `module.exports = {
+    Registry: require('prom-client/lib/registry.js'),
+    Counter: require('prom-client/lib/counter.js'),
+    Gauge: require('prom-client/lib/gauge.js')
+  }`
+}
+
+const loadedOnDemand = Object.keys(usedParts)
+
+const onlyUsedParts = {
+  name: 'the used parts of packages',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^prom-client$/ }, ({ path }) => ({ path, namespace: 'parts' }))
-    onLoad({ filter: /./, namespace: 'parts' }, () => ({
-      contents: `module.exports = {
-        Registry: require('prom-client/lib/registry.js'),
-        Counter: require('prom-client/lib/counter.js'),
-        Gauge: require('prom-client/lib/gauge.js')
-      }`,
+    const filter = new RegExp(`^(${loadedOnDemand.join('|')})$`)
+    onResolve({ filter }, ({ path, kind }) =>
+      kind === 'entry-point' ? { path, namespace: 'parts' } : undefined
+    )
+    onLoad({ filter: /./, namespace: 'parts' }, ({ path }) => ({
+      contents: usedParts[path],
       resolveDir: pathOf('.')
     }))
   }
@@ -68,7 +85,7 @@ const options = {
   bundle: true,
   platform: 'node',
   target: 'node20.18',
-  // Names stay as they are, for stack traces.
+  // The names of our own code stay as they are, for stack traces.
   minifyWhitespace: true,
   minifySyntax: true,
   metafile: true,
@@ -97,7 +114,8 @@ const bundles = await Promise.all([
     ...options,
     entryPoints: Object.fromEntries(loadedOnDemand.map((name) => [name, name])),
     format: 'esm',
-    plugins: [partsOfPromClient],
+    plugins: [onlyUsedParts],
+    minifyIdentifiers: true,
     // A CommonJS package loads the modules of Node with `require`, which an ES module does not have.
     banner: {
       js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"

@@ -2,8 +2,8 @@
 // runs Node with `fixtures/loaded.cjs`, which reports the loaded modules.
 
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { relative, sep } from 'node:path'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
@@ -112,4 +112,30 @@ t.test('the bundles come with the licences of the packages in them', async (t) =
   t.strictSame(names, [...withMit, ...withApache].sort())
   t.equal(notices.match(/Permission is hereby granted/g)?.length, withMit.length)
   t.equal(notices.match(/Apache License\s+Version 2\.0/g)?.length, withApache.length)
+})
+
+t.test('the bundled packages have all that the library uses of them', async (t) => {
+  const lib = fileURLToPath(new URL('../lib', import.meta.url))
+  const files = readdirSync(lib, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts')
+  )
+  for (const [name, alias] of [
+    ['jose', 'jose'],
+    ['oauth4webapi', 'oauth']
+  ] as const) {
+    const dist = (await import(new URL(`../dist/${name}.js`, import.meta.url).href)) as object
+    const used = new Set<string>()
+    for (const file of files) {
+      const code = readFileSync(join(lib, file), 'utf8')
+      if (!code.includes(`import('${name}')`) && !code.includes(`from '${name}'`)) continue
+      for (const [, member = ''] of code.matchAll(new RegExp(`\\b${alias}\\s*\\.(\\w+)`, 'g')))
+        used.add(member)
+      const taken = new RegExp(`\\{([^{}]*)\\} = await import\\('${name}'\\)`, 'g')
+      for (const [, members = ''] of code.matchAll(taken)) {
+        for (const member of members.split(',')) used.add(member.trim())
+      }
+    }
+    t.ok(used.size > 4, `${name}: ${[...used].join(', ')}`)
+    for (const member of used) t.ok(member in dist, `${name}: ${member}`)
+  }
 })
