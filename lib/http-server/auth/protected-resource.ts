@@ -23,6 +23,7 @@ const endpoints = ['mcp', 'sse']
 export class ProtectedResource {
   readonly #publicUrl: string
   readonly #rules: AccessRules
+  readonly #canonical = new WeakMap<Grant, readonly string[]>()
   #servers: readonly string[] = []
   /** The audiences that a token may have, for each server. */
   #audiences = new Map<string, ReadonlySet<string>>()
@@ -71,19 +72,27 @@ export class ProtectedResource {
    *
    * @param server `undefined` for a route that leads to no server: the token must be for one of them
    */
-  isFor({ audiences }: Grant, server: string | undefined): boolean {
-    if (audiences === undefined) return true
+  isFor(grant: Grant, server: string | undefined): boolean {
+    if (grant.audiences === undefined) return true
+    const audiences = this.#audiencesIn(grant, grant.audiences)
     const names = server === undefined ? this.#servers : [server]
     return names.some((name) => {
       // A server that is gone has sessions until their last calls have ended.
       const accepted = this.#audiences.get(name) ?? this.#audiencesOf(name)
-      return audiences.some((audience) => accepted.has(canonical(audience)))
+      return audiences.some((audience) => accepted.has(audience))
     })
   }
 
   /** Whether a token has all scopes that the server needs. */
   hasScopes({ scopes }: Grant, server: string): boolean {
     return scopes === undefined || this.#rules.scopesOf(server).every((scope) => scopes.has(scope))
+  }
+
+  /** Returns the audiences of a grant in their canonical form. Each request of a token needs them. */
+  #audiencesIn(grant: Grant, audiences: readonly string[]): readonly string[] {
+    let known = this.#canonical.get(grant)
+    if (known === undefined) this.#canonical.set(grant, (known = audiences.map(canonical)))
+    return known
   }
 
   #audiencesOf(server: string): ReadonlySet<string> {
