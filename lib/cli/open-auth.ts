@@ -44,7 +44,7 @@ function openIssuers(
 
 /**
  * Returns the function that sends requests to issuers, with the TLS and the HTTP proxy of the other
- * connections. `--no-verify-ssl` does not count: who could act as an issuer could let anyone in.
+ * connections. `--no-verify-ssl` does not count: a program that could act as an issuer could let anyone in.
  */
 function fetchFor({ verify, ca, cert, key, limits }: ServeConfig): Fetch {
   const { connectTimeout } = limits

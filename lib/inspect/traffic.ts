@@ -143,7 +143,8 @@ export class Traffic {
     const key = JSON.stringify([kind, server, principal, address])
     const group = hasOwn ? undefined : this.#groups.get(key)
     if (group !== undefined) return group
-    // Who has the id of a session can use the session. The name in a recording is no secret.
+    // A client that knows the id of a session can use the session, so the page gets only a part of the id.
+    // The name of a session in a recording is no secret.
     const id = kind === 'session' ? client.session.slice(0, 8) : hasOwn ? client.session : ''
     const session = ++this.#lastSession
     const info: Session = { session, kind, id, server, principal, address: address || undefined }

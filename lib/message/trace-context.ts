@@ -115,8 +115,8 @@ export const moveToMeta: Trace = (frame, headers) => {
 }
 
 /**
- * Returns a request or notification with this trace context in `params._meta`, in place of its own. If
- * `params` or `_meta` is not an object, the message stays as it is.
+ * Writes this trace context into `params._meta` of a request or notification. It replaces the trace
+ * context that is there. If `params` or `_meta` is not an object, the message stays as it is.
  */
 export function withContext(frame: Frame, context: TraceContext): Frame {
   const { bytes } = frame

@@ -49,6 +49,8 @@ export class Plots extends Component<{ page: Page }> {
     const rate = this.#rateBox as HTMLElement
     const took = this.#tookBox as HTMLElement
     const { muted, line, accent, bad, server } = colors()
+    const grid = { stroke: line, width: 1 }
+    const axis: uPlot.Axis = { stroke: muted, grid, ticks: { show: false }, font: axisFont }
     const optionsFor = (
       box: HTMLElement,
       series: uPlot.Series[],
@@ -69,20 +71,14 @@ export class Plots extends Component<{ page: Page }> {
       scales: { x: { time: true }, y: scale },
       axes: [
         {
-          stroke: muted,
-          grid: { stroke: line, width: 1 },
-          ticks: { show: false },
+          ...axis,
           size: 20,
-          font: axisFont,
           space: 90,
           values: clockOf
         },
         {
-          stroke: muted,
-          grid: { stroke: line, width: 1 },
-          ticks: { show: false },
+          ...axis,
           size: 52,
-          font: axisFont,
           space: 30,
           ...(splits && { splits }),
           values: (_plot, values) => values.map((value) => (value === null ? '' : format(value)))
