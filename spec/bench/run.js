@@ -5,7 +5,7 @@
 //   npm run bench -- calls sessions   only the measurements and transports that the words name
 //   npm run bench -- --peers          also proxies of other projects, which it downloads first
 //   npm run bench -- --save           append the ratios to spec/bench/history.ndjson, print the changes
-//   npm run bench -- --check          exit with 1 if a goal is missed by 4 % or more (see goals.js)
+//   npm run bench -- --check          exit with 1 if a goal is missed (see goals.js)
 //   npm run bench -- --raw            HTTP clients of `calls` use raw sockets; default: fetch
 //   npm run bench -- --rounds 21      more rounds, for figures that vary less; default 9
 //

@@ -30,8 +30,8 @@ export function printTable(title, results) {
       }
       return `${format(median(numbers))} ${ratioText.padStart(7)}`.padStart(columnWidth)
     })
-    const goals = goalsOf(title, label, row, baseline).map(({ text, met, isNear }) => {
-      if (!met && !isNear) missed = true
+    const goals = goalsOf(title, label, row, baseline).map(({ text, met }) => {
+      if (!met) missed = true
       return `   ${met ? 'met' : 'MISSED'}: ${text}`
     })
     console.log(label.padEnd(labelWidth) + cells.join('') + goals.join(''))
