@@ -20,7 +20,7 @@ import { waitUntil } from '../faults/cell.js'
 import { processesWith } from '../faults/processes.js'
 import { Account } from './account.js'
 import { Random } from './random.js'
-import { sample, slopeOf, untilIdle } from './sample.js'
+import { sample, slopeOf, untilIdle, warmUpProbes } from './sample.js'
 import { session } from './sessions.js'
 import { startAll } from './ways.js'
 
@@ -40,6 +40,7 @@ const maxSlope = 0.2
 
 const account = new Account()
 const proxies = await startAll()
+await warmUpProbes(proxies)
 const soak = { account, stopping: false, generation: 0, refused: new Map() }
 const ways = Object.entries(proxies.ways)
   .filter(([name]) => flags.only === undefined || flags.only.includes(name))
