@@ -46,7 +46,7 @@ export default defineConfig(
     files: ['bin/*.js', '**/*.cjs'],
     languageOptions: {
       sourceType: 'commonjs',
-      globals: { require: 'readonly', __filename: 'readonly' }
+      globals: { require: 'readonly', __dirname: 'readonly', __filename: 'readonly' }
     }
   },
   {

@@ -1,29 +1,118 @@
 #!/usr/bin/env node
-// Starts the command, which is lib/cli, bundled by lib/bundle.js.
+// Starts the command, which is lib/cli, bundled by lib/bundle.js as one script.
 //
-// An MCP client waits for the command to start, so this file is CommonJS (see package.json beside it),
-// and V8's compiled code is kept for the next start where Node can do that (22.8 and later).
+// An MCP client waits for the command to start, each time. So this file is CommonJS (see package.json
+// beside it), and it keeps V8's compiled code of the script for the next start:
+//
+//   start → read the code of the mode → run the script → 2 s later or at the exit: write the code
+//
+// The code is written after the mode has run, because V8 compiles a function at its first call. Node's
+// own compile cache (22.8 and later) has only the functions that V8 compiles before the script runs. A
+// process writes only if it found no code that V8 accepts.
 
-const nodeModule = require('node:module')
+const fs = require('node:fs')
+const { dirname, isAbsolute, join } = require('node:path')
+const { constants, Script } = require('node:vm')
 
-const directory = nodeModule.enableCompileCache && cacheDirectory()
-if (directory) nodeModule.enableCompileCache(directory)
+const bundle = join(__dirname, '../dist/cli.cjs')
+/** When the process has probably sent its first response, in ms. */
+const writeDelay = 2000
+/** The code of several versions of the proxy and of Node may be in use. Older files are removed. */
+const maxFiles = 8
 
-require('../dist/cli.cjs').runCommand()
+if (!printVersion()) start()
+
+/** Answers the usual `--version` without the script. Returns false if the script must do it. */
+function printVersion() {
+  const [, , word, ...rest] = process.argv
+  if (word !== '--version' || rest.length > 0) return false
+  try {
+    fs.writeSync(1, `mcp-proxy ${require('../package.json').version}\n`)
+    return true
+  } catch {
+    return false // stdout takes nothing now, or nothing more
+  }
+}
+
+function start() {
+  // A wrong guess costs only time.
+  const mode = process.argv.some((word) => /^https?:/i.test(word)) ? 'client' : 'server'
+  const directory = process.env.NODE_DISABLE_COMPILE_CACHE ? undefined : cacheDirectory()
+  const file = directory && join(directory, `${mode}-${fingerprint()}`)
+  const cachedData = file && readIfPresent(file)
+  // The bundle is ASCII, which Node reads faster than UTF-8.
+  const script = new Script(fs.readFileSync(bundle, 'latin1'), {
+    filename: bundle,
+    cachedData,
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER
+  })
+  const module = { exports: {} }
+  script.runInThisContext()(module.exports, require, module, bundle, dirname(bundle))
+  const isComplete = file === undefined || (cachedData && !script.cachedDataRejected)
+  module.exports.runCommand((running) => {
+    if (!isComplete && running === mode) writeLater(script, directory, file)
+  })
+}
+
+function readIfPresent(file) {
+  try {
+    return fs.readFileSync(file)
+  } catch {
+    return undefined
+  }
+}
+
+/** Names this version of Node and this bundle. V8 checks only the length of a script. */
+function fingerprint() {
+  const { size, ctimeMs, ino } = fs.statSync(bundle)
+  return `${process.version}-${process.arch}-${size}-${ctimeMs}-${ino}`
+}
+
+function writeLater(script, directory, file) {
+  const write = () => {
+    clearTimeout(timer)
+    process.off('exit', write)
+    const temporary = `${file}.${process.pid}`
+    try {
+      // It gets its name when it is complete on the disk: V8 does not check all of it.
+      const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL
+      const descriptor = fs.openSync(temporary, flags, 0o600)
+      try {
+        fs.writeFileSync(descriptor, script.createCachedData(), { flush: true })
+      } finally {
+        fs.closeSync(descriptor)
+      }
+      fs.renameSync(temporary, file)
+      removeOldFiles(directory)
+    } catch {
+      fs.rmSync(temporary, { force: true }) // a full disk: the start takes a little longer
+    }
+  }
+  const timer = setTimeout(write, writeDelay).unref()
+  process.on('exit', write)
+}
+
+function removeOldFiles(directory) {
+  const files = fs
+    .readdirSync(directory)
+    .filter((name) => /^(client|server)-v/.test(name))
+    .map((name) => join(directory, name))
+    .map((file) => ({ file, time: fs.statSync(file).mtimeMs }))
+    .sort((one, other) => other.time - one.time)
+  for (const { file } of files.slice(maxFiles)) fs.rmSync(file, { force: true })
+}
 
 /**
- * The directory for compiled code, or `undefined` for none. Node executes what it finds there, so it
- * must be a directory that only this user can write to: never a shared temporary one.
+ * The directory for compiled code, or `undefined` for none. V8 executes what this file finds there, so
+ * it must be a directory that only this user can write to: never a shared temporary one.
  */
 function cacheDirectory() {
-  const { lstatSync, mkdirSync } = require('node:fs')
-  const { isAbsolute, join } = require('node:path')
   try {
     const parent = cacheHome()
     if (!parent || !isAbsolute(parent)) return undefined
     const directory = join(parent, 'mcp-duplex')
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
-    const { mode, uid } = lstatSync(directory)
+    fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
+    const { mode, uid } = fs.lstatSync(directory)
     const isDirectory = (mode & 0o170000) === 0o040000
     // Windows keeps the user's directories from others by its own means.
     const isOurs = process.platform === 'win32' || (uid === process.getuid() && !(mode & 0o077))

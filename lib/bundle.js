@@ -106,6 +106,9 @@ const bundles = await Promise.all([
     entryPoints: { cli: pathOf('cli/command.ts') },
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
+    // bin runs it as a script, whose value is a function with the parameters of a CommonJS module.
+    banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
+    footer: { js: '})' },
     // It shares the SDK of the operator, so it is the operator's too.
     external: ['@opentelemetry/api'],
     plugins: [withoutHttp2, fromOwnFiles, pageBesideBundle]

@@ -17,7 +17,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 interface Loaded {
   /** The names of Node's modules. */
   builtin: Set<string>
-  /** The paths of CommonJS files, relative to this package. */
+  /** The paths of CommonJS files and scripts, relative to this package. */
   files: string[]
 }
 
@@ -60,14 +60,24 @@ function loadsNone(t: Test, { builtin }: Loaded, names: string[]): void {
   )
 }
 
-t.test('--version loads one file, and no module for HTTP', async (t) => {
+t.test('--version loads no bundle', async (t) => {
   const { output, loaded } = await run(['bin/mcp-proxy.js', '--version'])
   t.match(output, /^mcp-proxy \d/)
+  t.strictSame(loaded.files, ['bin/mcp-proxy.js', 'package.json'])
+  loadsNone(t, loaded, ['http', 'net', 'stream', ...slowModules])
+})
+
+t.test('--version with another flag prints the same', async (t) => {
+  const [{ output }, { output: other, loaded }] = await Promise.all([
+    run(['bin/mcp-proxy.js', '--version']),
+    run(['bin/mcp-proxy.js', '--version', '--debug'])
+  ])
+  t.equal(other, output)
   t.strictSame(loaded.files, command)
   loadsNone(t, loaded, ['http', ...slowModules])
 })
 
-t.test('--help loads no more than --version', async (t) => {
+t.test('--help loads one file, and no module for HTTP', async (t) => {
   const { output, loaded } = await run(['bin/mcp-proxy.js', '--help'])
   t.match(output, /^usage: /)
   t.strictSame(loaded.files, command)

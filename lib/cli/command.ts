@@ -7,12 +7,17 @@ import { describe } from '../errors.ts'
 import { killGroups } from '../stdio/running-groups.ts'
 import { LogWriter } from './log-writer.ts'
 import { main } from './main.ts'
+import type { Mode } from './main.ts'
 
 /** How long the process waits at its end for readers of stdout and stderr, in ms. */
 const flushTimeout = 300
 
-/** Runs the command with the arguments of this process, then exits. */
-export async function runCommand(): Promise<void> {
+/**
+ * Runs the command with the arguments of this process, then exits.
+ *
+ * @param onMode is called when a mode starts to serve
+ */
+export async function runCommand(onMode?: (mode: Mode) => void): Promise<void> {
   process.on('exit', killGroups)
   // Without this listener, Node opens the inspector, and any local program can then run code in
   // this process.
@@ -22,7 +27,7 @@ export async function runCommand(): Promise<void> {
     new LogWriter().write(`mcp-proxy: internal error: ${describe(error)}`)
     void exit(1)
   })
-  await exit(await main(process.argv.slice(2)))
+  await exit(await main(process.argv.slice(2), onMode))
 }
 
 /** Exits when stdout and stderr have taken what was written to them, or after 300 ms. */

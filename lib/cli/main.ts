@@ -10,11 +10,16 @@ import { groups } from './flags.ts'
 import { LogWriter } from './log-writer.ts'
 import { openLog } from './open-log.ts'
 
+/** The modes that serve clients. */
+export type Mode = 'client' | 'server'
+
 /**
  * Resolves to the exit code: 0 for success, 1 for a failure, 2 for wrong arguments or config file,
  * or for faults that --check finds.
+ *
+ * @param onMode is called when a mode starts to serve
  */
-export async function main(argv: string[]): Promise<number> {
+export async function main(argv: string[], onMode?: (mode: Mode) => void): Promise<number> {
   try {
     const config = await parse(argv)
     if ('check' in config) return await check(config)
@@ -47,11 +52,13 @@ export async function main(argv: string[]): Promise<number> {
       }
       case 'client': {
         const { runClient } = await import('./client-mode.ts')
+        onMode?.('client')
         await withLog(config, (log, file) => runClient(config, log, file))
         return 0
       }
       case 'server': {
         const { runServer } = await import('./server-mode.ts')
+        onMode?.('server')
         await withLog(config, (log, file) => runServer(config, log, () => parse(argv), file))
         return 0
       }
