@@ -11,10 +11,11 @@
 // process writes only if it found no code that V8 accepts.
 
 const fs = require('node:fs')
-const { dirname, isAbsolute, join } = require('node:path')
+const { isAbsolute, sep } = require('node:path')
 const { constants, Script } = require('node:vm')
 
-const bundle = join(__dirname, '../dist/cli.cjs')
+const dist = `${__dirname.slice(0, -'bin'.length)}dist`
+const bundle = `${dist}${sep}cli.cjs`
 /** When the process has probably sent its first response, in ms. */
 const writeDelay = 2000
 /** The code of several versions of the proxy and of Node may be in use. Older files are removed. */
@@ -38,7 +39,7 @@ function start() {
   // A wrong guess costs only time.
   const mode = process.argv.some((word) => /^https?:/i.test(word)) ? 'client' : 'server'
   const directory = process.env.NODE_DISABLE_COMPILE_CACHE ? undefined : cacheDirectory()
-  const file = directory && join(directory, `${mode}-${fingerprint()}`)
+  const file = directory && `${directory}${sep}${mode}-${fingerprint()}`
   const cachedData = file && readIfPresent(file)
   // The bundle is ASCII, which Node reads faster than UTF-8.
   const script = new Script(fs.readFileSync(bundle, 'latin1'), {
@@ -47,7 +48,7 @@ function start() {
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER
   })
   const module = { exports: {} }
-  script.runInThisContext()(module.exports, require, module, bundle, dirname(bundle))
+  script.runInThisContext()(module.exports, require, module, bundle, dist)
   const isComplete = file === undefined || (cachedData && !script.cachedDataRejected)
   module.exports.runCommand((running) => {
     if (!isComplete && running === mode) writeLater(script, directory, file)
@@ -96,7 +97,7 @@ function removeOldFiles(directory) {
   const files = fs
     .readdirSync(directory)
     .filter((name) => /^(client|server)-v/.test(name))
-    .map((name) => join(directory, name))
+    .map((name) => `${directory}${sep}${name}`)
     .map((file) => ({ file, time: fs.statSync(file).mtimeMs }))
     .sort((one, other) => other.time - one.time)
   for (const { file } of files.slice(maxFiles)) fs.rmSync(file, { force: true })
@@ -110,8 +111,9 @@ function cacheDirectory() {
   try {
     const parent = cacheHome()
     if (!parent || !isAbsolute(parent)) return undefined
-    const directory = join(parent, 'mcp-duplex')
-    fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
+    const directory = `${parent}${sep}mcp-duplex`
+    const exists = { throwIfNoEntry: false }
+    if (!fs.lstatSync(directory, exists)) fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
     const { mode, uid } = fs.lstatSync(directory)
     const isDirectory = (mode & 0o170000) === 0o040000
     // Windows keeps the user's directories from others by its own means.

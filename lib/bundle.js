@@ -10,20 +10,76 @@
 // The traffic page is one HTML file with its script, its style and its libraries in it.
 
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
+const { resolve } = createRequire(import.meta.url)
 const pathOf = (relative) => fileURLToPath(new URL(relative, import.meta.url))
 
-// undici loads node:http2, but the proxy uses HTTP/1.1 only. This is the module that undici makes for
-// itself on a Node without it.
-const withoutHttp2 = {
-  name: 'without http2',
+// Parts of undici that the command does not need, or that start slowly, and what replaces them. The command
+// sends bytes and strings over HTTP/1.1, and reaches no SOCKS proxy.
+const replacedParts = {
+  'lib/dispatcher/client-h2.js': `module.exports = () => { throw new Error('no HTTP/2') }`,
+  'lib/dispatcher/socks5-proxy-agent.js': `module.exports = class {}`,
+  // undici fills its table of header names at the start. This table learns them one by one.
+  'lib/core/tree.js': replaceIn(
+    'lib/core/tree.js',
+    /\nfor \(let i = 0; i < wellknownHeaderNames.length; [^}]*}\n/,
+    `
+    tree.lookup = (key) => TernarySearchTree.prototype.lookup.call(tree, key) ?? learn(key)
+    function learn(key) {
+      const name = headerNameLowerCasedRecord[key.toString('latin1').toLowerCase()]
+      if (name !== undefined) tree.insert(name, name)
+      return name
+    }`
+  ),
+  // undici computes these tables at the start, and most of them are for its tests.
+  'lib/llhttp/constants.js': `module.exports = ${JSON.stringify(await llhttpConstants())}`,
+  'lib/web/fetch/body.js': `exports.extractBody = () => { throw new TypeError('not a body') }`,
+  // The file is smaller than its text in base64, and V8 does not read it at each start.
+  'lib/llhttp/llhttp_simd-wasm.js': fileBesideBundle('llhttp_simd.wasm'),
+  'lib/llhttp/llhttp-wasm.js': fileBesideBundle('llhttp.wasm')
+}
+
+// Modules of Node that undici loads at start, and what it uses of them.
+const replacedModules = {
+  'node:assert': `
+    module.exports = (value, message) => { if (!value) require('assert').ok(value, message) }`,
+  // The default is that of Node, which changes only with this flag.
+  'node:http': `
+    const given = [...process.execArgv, process.env.NODE_OPTIONS].join(' ')
+    const maxHeaderSize = /max.http.header.size/.test(given) ? require('http').maxHeaderSize : 16384
+    module.exports = { maxHeaderSize, IncomingMessage: class {} }`
+}
+
+function replaceIn(part, pattern, replacement) {
+  const code = readFileSync(resolve(`undici/${part}`), 'utf8')
+  if (!pattern.test(code)) throw new Error(`${part} has changed`)
+  return code.replace(pattern, () => replacement)
+}
+
+async function llhttpConstants() {
+  const { TYPE, ERROR } = await import(resolve('undici/lib/llhttp/constants.js'))
+  return { TYPE, ERROR }
+}
+
+function fileBesideBundle(name) {
+  return `module.exports = require('fs').readFileSync(require('path').join(__dirname, '${name}'))`
+}
+
+const lightUndici = {
+  name: 'what the command uses of undici',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:http2$/ }, ({ path }) => ({ path, namespace: 'none' }))
-    onLoad({ filter: /./, namespace: 'none' }, () => ({
-      contents: 'module.exports = { constants: {} }'
-    }))
+    onResolve({ filter: /^node:(assert|http)$/ }, ({ path, importer }) =>
+      /[\\/]undici[\\/]/.test(importer) ? { path, namespace: 'light' } : undefined
+    )
+    onLoad({ filter: /./, namespace: 'light' }, ({ path }) => ({ contents: replacedModules[path] }))
+    onLoad({ filter: /[\\/]undici[\\/]lib[\\/]/ }, ({ path }) => {
+      const [, part] = /[\\/]undici[\\/](lib[\\/].*)$/.exec(path)
+      const contents = replacedParts[part.replaceAll('\\', '/')]
+      return contents === undefined ? undefined : { contents }
+    })
   }
 }
 
@@ -111,7 +167,7 @@ const bundles = await Promise.all([
     footer: { js: '})' },
     // It shares the SDK of the operator, so it is the operator's too.
     external: ['@opentelemetry/api'],
-    plugins: [withoutHttp2, fromOwnFiles, pageBesideBundle]
+    plugins: [lightUndici, fromOwnFiles, pageBesideBundle]
   }),
   build({
     ...options,
@@ -154,6 +210,11 @@ async function buildPage() {
   mkdirSync(pathOf('../dist'), { recursive: true })
   writeFileSync(pathOf('../dist/inspect.html'), page)
   return { metafile }
+}
+
+for (const name of ['llhttp', 'llhttp_simd']) {
+  const { default: bytes } = await import(resolve(`undici/lib/llhttp/${name}-wasm.js`))
+  writeFileSync(pathOf(`../dist/${name}.wasm`), bytes)
 }
 
 // The licences of the bundled packages, which must come with the bundles.

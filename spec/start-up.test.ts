@@ -50,7 +50,7 @@ const initialize = `${JSON.stringify({
 })}\n`
 
 const command = ['bin/mcp-proxy.js', 'dist/cli.cjs']
-/** Modules that load slowly, and that client mode over plain HTTP does not need. */
+/** Modules that load slowly, and that client mode over plain HTTP does not need: undici has its own HTTP. */
 const slowModules = ['child_process', 'crypto', 'fs/promises', 'http2', 'https', 'tls', 'zlib']
 
 function loadsNone(t: Test, { builtin }: Loaded, names: string[]): void {
@@ -84,15 +84,15 @@ t.test('--help loads one file, and no module for HTTP', async (t) => {
   loadsNone(t, loaded, ['http', ...slowModules])
 })
 
-t.test('client mode loads HTTP, but no child processes, TLS or HTTP/2', async (t) => {
+t.test('client mode loads sockets, but no child processes, TLS or HTTP of Node', async (t) => {
   const server = await startHttpServer()
   t.teardown(() => server.close())
   for (const url of [server.url, server.sseUrl]) {
     const { output, loaded } = await run(['bin/mcp-proxy.js', url], initialize)
     t.match(output, /"serverInfo"/)
     t.strictSame(loaded.files, command)
-    t.ok(loaded.builtin.has('http'), 'the report lists http')
-    loadsNone(t, loaded, slowModules)
+    t.ok(loaded.builtin.has('net'), 'the report lists net')
+    loadsNone(t, loaded, ['assert', 'http', ...slowModules])
   }
 })
 

@@ -11,18 +11,19 @@ import type { Writable } from 'node:stream'
 const maxWaiting = 1024 * 1024
 
 export class LogWriter {
-  readonly #output: Writable
+  /** Undefined before the first line: few runs log anything, and to open stderr takes time. */
+  #output: Writable | undefined
+  readonly #open: () => Writable
   #dropped = 0
 
-  constructor(output: Writable = process.stderr) {
-    this.#output = output
-    // The writer ignores errors of stderr, such as EPIPE. There is no other place to report them.
-    output.on('error', () => {})
+  /** @param open returns the output (default: stderr), at the first line */
+  constructor(open: () => Writable = () => process.stderr) {
+    this.#open = open
   }
 
   /** Writes or drops one line. `line` has no line break at its end: this method adds it. */
   write(line: string): void {
-    const output = this.#output
+    const output = (this.#output ??= this.#openOutput())
     if (!output.writable) return
     if (output.writableLength > maxWaiting) {
       this.#dropped++
@@ -32,5 +33,10 @@ export class LogWriter {
       this.#dropped === 0 ? '' : `(${this.#dropped} lines dropped: nobody read the log)\n`
     this.#dropped = 0
     output.write(`${note}${line}\n`)
+  }
+
+  #openOutput(): Writable {
+    // The writer ignores errors of stderr, such as EPIPE. There is no other place to report them.
+    return this.#open().on('error', () => {})
   }
 }

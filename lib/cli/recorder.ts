@@ -37,10 +37,10 @@ export async function openAudit(file: string | undefined, log: Log): Promise<Aud
 export function onHangup(
   ...files: ({ reopen: () => Promise<void> | void } | undefined)[]
 ): (() => void) | undefined {
-  const { stdin, stdout, stderr } = process
-  const hasTerminal = [stdin, stdout, stderr].some(({ isTTY }) => isTTY)
   const open = files.filter((file) => file !== undefined)
-  if (open.length === 0 || hasTerminal) return undefined
+  if (open.length === 0) return undefined
+  const { stdin, stdout, stderr } = process
+  if ([stdin, stdout, stderr].some(({ isTTY }) => isTTY)) return undefined
   return () => {
     for (const file of open) void file.reopen()
   }

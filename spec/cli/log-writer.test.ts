@@ -25,7 +25,7 @@ class SlowOutput extends Writable {
 t.test('lines go out in order, each with a line break', async (t) => {
   const output = new SlowOutput()
   output.open()
-  const writer = new LogWriter(output)
+  const writer = new LogWriter(() => output)
   writer.write('one')
   writer.write('two')
   await new Promise(setImmediate)
@@ -34,7 +34,7 @@ t.test('lines go out in order, each with a line break', async (t) => {
 
 t.test('lines are dropped while a mebibyte waits, and counted after', async (t) => {
   const output = new SlowOutput()
-  const writer = new LogWriter(output)
+  const writer = new LogWriter(() => output)
   const line = 'x'.repeat(1023)
   for (let i = 0; i < 5000; i++) writer.write(line)
   t.ok(output.writableLength <= 1024 * 1024 + 2048, `${output.writableLength} bytes wait`)
@@ -51,7 +51,7 @@ t.test('a reader that left is ignored', async (t) => {
   const output = new Writable({
     write: (_chunk, _encoding, callback) => callback(new Error('EPIPE'))
   })
-  const writer = new LogWriter(output)
+  const writer = new LogWriter(() => output)
   writer.write('one')
   await new Promise(setImmediate)
   t.ok(output.destroyed)
