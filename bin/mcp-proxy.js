@@ -12,7 +12,7 @@
 
 const fs = require('node:fs')
 const { isAbsolute, sep } = require('node:path')
-const { constants, Script } = require('node:vm')
+const { Script } = require('node:vm')
 
 const dist = `${__dirname.slice(0, -'bin'.length)}dist`
 const bundle = `${dist}${sep}cli.cjs`
@@ -42,17 +42,18 @@ function start() {
   const file = directory && `${directory}${sep}${mode}-${fingerprint()}`
   const cachedData = file && readIfPresent(file)
   // The bundle is ASCII, which Node reads faster than UTF-8.
-  const script = new Script(fs.readFileSync(bundle, 'latin1'), {
-    filename: bundle,
-    cachedData,
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER
-  })
+  const script = new Script(fs.readFileSync(bundle, 'latin1'), { filename: bundle, cachedData })
   const module = { exports: {} }
-  script.runInThisContext()(module.exports, require, module, bundle, dist)
+  script.runInThisContext()(module.exports, requireFrom, module, bundle, dist)
   const isComplete = file === undefined || (cachedData && !script.cachedDataRejected)
   module.exports.runCommand((running) => {
     if (!isComplete && running === mode) writeLater(script, directory, file)
   })
+}
+
+/** Loads a module of Node, or a file beside the bundle. */
+function requireFrom(name) {
+  return require(name.startsWith('./') ? dist + name.slice(1) : name)
 }
 
 function readIfPresent(file) {

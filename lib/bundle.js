@@ -4,7 +4,7 @@
 // CommonJS faster than ES modules. An `import()` in the bundle still runs its part only when it is
 // called. `npm run bench -- start` measures it.
 //
-// A package that few runs load becomes a file: `import('oauth4webapi')` loads `dist/oauth4webapi.js`.
+// A package that few runs load becomes a file: `import('oauth4webapi')` loads `dist/oauth4webapi.cjs`.
 // So users do not install its types, nor the parts that the proxy does not use.
 //
 // The traffic page is one HTML file with its script, its style and its libraries in it.
@@ -122,7 +122,7 @@ const fromOwnFiles = {
   name: 'packages from files of their own',
   setup({ onResolve }) {
     const filter = new RegExp(`^(${loadedOnDemand.join('|')})$`)
-    onResolve({ filter }, ({ path }) => ({ path: `./${path}.js`, external: true }))
+    onResolve({ filter }, ({ path }) => ({ path: `./${path}.cjs`, external: true }))
   }
 }
 
@@ -162,6 +162,8 @@ const bundles = await Promise.all([
     entryPoints: { cli: pathOf('cli/command.ts') },
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
+    // Node 20 cannot import from a script whose compiled code was kept.
+    supported: { 'dynamic-import': false },
     // bin runs it as a script, whose value is a function with the parameters of a CommonJS module.
     banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
     footer: { js: '})' },
@@ -172,13 +174,11 @@ const bundles = await Promise.all([
   build({
     ...options,
     entryPoints: Object.fromEntries(loadedOnDemand.map((name) => [name, name])),
-    format: 'esm',
+    // Both bundles load them: `import` and `require` take CommonJS on every version of Node.
+    format: 'cjs',
+    outExtension: { '.js': '.cjs' },
     plugins: [onlyUsedParts],
-    minifyIdentifiers: true,
-    // A CommonJS package loads the modules of Node with `require`, which an ES module does not have.
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
-    }
+    minifyIdentifiers: true
   }),
   buildPage()
 ])

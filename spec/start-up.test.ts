@@ -133,7 +133,7 @@ t.test('the bundled packages have all that the library uses of them', async (t) 
     ['jose', 'jose'],
     ['oauth4webapi', 'oauth']
   ] as const) {
-    const dist = (await import(new URL(`../dist/${name}.js`, import.meta.url).href)) as object
+    const dist = (await import(new URL(`../dist/${name}.cjs`, import.meta.url).href)) as object
     const used = new Set<string>()
     for (const file of files) {
       const code = readFileSync(join(lib, file), 'utf8')

@@ -122,14 +122,16 @@ t.test('the eight newest files stay', async (t) => {
   t.equal(names.length, 9)
 })
 
-t.test('server mode has code of its own', async (t) => {
+t.test('server mode has code of its own, which loads other files too', async (t) => {
   const home = t.testdir()
-  const server = await openShell(t).serve(`mcp-proxy --port 0 -- ${demo}`, {
-    env: { XDG_CACHE_HOME: home }
-  })
-  await server.kill()
-  t.match(
-    codeIn(home).map((file) => path.basename(file)),
-    [/^server-v/]
-  )
+  for (const start of ['first', 'second']) {
+    const line = `mcp-proxy --port 0 --metrics /metrics -- ${demo}`
+    const server = await openShell(t).serve(line, { env: { XDG_CACHE_HOME: home } })
+    t.match(await (await fetch(`${server.url}metrics`)).text(), '# TYPE', start)
+    await server.kill()
+    t.match(
+      codeIn(home).map((file) => path.basename(file)),
+      [/^server-v/]
+    )
+  }
 })
