@@ -129,6 +129,6 @@ function cacheHome() {
   const { env, platform } = process
   if (env.XDG_CACHE_HOME) return env.XDG_CACHE_HOME
   if (platform === 'win32') return env.LOCALAPPDATA
-  const home = require('node:os').homedir()
+  const home = env.HOME || require('node:os').homedir()
   return platform === 'darwin' ? `${home}/Library/Caches` : `${home}/.cache`
 }

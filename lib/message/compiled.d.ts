@@ -4,8 +4,6 @@
 export interface Fault {
   /** A JSON pointer to the invalid value. */
   instancePath: string
-  keyword: string
-  params: Record<string, unknown>
   message?: string
 }
 

@@ -30,10 +30,11 @@ const targets = {
 }
 
 for (const [target, validators] of Object.entries(targets)) {
-  writeFileSync(new URL(target, import.meta.url), compile(validators))
+  writeFileSync(new URL(target, import.meta.url), compile(validators, target.includes('message')))
 }
 
-function compile(validators) {
+/** @param brief whether faults have only `instancePath` and `message` */
+function compile(validators, brief) {
   // Not the class that knows all of the draft: it checks each schema for `unevaluatedProperties` and
   // `$dynamicRef`, which slows down the envelope's validator, and that one runs for each frame.
   const ajv = new Ajv({
@@ -54,6 +55,12 @@ function compile(validators) {
   const code = standalone.default(ajv, exported)
   const needed = /\brequire\("([^"]+)"\)/.exec(code)
   if (needed) throw new Error(`a schema uses a keyword that needs ${needed[1]} at run time`)
+  // Of a fault in a message, the proxy reads only the place and the text. Without the rest, the code is
+  // smaller, and needs no schema at run time.
+  const read = brief
+    ? code.replace(/,schemaPath:"[^"]*",keyword:"[^"]*",params:\{[^{}]*\}/g, '')
+    : code
+  if (brief && /schemaPath|(schema\d+)\b.*\b\1\b/s.test(read)) throw new Error('it uses a schema')
   // Generated code is not covered: the schemas have a test for every definition.
-  return `// Made by spec/schema/compile.js.\n/* c8 ignore start */\n${code}\n`
+  return `// Made by spec/schema/compile.js.\n/* c8 ignore start */\n${read}\n`
 }
