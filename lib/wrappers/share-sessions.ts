@@ -131,11 +131,12 @@ const emptyResponse = makeFrame({ jsonrpc: jsonRpcVersion, id: 0, result: {} })
 class SessionPort extends OuterTransport {
   /**
    * The resources that the client is subscribed to. The value tells whether the server has
-   * confirmed the subscription. Before that, the client gets no updates.
+   * confirmed the subscription. Before that, the client gets no updates. This and the next table are
+   * made at the first subscription, because most sessions have none.
    */
-  readonly #uris = new Map<string, boolean>()
+  #uris: Map<string, boolean> | undefined
   /** The requests to subscribe that have no response yet: the id as JSON text, and the resource. */
-  readonly #asked = new Map<string, string>()
+  #asked: Map<string, string> | undefined
   /** The total length of `#uris`, in characters. */
   #urisLength = 0
   /** The log level that the client set. Before it sets a level, the client gets no log messages. */
@@ -171,14 +172,13 @@ class SessionPort extends OuterTransport {
         return this.#subscribe(frame, callback)
       case methods.unsubscribe: {
         const uri = uriOf(frame)
-        const isNeeded = this.#uris.has(uri) ? this.#forget(uri) : this.#all.isSubscribed(uri)
+        const isNeeded =
+          this.#uris?.has(uri) === true ? this.#forget(uri) : this.#all.isSubscribed(uri)
         if (isNeeded) return this.#answer(frame, callback)
         return this.#send(frame, callback)
       }
       case methods.cancelled:
-        if (this.#asked.size > 0) {
-          this.#asked.delete(String(valueText(frame.bytes, paths.cancelledId)))
-        }
+        this.#asked?.delete(String(valueText(frame.bytes, paths.cancelledId)))
         return this.#send(frame, callback)
       default:
         this.#send(frame, callback)
@@ -191,14 +191,14 @@ class SessionPort extends OuterTransport {
 
   // This ends the subscriptions of this session that no other session has.
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    for (const uri of this.#uris.keys()) {
+    for (const uri of this.#uris?.keys() ?? []) {
       if (!this.#forget(uri)) this.#server.sendRequest(methods.unsubscribe, { uri })
     }
     super._destroy(error, callback)
   }
 
   protected override innerOnFrame(frame: Frame): void {
-    if (frame.kind === 'response' && this.#asked.size > 0) this.#subscribed(frame)
+    if (frame.kind === 'response' && this.#asked !== undefined) this.#subscribed(frame, this.#asked)
     this.pass(frame)
   }
 
@@ -214,7 +214,7 @@ class SessionPort extends OuterTransport {
       case methods.logMessage:
         return logLevels.indexOf(broadcast.level) >= this.level
       case methods.resourceUpdated:
-        return this.#uris.get(this.#all.subscriptionFor(broadcast)) === true
+        return this.#uris?.get(this.#all.subscriptionFor(broadcast)) === true
       // This message does not say which client owns the task. Clients poll and do not need it.
       case methods.taskStatus:
         return false
@@ -226,38 +226,40 @@ class SessionPort extends OuterTransport {
   #subscribe(frame: Frame, callback: Callback): void {
     const uri = uriOf(frame)
     // The server refuses an empty or absent URI. So the session does not keep it.
-    if (uri === '' || this.#uris.get(uri) === true) return this.#send(frame, callback)
-    if (!this.#uris.has(uri) && !this.#keep(uri)) {
+    if (uri === '' || this.#uris?.get(uri) === true) return this.#send(frame, callback)
+    this.#uris ??= new Map()
+    if (!this.#uris.has(uri) && !this.#keep(uri, this.#uris)) {
       const error = new ProxyError('ERR_PARAMS', 'the session has too many subscriptions')
       return this.#answer(frame, callback, errorFrame(0, error))
     }
+    this.#asked ??= new Map()
     this.#asked.set(idText(frame), uri)
     this.#send(frame, callback)
   }
 
   /** Adds a subscription. Returns false if the session has too many. */
-  #keep(uri: string): boolean {
-    if (this.#uris.size === maxSubscriptions || this.#urisLength + uri.length > maxUris)
-      return false
-    this.#uris.set(uri, false)
+  #keep(uri: string, uris: Map<string, boolean>): boolean {
+    if (uris.size === maxSubscriptions || this.#urisLength + uri.length > maxUris) return false
+    uris.set(uri, false)
     this.#urisLength += uri.length
     this.#all.addSubscriber(uri)
     return true
   }
 
   /** Notes whether the server has taken a subscription. */
-  #subscribed(response: Frame): void {
+  #subscribed(response: Frame, asked: Map<string, string>): void {
+    if (asked.size === 0) return
     const id = idText(response)
-    const uri = this.#asked.get(id)
-    this.#asked.delete(id)
-    if (uri === undefined || this.#uris.get(uri) !== false) return
+    const uri = asked.get(id)
+    asked.delete(id)
+    if (uri === undefined || this.#uris?.get(uri) !== false) return
     if (response.errorCode === undefined) this.#uris.set(uri, true)
     else this.#forget(uri)
   }
 
   /** Removes a subscription. Returns whether another session still needs it. */
   #forget(uri: string): boolean {
-    this.#uris.delete(uri)
+    this.#uris?.delete(uri)
     this.#urisLength -= uri.length
     return this.#all.removeSubscriber(uri)
   }

@@ -15,7 +15,7 @@ import type { Body } from '../../framing/body.ts'
 import { encodePriming } from '../../framing/sse.ts'
 import { stringAt } from '../../json/find-value.ts'
 import { withDefaults } from '../../limits.ts'
-import type { LimitOptions, Limits } from '../../limits.ts'
+import type { LimitOptions } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import { ClientRequests, describeDropped } from '../../message/client-requests.ts'
 import type { CallCounter } from '../../message/client-requests.ts'
@@ -58,7 +58,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   version: string | undefined
   readonly deadlines: DeadlineQueue
   readonly #headers: OutgoingHttpHeaders
-  readonly #limits: Limits
+  readonly #keepAlive: number
+  readonly #retry: number
   readonly #store: ReplayStore
   /** The event stream of the client's GET. It carries the messages that belong to no POST. */
   readonly #unsolicited: ResumableStream
@@ -66,7 +67,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   readonly #requests: ClientRequests
   readonly #posts = new OpenPosts()
   /** The POST of each event stream that is the response to a POST, until that POST is done. */
-  readonly #postOf = new Map<ResumableStream, PostResponse>()
+  #postOf: Map<ResumableStream, PostResponse> | undefined
   readonly #clock: SessionClock
   /** The POST with `initialize`, until its HTTP response has closed. */
   #initialize: PostResponse | undefined
@@ -82,12 +83,13 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     super(options.id, options.log, options.client)
     this.#requests = new ClientRequests(options.calls)
     this.#headers = { [headerNames.sessionId]: options.id }
-    this.#limits = withDefaults(options)
-    const { maxReplay, streamAfter } = this.#limits
-    this.deadlines = new DeadlineQueue(streamAfter)
-    this.#clock = new SessionClock({ ...this.#limits, onAbandoned: () => this.destroy() })
+    const limits = withDefaults(options)
+    this.#keepAlive = limits.keepAlive
+    this.#retry = limits.retry
+    this.deadlines = new DeadlineQueue(limits.streamAfter)
+    this.#clock = new SessionClock({ ...limits, onAbandoned: () => this.destroy() })
     this.#store = new ReplayStore({
-      maxSize: maxReplay,
+      maxSize: limits.maxReplay,
       log: this.log,
       onRefused: (response) => this.receive(response)
     })
@@ -158,7 +160,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
       throw new ProxyError('ERR_REQUEST', message)
     }
     const stream = found?.stream ?? this.#unsolicited
-    const post = this.#postOf.get(stream)
+    const post = this.#postOf?.get(stream)
     this.#clock.open()
     response.once('close', () => {
       this.#clock.close(!stream.ended)
@@ -183,6 +185,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
 
   openStream(response: ServerResponse, post: PostResponse): EventSink {
     const stream = this.#store.createStream()
+    this.#postOf ??= new Map()
     this.#postOf.set(stream, post)
     const connection = this.#connect(response)
     this.#prime(connection, stream)
@@ -193,7 +196,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   postOnEnd(post: PostResponse): void {
     if (!post.settled) for (const id of post.ids) this.#requests.abandon(id)
     this.#posts.delete(post)
-    if (post.stream !== undefined) this.#postOf.delete(post.stream as ResumableStream)
+    if (post.stream !== undefined) this.#postOf?.delete(post.stream as ResumableStream)
     if (this.#refusal !== undefined) this.close()
   }
 
@@ -314,14 +317,14 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   }
 
   #connect(response: ServerResponse): EventStream {
-    return new EventStream(response, this.#limits.keepAlive, this.#headers)
+    return new EventStream(response, this.#keepAlive, this.#headers)
   }
 
   // Sends an event that has an id but no data. With this id, the client can resume the stream even
   // if the connection breaks before the first message.
   #prime(connection: EventStream, stream: ResumableStream): void {
     if (this.version === undefined || this.version < primingVersion) return
-    connection.write(encodePriming(stream.lastId, this.#limits.retry))
+    connection.write(encodePriming(stream.lastId, this.#retry))
   }
 
   #endAll(error: ProxyError): void {
