@@ -27,12 +27,11 @@ import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
 import { isLegacyVersion } from '../protocol/revisions.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
-import { failAfterReading } from '../streams/fail-after-reading.ts'
-import { OuterTransport } from '../streams/outer-transport.ts'
 import type { Broadcast } from './broadcast.ts'
 import { RoutingMembers } from './routing-members.ts'
 import { share } from './share.ts'
 import type { SharedServer, ShareOptions } from './share.ts'
+import { SharedPort } from './shared-port.ts'
 
 export interface ShareSessionsOptions extends Omit<ShareOptions, 'prepare' | 'intercept'> {
   /** How long the server may take to answer `initialize`, in ms (default 30 000; 0: no limit). */
@@ -74,8 +73,12 @@ export class SharedSessions {
   port(isSession = true): Duplex {
     const session = new SessionPort(this, this.#server, isSession, this.#log)
     this.#sessions.add(session)
-    session.once('close', () => this.#sessions.delete(session))
-    return session
+    return this.#server.add(session)
+  }
+
+  /** Called when a session closes. */
+  remove(session: SessionPort): void {
+    this.#sessions.delete(session)
   }
 
   /** Starts the server if none runs. Resolves to the server's response to `initialize`. */
@@ -128,7 +131,7 @@ const maxUris = 1024 * 1024
 
 const emptyResponse = makeFrame({ jsonrpc: jsonRpcVersion, id: 0, result: {} })
 
-class SessionPort extends OuterTransport {
+class SessionPort extends SharedPort {
   /**
    * The resources that the client is subscribed to. The value tells whether the server has
    * confirmed the subscription. Before that, the client gets no updates. This and the next table are
@@ -145,17 +148,21 @@ class SessionPort extends OuterTransport {
   readonly #server: SharedServer
 
   constructor(all: SharedSessions, server: SharedServer, isSession: boolean, log?: Log) {
-    super({ log })
+    super(
+      server,
+      server.maxQueue,
+      isSession ? (broadcast) => this.#wants(broadcast) : undefined,
+      log
+    )
     this.#all = all
     this.#server = server
-    this.attach(server.port(isSession ? (broadcast) => this.#wants(broadcast) : undefined))
   }
 
   protected override send(frame: Frame, callback: Callback): void {
     if (ownMethods.has(frame.method)) {
       const members = new RoutingMembers(frame)
       if (members.fault !== undefined) {
-        this.pass(members.refusal(frame))
+        super.deliver(members.refusal(frame))
         return callback()
       }
     }
@@ -175,18 +182,14 @@ class SessionPort extends OuterTransport {
         const isNeeded =
           this.#uris?.has(uri) === true ? this.#forget(uri) : this.#all.isSubscribed(uri)
         if (isNeeded) return this.#answer(frame, callback)
-        return this.#send(frame, callback)
+        return super.send(frame, callback)
       }
       case methods.cancelled:
         this.#asked?.delete(String(valueText(frame.bytes, paths.cancelledId)))
-        return this.#send(frame, callback)
+        return super.send(frame, callback)
       default:
-        this.#send(frame, callback)
+        super.send(frame, callback)
     }
-  }
-
-  override _final(callback: Callback): void {
-    this.inner?.end(() => callback())
   }
 
   // This ends the subscriptions of this session that no other session has.
@@ -194,19 +197,17 @@ class SessionPort extends OuterTransport {
     for (const uri of this.#uris?.keys() ?? []) {
       if (!this.#forget(uri)) this.#server.sendRequest(methods.unsubscribe, { uri })
     }
+    this.#all.remove(this)
     super._destroy(error, callback)
   }
 
-  protected override innerOnFrame(frame: Frame): void {
-    if (frame.kind === 'response' && this.#asked !== undefined) this.#subscribed(frame, this.#asked)
-    this.pass(frame)
-  }
-
-  protected override innerOnClose(error: Error | undefined): void {
-    if (error === undefined) this.push(null)
-    // A client that does not read would never reach the end, so this does not wait for that.
-    else if ((error as ProxyError).code === 'ERR_CLIENT_SLOW') this.destroy(error)
-    else failAfterReading(this, error)
+  override deliver(frame: Frame): void {
+    const asked = this.#asked
+    if (asked === undefined || frame.kind !== 'response') return super.deliver(frame)
+    this.handle(frame, (response) => {
+      this.#subscribed(response, asked)
+      super.deliver(response)
+    })
   }
 
   #wants(broadcast: Broadcast): boolean {
@@ -226,7 +227,7 @@ class SessionPort extends OuterTransport {
   #subscribe(frame: Frame, callback: Callback): void {
     const uri = uriOf(frame)
     // The server refuses an empty or absent URI. So the session does not keep it.
-    if (uri === '' || this.#uris?.get(uri) === true) return this.#send(frame, callback)
+    if (uri === '' || this.#uris?.get(uri) === true) return super.send(frame, callback)
     this.#uris ??= new Map()
     if (!this.#uris.has(uri) && !this.#keep(uri, this.#uris)) {
       const error = new ProxyError('ERR_PARAMS', 'the session has too many subscriptions')
@@ -234,7 +235,7 @@ class SessionPort extends OuterTransport {
     }
     this.#asked ??= new Map()
     this.#asked.set(idText(frame), uri)
-    this.#send(frame, callback)
+    super.send(frame, callback)
   }
 
   /** Adds a subscription. Returns false if the session has too many. */
@@ -264,17 +265,12 @@ class SessionPort extends OuterTransport {
     return this.#all.removeSubscriber(uri)
   }
 
-  #send(frame: Frame, callback: Callback): void {
-    // This drops the error of the write, because a port that fails also closes.
-    this.inner?.write(frame, () => callback())
-  }
-
   #initialize(frame: Frame, callback: Callback): void {
     this.#all
       .initializeResponse()
       .then((response) => {
         try {
-          this.pass(answerInitialize(frame, response))
+          super.deliver(answerInitialize(frame, response))
           callback()
         } catch (cause) {
           this.recover(frame, cause, callback)
@@ -284,17 +280,17 @@ class SessionPort extends OuterTransport {
   }
 
   #answer(frame: Frame, callback: Callback, response = emptyResponse): void {
-    this.pass(answerTo(frame, response))
+    super.deliver(answerTo(frame, response))
     callback()
   }
 
   #setLevel(frame: Frame, callback: Callback): void {
     const level = logLevels.indexOf(stringAt(frame.bytes, paths.level) ?? '')
-    if (level === -1) return this.#send(frame, callback) // the server refuses an unknown level
+    if (level === -1) return super.send(frame, callback) // the server refuses an unknown level
     this.level = level
     const text = JSON.stringify(logLevels[this.#all.level])
     const bytes = splice(frame.bytes, [{ path: paths.level, text }])
-    this.#send(new Frame(bytes, frame), callback)
+    super.send(new Frame(bytes, frame), callback)
   }
 }
 

@@ -60,7 +60,8 @@ export class SharedServer implements PortOwner {
   readonly #prepare: (server: Duplex) => Promise<unknown>
   readonly #intercept: ((frame: Frame) => boolean) | undefined
   readonly #log: Log
-  readonly #maxQueue: number
+  /** How many unread bytes a port keeps for its client. */
+  readonly maxQueue: number
   readonly #calls = new SharedCalls()
   readonly #ports = new Slots<SharedPort>()
   /** The server. It is set from the start of the server until the server has closed. */
@@ -78,7 +79,7 @@ export class SharedServer implements PortOwner {
     this.#prepare = options.prepare ?? (() => Promise.resolve())
     this.#intercept = options.intercept
     this.#log = options.log ?? silent
-    this.#maxQueue = (options.maxQueue ?? limits.maxQueue) || Infinity
+    this.maxQueue = (options.maxQueue ?? limits.maxQueue) || Infinity
   }
 
   /**
@@ -91,7 +92,11 @@ export class SharedServer implements PortOwner {
    * the client gets one while its own request is the only one in flight
    */
   port(wants?: (broadcast: Broadcast) => boolean): Duplex {
-    const port = new SharedPort(this, this.#maxQueue, wants, this.#log)
+    return this.add(new SharedPort(this, this.maxQueue, wants, this.#log))
+  }
+
+  /** Adds a new port that the caller has made. */
+  add<Port extends SharedPort>(port: Port): Port {
     port.number = this.#ports.add(port)
     return port
   }
