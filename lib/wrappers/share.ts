@@ -22,6 +22,7 @@ import { sendResponse } from '../streams/send-response.ts'
 import { Slots } from '../streams/slots.ts'
 import { Broadcast } from './broadcast.ts'
 import { cancellation } from './cancellation.ts'
+import { FrameSender } from './frame-sender.ts'
 import { numberAt, numberOf, replaceAt, restoreResponse, SharedCalls } from './rewrite-ids.ts'
 import { RoutingMembers } from './routing-members.ts'
 import { nextOwnId } from './secret-ids.ts'
@@ -70,6 +71,8 @@ export class SharedServer implements PortOwner {
   #starting: Promise<Duplex> | undefined
   /** The server. It is set from the end of `prepare` until the server has closed. */
   #ready: Duplex | undefined
+  /** Sends frames of the ports to `#ready`. */
+  #sender: FrameSender | undefined
   #lastOwnId = 0
   #draining = false
 
@@ -134,17 +137,12 @@ export class SharedServer implements PortOwner {
   forward(port: SharedPort, frame: Frame, callback: Callback): void {
     const forwarded = this.#has(port) ? this.#rewrite(port, frame) : undefined
     if (forwarded === undefined) return callback()
-    // This drops the error of the write, because the `close` of a failed server fails the port.
-    const done = (): void => callback()
-    if (this.#ready !== undefined) {
-      this.#ready.write(forwarded, done)
-      return
-    }
+    if (this.#sender !== undefined) return this.#sender.send(forwarded, callback)
     this.ready()
       .then(
-        (server) => {
-          if (port.destroyed) callback()
-          else server.write(forwarded, done)
+        () => {
+          if (port.destroyed || this.#sender === undefined) callback()
+          else this.#sender.send(forwarded, callback)
         },
         (error: ProxyError) => {
           this.#fail(port, error)
@@ -183,12 +181,13 @@ export class SharedServer implements PortOwner {
       throw error
     }
     this.#ready = server
+    this.#sender = new FrameSender(server)
     server.on('data', (frame: Frame) => this.#take(server, frame)).resume()
     return server
   }
 
   #serverOnClose(server: Duplex): void {
-    this.#server = this.#ready = this.#starting = undefined
+    this.#server = this.#ready = this.#sender = this.#starting = undefined
     const error = failureOf(server)
     for (const port of this.#ports.all) this.#fail(port, error)
   }
