@@ -48,6 +48,8 @@ export interface SessionOptions extends LimitOptions {
   id: string
   /** What facts say about the client (default: its id alone). */
   client?: FactClient | undefined
+  /** Decides when the HTTP response to a POST becomes an event stream (default: never). */
+  deadlines?: DeadlineQueue | undefined
   /** Counts the requests in flight (default: nothing counts them). */
   calls?: CallCounter | undefined
   log?: Log | undefined
@@ -86,7 +88,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     const limits = withDefaults(options)
     this.#keepAlive = limits.keepAlive
     this.#retry = limits.retry
-    this.deadlines = new DeadlineQueue(limits.streamAfter)
+    this.deadlines = options.deadlines ?? new DeadlineQueue(0)
     this.#clock = new SessionClock({ ...limits, onAbandoned: () => this.destroy() })
     this.#store = new ReplayStore({
       maxSize: limits.maxReplay,
@@ -239,7 +241,6 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     this.#clock.stop()
-    this.deadlines.stop()
     this.#endAll(toProxyError(error, 'the session has ended'))
     this.releaseWaiting()
     this.#requests.end()
