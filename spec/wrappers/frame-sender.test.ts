@@ -24,7 +24,7 @@ class Server extends Duplex {
 
   override _read(): void {}
 
-  take(): void {
+  takeNext(): void {
     this.#callbacks.shift()?.()
   }
 }
@@ -52,11 +52,11 @@ t.test('a frame that the server takes later calls back then', async (t) => {
   sender.send(frame, () => calls.push('second'))
   await turn()
   t.strictSame(calls, ['at once'])
-  server.take()
+  server.takeNext()
   await turn()
   t.strictSame(calls, ['at once', 'first'])
   server.isSlow = false
-  server.take()
+  server.takeNext()
   await turn()
   t.strictSame(calls, ['at once', 'first', 'second'])
   sender.send(frame, () => calls.push('at once'))
@@ -72,7 +72,7 @@ t.test('each frame calls back once if the server fails', async (t) => {
   for (let count = 0; count < 3; count++) sender.send(frame, () => calls++)
   server.destroy(new Error('gone'))
   await turn()
-  server.take()
+  server.takeNext()
   sender.send(frame, () => calls++)
   await turn()
   await turn()
