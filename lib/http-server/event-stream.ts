@@ -5,6 +5,8 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { encodeEvent } from '../framing/sse.ts'
 import type { Frame } from '../message/frame.ts'
+import { keepAliveOf, SilentItem } from '../streams/keep-alive.ts'
+import type { KeepAlive } from '../streams/keep-alive.ts'
 import { onStreamOpen } from './auth/token-streams.ts'
 import { writeHead } from './write-head.ts'
 
@@ -21,7 +23,7 @@ export interface EventSink {
 /** When the unwritten events reach this size in bytes, they are written without further delay. */
 const writeSize = 16 * 1024
 
-export class EventStream implements EventSink {
+export class EventStream extends SilentItem implements EventSink {
   /** Undefined when it has closed: a session keeps its streams for longer, and not their sockets. */
   #response: ServerResponse | undefined
   /** Whether the response closed before the client had received all of it. */
@@ -29,7 +31,7 @@ export class EventStream implements EventSink {
   /** Events that have not been written yet. */
   #unwritten: Buffer[] = []
   #size = 0
-  #timer: NodeJS.Timeout | undefined
+  #keepAlive: KeepAlive | undefined
 
   /**
    * Sends the headers without waiting for the first event, because the client waits for the
@@ -38,6 +40,7 @@ export class EventStream implements EventSink {
    * @param keepAlive a stream that is silent for this long gets a comment, in ms (0: never)
    */
   constructor(response: ServerResponse, keepAlive: number, headers: OutgoingHttpHeaders = {}) {
+    super()
     this.#response = response
     writeHead(response, 200, {
       'content-type': 'text/event-stream',
@@ -50,15 +53,17 @@ export class EventStream implements EventSink {
     onStreamOpen(response)
     response.once('close', () => this.#responseOnClose(response))
     if (keepAlive === 0) return
-    this.#timer = setInterval(() => {
-      // If the client does not read, data still waits for it, so a comment is of no use.
-      if (!response.writableNeedDrain) response.write(':\n\n')
-    }, keepAlive)
+    this.#keepAlive = keepAliveOf(keepAlive)
+    this.#keepAlive.add(this)
+  }
+
+  override onSilence(): void {
+    // If the client does not read, data still waits for it, so a comment is of no use.
+    if (this.#response?.writableNeedDrain === false) this.#response.write(':\n\n')
   }
 
   #responseOnClose(response: ServerResponse): void {
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    this.#keepAlive?.delete(this)
     this.#closedEarly = !response.writableFinished
     this.#response = undefined
   }
@@ -82,7 +87,7 @@ export class EventStream implements EventSink {
   /** Sends events that are already encoded. Calls `callback` when the client can take more. */
   write(events: Buffer, callback?: () => void): void {
     if (!this.connected) return callback?.()
-    this.#timer?.refresh()
+    this.silentBeats = 0
     this.#size += events.length
     const isFirst = this.#unwritten.push(events) === 1
     if (this.#size >= writeSize) this.#flush()
@@ -97,7 +102,7 @@ export class EventStream implements EventSink {
   }
 
   end(): void {
-    clearInterval(this.#timer)
+    this.#keepAlive?.delete(this)
     this.#flush()
     this.#response?.end()
   }

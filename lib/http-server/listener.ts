@@ -103,7 +103,7 @@ export class Listener extends EventEmitter {
     this.#refusal = options.refusal
     this.#callers = callers
     const { maxSessions = limits.maxSessions, exiting, replica } = options
-    this.#sessions = new Sessions(maxSessions, exiting, replica)
+    this.#sessions = new Sessions(maxSessions, exiting, replica, options.streamAfter)
     this.#authorizer = createAuthorizer(options, this.url, this.#sessions)
     this.#routes = new RouteTable({
       basePath: options.basePath,

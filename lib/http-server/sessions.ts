@@ -3,7 +3,9 @@
 
 import { randomUUID } from 'node:crypto'
 import { ProxyError } from '../errors.ts'
+import { limits } from '../limits.ts'
 import { SessionTransport } from './session/accept-session.ts'
+import { DeadlineQueue } from '../streams/deadline-queue.ts'
 import { publishEnd, publishOpen } from '../streams/facts.ts'
 import { SseConnection } from './accept-sse.ts'
 import type { Caller } from './callers/caller.ts'
@@ -22,6 +24,8 @@ interface Entry {
 }
 
 export class Sessions {
+  /** Decides for all sessions when the HTTP response to a POST becomes an event stream. */
+  readonly deadlines: DeadlineQueue
   readonly #maxSessions: number
   readonly #exiting: () => number
   /** What is added to each id. */
@@ -34,8 +38,15 @@ export class Sessions {
    * @param exiting returns how many servers of closed sessions still run. They count as open
    * sessions
    * @param replica the name of this proxy among its replicas, which ends each id (default: none)
+   * @param streamAfter the time of `deadlines`, in ms (default 3000; 0: no limit)
    */
-  constructor(maxSessions: number, exiting: () => number = () => 0, replica?: string) {
+  constructor(
+    maxSessions: number,
+    exiting: () => number = () => 0,
+    replica?: string,
+    streamAfter = limits.streamAfter
+  ) {
+    this.deadlines = new DeadlineQueue(streamAfter)
     this.#maxSessions = maxSessions || Infinity
     this.#exiting = exiting
     this.#suffix = replica === undefined ? '' : `.${replica}`
@@ -86,7 +97,9 @@ export class Sessions {
       publishEnd(client.client, client.errored)
       this.#byId.delete(client.id)
       if (caller !== undefined) caller.sessions--
-      if (this.size === 0) for (const resolve of this.#whenEmpty.splice(0)) resolve()
+      if (this.size > 0) return
+      this.deadlines.stop()
+      for (const resolve of this.#whenEmpty.splice(0)) resolve()
     })
   }
 

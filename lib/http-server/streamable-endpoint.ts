@@ -126,7 +126,8 @@ export class StreamableEndpoint {
     caller?.admitSession()
     const id = sessions.createId()
     const client: ClientContext = { server, session: id, kind: 'session', principal, address }
-    const session = new SessionTransport({ ...this.#options, id, client, calls: caller })
+    const { deadlines } = sessions
+    const session = new SessionTransport({ ...this.#options, id, client, calls: caller, deadlines })
     sessions.add(session, server, principal, caller)
     session.post(response, body, accept)
     onClient(session, client)

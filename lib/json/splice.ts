@@ -39,10 +39,30 @@ export function spliceAt(bytes: Buffer, changes: Change[]): Buffer {
   let to = 0
   let from = 0
   for (const { start, end, text } of changes) {
-    to += bytes.copy(result, to, from, start)
-    to += result.write(text, to)
+    copy(bytes, from, start, result, to)
+    to += start - from
+    to += write(text, result, to)
     from = end
   }
-  bytes.copy(result, to, from)
+  copy(bytes, from, bytes.length, result, to)
   return result
+}
+
+/** Up to this size, in bytes, a loop is faster than the methods of `Buffer`. Most texts are ids. */
+const maxLoop = 96
+
+/** Writes a text and returns its size in bytes. */
+function write(text: string, target: Buffer, to: number): number {
+  if (text.length > maxLoop) return target.write(text, to)
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code > 0x7f) return target.write(text, to)
+    target[to + at] = code
+  }
+  return text.length
+}
+
+function copy(source: Buffer, start: number, end: number, target: Buffer, to: number): void {
+  if (end - start > maxLoop) source.copy(target, to, start, end)
+  else for (let at = start; at < end; at++) target[to++] = source[at] as number
 }

@@ -6,6 +6,9 @@
 // respond to the cancelled request. In these cases the second request gets a new id on its way to
 // the server, and its response gets the client's id back, as the client wrote it. The same holds
 // for progress tokens. All other requests stay as they are.
+//
+// There may be many sessions, and most have no such request. So most tables are made when their first
+// entry comes.
 
 import { findValue, textAt } from '../json/find-value.ts'
 import type { Span } from '../json/find-value.ts'
@@ -41,16 +44,16 @@ export class ClientRequests {
   /** The progress token of each request in flight, by its id. The server got this token and id. */
   readonly #pending = new Map<Id, Id | undefined>()
   /** The progress tokens of the requests in flight, as the server got them. */
-  readonly #tokens = new Set<Id>()
+  #tokens: Set<Id> | undefined
   /** The client's ids of requests in flight that have a new id, by the new id. */
-  readonly #originalIds = new Map<Id, Original>()
+  #originalIds: Map<Id, Original> | undefined
   /** The client's tokens of requests in flight that have a new token, by the new token. */
-  readonly #originalTokens = new Map<Id, Original>()
+  #originalTokens: Map<Id, Original> | undefined
   /** The new ids of the requests in flight that have the same id at the client, by that id. */
-  readonly #newIds = new Map<Id, Set<Id>>()
+  #newIds: Map<Id, Set<Id>> | undefined
   /** The same as `#pending`, for requests to which the client wants no response any more. */
-  readonly #abandoned = new Map<Id, Id | undefined>()
-  readonly #abandonedTokens = new Set<Id>()
+  #abandoned: Map<Id, Id | undefined> | undefined
+  #abandonedTokens: Set<Id> | undefined
   #lastId = firstId
 
   /** @param counter counts the requests in flight (default: nothing counts them) */
@@ -69,20 +72,20 @@ export class ClientRequests {
 
   /** Whether a frame of the server belongs to an abandoned request. */
   isLate({ kind, id, progressToken }: Frame): boolean {
-    if (this.#abandoned.size === 0) return false
+    if (this.#abandoned === undefined || this.#abandoned.size === 0) return false
     if (kind === 'response') return this.#abandoned.has(id as Id)
-    return kind === 'notification' && this.#abandonedTokens.has(progressToken as Id)
+    return kind === 'notification' && this.#abandonedTokens?.has(progressToken as Id) === true
   }
 
   /** Returns a response or a progress notification with the id or token of the client. */
   restored(frame: Frame): Frame {
     const { kind, id, progressToken } = frame
     if (kind === 'response') {
-      const original = this.#originalIds.get(id as Id)
+      const original = this.#originalIds?.get(id as Id)
       return original === undefined ? frame : replace(frame, paths.id, original)
     }
     if (kind === 'request' || progressToken === undefined) return frame
-    const original = this.#originalTokens.get(progressToken)
+    const original = this.#originalTokens?.get(progressToken)
     return original === undefined ? frame : replace(frame, paths.progressToken, original)
   }
 
@@ -98,20 +101,20 @@ export class ClientRequests {
   }
 
   #settle(id: Id): void {
-    const pending = this.#abandoned.has(id) ? this.#abandoned : this.#pending
+    const pending = this.#abandoned?.has(id) === true ? this.#abandoned : this.#pending
     const token = pending.get(id)
     if (!pending.delete(id)) return
     if (pending === this.#abandoned) {
-      this.#abandonedTokens.delete(token as Id)
+      this.#abandonedTokens?.delete(token as Id)
       return
     }
     this.#counter.calls--
     // Most requests have neither a token nor a new id.
     if (token !== undefined) {
-      this.#tokens.delete(token)
-      this.#originalTokens.delete(token)
+      this.#tokens?.delete(token)
+      this.#originalTokens?.delete(token)
     }
-    if (this.#originalIds.size > 0) this.#forgetOriginal(id)
+    if (this.#originalIds !== undefined) this.#forgetOriginal(id, this.#originalIds)
   }
 
   /**
@@ -123,8 +126,9 @@ export class ClientRequests {
     const token = this.#pending.get(id)
     this.#settle(id)
     if (isLong(id)) return
+    this.#abandoned ??= new Map()
     this.#abandoned.set(id, token)
-    if (token !== undefined && !isLong(token)) this.#abandonedTokens.add(token)
+    if (token !== undefined && !isLong(token)) (this.#abandonedTokens ??= new Set()).add(token)
     const [oldest] = this.#abandoned.keys()
     if (this.#abandoned.size > maxAbandoned) this.#settle(oldest as Id)
   }
@@ -136,7 +140,7 @@ export class ClientRequests {
     const sent = hasNewId || hasNewToken ? this.#renew(request, hasNewId, hasNewToken) : request
     this.#pending.set(sent.id as Id, sent.progressToken)
     this.#counter.calls++
-    if (sent.progressToken !== undefined) this.#tokens.add(sent.progressToken)
+    if (sent.progressToken !== undefined) (this.#tokens ??= new Set()).add(sent.progressToken)
     return sent
   }
 
@@ -152,11 +156,14 @@ export class ClientRequests {
       return { id: own, text: textAt(bytes, span) }
     }
     if (hasNewId) {
+      this.#originalIds ??= new Map()
       this.#originalIds.set(fresh, change(paths.id, id as Id))
+      this.#newIds ??= new Map()
       const newIds = this.#newIds.get(id as Id) ?? new Set()
       this.#newIds.set(id as Id, newIds.add(fresh))
     }
     if (hasNewToken) {
+      this.#originalTokens ??= new Map()
       this.#originalTokens.set(fresh, change(paths.requestToken, progressToken as Id))
     }
     return request.withBytes(
@@ -170,26 +177,30 @@ export class ClientRequests {
   #cancel(frame: Frame): Frame {
     const own = idAt(frame, paths.cancelledId)
     if (own === undefined) return frame
-    const isSame = this.#pending.has(own) && !this.#originalIds.has(own)
-    const [renewed] = this.#newIds.get(own) ?? []
+    const isSame = this.#pending.has(own) && this.#originalIds?.has(own) !== true
+    const [renewed] = this.#newIds?.get(own) ?? []
     const id = isSame ? own : renewed
     if (id === undefined) return frame
     this.abandon(id)
     return isSame ? frame : replace(frame, paths.cancelledId, { id, text: String(id) })
   }
 
-  #forgetOriginal(id: Id): void {
-    const original = this.#originalIds.get(id)
+  #forgetOriginal(id: Id, originalIds: Map<Id, Original>): void {
+    const original = originalIds.get(id)
     if (original === undefined) return
-    this.#originalIds.delete(id)
-    const newIds = this.#newIds.get(original.id)
+    originalIds.delete(id)
+    const newIds = this.#newIds?.get(original.id)
     newIds?.delete(id)
-    if (newIds?.size === 0) this.#newIds.delete(original.id)
+    if (newIds?.size === 0) this.#newIds?.delete(original.id)
   }
 
-  #isUsed = (id: Id): boolean => this.#pending.has(id) || this.#abandoned.has(id)
+  #isUsed(id: Id): boolean {
+    return this.#pending.has(id) || this.#abandoned?.has(id) === true
+  }
 
-  #isToken = (token: Id): boolean => this.#tokens.has(token) || this.#abandonedTokens.has(token)
+  #isToken(token: Id): boolean {
+    return this.#tokens?.has(token) === true || this.#abandonedTokens?.has(token) === true
+  }
 }
 
 function replace(frame: Frame, path: string[], { id, text }: Original): Frame {

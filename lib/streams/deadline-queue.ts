@@ -44,10 +44,10 @@ export class DeadlineQueue {
 
   readonly #look = (): void => {
     const now = performance.now()
-    const waiting = this.#queue.filter(({ item }) => item.pending)
-    this.#queue = waiting.filter(({ until }) => until > now)
-    const [next] = this.#queue
-    this.#timer = next && setTimeout(this.#look, next.until - now)
-    for (const { item, until } of waiting) if (until <= now) item.expire()
+    const next = this.#queue.findIndex(({ item, until }) => item.pending && until > now)
+    const before = this.#queue.splice(0, next === -1 ? this.#queue.length : next)
+    const [first] = this.#queue
+    this.#timer = first && setTimeout(this.#look, first.until - now)
+    for (const { item, until } of before) if (item.pending && until <= now) item.expire()
   }
 }

@@ -5,7 +5,7 @@
 // and again. The old hash tables keep their items in memory until a full garbage collection. This
 // table reuses its array. The item with number n is at index n modulo the length of the array.
 
-const firstSize = 64
+const firstSize = 8
 
 type Place<Item> = { number: number; item: Item } | undefined
 

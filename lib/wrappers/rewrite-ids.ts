@@ -5,10 +5,10 @@
 // server sends this number back, the proxy puts in the client's id or token, exactly as the client
 // wrote it.
 
-import { scalarAt, textAt } from '../json/find-value.ts'
+import { findValue, scalarAt, textAt } from '../json/find-value.ts'
 import type { Span } from '../json/find-value.ts'
 import { splice, spliceAt } from '../json/splice.ts'
-import type { Replacement } from '../json/splice.ts'
+import type { Change } from '../json/splice.ts'
 import type { Frame } from '../message/frame.ts'
 import { byValue, idOf, jsonOf } from '../message/id.ts'
 import type { Id } from '../protocol/json-rpc.ts'
@@ -23,7 +23,9 @@ import { Subscription } from './subscription.ts'
 /** A request that has no response yet. */
 export interface SharedCall {
   port: SharedPort
-  /** The id that the client gave the request, as JSON text. */
+  /** The id that the client gave the request. */
+  ownId: Id
+  /** The same as JSON text, exactly as the client wrote it. */
   id: string
   /** The progress token that the client gave the request, as JSON text. */
   token: string | undefined
@@ -65,9 +67,12 @@ export class SharedCalls {
     const own = members.id as Span
     // Only modern requests name a version. A legacy client sets the log level for all its requests.
     const isModern = protocolVersion !== undefined
-    const key = textAt(bytes, own)
+    const ownId = frame.id as Id
+    // An id is a number only if JavaScript writes this number as the client did (see message/id.ts).
+    const key = typeof ownId === 'number' ? String(ownId) : textAt(bytes, own)
     const call: SharedCall = {
       port,
+      ownId,
       id: key,
       token: token && textAt(bytes, token),
       method,
@@ -83,11 +88,9 @@ export class SharedCalls {
     if (call.subscription !== undefined) this.listens.add(call)
     else if (isModern && logLevel !== undefined) this.withLogs.add(call)
     const text = String(id)
-    if (token === undefined) return frame.withBytes(spliceAt(bytes, [{ ...own, text }]), id)
-    const changes = [
-      { ...own, text },
-      { ...token, text }
-    ]
+    const changes = [changeOf(own, text)]
+    if (token === undefined) return frame.withBytes(spliceAt(bytes, changes), id)
+    changes.push(changeOf(token, text))
     return frame.withBytes(spliceAt(bytes, changes), id, id)
   }
 
@@ -99,7 +102,7 @@ export class SharedCalls {
     const id = span && port.calls.get(textAt(frame.bytes, span))
     if (id === undefined) return undefined
     this.end(id)
-    return frame.withBytes(spliceAt(frame.bytes, [{ ...(span as Span), text: String(id) }]))
+    return frame.withBytes(spliceAt(frame.bytes, [changeOf(span as Span, String(id))]))
   }
 
   /** Removes a request and returns it. Returns undefined if no request has this id. */
@@ -114,13 +117,16 @@ export class SharedCalls {
 }
 
 /** Returns the server's response with the id that the client chose. */
-export function restoreResponse(frame: Frame, { id: text, method }: SharedCall): Frame {
-  const replacements: Replacement[] = [{ path: paths.id, text }]
-  if (method === methods.listen) {
-    replacements.push({ path: paths.endedSubscription, text })
-  }
-  return frame.withBytes(splice(frame.bytes, replacements), idOf(text))
+export function restoreResponse(frame: Frame, { ownId, id: text, method }: SharedCall): Frame {
+  const { bytes } = frame
+  const changes = [changeOf(findValue(bytes, paths.id) as Span, text)]
+  const ended = method === methods.listen ? findValue(bytes, paths.endedSubscription) : undefined
+  if (ended !== undefined) changes.push(changeOf(ended, text))
+  return frame.withBytes(spliceAt(bytes, changes), ownId)
 }
+
+// Each call makes such objects. A spread would cost ten times as much.
+const changeOf = ({ start, end }: Span, text: string): Change => ({ start, end, text })
 
 /** Returns the notification with `text` as the value at `path`. */
 export function replaceAt(frame: Frame, path: string[], text: string): Frame {

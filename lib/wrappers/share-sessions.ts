@@ -27,12 +27,11 @@ import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
 import { isLegacyVersion } from '../protocol/revisions.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
-import { failAfterReading } from '../streams/fail-after-reading.ts'
-import { OuterTransport } from '../streams/outer-transport.ts'
 import type { Broadcast } from './broadcast.ts'
 import { RoutingMembers } from './routing-members.ts'
 import { share } from './share.ts'
 import type { SharedServer, ShareOptions } from './share.ts'
+import { SharedPort } from './shared-port.ts'
 
 export interface ShareSessionsOptions extends Omit<ShareOptions, 'prepare' | 'intercept'> {
   /** How long the server may take to answer `initialize`, in ms (default 30 000; 0: no limit). */
@@ -74,8 +73,12 @@ export class SharedSessions {
   port(isSession = true): Duplex {
     const session = new SessionPort(this, this.#server, isSession, this.#log)
     this.#sessions.add(session)
-    session.once('close', () => this.#sessions.delete(session))
-    return session
+    return this.#server.add(session)
+  }
+
+  /** Called when a session closes. */
+  remove(session: SessionPort): void {
+    this.#sessions.delete(session)
   }
 
   /** Starts the server if none runs. Resolves to the server's response to `initialize`. */
@@ -128,14 +131,15 @@ const maxUris = 1024 * 1024
 
 const emptyResponse = makeFrame({ jsonrpc: jsonRpcVersion, id: 0, result: {} })
 
-class SessionPort extends OuterTransport {
+class SessionPort extends SharedPort {
   /**
    * The resources that the client is subscribed to. The value tells whether the server has
-   * confirmed the subscription. Before that, the client gets no updates.
+   * confirmed the subscription. Before that, the client gets no updates. This and the next table are
+   * made at the first subscription, because most sessions have none.
    */
-  readonly #uris = new Map<string, boolean>()
+  #uris: Map<string, boolean> | undefined
   /** The requests to subscribe that have no response yet: the id as JSON text, and the resource. */
-  readonly #asked = new Map<string, string>()
+  #asked: Map<string, string> | undefined
   /** The total length of `#uris`, in characters. */
   #urisLength = 0
   /** The log level that the client set. Before it sets a level, the client gets no log messages. */
@@ -144,17 +148,21 @@ class SessionPort extends OuterTransport {
   readonly #server: SharedServer
 
   constructor(all: SharedSessions, server: SharedServer, isSession: boolean, log?: Log) {
-    super({ log })
+    super(
+      server,
+      server.maxQueue,
+      isSession ? (broadcast) => this.#wants(broadcast) : undefined,
+      log
+    )
     this.#all = all
     this.#server = server
-    this.attach(server.port(isSession ? (broadcast) => this.#wants(broadcast) : undefined))
   }
 
   protected override send(frame: Frame, callback: Callback): void {
     if (ownMethods.has(frame.method)) {
       const members = new RoutingMembers(frame)
       if (members.fault !== undefined) {
-        this.pass(members.refusal(frame))
+        super.deliver(members.refusal(frame))
         return callback()
       }
     }
@@ -171,42 +179,35 @@ class SessionPort extends OuterTransport {
         return this.#subscribe(frame, callback)
       case methods.unsubscribe: {
         const uri = uriOf(frame)
-        const isNeeded = this.#uris.has(uri) ? this.#forget(uri) : this.#all.isSubscribed(uri)
+        const isNeeded =
+          this.#uris?.has(uri) === true ? this.#forget(uri) : this.#all.isSubscribed(uri)
         if (isNeeded) return this.#answer(frame, callback)
-        return this.#send(frame, callback)
+        return super.send(frame, callback)
       }
       case methods.cancelled:
-        if (this.#asked.size > 0) {
-          this.#asked.delete(String(valueText(frame.bytes, paths.cancelledId)))
-        }
-        return this.#send(frame, callback)
+        this.#asked?.delete(String(valueText(frame.bytes, paths.cancelledId)))
+        return super.send(frame, callback)
       default:
-        this.#send(frame, callback)
+        super.send(frame, callback)
     }
-  }
-
-  override _final(callback: Callback): void {
-    this.inner?.end(() => callback())
   }
 
   // This ends the subscriptions of this session that no other session has.
   override _destroy(error: Error | null, callback: DestroyCallback): void {
-    for (const uri of this.#uris.keys()) {
+    for (const uri of this.#uris?.keys() ?? []) {
       if (!this.#forget(uri)) this.#server.sendRequest(methods.unsubscribe, { uri })
     }
+    this.#all.remove(this)
     super._destroy(error, callback)
   }
 
-  protected override innerOnFrame(frame: Frame): void {
-    if (frame.kind === 'response' && this.#asked.size > 0) this.#subscribed(frame)
-    this.pass(frame)
-  }
-
-  protected override innerOnClose(error: Error | undefined): void {
-    if (error === undefined) this.push(null)
-    // A client that does not read would never reach the end, so this does not wait for that.
-    else if ((error as ProxyError).code === 'ERR_CLIENT_SLOW') this.destroy(error)
-    else failAfterReading(this, error)
+  override deliver(frame: Frame): void {
+    const asked = this.#asked
+    if (asked === undefined || frame.kind !== 'response') return super.deliver(frame)
+    this.handle(frame, (response) => {
+      this.#subscribed(response, asked)
+      super.deliver(response)
+    })
   }
 
   #wants(broadcast: Broadcast): boolean {
@@ -214,7 +215,7 @@ class SessionPort extends OuterTransport {
       case methods.logMessage:
         return logLevels.indexOf(broadcast.level) >= this.level
       case methods.resourceUpdated:
-        return this.#uris.get(this.#all.subscriptionFor(broadcast)) === true
+        return this.#uris?.get(this.#all.subscriptionFor(broadcast)) === true
       // This message does not say which client owns the task. Clients poll and do not need it.
       case methods.taskStatus:
         return false
@@ -226,45 +227,42 @@ class SessionPort extends OuterTransport {
   #subscribe(frame: Frame, callback: Callback): void {
     const uri = uriOf(frame)
     // The server refuses an empty or absent URI. So the session does not keep it.
-    if (uri === '' || this.#uris.get(uri) === true) return this.#send(frame, callback)
-    if (!this.#uris.has(uri) && !this.#keep(uri)) {
+    if (uri === '' || this.#uris?.get(uri) === true) return super.send(frame, callback)
+    this.#uris ??= new Map()
+    if (!this.#uris.has(uri) && !this.#keep(uri, this.#uris)) {
       const error = new ProxyError('ERR_PARAMS', 'the session has too many subscriptions')
       return this.#answer(frame, callback, errorFrame(0, error))
     }
+    this.#asked ??= new Map()
     this.#asked.set(idText(frame), uri)
-    this.#send(frame, callback)
+    super.send(frame, callback)
   }
 
   /** Adds a subscription. Returns false if the session has too many. */
-  #keep(uri: string): boolean {
-    if (this.#uris.size === maxSubscriptions || this.#urisLength + uri.length > maxUris)
-      return false
-    this.#uris.set(uri, false)
+  #keep(uri: string, uris: Map<string, boolean>): boolean {
+    if (uris.size === maxSubscriptions || this.#urisLength + uri.length > maxUris) return false
+    uris.set(uri, false)
     this.#urisLength += uri.length
     this.#all.addSubscriber(uri)
     return true
   }
 
   /** Notes whether the server has taken a subscription. */
-  #subscribed(response: Frame): void {
+  #subscribed(response: Frame, asked: Map<string, string>): void {
+    if (asked.size === 0) return
     const id = idText(response)
-    const uri = this.#asked.get(id)
-    this.#asked.delete(id)
-    if (uri === undefined || this.#uris.get(uri) !== false) return
+    const uri = asked.get(id)
+    asked.delete(id)
+    if (uri === undefined || this.#uris?.get(uri) !== false) return
     if (response.errorCode === undefined) this.#uris.set(uri, true)
     else this.#forget(uri)
   }
 
   /** Removes a subscription. Returns whether another session still needs it. */
   #forget(uri: string): boolean {
-    this.#uris.delete(uri)
+    this.#uris?.delete(uri)
     this.#urisLength -= uri.length
     return this.#all.removeSubscriber(uri)
-  }
-
-  #send(frame: Frame, callback: Callback): void {
-    // This drops the error of the write, because a port that fails also closes.
-    this.inner?.write(frame, () => callback())
   }
 
   #initialize(frame: Frame, callback: Callback): void {
@@ -272,7 +270,7 @@ class SessionPort extends OuterTransport {
       .initializeResponse()
       .then((response) => {
         try {
-          this.pass(answerInitialize(frame, response))
+          super.deliver(answerInitialize(frame, response))
           callback()
         } catch (cause) {
           this.recover(frame, cause, callback)
@@ -282,17 +280,17 @@ class SessionPort extends OuterTransport {
   }
 
   #answer(frame: Frame, callback: Callback, response = emptyResponse): void {
-    this.pass(answerTo(frame, response))
+    super.deliver(answerTo(frame, response))
     callback()
   }
 
   #setLevel(frame: Frame, callback: Callback): void {
     const level = logLevels.indexOf(stringAt(frame.bytes, paths.level) ?? '')
-    if (level === -1) return this.#send(frame, callback) // the server refuses an unknown level
+    if (level === -1) return super.send(frame, callback) // the server refuses an unknown level
     this.level = level
     const text = JSON.stringify(logLevels[this.#all.level])
     const bytes = splice(frame.bytes, [{ path: paths.level, text }])
-    this.#send(new Frame(bytes, frame), callback)
+    super.send(new Frame(bytes, frame), callback)
   }
 }
 

@@ -22,6 +22,7 @@ import { sendResponse } from '../streams/send-response.ts'
 import { Slots } from '../streams/slots.ts'
 import { Broadcast } from './broadcast.ts'
 import { cancellation } from './cancellation.ts'
+import { FrameSender } from './frame-sender.ts'
 import { numberAt, numberOf, replaceAt, restoreResponse, SharedCalls } from './rewrite-ids.ts'
 import { RoutingMembers } from './routing-members.ts'
 import { nextOwnId } from './secret-ids.ts'
@@ -60,7 +61,8 @@ export class SharedServer implements PortOwner {
   readonly #prepare: (server: Duplex) => Promise<unknown>
   readonly #intercept: ((frame: Frame) => boolean) | undefined
   readonly #log: Log
-  readonly #maxQueue: number
+  /** How many unread bytes a port keeps for its client. */
+  readonly maxQueue: number
   readonly #calls = new SharedCalls()
   readonly #ports = new Slots<SharedPort>()
   /** The server. It is set from the start of the server until the server has closed. */
@@ -69,6 +71,8 @@ export class SharedServer implements PortOwner {
   #starting: Promise<Duplex> | undefined
   /** The server. It is set from the end of `prepare` until the server has closed. */
   #ready: Duplex | undefined
+  /** Sends frames of the ports to `#ready`. */
+  #sender: FrameSender | undefined
   #lastOwnId = 0
   #draining = false
 
@@ -78,7 +82,7 @@ export class SharedServer implements PortOwner {
     this.#prepare = options.prepare ?? (() => Promise.resolve())
     this.#intercept = options.intercept
     this.#log = options.log ?? silent
-    this.#maxQueue = (options.maxQueue ?? limits.maxQueue) || Infinity
+    this.maxQueue = (options.maxQueue ?? limits.maxQueue) || Infinity
   }
 
   /**
@@ -91,7 +95,11 @@ export class SharedServer implements PortOwner {
    * the client gets one while its own request is the only one in flight
    */
   port(wants?: (broadcast: Broadcast) => boolean): Duplex {
-    const port = new SharedPort(this, this.#maxQueue, wants, this.#log)
+    return this.add(new SharedPort(this, this.maxQueue, wants, this.#log))
+  }
+
+  /** Adds a new port that the caller has made. */
+  add<Port extends SharedPort>(port: Port): Port {
     port.number = this.#ports.add(port)
     return port
   }
@@ -129,17 +137,12 @@ export class SharedServer implements PortOwner {
   forward(port: SharedPort, frame: Frame, callback: Callback): void {
     const forwarded = this.#has(port) ? this.#rewrite(port, frame) : undefined
     if (forwarded === undefined) return callback()
-    // This drops the error of the write, because the `close` of a failed server fails the port.
-    const done = (): void => callback()
-    if (this.#ready !== undefined) {
-      this.#ready.write(forwarded, done)
-      return
-    }
+    if (this.#sender !== undefined) return this.#sender.send(forwarded, callback)
     this.ready()
       .then(
-        (server) => {
-          if (port.destroyed) callback()
-          else server.write(forwarded, done)
+        () => {
+          if (port.destroyed || this.#sender === undefined) callback()
+          else this.#sender.send(forwarded, callback)
         },
         (error: ProxyError) => {
           this.#fail(port, error)
@@ -178,12 +181,13 @@ export class SharedServer implements PortOwner {
       throw error
     }
     this.#ready = server
+    this.#sender = new FrameSender(server)
     server.on('data', (frame: Frame) => this.#take(server, frame)).resume()
     return server
   }
 
   #serverOnClose(server: Duplex): void {
-    this.#server = this.#ready = this.#starting = undefined
+    this.#server = this.#ready = this.#sender = this.#starting = undefined
     const error = failureOf(server)
     for (const port of this.#ports.all) this.#fail(port, error)
   }

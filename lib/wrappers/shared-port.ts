@@ -63,9 +63,12 @@ export class SharedPort extends Transport {
       this.destroy(new ProxyError('ERR_CLIENT_SLOW', message))
       return
     }
+    if (this.#hasRoom && this.#queue.length === 0) {
+      this.#hasRoom = this.push(frame)
+      return this.#settle()
+    }
     this.#queue.push(frame)
     this.#queueSize += frame.bytes.length
-    this.#flow()
   }
 
   /** Called when the server closes. The port fails after the client has read the queued frames. */

@@ -2,22 +2,28 @@
 // they are no dependencies of this package.
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const npmVersions = { 'mcp-proxy': '6.7.19', supergateway: '4.0.0', 'mcp-remote': '0.15.1' }
 const pythonVersion = '0.13.0'
+const rustVersion = '0.4.3'
 
-// Names in the tables. Two projects have the same name.
+// Names in the tables. Three projects have the same name.
 const mcpProxyOfNpm = 'mcp-proxy (npm)'
 export const mcpProxyOfPython = 'mcp-proxy (Python)'
+export const mcpProxyOfRust = 'mcp-proxy (Rust)'
 
 const cache = fileURLToPath(new URL('../../node_modules/.cache/bench/', import.meta.url))
 const node = process.execPath
 const bin = (file) => `${cache}node_modules/${file}`
 const pythonBin = `${cache}python/bin/mcp-proxy`
+const rustBin = `${cache}rust/bin/mcp-proxy`
 
-/** Installs the proxies. Without Python the Python one is missing, and a line says so. */
+/**
+ * Installs the proxies. Without Python or Rust, or if their registries cannot be reached, those proxies
+ * are missing, and a line says so.
+ */
 export function installOtherProxies() {
   mkdirSync(cache, { recursive: true })
   const packages = Object.entries(npmVersions).map(([name, version]) => `${name}@${version}`)
@@ -30,6 +36,15 @@ export function installOtherProxies() {
   } catch (error) {
     skipIfOther(mcpProxyOfPython, error)
   }
+  try {
+    if (!existsSync(rustBin)) {
+      console.log(`building ${mcpProxyOfRust}, which takes some minutes`)
+      const version = ['--version', rustVersion, '--locked']
+      run('cargo', ['install', 'mcp-proxy', ...version, '--root', `${cache}rust`])
+    }
+  } catch (error) {
+    skipIfOther(mcpProxyOfRust, error)
+  }
 }
 
 const run = (command, args) => execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
@@ -40,11 +55,12 @@ export function otherVersions() {
   return {
     [mcpProxyOfNpm]: version,
     ...rest,
-    ...(existsSync(pythonBin) && { [mcpProxyOfPython]: pythonVersion })
+    ...(existsSync(pythonBin) && { [mcpProxyOfPython]: pythonVersion }),
+    ...(existsSync(rustBin) && { [mcpProxyOfRust]: rustVersion })
   }
 }
 
-const names = new Set(Object.keys(otherVersions())).add(mcpProxyOfPython)
+const names = new Set(Object.keys(otherVersions())).add(mcpProxyOfPython).add(mcpProxyOfRust)
 
 /** Whether the name in a table is that of another project's proxy. */
 export const isOther = (name) => names.has(name)
@@ -55,11 +71,12 @@ export function skipIfOther(name, error, where = '') {
   console.log(`skipped: ${name}${where}: ${error.message.split('\n')[0]}`)
 }
 
-/** In the form that proxies.js describes. `shares`: one server process serves all sessions. */
+/** In the form that proxies.js describes. */
 export function otherProxies(transport, server) {
   return [
     ...fromNpm[transport](server),
-    ...(existsSync(pythonBin) ? fromPython[transport](server) : [])
+    ...(existsSync(pythonBin) ? fromPython[transport](server) : []),
+    ...(existsSync(rustBin) ? fromRust[transport](server) : [])
   ]
 }
 
@@ -139,4 +156,44 @@ const fromPython = {
   client: () => [
     { name: mcpProxyOfPython, args: (url) => [pythonBin, '--transport', 'streamablehttp', url] }
   ]
+}
+
+/** The name of the server in the configuration. It comes before the name of each tool. */
+const backend = 'bench'
+
+const fromRust = {
+  sessions: (server) => [
+    {
+      name: mcpProxyOfRust,
+      shares: true,
+      path: '/',
+      tool: `${backend}/text`,
+      args: (port) => [rustBin, '--config', writeRustConfig(server, port)]
+    }
+  ],
+  sse: () => [],
+  modern: () => [],
+  client: () => []
+}
+
+/** Returns the path of the file. A JSON string is also a string of TOML. */
+function writeRustConfig([command, ...args], port) {
+  const file = `${cache}rust.toml`
+  writeFileSync(
+    file,
+    `[proxy]
+name = "bench"
+[proxy.listen]
+host = "127.0.0.1"
+port = ${port}
+[observability]
+log_level = "error"
+[[backends]]
+name = "${backend}"
+transport = "stdio"
+command = ${JSON.stringify(command)}
+args = ${JSON.stringify(args)}
+`
+  )
+  return file
 }

@@ -15,6 +15,17 @@ export const cpuTimeOf = (pid) =>
     return total / 1000
   })
 
+/** How often a thread has gone to sleep since the start, all threads together. */
+export const sleepsOf = (pid) =>
+  orNaN(() => {
+    let total = 0
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      const status = orNaN(() => readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8'))
+      total += Number(/^voluntary_ctxt_switches:\s*(\d+)$/m.exec(status)?.[1] ?? 0)
+    }
+    return total
+  })
+
 /** Resident memory, in bytes. */
 export const memoryOf = (pid) => bytesIn(pid, 'VmRSS')
 

@@ -1,7 +1,9 @@
 // The proxies that the bench compares, and how to start each of them.
 //
-// A proxy in server mode is { name, args, path }: args(port) is its command line, and clients reach it
-// at `path`. A proxy in client mode is { name, args }: args(url) is its command line.
+// A proxy in server mode is { name, args, path, tool, shares }: args(port) is its command line, and clients
+// reach it at `path`. `tool` is the name of the server's tool, if the proxy changes it. `shares`: one
+// server process serves all sessions. A proxy in client mode is { name, args }: args(url) is its command
+// line.
 
 import { fileURLToPath } from 'node:url'
 import { otherProxies } from './other-proxies.js'
@@ -13,6 +15,8 @@ export const node = process.execPath
 export const mcpProxy = pathOf('../../bin/mcp-proxy.js')
 /** The name of this project's proxy in the tables. */
 export const ours = 'mcp-duplex'
+/** The same, with one server process for all sessions. */
+export const oursShared = `${ours} --shared`
 
 export const stdioServer = [node, pathOf('minimal/stdio-server.js')]
 export const httpServer = (port) => [node, pathOf('minimal/http-server.js'), String(port)]
@@ -24,6 +28,19 @@ export const serverMode = (path, ...flags) => ({
   path
 })
 
+/** Our proxy with one server process for all sessions, with room for the sessions that the bench opens. */
+export const sharedMode = {
+  ...serverMode('/mcp', '--shared', '--max-sessions', '2000'),
+  name: oursShared,
+  shares: true
+}
+
+/** A server that does nothing: the least that any proxy on node:http needs. */
+export const emptyServer = {
+  name: 'empty node:http',
+  args: (port) => [node, '-e', `require('http').createServer().listen(${port}, '127.0.0.1')`]
+}
+
 const minimalProxy = 'minimal proxy'
 
 const minimalServerMode = {
@@ -32,9 +49,9 @@ const minimalServerMode = {
   path: '/'
 }
 
-/** Transport → the minimal proxy and ours. */
+/** Transport → the minimal proxy, then ours. */
 const ownProxies = {
-  sessions: [minimalServerMode, serverMode('/mcp')],
+  sessions: [minimalServerMode, serverMode('/mcp'), sharedMode],
   sse: [minimalServerMode, serverMode('/sse')],
   modern: [minimalServerMode, serverMode('/mcp')],
   client: [

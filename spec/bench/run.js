@@ -3,7 +3,7 @@
 //
 //   npm run bench                     all measurements, over all transports
 //   npm run bench -- calls sessions   only the measurements and transports that the words name
-//   npm run bench -- --peers          also proxies of other projects, which it downloads first
+//   npm run bench -- --peers          also proxies of other projects, which it downloads or builds first
 //   npm run bench -- --save           append the ratios to spec/bench/history.ndjson, print the changes
 //   npm run bench -- --check          exit with 1 if a goal is missed (see goals.js)
 //   npm run bench -- --raw            HTTP clients of `calls` use raw sockets; default: fetch
@@ -16,6 +16,7 @@ import { parseArgs } from 'node:util'
 import { save } from './history.js'
 import { measureAuth } from './measurements/auth.js'
 import { measureCalls } from './measurements/calls.js'
+import { measureIdle } from './measurements/idle.js'
 import { measureInstall } from './measurements/install.js'
 import { measureMemory } from './measurements/memory.js'
 import { measureMetrics } from './measurements/metrics.js'
@@ -34,6 +35,7 @@ const measurements = {
   progress: measureProgress,
   opening: measureOpening,
   memory: measureMemory,
+  idle: measureIdle,
   auth: measureAuth,
   metrics: measureMetrics,
   start: measureStart,

@@ -5,6 +5,9 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
+/** The longest time for a server to listen, in ms. */
+const maxStart = 30_000
+
 /**
  * Starts a server and resolves to { port, pid, stop } when it listens.
  * @param argsOf port → [command, ...arguments]
@@ -15,8 +18,13 @@ export async function startServer(argsOf) {
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
   child.stderr.on('data', (chunk) => (log = (log + chunk).slice(-4000)))
+  const end = performance.now() + maxStart
   while (!(await listens(port))) {
     if (child.exitCode !== null) throw new Error(`${command} ${args.join(' ')} exited: ${log}`)
+    if (performance.now() > end) {
+      await stop(child)
+      throw new Error(`${command} ${args.join(' ')} does not listen: ${log}`)
+    }
     await delay(20)
   }
   return { port, pid: child.pid, stop: () => stop(child) }

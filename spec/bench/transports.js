@@ -53,9 +53,10 @@ export async function withCandidates(transport, options, measure) {
   }
 }
 
-async function openServerMode({ name, args, path }, Client, raw) {
-  const server = await startServer(args)
-  const client = new Client({ port: server.port, path, raw })
+async function openServerMode({ name, args, path, tool }, Client, raw) {
+  const server = await startServer(args).catch((error) => skipIfOther(name, error))
+  if (server === undefined) return undefined
+  const client = new Client({ port: server.port, path, tool, raw })
   const close = () => {
     client.close()
     return server.stop()

@@ -6,7 +6,7 @@ import { SessionTransport } from '../../lib/http-server/session/accept-session.t
 import { SseConnection } from '../../lib/http-server/accept-sse.ts'
 import { Sessions } from '../../lib/http-server/sessions.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
-import { receiveRequest } from './helpers.ts'
+import { countTimers, receiveRequest } from './helpers.ts'
 
 function session(t: Test, id: string): SessionTransport {
   const made = new SessionTransport({ id })
@@ -44,6 +44,23 @@ test('a session is found by its id, its server and its transport', async (t) => 
   t.throws(() => sessions.session('two', ''), { code }, 'over another transport')
   t.throws(() => sessions.connection('one'), { code }, 'over another transport')
   t.throws(() => sessions.session('three', ''), { code })
+})
+
+test('the timer of the deadlines stops with the last session', async (t) => {
+  const sessions = new Sessions(0)
+  const [one, two] = [session(t, 'one'), session(t, 'two')]
+  sessions.add(one, '')
+  sessions.add(two, '')
+  const before = countTimers()
+  sessions.deadlines.add({ pending: true, expire: () => {} })
+  t.equal(countTimers(), before + 1)
+  one.destroy()
+  await closed(one)
+  // The clock of the session has stopped, and the deadlines go on.
+  t.equal(countTimers(), before)
+  two.destroy()
+  await closed(two)
+  t.equal(countTimers(), before - 2)
 })
 
 test('a session is forgotten when it ends', async (t) => {

@@ -15,7 +15,7 @@ import type { Body } from '../../framing/body.ts'
 import { encodePriming } from '../../framing/sse.ts'
 import { stringAt } from '../../json/find-value.ts'
 import { withDefaults } from '../../limits.ts'
-import type { LimitOptions, Limits } from '../../limits.ts'
+import type { LimitOptions } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import { ClientRequests, describeDropped } from '../../message/client-requests.ts'
 import type { CallCounter } from '../../message/client-requests.ts'
@@ -48,6 +48,8 @@ export interface SessionOptions extends LimitOptions {
   id: string
   /** What facts say about the client (default: its id alone). */
   client?: FactClient | undefined
+  /** Decides when the HTTP response to a POST becomes an event stream (default: never). */
+  deadlines?: DeadlineQueue | undefined
   /** Counts the requests in flight (default: nothing counts them). */
   calls?: CallCounter | undefined
   log?: Log | undefined
@@ -58,7 +60,8 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   version: string | undefined
   readonly deadlines: DeadlineQueue
   readonly #headers: OutgoingHttpHeaders
-  readonly #limits: Limits
+  readonly #keepAlive: number
+  readonly #retry: number
   readonly #store: ReplayStore
   /** The event stream of the client's GET. It carries the messages that belong to no POST. */
   readonly #unsolicited: ResumableStream
@@ -66,7 +69,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   readonly #requests: ClientRequests
   readonly #posts = new OpenPosts()
   /** The POST of each event stream that is the response to a POST, until that POST is done. */
-  readonly #postOf = new Map<ResumableStream, PostResponse>()
+  #postOf: Map<ResumableStream, PostResponse> | undefined
   readonly #clock: SessionClock
   /** The POST with `initialize`, until its HTTP response has closed. */
   #initialize: PostResponse | undefined
@@ -82,12 +85,13 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
     super(options.id, options.log, options.client)
     this.#requests = new ClientRequests(options.calls)
     this.#headers = { [headerNames.sessionId]: options.id }
-    this.#limits = withDefaults(options)
-    const { maxReplay, streamAfter } = this.#limits
-    this.deadlines = new DeadlineQueue(streamAfter)
-    this.#clock = new SessionClock({ ...this.#limits, onAbandoned: () => this.destroy() })
+    const limits = withDefaults(options)
+    this.#keepAlive = limits.keepAlive
+    this.#retry = limits.retry
+    this.deadlines = options.deadlines ?? new DeadlineQueue(0)
+    this.#clock = new SessionClock({ ...limits, onAbandoned: () => this.destroy() })
     this.#store = new ReplayStore({
-      maxSize: maxReplay,
+      maxSize: limits.maxReplay,
       log: this.log,
       onRefused: (response) => this.receive(response)
     })
@@ -158,7 +162,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
       throw new ProxyError('ERR_REQUEST', message)
     }
     const stream = found?.stream ?? this.#unsolicited
-    const post = this.#postOf.get(stream)
+    const post = this.#postOf?.get(stream)
     this.#clock.open()
     response.once('close', () => {
       this.#clock.close(!stream.ended)
@@ -183,6 +187,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
 
   openStream(response: ServerResponse, post: PostResponse): EventSink {
     const stream = this.#store.createStream()
+    this.#postOf ??= new Map()
     this.#postOf.set(stream, post)
     const connection = this.#connect(response)
     this.#prime(connection, stream)
@@ -193,7 +198,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   postOnEnd(post: PostResponse): void {
     if (!post.settled) for (const id of post.ids) this.#requests.abandon(id)
     this.#posts.delete(post)
-    if (post.stream !== undefined) this.#postOf.delete(post.stream as ResumableStream)
+    if (post.stream !== undefined) this.#postOf?.delete(post.stream as ResumableStream)
     if (this.#refusal !== undefined) this.close()
   }
 
@@ -236,7 +241,6 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
 
   override _destroy(error: Error | null, callback: DestroyCallback): void {
     this.#clock.stop()
-    this.deadlines.stop()
     this.#endAll(toProxyError(error, 'the session has ended'))
     this.releaseWaiting()
     this.#requests.end()
@@ -314,14 +318,14 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   }
 
   #connect(response: ServerResponse): EventStream {
-    return new EventStream(response, this.#limits.keepAlive, this.#headers)
+    return new EventStream(response, this.#keepAlive, this.#headers)
   }
 
   // Sends an event that has an id but no data. With this id, the client can resume the stream even
   // if the connection breaks before the first message.
   #prime(connection: EventStream, stream: ResumableStream): void {
     if (this.version === undefined || this.version < primingVersion) return
-    connection.write(encodePriming(stream.lastId, this.#limits.retry))
+    connection.write(encodePriming(stream.lastId, this.#retry))
   }
 
   #endAll(error: ProxyError): void {

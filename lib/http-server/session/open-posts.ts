@@ -14,8 +14,11 @@ export class OpenPosts {
   readonly #posts = new Slots<PostResponse>()
   /** The number of the POST of each request, by the id of the request. */
   readonly #byId = new Map<Id, number>()
-  /** The number of the POST of each request that has a progress token, by the token. */
-  readonly #byToken = new Map<Id, number>()
+  /**
+   * The number of the POST of each request that has a progress token, by the token. Made with the first
+   * entry, because there may be many sessions without one.
+   */
+  #byToken: Map<Id, number> | undefined
   /** The POSTs with a connected client that can carry more than responses. */
   readonly #connected = new LatestSet<PostResponse>()
   /** The other POSTs with a connected client. */
@@ -41,7 +44,7 @@ export class OpenPosts {
   add(post: PostResponse): void {
     post.number = this.#posts.add(post)
     for (const id of post.ids) this.#byId.set(id, post.number)
-    for (const token of post.tokens) this.#byToken.set(token, post.number)
+    for (const token of post.tokens) (this.#byToken ??= new Map()).set(token, post.number)
     this.update(post)
   }
 
@@ -59,7 +62,7 @@ export class OpenPosts {
     this.#posts.delete(number)
     for (const id of post.ids) if (this.#byId.get(id) === number) this.#byId.delete(id)
     for (const token of post.tokens) {
-      if (this.#byToken.get(token) === number) this.#byToken.delete(token)
+      if (this.#byToken?.get(token) === number) this.#byToken.delete(token)
     }
     post.set?.delete(post)
   }
@@ -79,7 +82,7 @@ export class OpenPosts {
    * Finds the POST of the request with this progress token, if the POST can carry notifications.
    */
   withToken(token: Id): PostResponse | undefined {
-    const number = this.#byToken.get(token)
+    const number = this.#byToken?.get(token)
     const post = number === undefined ? undefined : this.#posts.get(number)
     return post?.streams === true ? post : undefined
   }

@@ -140,7 +140,7 @@ export class ReplayStore {
   #unwrittenSize = 0
   #nextStream = 0
   /** The numbers of the latest streams that ended without an event, oldest first. */
-  readonly #empty = new Set<number>()
+  #empty: Set<number> | undefined
 
   constructor(options: StoreOptions) {
     this.#options = options
@@ -163,12 +163,16 @@ export class ReplayStore {
   /** Whether the client has all events of the stream that the header names, and no event follows. */
   hasAll(lastEventId: string): boolean {
     const [streamNumber, number] = parse(lastEventId)
-    return this.#empty.has(streamNumber) || this.#streams.get(streamNumber)?.endsAt(number) === true
+    return (
+      this.#empty?.has(streamNumber) === true ||
+      this.#streams.get(streamNumber)?.endsAt(number) === true
+    )
   }
 
   /** Call this when a stream has ended without an event. */
   forgetStream({ number }: ResumableStream): void {
     this.#streams.delete(number)
+    this.#empty ??= new Set()
     this.#empty.add(number)
     const [oldest] = this.#empty
     if (this.#empty.size > maxEmpty) this.#empty.delete(oldest as number)

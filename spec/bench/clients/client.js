@@ -6,12 +6,23 @@ const clientInfo = { name: 'bench', version: '0' }
 
 export class Client {
   #lastId = 0
+  #tool
+
+  /** @param tool the name of the server's tool, which some proxies change */
+  constructor(tool = 'text') {
+    this.#tool = tool
+  }
 
   /** Opens a session. */
   async open() {
-    const params = { protocolVersion: version, capabilities: {}, clientInfo }
-    await this.request('initialize', JSON.stringify(params))
+    await this.initialize()
     await this.notify('{"jsonrpc":"2.0","method":"notifications/initialized"}')
+  }
+
+  /** Sends `initialize`. Resolves when the response has come. */
+  initialize() {
+    const params = { protocolVersion: version, capabilities: {}, clientInfo }
+    return this.request('initialize', JSON.stringify(params))
   }
 
   /**
@@ -27,7 +38,7 @@ export class Client {
 
   paramsOf(size, progress) {
     const meta = progress > 0 ? `,"_meta":{"progressToken":${this.#lastId + 1}}` : ''
-    return `{"name":"text","arguments":{"size":${size},"progress":${progress}}${meta}}`
+    return `{"name":"${this.#tool}","arguments":{"size":${size},"progress":${progress}}${meta}}`
   }
 
   request(method, params) {

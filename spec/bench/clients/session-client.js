@@ -12,9 +12,10 @@ export class SessionClient extends Client {
   /**
    * @param raw raw sockets instead of `fetch`, which takes ten times the time of the proxy
    * @param headers headers of each request
+   * @param tool the name of the server's tool, which some proxies change
    */
-  constructor({ port, path, raw = true, headers = {} }) {
-    super()
+  constructor({ port, path, raw = true, headers = {}, tool }) {
+    super(tool)
     this.#session = headers
     this.#sender = raw ? new SocketSender(port) : new FetchSender(port)
     this.#path = path

@@ -6,7 +6,7 @@ import { SessionClient } from '../clients/session-client.js'
 import { withDeadline } from '../deadline.js'
 import { skipIfOther } from '../other-proxies.js'
 import { memoryOf } from '../process-usage.js'
-import { node, proxiesFor, serverMode } from '../proxies.js'
+import { emptyServer, ours, proxiesFor, sharedMode } from '../proxies.js'
 import { addResult } from '../results.js'
 import { startServer } from '../start-server.js'
 
@@ -16,18 +16,12 @@ const counts = [100, 1000]
 /** Seconds without requests. V8 returns the memory that the opening needed only after some seconds. */
 const idleTime = 20
 
-const emptyServer = {
-  name: 'empty node:http',
-  args: (port) => [node, '-e', `require('http').createServer().listen(${port}, '127.0.0.1')`]
-}
-
 export async function* measureMemory({ others }) {
   const results = new Map()
-  const [, , ...otherProxies] = proxiesFor('sessions', others)
   // A proxy with a process for each session cannot have a thousand sessions here.
-  const sharing = otherProxies.filter(({ shares }) => shares)
-  const proxy = serverMode('/mcp', '--shared', '--max-sessions', '2000')
-  for (const server of [emptyServer, proxy, ...sharing]) await measure(results, server)
+  const [, ...sharing] = proxiesFor('sessions', others).filter(({ shares }) => shares)
+  const proxies = [{ ...sharedMode, name: ours }, ...sharing]
+  for (const server of [emptyServer, ...proxies]) await measure(results, server)
   yield ['resident memory', results]
 }
 

@@ -191,7 +191,7 @@ const openResponse = (): ServerResponse => new ServerResponse(new IncomingMessag
 
 /** How long a message takes in a session with `count` pending calls, in ms of CPU time. */
 async function timeOfMessages(count: number): Promise<number> {
-  const transport = new SessionTransport({ id: 'x', streamAfter: 0 })
+  const transport = new SessionTransport({ id: 'x' })
   transport.resume()
   const accept = { json: true, events: true }
   const post = (message: object): void => {
