@@ -119,6 +119,20 @@ export class LineFile {
   }
 }
 
+/** The time that `timestamp` has last written, and its text. */
+let lastTime = NaN
+let lastText = ''
+
+/** Returns the time of a line, in ISO 8601 and UTC. It is written once a ms: that takes a microsecond. */
+export function timestamp(): string {
+  const time = Date.now()
+  if (time !== lastTime) {
+    lastTime = time
+    lastText = new Date(time).toISOString()
+  }
+  return lastText
+}
+
 const standardOutput = '-'
 
 // Windows has no O_NOFOLLOW. The constant is then undefined, which `|` treats as 0.

@@ -3,7 +3,7 @@
 import { PassThrough } from 'node:stream'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { LineFile } from '../lib/line-file.ts'
+import { LineFile, timestamp } from '../lib/line-file.ts'
 import { KeptLog } from './helpers.ts'
 
 t.test('`-` is stdout, which stays open', async (t) => {
@@ -70,4 +70,11 @@ t.test('`stop` leaves stdout open', async (t) => {
   t.notOk(output.writableEnded)
   await file.reopen()
   t.ok(file.isWritable)
+})
+
+t.test('the time of a line is the time of the clock', async (t) => {
+  for (const time of [0, 1, 1, 2000, 1999]) {
+    t.intercept(Date, 'now', { value: () => time })
+    t.equal(timestamp(), new Date(time).toISOString())
+  }
 })
