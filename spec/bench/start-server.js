@@ -6,7 +6,7 @@ import { connect, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Starts a server and resolves to { port, pid, stop } when it listens.
+ * Starts a server and resolves to { port, pid, log, stop } when it listens. `log()` is the end of its log.
  * @param argsOf port → [command, ...arguments]
  */
 export async function startServer(argsOf) {
@@ -19,7 +19,7 @@ export async function startServer(argsOf) {
     if (child.exitCode !== null) throw new Error(`${command} ${args.join(' ')} exited: ${log}`)
     await delay(20)
   }
-  return { port, pid: child.pid, stop: () => stop(child) }
+  return { port, pid: child.pid, log: () => log, stop: () => stop(child) }
 }
 
 /** Sends SIGTERM, after 5 s SIGKILL, and resolves when the process has exited. */
