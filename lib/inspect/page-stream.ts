@@ -18,7 +18,7 @@ const shortInterval = 20
 /** The most entries of a batch. */
 const maxBatch = 2000
 /** How many entries a second a page gets for long. */
-export const maxRate = 2000
+export const maxRate = 1000
 /** How many more entries it gets in a burst. */
 export const maxBurst = 20_000
 /** The size of a batch, in bytes. The last message of a batch may make it larger. */
