@@ -3,7 +3,7 @@
 
 import { scalarAt, stringAt } from '../json/find-value.ts'
 import { searchFor } from '../json/search.ts'
-import { idAt } from '../message/frame.ts'
+import { idAt, nameIn } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
@@ -219,12 +219,13 @@ const known: ReadonlyMap<string, string> = new Map(
 )
 
 /** Reads what a request calls. */
-export function targetOf({ method: text = '', bytes }: Frame): Target {
+export function targetOf(frame: Frame): Target {
+  const { method: text = '', bytes } = frame
   const method = known.get(text) ?? text
   switch (method) {
     case methods.callTool:
     case methods.getPrompt:
-      return { method, name: stringAt(bytes, paths.toolName) }
+      return { method, name: nameIn(frame) }
     case methods.readResource:
     case methods.subscribe:
     case methods.unsubscribe: {
