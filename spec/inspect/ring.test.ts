@@ -2,7 +2,9 @@
 
 import t from 'tap'
 import type { AnyEntry, MessageEntry, ProcessEntry } from '../../lib/inspect/entries.ts'
+import { maxNames } from '../../lib/inspect/names.ts'
 import { overhead, Ring, toJson } from '../../lib/inspect/ring.ts'
+import type { Subject } from '../../lib/inspect/ring.ts'
 import { makeFrame } from '../../lib/message/frame.ts'
 import { entry } from './entries.ts'
 
@@ -98,6 +100,33 @@ t.test('each message is what it was, while others of all sizes come and go', asy
     }
   }
   t.equal(ring.end - ring.start, 400)
+})
+
+t.test('a message has its method and its name, however many there are', async (t) => {
+  const ring = new Ring(0, 6)
+  const frame = makeFrame({ jsonrpc: '2.0', id: 1, method: 'a' })
+  const passed = { from: 'client', frame, delivered: true } as const
+  const long = 'x'.repeat(300)
+  const subject = (method: string, name?: string): Subject => ({ method, name, call: 0, time: 0 })
+  const named = (first: number): unknown[] =>
+    [0, 1, 2, 3, 4].map((at) => {
+      const { method, name } = ring.at(first + at) as MessageEntry
+      return [method, name]
+    })
+  const all = ['known', 'new', long].map((name) => subject('m', name))
+  const subjects = [...all, subject(long), subject('m')]
+  const texts = subjects.map(({ method, name }) => [method, name])
+  for (const one of subjects) ring.pushMessage(1, 1, passed, one, undefined)
+  t.strictSame(named(0), texts)
+  for (let count = 0; count < maxNames; count++) {
+    ring.pushMessage(1, 1, passed, subject('m', `name ${count}`), undefined)
+  }
+  const last = ring.at(ring.end - 1) as MessageEntry
+  t.equal(last.name, `name ${maxNames - 1}`, 'a name without a number')
+  for (const one of subjects) ring.pushMessage(1, 1, passed, one, undefined)
+  t.strictSame(named(ring.end - 5), texts)
+  ring.pushMessage(1, 1, passed, undefined, undefined)
+  t.equal((ring.at(ring.end - 1) as MessageEntry).method, undefined)
 })
 
 t.test('texts that are gone leave their memory to others', async (t) => {
