@@ -21,8 +21,8 @@ const maxBatch = 2000
 export const maxRate = 1000
 /** How many more entries it gets in a burst. */
 export const maxBurst = 20_000
-/** The size of a batch, in bytes. The last message of a batch may make it larger. */
-const maxBatchBytes = 1024 * 1024
+/** The size of an event, in characters. Its last message may make it larger. */
+const maxEvent = 32 * 1024
 /** How many bytes may wait for a page before the next batch. */
 const maxWaiting = 1024 * 1024
 /** How far a page may be behind the traffic, in ms. Then it continues at the newest entries. */
@@ -63,16 +63,19 @@ export class PageStream {
     const first = Math.max(ring.start, isLate ? ring.end - count : this.#next)
     if (first > this.#next) this.#writeSessions(first - this.#next)
     this.#next = first
-    const batch: string[] = []
     const end = Math.min(ring.end, first + count)
-    for (let bytes = 0; this.#next < end && bytes < maxBatchBytes; this.#next++) {
-      const json = toJson(ring.at(this.#next))
-      batch.push(json)
-      bytes += json.length
+    while (this.#next < end && this.#response.writableLength <= maxWaiting) this.#sendEvent(end)
+    if (!isHistory) this.#allowed -= this.#next - first
+  }
+
+  /** Sends an event with the next entries, at most those before `end`. */
+  #sendEvent(end: number): void {
+    let entries = ''
+    while (this.#next < end && entries.length < maxEvent) {
+      const json = toJson(this.#traffic.ring.at(this.#next++))
+      entries += entries === '' ? json : `,${json}`
     }
-    if (batch.length === 0) return
-    if (!isHistory) this.#allowed -= batch.length
-    this.#response.write(`id: ${this.#next}\ndata: [${batch.join()}]\n\n`)
+    this.#response.write(`id: ${this.#next}\ndata: [${entries}]\n\n`)
   }
 
   #writeSessions(dropped: number): void {
