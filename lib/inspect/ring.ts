@@ -42,6 +42,7 @@ const kinds = ['request', 'notification', 'response'] as const
 const flags = { kind: 3, fromClient: 4, undelivered: 8 }
 
 export class Ring {
+  /** At least 2. */
   readonly #maxEntries: number
   readonly #maxBytes: number
   // The entry `seq` is at `seq % maxEntries`.
@@ -203,9 +204,8 @@ export class Ring {
       if (this.#subjects.size > 0) this.#subjects.delete(seq)
       if (this.#errors.size > 0) this.#errors.delete(seq)
     }
-    const isLast = this.#start === this.#end
-    const next = isLast ? this.#texts.end : this.#places[this.#start % this.#maxEntries]
-    this.#texts.drop(seq, next as number)
+    // There is a next entry: the newest one stays.
+    this.#texts.drop(seq, this.#places[this.#start % this.#maxEntries] as number)
   }
 }
 

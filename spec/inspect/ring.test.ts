@@ -19,11 +19,11 @@ const line: ProcessEntry = {
 }
 
 /** Adds a message of so many bytes. */
-function push(ring: Ring, size: number, filler = 'x'): void {
+function push(ring: Ring, size: number, filler = 'x', error?: number): void {
   const frame = makeFrame({ jsonrpc: '2.0', method: 'a' })
   const bytes = Buffer.alloc(size, filler)
   const passed = { from: 'client', frame: frame.withBytes(bytes), delivered: true } as const
-  ring.pushMessage(1, 1, passed, undefined, undefined)
+  ring.pushMessage(1, 1, passed, undefined, error)
 }
 
 const pushLine = (ring: Ring, text?: string): void =>
@@ -46,6 +46,18 @@ t.test('the oldest entries go when there are too many', async (t) => {
       { seq: 4, type: 'stderr', line: 'second' }
     ]
   )
+})
+
+t.test('an error goes with its message', async (t) => {
+  const ring = new Ring(0, 2)
+  const errors = (): unknown[] =>
+    [0, 1].map((at) => (ring.at(ring.start + at) as MessageEntry).error)
+  push(ring, 10, 'x', -32000)
+  push(ring, 10)
+  t.strictSame(errors(), [-32000, undefined])
+  push(ring, 10)
+  push(ring, 10, 'x', 1)
+  t.strictSame(errors(), [undefined, 1])
 })
 
 t.test('the oldest entries go when they take too much memory, but the newest stays', async (t) => {
