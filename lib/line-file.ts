@@ -70,8 +70,17 @@ export class LineFile {
     if (waiting > this.#maxWaiting) {
       this.stop(new ProxyError('ERR_TIMEOUT', `${waiting} bytes wait for the disk`))
     }
-    if (this.#output === undefined) callback?.()
-    else this.#output.write(`${line}\n`, callback)
+    const output = this.#output
+    if (output === undefined) {
+      callback?.()
+      return
+    }
+    // The lines of one turn of the event loop are one write: a write takes longer than a call.
+    if (output.writableCorked === 0 && this.#file !== standardOutput) {
+      output.cork()
+      setImmediate(() => output.uncork())
+    }
+    output.write(`${line}\n`, callback)
   }
 
   /** Opens the file again by its name. */

@@ -62,6 +62,21 @@ t.test('`stop` writes the lines that wait, and `reopen` begins again', async (t)
   )
 })
 
+t.test('lines of one turn are in order, and `close` waits for them', async (t) => {
+  const name = `${t.testdir()}/file`
+  const file = await LineFile.open(name, { what: 'audit log', log: new KeptLog() })
+  const lines = Array.from({ length: 1000 }, (_, index) => `line ${index}`)
+  let written = 0
+  for (const [index, line] of lines.entries()) {
+    file.write(line, () => written++)
+    if (index % 300 === 299) await new Promise(setImmediate)
+  }
+  t.ok(file.waiting > 0)
+  await file.close()
+  t.equal(written, 1000)
+  t.equal(readFileSync(name, 'utf8'), `${lines.join('\n')}\n`)
+})
+
 t.test('`stop` leaves stdout open', async (t) => {
   const output = new PassThrough()
   t.intercept(process, 'stdout', { value: output as never })
