@@ -70,8 +70,17 @@ export class LineFile {
     if (waiting > this.#maxWaiting) {
       this.stop(new ProxyError('ERR_TIMEOUT', `${waiting} bytes wait for the disk`))
     }
-    if (this.#output === undefined) callback?.()
-    else this.#output.write(`${line}\n`, callback)
+    const output = this.#output
+    if (output === undefined) {
+      callback?.()
+      return
+    }
+    // The lines of one turn of the event loop are one write: a write takes longer than a call.
+    if (output.writableCorked === 0 && this.#file !== standardOutput) {
+      output.cork()
+      setImmediate(() => output.uncork())
+    }
+    output.write(`${line}\n`, callback)
   }
 
   /** Opens the file again by its name. */
@@ -117,6 +126,20 @@ export class LineFile {
       if (this.#output === output) this.#fail(error)
     })
   }
+}
+
+/** The time that `timestamp` has last written, and its text. */
+let lastTime = NaN
+let lastText = ''
+
+/** Returns the time of a line, in ISO 8601 and UTC. It is written once a ms: that takes a microsecond. */
+export function timestamp(): string {
+  const time = Date.now()
+  if (time !== lastTime) {
+    lastTime = time
+    lastText = new Date(time).toISOString()
+  }
+  return lastText
 }
 
 const standardOutput = '-'

@@ -3,7 +3,7 @@
 import { PassThrough } from 'node:stream'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { LineFile } from '../lib/line-file.ts'
+import { LineFile, timestamp } from '../lib/line-file.ts'
 import { KeptLog } from './helpers.ts'
 
 t.test('`-` is stdout, which stays open', async (t) => {
@@ -62,6 +62,21 @@ t.test('`stop` writes the lines that wait, and `reopen` begins again', async (t)
   )
 })
 
+t.test('lines of one turn are in order, and `close` waits for them', async (t) => {
+  const name = `${t.testdir()}/file`
+  const file = await LineFile.open(name, { what: 'audit log', log: new KeptLog() })
+  const lines = Array.from({ length: 1000 }, (_, index) => `line ${index}`)
+  let written = 0
+  for (const [index, line] of lines.entries()) {
+    file.write(line, () => written++)
+    if (index % 300 === 299) await new Promise(setImmediate)
+  }
+  t.ok(file.waiting > 0)
+  await file.close()
+  t.equal(written, 1000)
+  t.equal(readFileSync(name, 'utf8'), `${lines.join('\n')}\n`)
+})
+
 t.test('`stop` leaves stdout open', async (t) => {
   const output = new PassThrough()
   t.intercept(process, 'stdout', { value: output as never })
@@ -70,4 +85,11 @@ t.test('`stop` leaves stdout open', async (t) => {
   t.notOk(output.writableEnded)
   await file.reopen()
   t.ok(file.isWritable)
+})
+
+t.test('the time of a line is the time of the clock', async (t) => {
+  for (const time of [0, 1, 1, 2000, 1999]) {
+    t.intercept(Date, 'now', { value: () => time })
+    t.equal(timestamp(), new Date(time).toISOString())
+  }
 })

@@ -1,8 +1,8 @@
 // Makes entries of the facts of this process, or of the lines of a recording. It joins each response,
 // each progress notification and each cancellation with its request.
 //
-// A message costs an entry and a string. Its bytes are not kept: those of a frame may be a
-// small part of a large chunk, which would stay in memory. JSON is made only when a page is open.
+// The ring copies the bytes of a message: those of a frame may be a small part of a large chunk, which
+// would stay in memory. Entries and their JSON are made only when a page is open.
 
 import { codeOf } from '../errors.ts'
 import { idAt } from '../message/frame.ts'
@@ -13,17 +13,15 @@ import { paths } from '../protocol/paths.ts'
 import type { FactClient, ProcessFact, RefusalFact, SessionFact } from '../streams/facts.ts'
 import { toLine } from '../text.ts'
 import { hasFailed, targetOf } from '../watchers/calls.ts'
-import type { Target } from '../watchers/calls.ts'
-import type { MessageEntry, Session } from './entries.ts'
-import { Ring } from './ring.ts'
+import type { Session } from './entries.ts'
+import { Ring, rounded } from './ring.ts'
+import type { Passed, Subject } from './ring.ts'
 
 /** A client in a recording has a name only. */
 export type Client = Omit<FactClient, 'kind'> & { kind: Session['kind'] }
 
-interface Call extends Target {
-  seq: number
-  time: number
-}
+/** A request: `call` is its own entry. */
+type Call = Subject & { readonly call: number }
 
 /** What is known about a client. */
 interface Known {
@@ -36,8 +34,6 @@ interface Known {
 
 type Side = 'client' | 'server'
 
-/** The longest text of a message that a page gets, in bytes. */
-export const maxText = 2 * 1024 * 1024
 /** How many requests of a client wait for their responses. The oldest is forgotten: see `remember`. */
 const maxPending = 10_000
 /** How many sessions a page can name. */
@@ -73,33 +69,16 @@ export class Traffic {
     this.ring.push({ seq, time, type: 'end', ...known.info, error: codeOf(error) })
   }
 
-  onMessage(
-    client: Client,
-    { from, frame, delivered }: { from: Side; frame: Frame; delivered: boolean },
-    time = now()
-  ): void {
+  onMessage(client: Client, passed: Passed, time = now()): void {
     const known = this.#clients.get(client) ?? this.#open(client, time)
-    const size = frame.bytes.length
-    const entry: MessageEntry = {
-      seq: this.ring.end,
-      time,
-      type: 'message',
-      session: known.info.session,
-      from,
-      kind: frame.kind,
-      size,
-      undelivered: delivered ? undefined : true,
-      cut: size > maxText ? true : undefined,
-      method: undefined,
-      name: undefined,
-      call: undefined,
-      took: undefined,
-      error: undefined,
-      text: size > maxText ? frame.bytes.toString('utf8', 0, maxText) : frame.toString()
+    const { from, frame } = passed
+    const { session } = known.info
+    if (frame.kind !== 'response') {
+      const subject = this.#subjectOf(known, frame, from, time)
+      return this.ring.pushMessage(time, session, passed, subject, undefined)
     }
-    if (frame.kind === 'response') joinResponse(known, frame, entry)
-    else joinOther(known, frame, entry)
-    this.ring.push(entry)
+    const call = takeCall(known.pending[from === 'client' ? 'server' : 'client'], frame.id as Id)
+    this.ring.pushMessage(time, session, passed, call, errorOf(frame, call))
   }
 
   onRefusal(fact: RefusalFact, time = now()): void {
@@ -124,6 +103,20 @@ export class Traffic {
     const { type, server, pid, command, line, exitCode, signal } = fact
     const end = type === 'exit' ? String(signal ?? exitCode) : undefined
     this.ring.push({ seq: this.ring.end, time, type, server, pid, command, line, end })
+  }
+
+  /** Returns what a request or a notification is about. */
+  #subjectOf(known: Known, frame: Frame, from: Side, time: number): Subject {
+    const { method, name } = targetOf(frame)
+    const { id, progressToken: token } = frame
+    if (frame.kind === 'request') {
+      const call = { method, name, call: this.ring.end, time }
+      remember(known.pending[from], id as Id, call, maxPending)
+      if (token !== undefined) remember(known.tokens[from], token, call, maxPending)
+      return call
+    }
+    const call = callOf(known, frame, from)
+    return { method, name: call === undefined ? name : call.name, call: call?.call, time }
   }
 
   #open(client: Client, time: number): Known {
@@ -155,44 +148,20 @@ export class Traffic {
   }
 }
 
-/** Sets the members of a response that depend on its request. */
-function joinResponse(
-  known: Known,
-  { id, errorCode, failure, bytes }: Frame,
-  entry: MessageEntry
-): void {
-  const pending = known.pending[entry.from === 'client' ? 'server' : 'client']
-  const call = pending.get(id as Id)
-  if (call !== undefined) {
-    pending.delete(id as Id)
-    entry.method = call.method
-    entry.name = call.name
-    entry.call = call.seq
-    entry.took = rounded(entry.time - call.time)
-  }
-  if (errorCode !== undefined) entry.error = failure?.code ?? errorCode
-  else if (call?.method === methods.callTool && hasFailed(bytes)) {
-    entry.error = 'tool error'
-  }
+/** Returns the request with an id, which gets its response. */
+function takeCall(pending: Map<Id, Call>, id: Id): Call | undefined {
+  const call = pending.get(id)
+  if (call !== undefined) pending.delete(id)
+  return call
 }
 
-/** Sets the members of a request or a notification that depend on what it names. */
-function joinOther(known: Known, frame: Frame, entry: MessageEntry): void {
-  const { method, name } = targetOf(frame)
-  const { from, seq, time } = entry
-  const { id, progressToken: token } = frame
-  entry.method = method
-  entry.name = name
-  if (frame.kind === 'request') {
-    const call = { method, name, seq, time }
-    remember(known.pending[from], id as Id, call, maxPending)
-    if (token !== undefined) remember(known.tokens[from], token, call, maxPending)
-    return
-  }
-  const call = callOf(known, frame, from)
-  if (call === undefined) return
-  entry.name = call.name
-  entry.call = call.seq
+/** Returns what went wrong, by the response to a call. */
+function errorOf(
+  { errorCode, failure, bytes }: Frame,
+  call: Call | undefined
+): number | string | undefined {
+  if (errorCode !== undefined) return failure?.code ?? errorCode
+  return call?.method === methods.callTool && hasFailed(bytes) ? 'tool error' : undefined
 }
 
 /** Returns the call that a notification is about. */
@@ -212,7 +181,7 @@ function remember<Key, Value>(map: Map<Key, Value>, key: Key, value: Value, max:
   map.delete(oldest as Key)
 }
 
-/** The clock of the entries. More digits would only make the JSON longer. */
-const now = (): number => rounded(performance.timeOrigin + performance.now())
+const { timeOrigin } = performance
 
-const rounded = (time: number): number => Math.round(time * 1000) / 1000
+/** The clock of the entries. More digits would only make the JSON longer. */
+const now = (): number => rounded(timeOrigin + performance.now())

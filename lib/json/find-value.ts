@@ -2,8 +2,8 @@
 // does not parse the JSON, so the value's bytes stay as the peer wrote them. This matters for big
 // numbers and escapes, which parsing changes.
 
-import { BACKSLASH, OPEN_BRACE, OPEN_BRACKET } from './bytes.ts'
-import { MemberCursor, skipBlank } from './walker.ts'
+import { BACKSLASH, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.ts'
+import { MemberCursor, skipBlank, stringEnd, valueEnd } from './walker.ts'
 
 /** The place of a value: the index of its first byte, and the index after its last byte. */
 export interface Span {
@@ -17,13 +17,45 @@ export interface Span {
  * `JSON.parse`.
  */
 export function findValue(bytes: Buffer, path: readonly string[]): Span | undefined {
-  let span: Span | undefined = { start: skipBlank(bytes, 0), end: bytes.length }
-  for (const name of path) {
-    if (bytes[span.start] !== OPEN_BRACE) return undefined
-    span = findMember(bytes, span.start, name)
-    if (span === undefined) return undefined
+  const start = skipBlank(bytes, 0)
+  if (path.length === 0) return { start, end: bytes.length }
+  found.start = -1
+  walk(bytes, start, path, 0)
+  return found.start === -1 ? undefined : { start: found.start, end: found.end }
+}
+
+/** What `walk` has found. `start` is -1 if it has found nothing. */
+const found: Span = { start: -1, end: -1 }
+
+/**
+ * Looks for the value at `path` in the value that starts at `start`, in one pass.
+ *
+ * @param level how many names of the path lead to this value
+ * @returns the index after the value
+ */
+function walk(bytes: Buffer, start: number, path: readonly string[], level: number): number {
+  if (bytes[start] !== OPEN_BRACE) return valueEnd(bytes, start)
+  let at = skipBlank(bytes, start + 1)
+  while (bytes[at] === QUOTE) {
+    const nameEnd = stringEnd(bytes, at)
+    const isWanted = isString(bytes, at, nameEnd, path[level] as string)
+    const value = skipBlank(bytes, skipBlank(bytes, nameEnd) + 1)
+    let end
+    if (!isWanted) end = valueEnd(bytes, value)
+    else {
+      found.start = -1
+      const isLast = level + 1 === path.length
+      end = isLast ? valueEnd(bytes, value) : walk(bytes, value, path, level + 1)
+      if (isLast) {
+        found.start = value
+        found.end = end
+      }
+    }
+    at = skipBlank(bytes, end)
+    if (bytes[at] !== COMMA) break
+    at = skipBlank(bytes, at + 1)
   }
-  return span
+  return at + 1
 }
 
 /**
@@ -77,26 +109,18 @@ export function scalarAt(bytes: Buffer, path: readonly string[]): unknown {
   return JSON.parse(textAt(bytes, span))
 }
 
-/** Reads the string at `path`. Returns undefined if there is no string. */
+/** Reads the string at `path`, of at most 1 MiB. Returns undefined if there is no string. */
 export function stringAt(bytes: Buffer, path: readonly string[]): string | undefined {
-  const value = scalarAt(bytes, path)
-  return typeof value === 'string' ? value : undefined
+  const span = findValue(bytes, path)
+  if (span === undefined || bytes[span.start] !== QUOTE) return undefined
+  const { start, end } = span
+  if (end - start > maxScalar) return undefined
+  const text = bytes.toString('utf8', start + 1, end - 1)
+  return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text
 }
 
 export const textAt = (bytes: Buffer, { start, end }: Span): string =>
   bytes.toString('utf8', start, end)
-
-/** @param open the index of the object's opening brace */
-function findMember(bytes: Buffer, open: number, name: string): Span | undefined {
-  let found: Span | undefined
-  const member = new MemberCursor(bytes, open)
-  while (member.next()) {
-    if (isString(bytes, member.nameStart, member.nameEnd, name)) {
-      found = { start: member.start, end: member.end }
-    }
-  }
-  return found
-}
 
 /**
  * Returns whether the JSON string between `start` and `end`, with its quotes, has the value `text`.

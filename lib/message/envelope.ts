@@ -20,6 +20,9 @@ export interface Envelope {
   readonly errorCode?: number | undefined
   /** The cause of an error response that the proxy made. Responses of servers have no `failure`. */
   readonly failure?: ProxyError | undefined
+  /** The place of the string `params.name`, with its quotes. 0: it is not known. */
+  readonly nameStart?: number | undefined
+  readonly nameEnd?: number | undefined
 }
 
 /**

@@ -3,6 +3,7 @@
 // unchanged.
 
 import { ProxyError } from '../errors.ts'
+import { stringAt } from '../json/find-value.ts'
 import { pick } from '../json/pick.ts'
 import type { Shape } from '../json/pick.ts'
 import { splice } from '../json/splice.ts'
@@ -27,6 +28,8 @@ export class Frame implements Envelope {
   readonly protocolVersion: string | undefined
   readonly errorCode: number | undefined
   readonly failure: ProxyError | undefined
+  readonly nameStart: number
+  readonly nameEnd: number
 
   /** Call `parseFrame` or `makeFrame` instead: they read the envelope from the bytes. */
   constructor(bytes: Buffer, envelope: Envelope) {
@@ -38,6 +41,8 @@ export class Frame implements Envelope {
     this.protocolVersion = envelope.protocolVersion
     this.errorCode = envelope.errorCode
     this.failure = envelope.failure
+    this.nameStart = envelope.nameStart ?? 0
+    this.nameEnd = envelope.nameEnd ?? 0
   }
 
   /** Returns a copy with other bytes. The id and the progress token in the bytes may be new. */
@@ -82,6 +87,12 @@ export class Frame implements Envelope {
   toString(): string {
     return this.bytes.toString()
   }
+}
+
+/** Reads the name of the tool or the prompt in a request. Most names have a known place. */
+export function nameIn({ bytes, nameStart, nameEnd }: Frame): string | undefined {
+  if (nameEnd === 0) return stringAt(bytes, paths.toolName)
+  return bytes.toString('latin1', nameStart + 1, nameEnd - 1)
 }
 
 /** Reads the request id at `path`. Returns undefined if there is none. */

@@ -33,6 +33,7 @@ const jsonrpcName = text('jsonrpc')
 const idName = text('id')
 const methodName = text('method')
 const paramsName = text('params')
+const nameName = text('name')
 const resultName = text('result')
 const metaName = text('_meta')
 const tokenName = text('progressToken')
@@ -60,6 +61,8 @@ class UsualEnvelope implements Envelope {
   protocolVersion: string | undefined
   readonly errorCode = undefined
   readonly failure = undefined
+  nameStart = 0
+  nameEnd = 0
   #bytes = none
   /** The index of the next byte. */
   #at = 0
@@ -75,6 +78,7 @@ class UsualEnvelope implements Envelope {
   read(bytes: Buffer): boolean {
     this.id = this.method = this.progressToken = this.protocolVersion = undefined
     this.#paramsToken = this.#metaToken = undefined
+    this.nameStart = this.nameEnd = 0
     this.#hasVersion = this.#hasParams = this.#hasResult = this.#hasMeta = false
     this.#bytes = bytes
     this.#at = 0
@@ -164,6 +168,14 @@ class UsualEnvelope implements Envelope {
       if (this.#hasMeta) return false
       this.#hasMeta = true
       return this.#members(2)
+    }
+    if (this.#is(nameName, name, length)) {
+      // Of two members with this name, the last one counts. A value that is not plain has no place.
+      const end = this.#plainEnd(this.#at)
+      const isKnown = end !== -1 && end - this.#at <= maxText
+      this.nameStart = isKnown ? this.#at : 0
+      this.nameEnd = isKnown ? end : 0
+      return this.#any()
     }
     if (!this.#is(tokenName, name, length)) return this.#any()
     if (this.#paramsToken !== undefined) return false

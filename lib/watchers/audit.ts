@@ -7,7 +7,7 @@
 // stops with an error in the log, and messages still pass.
 
 import { describe } from '../errors.ts'
-import { LineFile } from '../line-file.ts'
+import { LineFile, timestamp } from '../line-file.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { FactClient, MessageFact, RefusalFact, SessionFact } from '../streams/facts.ts'
@@ -143,7 +143,7 @@ class FileAudit implements Audit {
 
   #write(line: Omit<AuditLine, 'time'>): void {
     if (!this.#file.isWritable) return
-    const whole: AuditLine = { time: new Date().toISOString(), ...line }
+    const whole: AuditLine = { time: timestamp(), ...line }
     this.#file.write(JSON.stringify(whole))
   }
 }

@@ -2,7 +2,8 @@
 // response. A call ends with its response, with its cancellation, or with its client.
 
 import { scalarAt, stringAt } from '../json/find-value.ts'
-import { idAt } from '../message/frame.ts'
+import { searchFor } from '../json/search.ts'
+import { idAt, nameIn } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
@@ -203,24 +204,37 @@ function settle(call: Call, { errorCode, failure, bytes }: Frame): void {
   if (!isClosed) call.error = failure?.code ?? errorCode
 }
 
-const failedName = Buffer.from('"isError"')
+const hasFailedName = searchFor('"isError"')
 
 /**
  * Whether the result of a tool says that the tool failed. Few results have the member, and a search of
  * bytes is fast. So a name that is written with escapes does not count.
  */
 export const hasFailed = (bytes: Buffer): boolean =>
-  bytes.includes(failedName) && scalarAt(bytes, paths.toolFailed) === true
+  hasFailedName(bytes) && scalarAt(bytes, paths.toolFailed) === true
 
-const named: readonly unknown[] = [methods.callTool, methods.getPrompt]
-const located: readonly unknown[] = [methods.readResource, methods.subscribe, methods.unsubscribe]
+/** The methods of the protocol. One string for each makes comparisons and look-ups of methods fast. */
+const known: ReadonlyMap<string, string> = new Map(
+  Object.values(methods).map((method) => [method, method])
+)
 
 /** Reads what a request calls. */
-export function targetOf({ method = '', bytes }: Frame): Target {
-  if (named.includes(method)) return { method, name: stringAt(bytes, paths.toolName) }
-  if (!located.includes(method)) return { method }
-  const uri = stringAt(bytes, paths.uri)
-  return { method, name: uri === undefined ? undefined : withoutSecrets(uri) }
+export function targetOf(frame: Frame): Target {
+  const { method: text = '', bytes } = frame
+  const method = known.get(text) ?? text
+  switch (method) {
+    case methods.callTool:
+    case methods.getPrompt:
+      return { method, name: nameIn(frame) }
+    case methods.readResource:
+    case methods.subscribe:
+    case methods.unsubscribe: {
+      const uri = stringAt(bytes, paths.uri)
+      return { method, name: uri === undefined ? undefined : withoutSecrets(uri) }
+    }
+    default:
+      return { method, name: undefined }
+  }
 }
 
 /** Removes what may be an argument or a secret: the query, the fragment, the user and the password. */

@@ -6,7 +6,7 @@
 // stops with an error in the log, and messages still pass.
 
 import { describe, internalError } from '../errors.ts'
-import { LineFile } from '../line-file.ts'
+import { LineFile, timestamp } from '../line-file.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
 import type { MessageFact } from '../streams/facts.ts'
@@ -81,8 +81,7 @@ class FileRecorder implements Recorder {
 
   #onMessage({ client: { session }, from, frame }: MessageFact): void {
     if (!this.#file.isWritable) return
-    const time = new Date().toISOString()
-    const line: RecordedFrame = { time, from, session, frame: frame.toString() }
+    const line: RecordedFrame = { time: timestamp(), from, session, frame: frame.toString() }
     this.#file.write(JSON.stringify(line))
   }
 }

@@ -9,7 +9,7 @@
 //   npm run bench -- --raw            HTTP clients of `calls` use raw sockets; default: fetch
 //   npm run bench -- --rounds 21      more rounds, for figures that vary less; default 9
 //
-// A measurement is a file in measurements/, a transport is a key in transports.js. Only ratios within
+// A measurement is a function in measurements/, a transport is a key in transports.js. Only ratios within
 // one run are comparable: the proxies take turns on the same machine.
 
 import { parseArgs } from 'node:util'
@@ -19,11 +19,11 @@ import { measureCalls } from './measurements/calls.js'
 import { measureIdle } from './measurements/idle.js'
 import { measureInstall } from './measurements/install.js'
 import { measureMemory } from './measurements/memory.js'
-import { measureMetrics } from './measurements/metrics.js'
 import { measureOpening } from './measurements/opening.js'
 import { measureProgress } from './measurements/progress.js'
 import { measureSizes } from './measurements/sizes.js'
 import { measureStart } from './measurements/start.js'
+import { measureMetrics, measureOff, measurePage } from './measurements/watchers.js'
 import { installOtherProxies } from './other-proxies.js'
 import { printTable } from './table.js'
 import { transports } from './transports.js'
@@ -38,6 +38,8 @@ const measurements = {
   idle: measureIdle,
   auth: measureAuth,
   metrics: measureMetrics,
+  page: measurePage,
+  off: measureOff,
   start: measureStart,
   install: measureInstall
 }

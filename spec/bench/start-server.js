@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 const maxStart = 30_000
 
 /**
- * Starts a server and resolves to { port, pid, stop } when it listens.
+ * Starts a server and resolves to { port, pid, log, stop } when it listens. `log()` is the end of its log.
  * @param argsOf port → [command, ...arguments]
  */
 export async function startServer(argsOf) {
@@ -27,7 +27,7 @@ export async function startServer(argsOf) {
     }
     await delay(20)
   }
-  return { port, pid: child.pid, stop: () => stop(child) }
+  return { port, pid: child.pid, log: () => log, stop: () => stop(child) }
 }
 
 /** Sends SIGTERM, after 5 s SIGKILL, and resolves when the process has exited. */

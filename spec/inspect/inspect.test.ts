@@ -9,6 +9,7 @@ import type { Test } from 'tap'
 import { inspect, inspectRecording } from '../../lib/inspect/inspect.ts'
 import type { Inspector } from '../../lib/inspect/inspect.ts'
 import { maxPages } from '../../lib/inspect/page-server.ts'
+import { maxBurst, maxRate } from '../../lib/inspect/page-stream.ts'
 import { channel } from 'node:diagnostics_channel'
 import { ProxyError } from '../../lib/errors.ts'
 import type { FactClient } from '../../lib/streams/facts.ts'
@@ -242,6 +243,36 @@ t.test('a page that does not read loses entries and learns how many', async (t) 
   const dropped = Number(/"dropped":([1-9]\d*)/.exec(text)?.[1])
   t.ok(dropped > 20_000, `${dropped} are dropped`)
   await until(() => text.includes('"seq":50020'))
+})
+
+t.test('a page gets a burst as a whole, and a part of traffic that stays fast', async (t) => {
+  const opened = await open(t)
+  const { url, cookie } = await visit(opened)
+  const stream = await listen(t, url, { cookie })
+  const ping = request(1, 'ping')
+  const got = (): number => stream.data('message').flat().length
+  const dropped = (): number =>
+    stream.data('sessions').reduce((sum, { dropped }) => sum + dropped, 0)
+  const passes = (count: number): void => {
+    for (let index = 0; index < count; index++) publishMessage(client, 'client', ping)
+  }
+  passes(1)
+  await until(() => got() === 2)
+  // The entry for the session and the first message count too.
+  passes(maxBurst - 2)
+  await until(() => stream.text.includes(`"seq":${maxBurst - 1},`))
+  t.equal(dropped(), 0, 'the burst')
+  const started = performance.now()
+  for (let count = 0; count < 20; count++) {
+    passes(2000)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  passes(1)
+  const last = maxBurst + 20 * 2000
+  await until(() => stream.text.includes(`"seq":${last},`))
+  const most = maxBurst + (maxRate * (performance.now() - started + 2000)) / 1000
+  t.ok(got() < most, `${got()} of at most ${most}`)
+  t.equal(got() + dropped(), last + 1, 'each entry has come, or is counted')
 })
 
 t.test('entries that were gone before the page opened are counted too', async (t) => {

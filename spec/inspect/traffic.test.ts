@@ -2,9 +2,9 @@
 
 import t from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
-import { maxSessions, maxText, Traffic } from '../../lib/inspect/traffic.ts'
+import { maxSessions, Traffic } from '../../lib/inspect/traffic.ts'
 import type { Client } from '../../lib/inspect/traffic.ts'
-import { toJson } from '../../lib/inspect/ring.ts'
+import { maxText, toJson } from '../../lib/inspect/ring.ts'
 import { makeFrame } from '../../lib/message/frame.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
 import type { FactClient } from '../../lib/streams/facts.ts'

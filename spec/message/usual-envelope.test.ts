@@ -2,6 +2,7 @@
 // message asks for. Where both give an envelope, it is the same.
 
 import t from 'tap'
+import { nameIn } from '../../lib/message/frame.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { usualEnvelope } from '../../lib/message/usual-envelope.ts'
 
@@ -38,6 +39,35 @@ t.test('the envelope of a usual message is read in one pass', async (t) => {
     const envelope = read(message)
     t.ok(envelope, message)
     t.strictSame(envelope, slowly(message), message)
+  }
+})
+
+t.test('the name of a tool is the same by its place and by a search', async (t) => {
+  const longest = 'n'.repeat(254)
+  const cases: [params: string, hasPlace: boolean, name: string | undefined][] = [
+    ['"name":"echo","arguments":{"name":"no"}', true, 'echo'],
+    [' "arguments" : { "name" : "no" } , "name" : "echo" ', true, 'echo'],
+    ['"_meta":{"name":"no"},"name":""', true, ''],
+    [`"name":"${longest}"`, true, longest],
+    [`"name":"${longest}n"`, false, `${longest}n`],
+    ['"name":"a","name":"b"', true, 'b'],
+    ['"name":"a","name":"\\u0062"', false, 'b'],
+    ['"name":"a","name":7', false, undefined],
+    ['"name":7,"name":"b"', true, 'b'],
+    ['"name":"a","n\\u0061me":"b"', false, 'b'],
+    ['"name":"é"', false, 'é'],
+    ['"name":"a\\"b"', false, 'a"b'],
+    ['"name":{"name":"no"}', false, undefined],
+    ['"Name":"no"', false, undefined]
+  ]
+  for (const [params, hasPlace, name] of cases) {
+    const text = `{${call},"params":{${params}}}`
+    const frame = parseFrame(Buffer.from(text))
+    t.equal(frame.nameEnd > 0, hasPlace, text)
+    t.equal(nameIn(frame), name, text)
+    t.equal(nameIn(parseFrame(Buffer.from(`${text} `))), name)
+    const moved = frame.withBytes(Buffer.from(`{"x":"longer",${text.slice(1)}`))
+    t.equal(nameIn(moved), name, 'other bytes have another place')
   }
 })
 

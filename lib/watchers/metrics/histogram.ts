@@ -1,5 +1,5 @@
-// A histogram whose series are found by a key. The histogram of prom-client makes the key of a series of
-// all its labels at each entry, which takes as long as the rest of a call.
+// A histogram whose series are found by a few texts. The histogram of prom-client makes the key of a
+// series of all its labels at each entry, which takes as long as the rest of a call.
 
 import type { MetricValue } from './metric.ts'
 
@@ -38,9 +38,16 @@ export class Series {
   }
 }
 
+/** What tells a series from the others. The texts are few, and each has its place. */
+export type SeriesKey = readonly string[]
+
+/** Maps of maps: to look up five texts that are the same strings each time is faster than to join them. */
+type Level = Map<string, Level | Series>
+
 export class Histogram {
   readonly #bounds: readonly number[]
-  readonly #series = new Map<string, Series>()
+  readonly #root: Level = new Map()
+  readonly #all: Series[] = []
 
   /** @param bounds the upper bounds of the buckets, from the lowest */
   constructor(bounds: readonly number[]) {
@@ -48,20 +55,32 @@ export class Histogram {
   }
 
   get size(): number {
-    return this.#series.size
+    return this.#all.length
   }
 
   get series(): Iterable<Series> {
-    return this.#series.values()
+    return this.#all
   }
 
-  find(key: string): Series | undefined {
-    return this.#series.get(key)
+  find(key: SeriesKey): Series | undefined {
+    let found: Level | Series | undefined = this.#root
+    for (let at = 0; at < key.length && found !== undefined; at++) {
+      found = (found as Level).get(key[at] as string)
+    }
+    return found as Series | undefined
   }
 
-  add(key: string, labels: Record<string, string>): Series {
+  /** @param key has as many texts as all others of this histogram */
+  add(key: SeriesKey, labels: Record<string, string>): Series {
     const series = new Series(labels, this.#bounds)
-    this.#series.set(key, series)
+    this.#all.push(series)
+    let level = this.#root
+    for (const text of key.slice(0, -1)) {
+      const next = (level.get(text) as Level | undefined) ?? new Map<string, Level | Series>()
+      level.set(text, next)
+      level = next
+    }
+    level.set(key.at(-1) as string, series)
     return series
   }
 }

@@ -14,7 +14,7 @@ import type { EndedCall } from '../calls.ts'
 import { Versions } from '../versions.ts'
 import { codeLabel, ListedNames, methodLabel, other } from './bounded.ts'
 import { Histogram } from './histogram.ts'
-import type { Series } from './histogram.ts'
+import type { Series, SeriesKey } from './histogram.ts'
 
 export type Side = 'server' | 'client'
 
@@ -51,15 +51,17 @@ export class Operations {
    * @param server the label of the server
    */
   onCall(server: string, call: EndedCall, response: Frame | undefined): void {
-    const { client, method, outcome, errorCode } = call
-    this.#versions.learn(call, response)
-    if (response !== undefined) this.#names.learn(client.server, method, response)
+    const { client, method } = call
+    if (response !== undefined) {
+      this.#versions.learn(call, response)
+      this.#names.learn(client.server, method, response)
+    }
     const name = isNamed(method) ? this.#names.labelOf(client.server, method, call.name) : ''
     const version = this.#versions.of(client, call.protocolVersion)
-    const end = outcome === 'ok' ? '' : errorTypeOf(call)
     const label = methodLabel(method)
-    // All parts have few values. So the labels are made once for each key.
-    const key = `${server}\n${label}\n${name}\n${end}\n${errorCode === undefined}\n${version}`
+    const end = call.outcome === 'ok' ? '' : errorTypeOf(call)
+    // The code of a JSON-RPC error and the other ends differ, so they need no place of their own.
+    const key = [server, version ?? '', label, name, end]
     const series =
       this.operations.find(key) ??
       this.#add(this.operations, key, labelsOf(server, label, name, call, version))
@@ -72,18 +74,24 @@ export class Operations {
     if (error !== undefined) labels.error_type = error
     const version = this.#versions.of(client)
     if (version !== undefined) labels.mcp_protocol_version = version
-    const key = Object.values(labels).join('\n')
+    const key = [server, version ?? '', '', '', error ?? '']
     const series = this.sessions.find(key) ?? this.#add(this.sessions, key, labels)
     series.observe(duration / 1000)
   }
 
-  #add(histogram: Histogram, key: string, labels: Labels): Series {
+  #add(histogram: Histogram, key: SeriesKey, labels: Labels): Series {
     if (histogram.size < maxCombinations) return histogram.add(key, { ...labels, ...this.#fixed })
     const few = withoutMost(labels)
-    const fewKey = Object.values(few).join('\n')
+    const [server = '', , method = '', name, end] = key
+    const fewKey = [server, allVersions, method, name && other, end && otherError] as string[]
     return histogram.find(fewKey) ?? histogram.add(fewKey, { ...few, ...this.#fixed })
   }
 }
+
+/** In the key of the series that all others share. It is no revision. */
+const allVersions = 'all'
+/** The label of errors that are not kept apart. */
+const otherError = '_OTHER'
 
 const isNamed = (method: string): boolean =>
   method === methods.callTool || method === methods.getPrompt
@@ -113,7 +121,7 @@ function withoutMost(labels: Labels): Labels {
   const few = { ...labels }
   if (few.gen_ai_tool_name !== undefined) few.gen_ai_tool_name = other
   if (few.gen_ai_prompt_name !== undefined) few.gen_ai_prompt_name = other
-  if (few.error_type !== undefined) few.error_type = '_OTHER'
+  if (few.error_type !== undefined) few.error_type = otherError
   delete few.rpc_response_status_code
   delete few.mcp_protocol_version
   return few
