@@ -1,5 +1,6 @@
-// Runs three replicas of the proxy behind nginx, behind HAProxy and behind Envoy, with the configurations of
-// the README. One replica is stopped and one is killed while clients of all kinds work:
+// Runs three replicas of the proxy behind nginx and HAProxy, with the configurations of the README, and
+// behind Envoy, with fixtures/envoy.yaml. One replica is stopped and one is killed while clients of all
+// kinds work:
 //
 // - the sessions of the third lose nothing;
 // - the calls in flight at the stopped one get their responses;
@@ -31,7 +32,7 @@ const meta = {
 const balancers = {
   nginx: {
     test: ['-v'],
-    fence: 'nginx',
+    source: () => blockOf('nginx'),
     frame: (text, directory) =>
       `daemon off;\npid ${directory}/pid;\nerror_log ${directory}/error.log;\nevents {}\n` +
       `http {\naccess_log off;\nclient_body_temp_path ${directory}/body;\n` +
@@ -49,14 +50,14 @@ const balancers = {
   },
   haproxy: {
     test: ['-v'],
-    fence: 'haproxy',
+    source: () => blockOf('haproxy'),
     frame: (text) => text,
     args: (file) => ['-f', file],
     listen: ['bind :8080', (port) => `bind 127.0.0.1:${port}`]
   },
   envoy: {
     test: ['--version'],
-    fence: 'yaml',
+    source: () => readFileSync(pathOf('fixtures/envoy.yaml'), 'utf8'),
     frame: (text) => text,
     args: (file) => ['-c', file, '--disable-hot-restart', '--concurrency', '2'],
     address: (host, port) => `address: ${host}, port_value: ${port}`,
@@ -110,11 +111,16 @@ async function post(url, { headers, body }) {
   return { status: response.statusCode, body: await text(response) }
 }
 
-/** The configuration in the README, with the addresses of this run. */
-function configOf({ fence, frame, listen, address = hostAndPort }, port, ports, directory) {
+/** The configuration in the README for a load balancer. */
+function blockOf(language) {
   const readme = readFileSync(pathOf('README.md'), 'utf8')
   const section = readme.slice(readme.indexOf('### Several replicas'))
-  let text = new RegExp(`\`\`\`${fence}\n([^]*?)\`\`\``).exec(section)[1]
+  return new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``).exec(section)[1]
+}
+
+/** The configuration for users, with the addresses of this run. */
+function configOf({ source, frame, listen, address = hostAndPort }, port, ports, directory) {
+  let text = source()
   const [listens, listensAt] = listen
   text = text.replace(listens, listensAt(port))
   for (const [index, own] of ports.entries()) {
@@ -147,7 +153,7 @@ async function run(balancer, name, program) {
       ])
     )
     await Promise.all(ports.map((own) => answers(own)))
-    const file = `${directory}/balancer.${balancer.fence}` // Envoy tells the format by the name
+    const file = `${directory}/balancer.yaml` // Envoy tells the format by the name
     writeFileSync(file, configOf(balancer, port, ports, directory))
     const balancing = start(program, balancer.args(file))
     await answers(port)
