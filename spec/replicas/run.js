@@ -111,6 +111,20 @@ async function post(url, { headers, body }) {
   return { status: response.statusCode, body: await text(response) }
 }
 
+/** Resolves when a load balancer sends new sessions to all replicas. */
+async function usesAll(url) {
+  const used = new Set()
+  for (let tries = 0; tries < 200 && used.size < names.length; tries++) {
+    const client = httpClient(`${url}/mcp`, { request: ownConnection })
+    await client.initialize()
+    used.add(client.sessionId.split('.').at(-1))
+    await client.delete()
+    client.close()
+    await sleep(20)
+  }
+  if (used.size < names.length) throw new Error(`only ${[...used].join()} get sessions`)
+}
+
 /** The configuration in the README for a load balancer. */
 function blockOf(language) {
   const readme = readFileSync(pathOf('README.md'), 'utf8')
@@ -160,6 +174,7 @@ async function run(balancer, name, program) {
 
     // ---- Clients of all kinds.
     const url = `http://127.0.0.1:${port}`
+    await usesAll(url)
     const sessions = await Promise.all(
       [...Array(24).keys()].map(async (index) => {
         const isSse = index % 2 === 1
