@@ -136,12 +136,13 @@ t.test('systemd takes the unit, and the proxy its command line', async (t) => {
   t.strictSame(others, [])
   const [, line = ''] = /^ExecStart=\S*(mcp-proxy .*)$/m.exec(unit) ?? []
   const [, ...argv] = split(line)
+  const { stdout } = spawnSync('systemd-analyze', ['--version'], { encoding: 'utf8' })
+  const knowsReload = Number(/^systemd (\d+)/.exec(stdout)?.[1]) >= 253
   const directory = t.testdir({
     'servers.json': '{"mcpServers":{"a":{"command":"a"}}}',
-    // An older systemd does not know the type.
     'a.service': unit
       .replace(/^ExecStart=.*$/m, `ExecStart=${process.execPath}`)
-      .replace('Type=notify-reload', 'Type=notify')
+      .replace('Type=notify-reload', knowsReload ? 'Type=notify-reload' : 'Type=notify')
   })
   const file = argv[argv.indexOf('--named-server-config') + 1] as string
   const own = argv.map((word) => (word === file ? `${directory}/servers.json` : word))

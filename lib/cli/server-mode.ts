@@ -10,6 +10,7 @@ import { listen } from '../http-server/listener.ts'
 import type { Listener } from '../http-server/listener.ts'
 import type { LineFile } from '../line-file.ts'
 import type { Log } from '../log.ts'
+import type { Frame } from '../message/frame.ts'
 import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import { latestLegacy } from '../protocol/revisions.ts'
@@ -86,9 +87,10 @@ export async function runServer(
 
   const onClient = (
     client: Duplex,
-    { server: name, session, kind, principal }: ClientContext
+    { server: name, session, kind, principal }: ClientContext,
+    message?: Frame
   ): void => {
-    const upstream = upstreams.get(name)
+    const upstream = upstreams.get(name, message)
     const about = { server: upstream.label, session: session.slice(0, 8), principal }
     const logFailure = (error: unknown): void => {
       // A client that knows the modern and the legacy revisions tries the modern one first. It then
@@ -145,11 +147,12 @@ export async function runServer(
         servers: upstreams.all.map(([name]) => name),
         serverStates: () => upstreams.states,
         exiting: () => exiting,
+        holdsCalls: (server) => upstreams.hasHeld(server),
         refusal: () =>
           config.auditRequired && audit?.isWritable === false ? withoutAudit() : undefined,
         metrics: metrics?.page,
         trace: traces?.trace,
-        mirroredParams: (name, tool, call) => upstreams.get(name).paramsOf(tool, call),
+        mirroredParams: (name, tool, call) => upstreams.get(name, call).paramsOf(tool, call),
         log
       },
       onClient

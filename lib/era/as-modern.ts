@@ -53,6 +53,12 @@ export interface ModernServer {
   ready(): Promise<unknown>
   /** Whether a connection is open. */
   readonly isReady: boolean
+  /** Whether a request continues a call that waits for its client. */
+  holds(request: Frame): boolean
+  /** Whether a call waits for its client. */
+  readonly hasHeld: boolean
+  /** Resolves when no call is open, not even one that waits for its client. */
+  callsEnd(): Promise<void>
   /** Ends all connections and ports. Resolves when the servers have closed. */
   destroy(): Promise<void>
   /** Ends all connections as soon as no port is open. */
@@ -97,6 +103,9 @@ class AsModern implements ModernServer, PortOwner {
   readonly #inputTimeout: number
   readonly #maxQueue: number
   readonly #held = new HeldCalls<Call>()
+  /** The calls that have not ended: those at the server, and those that wait for their client. */
+  readonly #calls = new Set<Call>()
+  readonly #whenNoCalls: (() => void)[] = []
   readonly #ports = new Set<ModernPort>()
   readonly #listens = new Set<Listen>()
   #draining = false
@@ -128,6 +137,18 @@ class AsModern implements ModernServer, PortOwner {
       const lease = new Lease(group, 'watch', onReady, reject)
       this.#pool.lease(lease)
     })
+  }
+
+  holds({ bytes, method }: Frame): boolean {
+    return mayAsk.has(method) && this.#held.has(stringAt(bytes, statePath) ?? '')
+  }
+
+  get hasHeld(): boolean {
+    return this.#held.size > 0
+  }
+
+  async callsEnd(): Promise<void> {
+    if (this.#calls.size > 0) await new Promise<void>((resolve) => this.#whenNoCalls.push(resolve))
   }
 
   async destroy(): Promise<void> {
@@ -238,8 +259,12 @@ class AsModern implements ModernServer, PortOwner {
         inputTimeout: this.#inputTimeout,
         maxQueue: this.#maxQueue,
         log: this.#log,
-        onEnd: (isClean) => this.#pool.release(lease, isClean || !asks || !isAsker)
+        onEnd: (isClean) => {
+          this.#callOnEnd(call)
+          this.#pool.release(lease, isClean || !asks || !isAsker)
+        }
       })
+      this.#calls.add(call)
       const callback = taken ?? nothing
       taken = undefined
       call.start(client, legacy, callback)
@@ -249,6 +274,11 @@ class AsModern implements ModernServer, PortOwner {
     const rest = taken
     taken = undefined
     rest?.()
+  }
+
+  #callOnEnd(call: Call): void {
+    this.#calls.delete(call)
+    if (this.#calls.size === 0) for (const resolve of this.#whenNoCalls.splice(0)) resolve()
   }
 
   /** Makes a lease that ends when the client cancels the request before a connection is free. */

@@ -108,5 +108,6 @@ const statuses = new Map<number, number>([
 export function modernStatus({ errorCode, failure }: Frame): number {
   // The server's response was not valid. The client's request was.
   if (failure?.code.startsWith('ERR_FRAME_') === true) return 502
+  if (failure?.code === 'ERR_NOT_FOUND') return failure.status // the server was removed
   return (errorCode !== undefined && statuses.get(errorCode)) || 200
 }

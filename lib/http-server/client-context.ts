@@ -42,9 +42,10 @@ export type ClientKind = 'session' | 'stateless' | 'modern'
 
 /**
  * Joins a client to a server. The listener calls this function once for each client. If the
- * function throws a ProxyError, the client gets that error as the response.
+ * function throws a ProxyError, the client gets that error as the response. `message` is the only
+ * message of a client without a session. The transport carries it too.
  */
-export type OnClient = (client: Duplex, context: ClientContext) => void
+export type OnClient = (client: Duplex, context: ClientContext, message?: Frame) => void
 
 /**
  * Finds the parameters of a tool that clients must repeat in HTTP headers (2026-07-28). `call` is the
@@ -101,6 +102,12 @@ export interface ListenerOptions
    * `tools/call` of the modern revision, so the function should be fast.
    */
   mirroredParams?: MirroredParams | undefined
+  /**
+   * Whether a server that `replaceServers` has removed has calls that wait for their clients (default:
+   * none has). The path of the server then still takes requests, because such a client continues its
+   * call with another request.
+   */
+  holdsCalls?: ((server: string) => boolean) | undefined
   /**
    * Returns how many servers of closed sessions still run (default: none). They count as open
    * sessions for `maxSessions`, because a server may take some time to exit.

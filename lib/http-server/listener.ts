@@ -15,6 +15,7 @@ import { describe, internalError, ProxyError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
+import type { Frame } from '../message/frame.ts'
 import { publishRefusal } from '../streams/facts.ts'
 import { quote } from '../text.ts'
 import type { ClientContext, ListenerOptions, OnClient } from './client-context.ts'
@@ -73,6 +74,7 @@ export class Listener extends EventEmitter {
   readonly #originPolicy: OriginPolicy
   readonly #authorizer: Authorizer | undefined
   readonly #refusal: ListenerOptions['refusal']
+  readonly #holdsCalls: ListenerOptions['holdsCalls']
   readonly #callers: Callers
   readonly #routes: RouteTable
   readonly #sessions: Sessions
@@ -101,6 +103,7 @@ export class Listener extends EventEmitter {
     this.#log = log
     this.#originPolicy = new OriginPolicy({ ...options, host, address })
     this.#refusal = options.refusal
+    this.#holdsCalls = options.holdsCalls
     this.#callers = callers
     const { maxSessions = limits.maxSessions, exiting, replica } = options
     this.#sessions = new Sessions(maxSessions, exiting, replica, options.streamAfter)
@@ -117,8 +120,8 @@ export class Listener extends EventEmitter {
       bodies: this.#bodies,
       log,
       sessions: this.#sessions,
-      onClient: (client: Duplex, context: ClientContext) =>
-        this.#handOver(client, context, onClient)
+      onClient: (client: Duplex, context: ClientContext, message?: Frame) =>
+        this.#handOver(client, context, message, onClient)
     }
     this.#status = new StatusEndpoint(
       this.#sessions,
@@ -212,10 +215,15 @@ export class Listener extends EventEmitter {
     this.emit('close')
   }
 
-  #handOver(client: Duplex, context: ClientContext, onClient: OnClient): void {
+  #handOver(
+    client: Duplex,
+    context: ClientContext,
+    message: Frame | undefined,
+    onClient: OnClient
+  ): void {
     try {
       if (this.#closing) throw aboutToStop()
-      onClient(client, context)
+      onClient(client, context, message)
     } catch (cause) {
       const error = this.#report(`a client of ${context.server || 'the default server'}`, cause)
       client.once('error', nothing).destroy(error) // the client's transport turns this error into a response
@@ -303,7 +311,11 @@ export class Listener extends EventEmitter {
     const { pathname } = context
     const route = this.#routes.find(pathname)
     if (route !== nowhere) return route
-    return this.#routes.findEnding(pathname, this.#sessions.serverOf(context.sessionId ?? ''))
+    const ending = this.#sessions.serverOf(context.sessionId ?? '')
+    return this.#routes.findEnding(
+      pathname,
+      (server) => server === ending || this.#holdsCalls?.(server) === true
+    )
   }
 
   #refuse(context: RequestContext, cause: unknown): void {

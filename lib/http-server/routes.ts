@@ -90,15 +90,14 @@ export class RouteTable {
   }
 
   /**
-   * Returns the route of a session whose server was removed. Such a session goes on until its requests
-   * have their responses.
+   * Returns the route of a request to a server that was removed. The server goes on until the calls
+   * that it had then have their responses.
    *
-   * @param server the server of the session that the request names, if there is such a session
+   * @param hasCalls whether the request may belong to such a call of this server
    */
-  findEnding(pathname: string, server: string | undefined): Route {
-    if (server === undefined) return nowhere
+  findEnding(pathname: string, hasCalls: (server: string) => boolean): Route {
     const route = findRoute(pathname, this.#options.basePath)
-    return route.kind === 'mcp' && route.server === server ? route : nowhere
+    return route.kind === 'mcp' && hasCalls(route.server) ? route : nowhere
   }
 
   /** Returns the common start of all paths of a server. It ends with a slash. */

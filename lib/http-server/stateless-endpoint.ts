@@ -128,7 +128,7 @@ export class StatelessEndpoint {
     })
     publishOpen(context)
     publishMessage(context, 'client', frame)
-    this.#options.onClient(client, context)
+    this.#options.onClient(client, context, frame)
   }
 
   /**

@@ -4,6 +4,7 @@
 
 import type { Duplex } from 'node:stream'
 import { asModern } from '../era/as-modern.ts'
+import type { ModernServer } from '../era/as-modern.ts'
 import { discover, legacyServerError } from '../era/discover.ts'
 import type { Era } from '../era/discover.ts'
 import { gone, probe } from '../era/probe.ts'
@@ -39,6 +40,8 @@ interface ServerOfMany {
   /** @param principal the user of the client. A translated server keeps users apart */
   port(principal?: string): Duplex
   drain(): void
+  /** A translated server keeps calls whose clients must come back: see `ModernServer`. */
+  held?: Pick<ModernServer, 'holds' | 'hasHeld' | 'callsEnd'>
 }
 
 /** The server as modern clients see it, and what is known about its tools. */
@@ -82,6 +85,11 @@ export class ModernSide {
     return this.#whenReady<MirroredParam[] | Promise<MirroredParam[]>>(({ tools }) =>
       tools.paramsOf(tool, call)
     )
+  }
+
+  /** The calls of a translated server whose clients must come back. Undefined: there are none. */
+  get held(): ServerOfMany['held'] {
+    return this.#served?.server.held
   }
 
   drain(): void {
@@ -154,7 +162,12 @@ export class ModernSide {
 
   #translate(): ServerOfMany {
     const { limits, log, toLegacy } = this.#options
-    return asModern(() => toLegacy(this.#takeProbed()), { ...limits, log })
+    const server = asModern(() => toLegacy(this.#takeProbed()), { ...limits, log })
+    return {
+      port: (principal) => server.port(principal),
+      drain: () => server.drain(),
+      held: server
+    }
   }
 
   #takeProbed(): Duplex | undefined {

@@ -125,6 +125,21 @@ export class Upstream {
     return this.#selector.shows('tools', tool) ? this.#modern.paramsOf(tool, call) : []
   }
 
+  /** Whether a request continues a call of this server that waits for its client. */
+  holds(request: Frame): boolean {
+    return this.#modern.held?.holds(request) === true
+  }
+
+  /** Whether a call of this server waits for its client. */
+  get hasHeld(): boolean {
+    return this.#modern.held?.hasHeld === true
+  }
+
+  /** Resolves when no call of a modern client is open, not even one that waits for its client. */
+  async callsEnd(): Promise<void> {
+    await this.#modern.held?.callsEnd()
+  }
+
   /** Ends the processes that wait for a session, and starts no more of them. */
   stopPrewarm(): void {
     void this.#pool.destroy()

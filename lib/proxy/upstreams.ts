@@ -4,12 +4,14 @@
 //
 // A new configuration replaces the upstreams that are not in it any more, or are another there. Each
 // client keeps the upstream that it has. So a replaced upstream goes on until its last client has
-// ended, and the others do not notice.
+// ended, and the others do not notice. A call that waits for the answers of its client, between two
+// requests, counts as such a client: the request that continues it goes to the replaced upstream.
 
 import type { ServeConfig, ServerConfig } from '../config/config.ts'
 import { describe, ProxyError } from '../errors.ts'
 import type { ServerState } from '../http-server/listener.ts'
 import type { Log } from '../log.ts'
+import type { Frame } from '../message/frame.ts'
 import { quote } from '../text.ts'
 import { define, digestOf, labelOf } from './definition.ts'
 import type { Definition } from './definition.ts'
@@ -68,8 +70,8 @@ export async function openUpstreams(config: ServeConfig, log: Log): Promise<Upst
 
 export class Upstreams {
   #entries: Map<string, Entry>
-  /** The upstreams that were replaced and have not ended. */
-  readonly #replaced = new Set<Upstream>()
+  /** The upstreams that were replaced and have not ended, with their names. */
+  readonly #replaced = new Map<Upstream, string>()
   readonly #log: Log
 
   /** Don't call this. Call `openUpstreams`. */
@@ -83,11 +85,27 @@ export class Upstreams {
     return [...this.#entries].map(([name, { upstream }]) => [name, upstream])
   }
 
-  /** @throws ProxyError `ERR_NOT_FOUND` if the server was removed while its client came */
-  get(name: string): Upstream {
+  /**
+   * @param request the request of a client without a session: it may continue a call of an upstream
+   * that was replaced
+   * @throws ProxyError `ERR_NOT_FOUND` if the server was removed while its client came
+   */
+  get(name: string, request?: Frame): Upstream {
+    if (request !== undefined && this.#replaced.size > 0) {
+      for (const upstream of this.#replacedAs(name)) if (upstream.holds(request)) return upstream
+    }
     const entry = this.#entries.get(name)
     if (entry !== undefined) return entry.upstream
     throw new ProxyError('ERR_NOT_FOUND', `there is no server ${quote(name)}`)
+  }
+
+  /** Whether a call waits for its client at an upstream that was replaced. */
+  hasHeld(name: string): boolean {
+    return this.#replacedAs(name).some(({ hasHeld }) => hasHeld)
+  }
+
+  #replacedAs(name: string): Upstream[] {
+    return [...this.#replaced].flatMap(([upstream, its]) => (its === name ? upstream : []))
   }
 
   /** The state of each server. The key is the server's label. */
@@ -131,7 +149,7 @@ export class Upstreams {
       this.#entries = new Map(
         [...entries].map(([name, one]) => ('upstream' in one ? [name, one] : toEntry(one)))
       )
-      return this.#replace(gone.map(([, { upstream }]) => upstream))
+      return this.#replace(gone)
     }
     const ended = gone.map(([name]) => name)
     return { added, changed, removed, names: [...entries.keys()], ended, apply }
@@ -140,23 +158,27 @@ export class Upstreams {
   /** Ends each process as soon as no client uses it. */
   drain(): void {
     for (const [, upstream] of this.all) upstream.drain()
-    for (const upstream of this.#replaced) upstream.drain()
+    for (const upstream of this.#replaced.keys()) upstream.drain()
   }
 
   /** Ends all processes of all servers. Resolves when the processes have exited. */
   async destroy(): Promise<void> {
-    const upstreams = [...this.all.map(([, upstream]) => upstream), ...this.#replaced]
+    const upstreams = [...this.all.map(([, upstream]) => upstream), ...this.#replaced.keys()]
     await Promise.all(upstreams.map((upstream) => upstream.destroy()))
   }
 
-  #replace(upstreams: Upstream[]): () => Promise<void> {
-    for (const upstream of upstreams) {
-      this.#replaced.add(upstream)
+  #replace(gone: [name: string, entry: Entry][]): () => Promise<void> {
+    for (const [name, { upstream }] of gone) {
+      this.#replaced.set(upstream, name)
       upstream.stopPrewarm()
     }
+    const end = async (upstream: Upstream): Promise<void> => {
+      await upstream.callsEnd()
+      await upstream.destroy()
+      this.#replaced.delete(upstream)
+    }
     return async () => {
-      await Promise.all(upstreams.map((upstream) => upstream.destroy()))
-      for (const upstream of upstreams) this.#replaced.delete(upstream)
+      await Promise.all(gone.map(([, { upstream }]) => end(upstream)))
     }
   }
 }

@@ -253,7 +253,8 @@ t.test('SIGTERM after the end of stdin ends client mode in time for its host', a
 
 t.test('client mode ends when its parent process is killed', async (t) => {
   const server = await shell.serve(`mcp-proxy --port 0 ${misbehaving}`)
-  const parent = shell.start(`sleep 30 | ./mcp-proxy ${server.url}mcp & echo $!; wait`)
+  // Without 2>&-, the test would wait for `sleep`, which would hold the stderr of the shell.
+  const parent = shell.start(`sleep 30 2>&- | ./mcp-proxy ${server.url}mcp & echo $!; wait`)
   const [line] = (await once(parent.child.stdout, 'data')) as [Buffer]
   const pid = Number(line)
   await sleep(1000)

@@ -10,6 +10,10 @@ import { notification, request, response } from '../helpers.ts'
 import { byMethod, gate, overHttp, parsed, sent } from './helpers.ts'
 import type { Connected } from './helpers.ts'
 
+// The tests with these options only wait, for seconds, so they run beside others.
+tap.jobs = 3
+const beside = { buffered: true }
+
 tap.setTimeout(120_000)
 
 /** An open session. The server answers the method `call` as given. */
@@ -586,7 +590,7 @@ test('a stream is resumed as often as its event ids advance, without a flood', a
   t.ok(took > 950 && took < 2500, `10 pauses of 100 ms: ${took} ms`)
 })
 
-test('a call fails after five streams in a row that bring nothing new', async (t) => {
+test('a call fails after five streams in a row that bring nothing new', beside, async (t) => {
   const empty: Record<string, (exchange: ServerExchange) => void> = {
     nothing: ({ sse }) => sse().end(),
     'a comment and `retry: 0`': ({ sse }) => {
@@ -617,7 +621,7 @@ const primed =
     stream.end()
   }
 
-test('a request fails after five attempts in a row to resume its stream', async (t) => {
+test('a request fails after five attempts in a row to resume its stream', beside, async (t) => {
   const failing = ({ status }: ServerExchange): void => status(503, 'busy')
   const breaking = ({ res }: ServerExchange): void => void res.destroy()
   const { call, script } = inParts(

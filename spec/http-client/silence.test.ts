@@ -1,10 +1,14 @@
 // A server that goes silent in the middle of something must not hang the transport.
 
-import { test } from 'tap'
+import t, { test } from 'tap'
 import type { Script, ServerExchange, Json } from '../../fixtures/servers/http.js'
 import { ErrorBody } from '../../lib/http-client/error-body.ts'
 import { notification, request } from '../helpers.ts'
 import { opening, overHttp, overSse, overUrl, parsed, sent, shown } from './helpers.ts'
+
+// The tests with these options wait for 5 s each, so they run beside one another.
+t.jobs = 3
+const beside = { buffered: true }
 
 const connectTimeout = 200
 const stalledJson = ({ res }: ServerExchange, length?: number): void => {
@@ -178,7 +182,7 @@ test('a body of an error status is read for 64 KiB at most', async (t) => {
   t.match(await answer(1), { error: { message: /answered 500: xxx/ } })
 })
 
-test('a body of an error status is read for 5 s at most', async (t) => {
+test('a body of an error status is read for 5 s at most', beside, async (t) => {
   const script = {
     onPost: (message: Json, exchange: ServerExchange) =>
       message.method === 'call' ? endless(500)(exchange) : exchange.byDefault(),
@@ -202,7 +206,7 @@ test('a refused GET whose body does not end is a refusal', async (t) => {
   t.match(shown(await closed), { code: 'ERR_HTTP_STATUS', text: /answered 403: xxx/ })
 })
 
-test('a notification that is never acknowledged delays what follows by 5 s', async (t) => {
+test('a notification that is never acknowledged delays what follows by 5 s', beside, async (t) => {
   const script = {
     onPost: (message: Json, { byDefault }: ServerExchange) =>
       message.method !== 'note' && byDefault(),
@@ -300,7 +304,7 @@ test('the end of an error body is reported once', async (t) => {
   t.equal(body.bytes.length, 64 * 1024)
 })
 
-test('a redirect whose body does not end is followed', async (t) => {
+test('a redirect whose body does not end is followed', beside, async (t) => {
   for (const bytes of [10, 70_000]) {
     let redirected = false
     const { initialize } = await overHttp(t, {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { issuerAuth } from '../../lib/http-server/auth/issuer-auth.ts'
 import { tokenAuth } from '../../lib/http-server/auth/token-auth.ts'
+import type { HttpResponse } from '../../fixtures/clients/raw.js'
 import { fixture } from '../helpers.ts'
 import { bodyOf, headersOf } from '../modern.ts'
 import { getJson, json, serve } from './helpers.ts'
@@ -79,6 +80,22 @@ test('with an issuer, new servers have metadata, and sessions of old ones their 
   const file = `${t.testdir({ tokens: 'alice:one\n' })}/tokens`
   const both = issuerAuth({ issuers: [issuer.url], tokens: tokenAuth({ file }) })
   t.equal(both.reload?.(), false)
+})
+
+test('the path of a removed server takes requests while the server holds calls', async (t) => {
+  const holding = new Set<string>()
+  const holdsCalls = (server: string): boolean => holding.has(server)
+  const { client, servers, listener } = await serve(t, { servers: ['a'], holdsCalls })
+  await listener.replaceServers([''], ['a'])
+  const post = (): Promise<HttpResponse> =>
+    client({ path: mcpOf('a') }).post(bodyOf('1', 'tools/list'), headersOf('tools/list'))
+  t.equal((await post()).status, 404)
+  t.equal(servers.length, 0)
+  holding.add('a')
+  const response = post()
+  await servers.until(() => servers.length === 1)
+  await servers[0]?.respond(await servers[0].got('tools/list'))
+  t.equal((await response).status, 200)
 })
 
 test('a listener without TLS ignores a certificate', async (t) => {

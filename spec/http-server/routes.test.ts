@@ -103,13 +103,17 @@ test('the path of a server has its name', async (t) => {
   t.equal(pathOf('fetch', '/base'), '/base/servers/fetch/')
 })
 
-test('a session whose server was removed is found at the path of this server only', async (t) => {
+test('a removed server that still has calls is found at its path for them only', async (t) => {
   const options = { basePath: '', metricsPath: undefined, servers: ['kept'], hasMetadata: false }
   const table = new RouteTable(options)
   t.match(table.find('/servers/kept/mcp'), { kind: 'mcp', server: 'kept' })
   t.equal(table.find('/servers/gone/mcp'), nowhere)
-  t.match(table.findEnding('/servers/gone/mcp', 'gone'), { kind: 'mcp', server: 'gone' })
-  t.equal(table.findEnding('/servers/other/mcp', 'gone'), nowhere)
-  t.equal(table.findEnding('/servers/gone/sse', 'gone'), nowhere)
-  t.equal(table.findEnding('/servers/gone/mcp', undefined), nowhere)
+  const isGone = (server: string): boolean => server === 'gone'
+  t.match(table.findEnding('/servers/gone/mcp', isGone), { kind: 'mcp', server: 'gone' })
+  t.equal(table.findEnding('/servers/other/mcp', isGone), nowhere)
+  t.equal(table.findEnding('/servers/gone/sse', isGone), nowhere)
+  t.equal(
+    table.findEnding('/servers/gone/mcp', () => false),
+    nowhere
+  )
 })

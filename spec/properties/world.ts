@@ -101,7 +101,7 @@ export interface World {
 }
 
 /** A text of JSON on one line. */
-const contents = (seed: number): string =>
+export const contents = (seed: number): string =>
   randomObject(randomFrom(seed), seed % 400).replace(/[\r\n]/g, ' ')
 
 const legacyResult =
@@ -110,14 +110,14 @@ const legacyResult =
 const discovered =
   '{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"logging":{}},"ttlMs":0,"cacheScope":"public"}'
 
-class Server extends Duplex {
+export class Server extends Duplex {
   readonly waiting: { id: string; key: string }[] = []
   readonly texts: string[] = []
   readonly notifications: string[] = []
   isPrompt = false
-  readonly #world: World
+  readonly #world: Pick<World, 'received' | 'notifications' | 'results'>
 
-  constructor(world: World) {
+  constructor(world: Pick<World, 'received' | 'notifications' | 'results'>) {
     super({ objectMode: true })
     this.#world = world
     this.on('error', () => {})
@@ -303,7 +303,8 @@ export async function run(service: Service, steps: readonly Step[]): Promise<Wor
   return world
 }
 
-async function waitUntil(condition: () => boolean): Promise<void> {
+/** Waits for a condition, but not for ever. */
+export async function waitUntil(condition: () => boolean): Promise<void> {
   const end = performance.now() + patience
   for (let turns = 0; !condition() && performance.now() < end; turns++) {
     await (turns < 50 ? turn() : new Promise((resolve) => setTimeout(resolve, 5)))
@@ -311,7 +312,7 @@ async function waitUntil(condition: () => boolean): Promise<void> {
 }
 
 /** The responses in the lines of a client, by the JSON text of their id. */
-export function responsesTo(world: World, client: number, id: string): string[] {
+export function responsesTo(world: Pick<World, 'lines'>, client: number, id: string): string[] {
   const start = `{"jsonrpc":"2.0","id":${id},`
   return (world.lines[client] ?? []).filter(
     (line) => line.startsWith(start) && /^(result|error)"/.test(line.slice(start.length + 1))

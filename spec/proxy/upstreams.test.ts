@@ -7,8 +7,12 @@ import type { ChildConfig, ServeConfig, ServerConfig } from '../../lib/config/co
 import { limits } from '../../lib/limits.ts'
 import { openUpstreams } from '../../lib/proxy/upstreams.ts'
 import type { Upstreams } from '../../lib/proxy/upstreams.ts'
-import { ended, KeptLog, misbehaving, watch } from '../helpers.ts'
+import type { Frame } from '../../lib/message/frame.ts'
+import type { Json } from '../../fixtures/clients/raw.js'
+import { ended, fixture, KeptLog, misbehaving, watch } from '../helpers.ts'
+import { bodyOf } from '../modern.ts'
 import { initializeParams, until } from '../wrappers/peer.ts'
+import { clientOn, frameOf } from '../wrappers/text-server.ts'
 
 const good: ChildConfig = { kind: 'command', env: {}, ...misbehaving() }
 const missing: ChildConfig = { kind: 'command', env: {}, command: 'nowhere', args: [] }
@@ -18,7 +22,7 @@ async function open(
   t: Test,
   servers: Record<string, ServerConfig>,
   more: Partial<ServeConfig> = {}
-): Promise<{ upstreams: Upstreams; log: KeptLog }> {
+): Promise<{ upstreams: Upstreams; config: ServeConfig; log: KeptLog }> {
   const log = new KeptLog()
   const config: ServeConfig = {
     mode: 'server',
@@ -48,7 +52,7 @@ async function open(
   }
   const upstreams = await openUpstreams(config, log)
   t.teardown(() => upstreams.destroy())
-  return { upstreams, log }
+  return { upstreams, config, log }
 }
 
 t.test('each server has its name, and the default server comes first', async (t) => {
@@ -117,6 +121,61 @@ t.test('messages of a server have its label in the log', async (t) => {
   const client = watch(upstreams.get('default').connect('session'))
   await client.ask('initialize', initializeParams)
   t.ok(await log.lines.until((line) => line.startsWith('info: servers/default: chatter')))
+})
+
+t.test('a replaced server that holds a call gets the request that continues it', async (t) => {
+  const asker: ChildConfig = {
+    kind: 'command',
+    env: {},
+    era: 'legacy',
+    command: process.execPath,
+    args: [fixture('servers/features.js'), 'legacy', '/dev/null']
+  }
+  const { upstreams, config } = await open(t, { a: asker, b: asker, c: asker, kept: asker })
+  const capabilities = { 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } }
+  const params = { name: 'elicit', _meta: capabilities }
+  const call = async (name: string, more?: object): Promise<Json> => {
+    const text = bodyOf('1', 'tools/call', { ...params, ...more })
+    const client = clientOn(await upstreams.get(name, frameOf(text)).connect('modern'))
+    await client.send(text)
+    const response = await client.frames.until(() => true)
+    client.port.destroy()
+    return response?.message().result
+  }
+  const replace = async (servers: Record<string, ServerConfig>): Promise<() => Promise<void>> =>
+    (await upstreams.prepare({ ...config, named: new Map(Object.entries(servers)) })).apply()
+
+  const { requestState } = await call('a')
+  t.notOk(upstreams.hasHeld('a'), 'it is not replaced')
+  await call('c')
+  const old = upstreams.get('a')
+  const end = await replace({ a: good, b: good, kept: asker })
+  t.strictSame(
+    ['a', 'b', 'c', 'kept'].map((name) => upstreams.hasHeld(name)),
+    [true, false, true, false]
+  )
+  const retry = { requestState, inputResponses: { q1: { action: 'accept', content: {} } } }
+  const requestOf = (method: string, more: object): Frame =>
+    frameOf(bodyOf('1', method, { ...params, ...more }))
+  for (const [name, request] of [
+    ['a', undefined],
+    ['a', requestOf('tools/call', {})],
+    ['a', requestOf('tools/list', retry)],
+    ['b', requestOf('tools/call', retry)]
+  ] as const) {
+    t.equal(upstreams.get(name, request), upstreams.get(name))
+  }
+  t.equal(upstreams.get('a', requestOf('tools/call', retry)), old)
+  t.throws(() => upstreams.get('c'), { code: 'ERR_NOT_FOUND' })
+
+  let hasEnded = false
+  const ending = end().then(() => (hasEnded = true))
+  t.match(await call('a', retry), { resultType: 'complete' })
+  await until(() => !upstreams.hasHeld('a'))
+  t.not(upstreams.get('a', requestOf('tools/call', retry)), old)
+  t.notOk(hasEnded, 'the other one still waits')
+  upstreams.drain()
+  await ending
 })
 
 t.test('the settings of a server win over those of all', async (t) => {

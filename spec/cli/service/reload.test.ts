@@ -314,7 +314,7 @@ t.test('sessions of a removed server still take what their calls wait for', asyn
     ...headersOf('tools/list'),
     'mcp-session-id': one.sessionId
   })
-  t.match(modern, { status: 400, text: /there is no server .*a/ })
+  t.match(modern, { status: 404, text: /there is no server .*a/ })
   t.match(await slept, { result: { ms: 500 } })
   await old.closed
   answer?.()

@@ -1,7 +1,7 @@
 // The keys of an issuer: where they are found, when they are fetched again, and an issuer that is away.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { test } from 'tap'
+import t, { test } from 'tap'
 import type { Test } from 'tap'
 import { describe } from '../../../lib/errors.ts'
 import type { ProxyError } from '../../../lib/errors.ts'
@@ -11,6 +11,10 @@ import { KeptLog, until } from '../../helpers.ts'
 import { serve } from '../helpers.ts'
 import { startIssuer } from './small-issuer.ts'
 import type { SmallIssuer } from './small-issuer.ts'
+
+// The tests with these options only wait, for seconds, so they run beside others.
+t.jobs = 3
+const beside = { buffered: true }
 
 interface Checked {
   issuer: SmallIssuer
@@ -60,7 +64,7 @@ test('the metadata is found at each place that the specification names', async (
   }
 })
 
-test('metadata that is wrong is an error, and no token is accepted', async (t) => {
+test('metadata that is wrong is an error, and no token is accepted', beside, async (t) => {
   const place = '/.well-known/oauth-authorization-server'
   const keys = (issuer: SmallIssuer): string => new URL('/keys', issuer.url).href
   const wrong: [(issuer: SmallIssuer) => string | object, RegExp][] = [
@@ -81,12 +85,14 @@ test('metadata that is wrong is an error, and no token is accepted', async (t) =
     [({ url }) => ({ issuer: url, jwks_uri: '/keys' }), /no jwks_uri/],
     [({ url }) => ({ issuer: url, jwks_uri: 'http://192.0.2.1/keys' }), /no jwks_uri with https:/]
   ]
-  for (const [body, reason] of wrong) {
+  // The second outcome comes after a second.
+  const check = async ([body, reason]: (typeof wrong)[number]): Promise<void> => {
     const { issuer, outcome } = await open(t)
     issuer.answers.set(place, () => ({ body: body(issuer) }))
     t.match(await outcome(), /^ERR_ISSUER: cannot get the keys of http/)
     t.match(await outcome(), reason)
   }
+  await Promise.all(wrong.map(check))
 })
 
 test('a redirect is not followed', async (t) => {
@@ -124,28 +130,32 @@ test('an issuer that does not answer is given up after the timeout', async (t) =
   t.match(await outcome(), /^ERR_ISSUER: .*timeout/)
 })
 
-test('a new key is fetched with the first token that has it, at most once a second', async (t) => {
-  const { issuer, outcome } = await open(t)
-  t.match(await outcome(), isAlice)
-  const old = await issuer.sign({ aud: 'x' })
-  issuer.keys.push(await issuer.newKey())
-  const start = performance.now()
-  const outcomes = await Promise.all(Array.from({ length: 20 }, () => outcome()))
-  for (const found of outcomes) t.match(found, isAlice)
-  t.ok(performance.now() - start < 5000)
-  t.match(await outcome(old), isAlice)
-  t.strictSame(issuer.requests.slice(2), ['GET /keys'], 'the metadata is still known')
-  // A flood of tokens with keys that nobody has.
-  const flood = Array.from({ length: 50 }, async (_, index) =>
-    outcome(await issuer.sign({ aud: 'x' }, { kid: `other-${index}` }))
-  )
-  for (const found of await Promise.all(flood)) {
-    t.match(found, /ERR_UNAUTHORIZED: .*no applicable key/)
+test(
+  'a new key is fetched with the first token that has it, at most once a second',
+  beside,
+  async (t) => {
+    const { issuer, outcome } = await open(t)
+    t.match(await outcome(), isAlice)
+    const old = await issuer.sign({ aud: 'x' })
+    issuer.keys.push(await issuer.newKey())
+    const start = performance.now()
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => outcome()))
+    for (const found of outcomes) t.match(found, isAlice)
+    t.ok(performance.now() - start < 5000)
+    t.match(await outcome(old), isAlice)
+    t.strictSame(issuer.requests.slice(2), ['GET /keys'], 'the metadata is still known')
+    // A flood of tokens with keys that nobody has.
+    const flood = Array.from({ length: 50 }, async (_, index) =>
+      outcome(await issuer.sign({ aud: 'x' }, { kid: `other-${index}` }))
+    )
+    for (const found of await Promise.all(flood)) {
+      t.match(found, /ERR_UNAUTHORIZED: .*no applicable key/)
+    }
+    t.ok(issuer.requests.length <= 5, `${issuer.requests.length} requests`)
   }
-  t.ok(issuer.requests.length <= 5, `${issuer.requests.length} requests`)
-})
+)
 
-test('the known keys count while an issuer is away, but not for ever', async (t) => {
+test('the known keys count while an issuer is away, but not for ever', beside, async (t) => {
   const { issuer, outcome, log } = await open(t, '', { keyAge: 400 })
   const token = await issuer.sign({ aud: 'x' })
   t.match(await outcome(token), isAlice)
@@ -181,24 +191,28 @@ test('keys count for ever if their age has no limit', async (t) => {
   t.match(await outcome(), isAlice)
 })
 
-test('a request gets 503 while its issuer is away, and the reason without details', async (t) => {
-  const issuer = await startIssuer(t)
-  const log = new KeptLog()
-  const auth = issuerAuth({ issuers: [issuer.url], log })
-  await issuer.stop()
-  await auth.prepare()
-  t.match(log.lines, [/^warn: cannot get the keys of/])
-  const { client, listener, servers } = await serve(t, { auth, log })
-  const authorization = `Bearer ${await issuer.sign({ aud: `${listener.url}mcp` })}`
-  const { status, headers, text } = await client().post('{}', { authorization })
-  t.equal(status, 503)
-  t.equal(headers['retry-after'], '10')
-  t.equal(headers['www-authenticate'], undefined)
-  const message = 'the token cannot be checked now, because its issuer cannot be reached'
-  t.strictSame(JSON.parse(text).error, { code: -32000, message })
-  t.equal(servers.length, 0)
-  await issuer.start()
-  const made = client({ headers: { authorization } })
-  t.match(await made.initialize(), { result: {} })
-  t.notMatch(log.lines.join(), authorization)
-})
+test(
+  'a request gets 503 while its issuer is away, and the reason without details',
+  beside,
+  async (t) => {
+    const issuer = await startIssuer(t)
+    const log = new KeptLog()
+    const auth = issuerAuth({ issuers: [issuer.url], log })
+    await issuer.stop()
+    await auth.prepare()
+    t.match(log.lines, [/^warn: cannot get the keys of/])
+    const { client, listener, servers } = await serve(t, { auth, log })
+    const authorization = `Bearer ${await issuer.sign({ aud: `${listener.url}mcp` })}`
+    const { status, headers, text } = await client().post('{}', { authorization })
+    t.equal(status, 503)
+    t.equal(headers['retry-after'], '10')
+    t.equal(headers['www-authenticate'], undefined)
+    const message = 'the token cannot be checked now, because its issuer cannot be reached'
+    t.strictSame(JSON.parse(text).error, { code: -32000, message })
+    t.equal(servers.length, 0)
+    await issuer.start()
+    const made = client({ headers: { authorization } })
+    t.match(await made.initialize(), { result: {} })
+    t.notMatch(log.lines.join(), authorization)
+  }
+)

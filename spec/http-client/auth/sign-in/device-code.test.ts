@@ -5,7 +5,11 @@ import { failure, start } from './helpers.ts'
 
 tap.setTimeout(120_000)
 
-test('without a browser, the person gets a code where the server offers it', async (t) => {
+// The tests only wait, for seconds, so they run beside one another.
+tap.jobs = 3
+const beside = { buffered: true }
+
+test('without a browser, the person gets a code where the server offers it', beside, async (t) => {
   const device = { interval: 1, user_code: 'AB\u202eCD' }
   const pending = ['authorization_pending']
   const { server, shown, codes, call } = await start(t, { device, pending }, { browser: false })
@@ -24,7 +28,7 @@ test('without a browser, the person gets a code where the server offers it', asy
   t.match(server.counts, { authorize: 0, register: 1, refresh: 2 })
 })
 
-test('the proxy asks less often if the server wants it', async (t) => {
+test('the proxy asks less often if the server wants it', beside, async (t) => {
   const device = { interval: 0.001, verification_uri_complete: undefined as string | undefined }
   const started = await start(t, { device, pending: ['slow_down'] }, { browser: false })
   const { server, shown, call } = started
@@ -35,7 +39,7 @@ test('the proxy asks less often if the server wants it', async (t) => {
   t.equal(shown[0]?.href, device.verification_uri_complete)
 })
 
-test('a code that is refused, wrong or late is an error', async (t) => {
+test('a code that is refused, wrong or late is an error', beside, async (t) => {
   const interval = 1
   const refused = await start(
     t,

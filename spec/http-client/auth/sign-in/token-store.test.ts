@@ -16,6 +16,10 @@ import { withLock } from '../../../../lib/http-client/auth/sign-in/lock.ts'
 import { storeFolder } from '../../../../lib/http-client/auth/sign-in/store-folder.ts'
 import { listStored, TokenStore } from '../../../../lib/http-client/auth/sign-in/token-store.ts'
 
+// The tests with these options only wait, for seconds, so they run beside others.
+tap.jobs = 3
+const beside = { buffered: true }
+
 tap.setTimeout(120_000)
 
 const server = new URL('https://user@example.com/mcp?key=secret')
@@ -152,7 +156,7 @@ test('the lock of a process that was killed is free at once', async (t) => {
   t.notOk(existsSync(file))
 })
 
-test('the lock of another machine is free when nobody touches it', async (t) => {
+test('the lock of another machine is free when nobody touches it', beside, async (t) => {
   const folder = t.testdir()
   const file = join(folder, 'a.lock.1')
   writeFileSync(file, JSON.stringify({ pid: 1, host: 'elsewhere' }))
@@ -166,7 +170,7 @@ test('the lock of another machine is free when nobody touches it', async (t) => 
   t.ok(Date.now() - old > 2500, 'the machine may have slept, so one look is not enough')
 })
 
-test('a lock is not free after a sleep of the machine', async (t) => {
+test('a lock is not free after a sleep of the machine', beside, async (t) => {
   const folder = t.testdir()
   const file = join(folder, 'a.lock.1')
   writeFileSync(file, JSON.stringify({ pid: process.pid, host: hostname() }))
@@ -181,7 +185,7 @@ test('a lock is not free after a sleep of the machine', async (t) => {
   await t.rejects(waiting, { name: 'AbortError' })
 })
 
-test('the holder touches its file, so that the lock does not become free', async (t) => {
+test('the holder touches its file, so that the lock does not become free', beside, async (t) => {
   const folder = t.testdir()
   await withLock(
     folder,
