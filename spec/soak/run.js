@@ -80,7 +80,9 @@ async function restartRemote(random) {
 }
 
 console.log(`seed ${seed}, ${minutes} minutes, Node.js ${process.version}`)
-console.log('minutes   calls   MiB used   MiB resident   descriptors   processes   timers')
+console.log(
+  'minutes   calls   MiB used   MiB code   MiB resident   descriptors   processes   timers'
+)
 const samples = []
 const start = performance.now()
 const passed = () => (performance.now() - start) / 60_000
@@ -97,10 +99,11 @@ try {
       now.minutes.toFixed(1),
       account.calls,
       now.memory.toFixed(1),
+      now.code.toFixed(1),
       now.rss.toFixed(0)
     ]
     const counts = [now.descriptors, now.processes, now.timers]
-    const widths = [7, 8, 11, 15, 14, 12, 9]
+    const widths = [7, 8, 11, 11, 15, 14, 12, 9]
     console.log([...columns, ...counts].map((cell, i) => String(cell).padStart(widths[i])).join(''))
   }
 } catch (error) {
@@ -120,7 +123,10 @@ for (const [way, reason] of soak.refused)
 
 const warm = samples.filter((_, i) => i >= samples.length / 3)
 const slope = slopeOf(warm.map(({ minutes, memory }) => [minutes, memory]))
-console.log(`memory after the first third: ${slope.toFixed(2)} MiB a minute, all proxies together`)
+const slopeOfCode = slopeOf(warm.map(({ minutes, code }) => [minutes, code]))
+console.log(
+  `memory after the first third: ${slope.toFixed(2)} MiB a minute, all proxies together, and compiled code ${slopeOfCode.toFixed(2)}`
+)
 for (const [i, { name }] of warm[0]?.perProxy.entries() ?? []) {
   const own = slopeOf(warm.map(({ minutes, perProxy }) => [minutes, perProxy[i].memory]))
   console.log(`  ${name.padEnd(14)} ${own.toFixed(2)} MiB a minute`)

@@ -34,14 +34,18 @@ export async function warmUpProbes({ cell }) {
   await Promise.all(cell.proxies.map(warmUp))
 }
 
-/** Samples all proxies together. `minutes` is the time since the start. */
+/**
+ * Samples all proxies together. `minutes` is the time since the start. `memory` is without the code that
+ * V8 has compiled, because V8 compiles more of it for as long as it finds functions that are called often.
+ */
 export async function sample({ cell }, minutes) {
-  const total = { minutes, memory: 0, rss: 0, descriptors: 0, timers: 0, perProxy: [] }
+  const total = { minutes, memory: 0, code: 0, rss: 0, descriptors: 0, timers: 0, perProxy: [] }
   for (const { pid, name } of cell.proxies) {
-    const { heapUsed, external, timers } = await probe(cell.probes, pid)
+    const { heapUsed, external, code, timers } = await probe(cell.probes, pid)
     const descriptors = descriptorsOf(pid).length
-    const memory = (heapUsed + external) / MiB
+    const memory = (heapUsed + external - code) / MiB
     total.memory += memory
+    total.code += code / MiB
     total.rss += memoryOf(pid) / MiB
     total.descriptors += descriptors
     total.timers += timers
