@@ -4,12 +4,12 @@
 import type { Dispatcher } from 'undici'
 import { moveToHeaders } from '../message/trace-context.ts'
 import { userAgent } from '../version.ts'
-import type { AuthorizedRequest, Credentials } from './auth/credentials.ts'
+import type { Credentials } from './auth/credentials.ts'
 import { createAgent } from './connections/agent.ts'
 import type { AgentOptions } from './connections/agent.ts'
 import { CookieJar } from './connections/cookies.ts'
-import { HttpExchange } from './http-exchange.ts'
-import type { ExchangeOwner, HttpRequest, ResponseHandler } from './http-exchange.ts'
+import { HttpExchange, targetOf } from './http-exchange.ts'
+import type { ExchangeOwner, HttpRequest, ResponseHandler, Target } from './http-exchange.ts'
 
 export interface HttpClientOptions extends Omit<AgentOptions, 'origin' | 'lookup'> {
   url: URL
@@ -31,6 +31,7 @@ export interface HttpClientOptions extends Omit<AgentOptions, 'origin' | 'lookup
 
 export class HttpClient implements ExchangeOwner {
   readonly url: URL
+  readonly target: Target
   readonly cookies: CookieJar
   paused = false
   readonly exchangeOnFault: (cause: unknown) => void
@@ -50,6 +51,7 @@ export class HttpClient implements ExchangeOwner {
   constructor(options: HttpClientOptions, onFault: (cause: unknown) => void) {
     this.exchangeOnFault = onFault
     this.url = options.url
+    this.target = targetOf(options.url)
     this.cookies = options.cookies ?? new CookieJar()
     this.#options = options
     // The names become lower-case, so that the headers of a request override the configured
@@ -116,7 +118,8 @@ export class HttpClient implements ExchangeOwner {
       if (credentials !== undefined) {
         const { request, url } = exchange
         const subject = { method: request.method, url }
-        const authorization = await this.#authorize(credentials, subject)
+        const given = credentials.authorize(subject, this.#abort.signal)
+        const authorization = given instanceof Promise ? await this.#whenAuthorized(given) : given
         if (authorization !== undefined) headers.authorization = authorization
       }
       if (!exchange.ended) exchange.dispatch(agent, headers, credentials)
@@ -133,14 +136,11 @@ export class HttpClient implements ExchangeOwner {
     return this.#authorizing > 0 ? 0 : now() - this.#authorizedAt
   }
 
-  async #authorize(
-    credentials: Credentials,
-    subject: AuthorizedRequest
-  ): Promise<string | undefined> {
+  async #whenAuthorized(given: Promise<string | undefined>): Promise<string | undefined> {
     const begun = now()
     this.#authorizing++
     try {
-      return await credentials.authorize(subject, this.#abort.signal)
+      return await given
     } finally {
       this.#authorizing--
       // A token that is there already gives the server no more time.

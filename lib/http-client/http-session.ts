@@ -57,6 +57,8 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
   #firstRequest: Post | undefined
   #id: string | undefined
   #protocolVersion: string | undefined
+  /** The headers with the session's id and its revision. */
+  sessionHeaders: Record<string, string> = {}
   /** Reads the stream of the GET. On it the server sends messages that belong to no request. */
   readonly #events = new EventReader(this)
   readonly #get = new GetStream(this, this.#events)
@@ -132,15 +134,6 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     return this.#id !== undefined
   }
 
-  get sessionHeaders(): Record<string, string> {
-    return {
-      ...(this.#id !== undefined && { [headerNames.sessionId]: this.#id }),
-      ...(this.#protocolVersion !== undefined && {
-        [headerNames.protocolVersion]: this.#protocolVersion
-      })
-    }
-  }
-
   headersOf(): Record<string, string> {
     return this.sessionHeaders
   }
@@ -163,7 +156,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
 
   postOnHeaders(post: Post, headers: IncomingHttpHeaders): void {
     const id = this.#sessionIdIn(headers)
-    if (post === this.#firstRequest) this.#id = id ?? this.#id
+    if (post === this.#firstRequest) this.#setHeaders(id ?? this.#id, this.#protocolVersion)
     else if (id !== undefined && id !== this.#id) {
       // The server names the session in its response to `initialize`, and all later requests must
       // carry this name (2025-11-25, Transports, Session Management). So a later name has no
@@ -174,11 +167,22 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     this.#sendWindow.acknowledge(post.frame)
   }
 
+  #setHeaders(id: string | undefined, version: string | undefined): void {
+    this.#id = id
+    this.#protocolVersion = version
+    this.sessionHeaders = {
+      ...(id !== undefined && { [headerNames.sessionId]: id }),
+      ...(version !== undefined && { [headerNames.protocolVersion]: version })
+    }
+  }
+
   // If the header comes twice, undici makes an array, and gateways join the values. A session id
   // has no space, so a comma and a space cannot be a part of it. The server writes the header first
   // and gateways append theirs, so the first value counts.
   #sessionIdIn(headers: IncomingHttpHeaders): string | undefined {
-    const values = [headers[headerNames.sessionId] ?? []].flat().join(', ').split(/,? +/)
+    const value = headers[headerNames.sessionId]
+    if (value === undefined) return undefined
+    const values = [value].flat().join(', ').split(/,? +/)
     const [first, ...others] = values.filter((value) => value !== '')
     if (others.some((value) => value !== first)) {
       const message = 'sent several session ids in one response; the proxy uses the first'
@@ -278,7 +282,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
       this.log.warn(`${this.client.name} sent an invalid response to initialize: ${fault}`)
     }
     const { protocolVersion } = Object(message.result) as { protocolVersion?: unknown }
-    this.#protocolVersion = typeof protocolVersion === 'string' ? protocolVersion : undefined
+    this.#setHeaders(this.#id, typeof protocolVersion === 'string' ? protocolVersion : undefined)
     return response
   }
 

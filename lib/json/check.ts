@@ -11,15 +11,11 @@ import {
   CLOSE_BRACKET,
   COLON,
   COMMA,
-  CR,
-  LF,
   OPEN_BRACE,
   OPEN_BRACKET,
-  QUOTE,
-  SPACE,
-  TAB
+  QUOTE
 } from './bytes.ts'
-import { closingQuote } from './walker.ts'
+import { closingQuote, isBlankByte } from './walker.ts'
 
 const PLUS = 0x2b
 const MINUS = 0x2d
@@ -249,11 +245,8 @@ const isHexDigit = (byte: number): boolean =>
 
 function skipBlank(bytes: Buffer, start: number): number {
   let at = start
-  while (isBlank(bytes[at])) at++
+  while (isBlankByte(bytes[at])) at++
   return at
 }
-
-const isBlank = (byte: number | undefined): boolean =>
-  byte === SPACE || byte === LF || byte === CR || byte === TAB
 
 const faultAt = (at: number): SyntaxError => new SyntaxError(`unexpected at byte ${at}`)

@@ -26,11 +26,21 @@ export function skipBlank(bytes: Buffer, at: number): number {
 
 /** Returns whether all bytes are JSON white space. */
 export function isBlank(bytes: Uint8Array): boolean {
-  for (const byte of bytes) {
-    if (byte !== SPACE && byte !== TAB && byte !== LF && byte !== CR) return false
-  }
+  for (const byte of bytes) if (!isBlankByte(byte)) return false
   return true
 }
+
+/** Returns the bytes without the JSON white space at their beginning and end. */
+export function trimBlank(bytes: Buffer): Buffer {
+  let start = 0
+  let end = bytes.length
+  while (start < end && isBlankByte(bytes[start])) start++
+  while (end > start && isBlankByte(bytes[end - 1])) end--
+  return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end)
+}
+
+export const isBlankByte = (byte: number | undefined): boolean =>
+  byte === SPACE || byte === LF || byte === CR || byte === TAB
 
 /** Returns the index after the string whose opening quote is at `start`. */
 export function stringEnd(bytes: Buffer, start: number): number {

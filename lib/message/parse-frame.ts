@@ -4,9 +4,9 @@
 
 import { isUtf8 } from 'node:buffer'
 import { describe, ProxyError } from '../errors.ts'
-import { CLOSE_BRACE, CR, LF, OPEN_BRACE, SPACE } from '../json/bytes.ts'
+import { CR, LF, SPACE } from '../json/bytes.ts'
 import { checkJson } from '../json/check.ts'
-import { skipBlank } from '../json/walker.ts'
+import { trimBlank } from '../json/walker.ts'
 import type { Id, Message } from '../protocol/json-rpc.ts'
 import { envelopeOf } from './envelope.ts'
 import type { Envelope } from './envelope.ts'
@@ -27,8 +27,9 @@ import { usualEnvelope } from './usual-envelope.ts'
  */
 export function parseFrame(bytes: Buffer): Frame {
   if (!isUtf8(bytes)) throw new ProxyError('ERR_FRAME_SYNTAX', 'the message is not UTF-8')
-  const envelope = checkedEnvelope(bytes)
-  const object = trim(bytes)
+  // Some peers accept no white space after a message.
+  const object = trimBlank(bytes)
+  const envelope = checkedEnvelope(object)
   removeLineBreaks(object)
   return new Frame(object, envelope)
 }
@@ -73,13 +74,6 @@ const isLong = (value: Id | undefined): boolean =>
   typeof value === 'string'
     ? value.length > maxLength
     : typeof value === 'bigint' && value >= longNumber
-
-// Removes the white space round an object. Some peers accept no white space after a message.
-function trim(bytes: Buffer): Buffer {
-  const { length } = bytes
-  if (bytes[0] === OPEN_BRACE && bytes[length - 1] === CLOSE_BRACE) return bytes
-  return bytes.subarray(skipBlank(bytes, 0), bytes.lastIndexOf(CLOSE_BRACE) + 1)
-}
 
 // Replaces line breaks by spaces. JSON allows a line break only between tokens, where a space has
 // the same meaning. Node's native search is the fastest way to find that a message has no

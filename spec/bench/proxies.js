@@ -63,7 +63,15 @@ const ownProxies = {
 /**
  * @param transport a key of `transports` in transports.js
  * @param others whether to add the proxies of other projects
+ * @param nodeFlags flags for the `node` of the minimal proxy and ours
  */
-export function proxiesFor(transport, others) {
-  return [...ownProxies[transport], ...(others ? otherProxies(transport, stdioServer) : [])]
+export function proxiesFor(transport, others, nodeFlags = []) {
+  const own = ownProxies[transport].map(({ args, ...proxy }) => ({
+    ...proxy,
+    args: (to) => {
+      const [command, ...rest] = args(to)
+      return [command, ...nodeFlags, ...rest]
+    }
+  }))
+  return [...own, ...(others ? otherProxies(transport, stdioServer) : [])]
 }

@@ -16,6 +16,7 @@ import { parseArgs } from 'node:util'
 import { save } from './history.js'
 import { measureAuth } from './measurements/auth.js'
 import { measureCalls } from './measurements/calls.js'
+import { measureCauses } from './measurements/causes.js'
 import { measureIdle } from './measurements/idle.js'
 import { measureInstall } from './measurements/install.js'
 import { measureMemory } from './measurements/memory.js'
@@ -41,8 +42,11 @@ const measurements = {
   page: measurePage,
   off: measureOff,
   start: measureStart,
-  install: measureInstall
+  install: measureInstall,
+  causes: measureCauses
 }
+/** The measurements that run only if a word names them. */
+const special = new Set(['causes'])
 
 const { values: flags, positionals: words } = parseArgs({
   options: {
@@ -62,11 +66,11 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
-/** The keys that the words name, or all of them if the words name none. */
+/** The keys that the words name. If the words name none: all of them but those in `special`. */
 function chosen(object) {
   const keys = Object.keys(object)
   const named = keys.filter((key) => words.includes(key))
-  return named.length > 0 ? named : keys
+  return named.length > 0 ? named : keys.filter((key) => !special.has(key))
 }
 
 console.log(`Node.js ${process.version}. Each figure is a median.

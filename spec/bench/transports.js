@@ -29,9 +29,10 @@ export const noProxy = 'no proxy'
  * if a proxy of another project opens no session.
  * @param others whether to add the proxies of other projects
  * @param raw whether HTTP clients use raw sockets; false: `fetch`
+ * @param nodeFlags flags for the `node` of the minimal proxy and ours
  */
-export function candidatesOf(transport, { others, raw }) {
-  const openers = proxiesFor(transport, others).map((proxy) => () => {
+export function candidatesOf(transport, { others, raw, nodeFlags = [] }) {
+  const openers = proxiesFor(transport, others, nodeFlags).map((proxy) => () => {
     return transport === 'client'
       ? openClientMode(proxy)
       : openServerMode(proxy, transports[transport].Client, raw)

@@ -14,7 +14,6 @@ import { limits } from '../../limits.ts'
 import { userAgent } from '../../version.ts'
 import { SharedToken } from './shared-token.ts'
 import type { TokenFetcher } from './shared-token.ts'
-import type { Credentials } from './credentials.ts'
 
 export interface ClientCredentialsOptions {
   /** The id under which the proxy is registered at the authorization server. */
@@ -46,7 +45,7 @@ export interface ClientCredentialsOptions {
   now?: (() => number) | undefined
 }
 
-export function clientCredentials(options: ClientCredentialsOptions): Credentials {
+export function clientCredentials(options: ClientCredentialsOptions): SharedToken {
   return new SharedToken(new TokenEndpoint(options), options.now ?? (() => performance.now()))
 }
 

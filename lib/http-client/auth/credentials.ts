@@ -10,7 +10,10 @@ export interface Credentials {
    * Errors: `ERR_TOKEN`, and the errors of the option `dispatcher` of `clientCredentials`. After an
    * error the next call tries again.
    */
-  authorize(request: AuthorizedRequest, signal?: AbortSignal): Promise<string | undefined>
+  authorize(
+    request: AuthorizedRequest,
+    signal?: AbortSignal
+  ): string | undefined | Promise<string | undefined>
   /**
    * Called when the server has refused a request with the status 401.
    *

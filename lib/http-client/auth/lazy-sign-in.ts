@@ -17,12 +17,21 @@ export class LazySignIn implements Credentials {
     this.#mayBeStored = mayBeStored
   }
 
-  async authorize(request: AuthorizedRequest, signal?: AbortSignal): Promise<string | undefined> {
-    if (this.#loaded === undefined) {
-      if (this.#refusals.length === 0 && !this.#mayBeStored) return undefined
-      this.#loaded = await (this.#signIn ??= this.#load())
-      for (const replay of this.#refusals.splice(0)) replay(this.#loaded)
-    }
+  authorize(
+    request: AuthorizedRequest,
+    signal?: AbortSignal
+  ): string | undefined | Promise<string | undefined> {
+    if (this.#loaded !== undefined) return this.#loaded.authorize(request, signal)
+    if (this.#refusals.length === 0 && !this.#mayBeStored) return undefined
+    return this.#loadAndAuthorize(request, signal)
+  }
+
+  async #loadAndAuthorize(
+    request: AuthorizedRequest,
+    signal?: AbortSignal
+  ): Promise<string | undefined> {
+    this.#loaded = await (this.#signIn ??= this.#load())
+    for (const replay of this.#refusals.splice(0)) replay(this.#loaded)
     return this.#loaded.authorize(request, signal)
   }
 

@@ -45,8 +45,10 @@ export function createDecoder(
   headers: IncomingHttpHeaders,
   owner: DecoderOwner
 ): Decoder | undefined {
+  const value = headers['content-encoding']
+  if (value === undefined) return undefined
   // undici makes an array if the header comes twice.
-  const names = [headers['content-encoding'] ?? '']
+  const names = [value]
     .join(',')
     .toLowerCase()
     .split(',')

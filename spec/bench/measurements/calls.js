@@ -53,7 +53,7 @@ export async function compareCalls(candidates, rounds) {
 }
 
 /** Makes calls for `time` ms, `level` at a time. */
-async function burst(client, pid, level, time) {
+export async function burst(client, pid, level, time) {
   const latencies = []
   const start = performance.now()
   const cpuBefore = cpuTimeOf(pid)

@@ -10,6 +10,7 @@ import { describe, ProxyError } from '../../../lib/errors.ts'
 import { clientCredentials } from '../../../lib/http-client/auth/client-credentials.ts'
 import type { ClientCredentialsOptions } from '../../../lib/http-client/auth/client-credentials.ts'
 import type { Credentials } from '../../../lib/http-client/auth/credentials.ts'
+import type { SharedToken } from '../../../lib/http-client/auth/shared-token.ts'
 import { createAgent } from '../../../lib/http-client/connections/agent.ts'
 import { version } from '../../../lib/version.ts'
 
@@ -29,7 +30,9 @@ const request = { method: 'POST', url: new URL('http://127.0.0.1/mcp') }
 interface Endpoint {
   url: URL
   asked: Asked[]
-  source(options?: Partial<ClientCredentialsOptions>): Credentials
+  source(
+    options?: Partial<ClientCredentialsOptions>
+  ): Omit<Credentials, 'authorize'> & Pick<SharedToken, 'authorize'>
 }
 
 /** A token endpoint on a port of its own. */
