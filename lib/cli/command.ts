@@ -17,7 +17,7 @@ const flushTimeout = 300
  *
  * @param onMode is called when a mode starts to serve
  */
-export async function runCommand(onMode?: (mode: Mode) => void): Promise<void> {
+export async function runCommand(onMode: (mode: Mode) => void): Promise<void> {
   process.on('exit', killGroups)
   // Without this listener, Node opens the inspector, and any local program can then run code in
   // this process.

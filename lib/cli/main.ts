@@ -19,7 +19,7 @@ export type Mode = 'client' | 'server'
  *
  * @param onMode is called when a mode starts to serve
  */
-export async function main(argv: string[], onMode?: (mode: Mode) => void): Promise<number> {
+export async function main(argv: string[], onMode: (mode: Mode) => void): Promise<number> {
   try {
     const config = await parse(argv)
     if ('check' in config) return await check(config)
@@ -52,13 +52,13 @@ export async function main(argv: string[], onMode?: (mode: Mode) => void): Promi
       }
       case 'client': {
         const { runClient } = await import('./client-mode.ts')
-        onMode?.('client')
+        onMode('client')
         await withLog(config, (log, file) => runClient(config, log, file))
         return 0
       }
       case 'server': {
         const { runServer } = await import('./server-mode.ts')
-        onMode?.('server')
+        onMode('server')
         await withLog(config, (log, file) => runServer(config, log, () => parse(argv), file))
         return 0
       }

@@ -8,8 +8,10 @@ import type { Credentials } from './auth/credentials.ts'
 import { createAgent } from './connections/agent.ts'
 import type { AgentOptions } from './connections/agent.ts'
 import { CookieJar } from './connections/cookies.ts'
-import { HttpExchange, targetOf } from './http-exchange.ts'
-import type { ExchangeOwner, HttpRequest, ResponseHandler, Target } from './http-exchange.ts'
+import { targetOf } from './connections/target.ts'
+import type { Target } from './connections/target.ts'
+import { HttpExchange } from './http-exchange.ts'
+import type { ExchangeOwner, HttpRequest, ResponseHandler } from './http-exchange.ts'
 
 export interface HttpClientOptions extends Omit<AgentOptions, 'origin' | 'lookup'> {
   url: URL

@@ -13,6 +13,8 @@ import type { Credentials } from './auth/credentials.ts'
 import { createDecoder } from './connections/decoder.ts'
 import type { Decoder, DecoderOwner } from './connections/decoder.ts'
 import type { CookieJar } from './connections/cookies.ts'
+import { targetOf } from './connections/target.ts'
+import type { Target } from './connections/target.ts'
 import { isRedirect, maxRedirects, mayFollow, redirectError, redirectTarget } from './redirects.ts'
 
 /**
@@ -50,17 +52,6 @@ export interface ResponseHandler {
    */
   explains?(status: number, body: Buffer): boolean
 }
-
-/** The parts of a URL that a request names. To read them from a URL takes a microsecond. */
-export interface Target {
-  origin: string
-  path: string
-}
-
-export const targetOf = ({ origin, pathname, search }: URL): Target => ({
-  origin,
-  path: pathname + search
-})
 
 /** The members of the client that an exchange uses. */
 export interface ExchangeOwner {

@@ -81,7 +81,7 @@ t.test('it runs with the arguments of the process, and exits with its code', asy
     const exited = intercept(t, streams, streams)
     t.intercept(process, 'argv', { value: ['node', 'mcp-proxy', flag] })
     const written = streams.map(String).toArray()
-    void runCommand()
+    void runCommand(() => {})
     t.equal(await exited, code)
     streams.end()
     t.match((await written).join(''), output)
@@ -95,7 +95,7 @@ t.test('an exception that no code catches is one line, and the exit code is 1', 
   const stderr = new PassThrough()
   t.intercept(process, 'argv', { value: ['node', 'mcp-proxy', '--version'] })
   const first = intercept(t, drained(), stderr)
-  void runCommand()
+  void runCommand(() => {})
   await first
   const listeners = new Map(on().map(({ args: [event, listener] }) => [String(event), listener]))
   const listenerOf = (event: string) => listeners.get(event) as unknown as (error?: Error) => void

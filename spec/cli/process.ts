@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import { Inbox } from '../../fixtures/clients/raw.js'
 import type { Json } from '../../fixtures/clients/raw.js'
 import { main } from '../../lib/cli/main.ts'
+import type { Mode } from '../../lib/cli/main.ts'
 
 export interface Run {
   stdin: PassThrough
@@ -15,6 +16,8 @@ export interface Run {
   log: Inbox<string>
   /** Resolves to the exit code. */
   code: Promise<number>
+  /** The modes that have started to serve. */
+  modes: Mode[]
   /** Writes a message to stdin, as the client does. */
   say(message: object): void
 }
@@ -34,7 +37,8 @@ export function run(t: Test, words: string | string[], env: NodeJS.ProcessEnv = 
   eachLine(stderr, (line) => log.push(line))
   const argv = typeof words === 'string' ? words.split(' ') : words
   let runs = true
-  const code = main(argv).finally(() => {
+  const modes: Mode[] = []
+  const code = main(argv, (mode) => modes.push(mode)).finally(() => {
     runs = false
     // Like the end of a process: its output can still be read.
     setImmediate(() => {
@@ -52,7 +56,7 @@ export function run(t: Test, words: string | string[], env: NodeJS.ProcessEnv = 
   const say = (message: object): void => {
     stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
   }
-  return { stdin, stdout, messages, log, code, say }
+  return { stdin, stdout, messages, log, code, modes, say }
 }
 
 /** Sends this process a signal to stop. */

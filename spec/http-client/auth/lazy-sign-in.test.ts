@@ -27,6 +27,7 @@ test('the sign-in loads after the first refusal, and learns of it', async (t) =>
   t.equal(signIn.insufficient(undefined, headers), true)
   const both = await Promise.all([signIn.authorize(request), signIn.authorize(request)])
   t.strictSame(both, ['Bearer a', 'Bearer a'])
+  t.equal(await signIn.authorize(request), 'Bearer a')
   t.equal(loads, 1)
   t.equal(signIn.refused(undefined, {}), true)
   t.equal(signIn.insufficient(undefined, {}), true)
