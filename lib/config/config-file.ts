@@ -13,6 +13,7 @@ import {
   parseHttpUrl,
   toUrlConfig
 } from './checks.ts'
+import { blankExtras } from './blank-extras.ts'
 import { configFile as isConfigFile } from './compiled.js'
 import type { Fault } from './compiled.js'
 import type { EraConfig, FilterConfig, ServerConfig, TransportName } from './config.ts'
@@ -98,18 +99,8 @@ export async function loadConfigFile(
   return { named, faults: texts }
 }
 
-// VS Code allows comments and trailing commas in its files. The proxy replaces them by spaces, so
-// the offsets in error messages stay correct.
-const commentOrString = /"(?:\\.|[^"\\])*"|\/\/.*|\/\*[^]*?\*\//g
-const lastCommaOrString = /"(?:\\.|[^"\\])*"|,(?=\s*[}\]])/g
-const blankUnlessString = (text: string): string =>
-  text.startsWith('"') ? text : text.replace(/[^\n]/g, ' ')
-
 function parse(file: string, text: string): unknown {
-  const plain = text
-    .replace(/^\uFEFF/, ' ')
-    .replace(commentOrString, blankUnlessString)
-    .replace(lastCommaOrString, blankUnlessString)
+  const plain = blankExtras(text.replace(/^\uFEFF/, ' '))
   try {
     return JSON.parse(plain)
   } catch (error) {
