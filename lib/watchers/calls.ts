@@ -59,10 +59,35 @@ export interface EndedSession {
   bytesOut: number
 }
 
-/** A call that has not ended. Its end completes it, so that a call is one object. */
+/**
+ * A call that has not ended. Its end completes it, so that a call is one object. When its end is known, the
+ * object is used for another call: new objects would live as long as the calls, and the garbage collector
+ * would copy each of them.
+ */
 interface Call extends EndedCall {
   since: number
 }
+
+/** How many objects wait for another call. */
+const maxFree = 1000
+
+/** The client of an object that belongs to no call. */
+const noClient: FactClient = { server: '', session: '', kind: 'session' }
+
+const newCall = (): Call => ({
+  client: noClient,
+  method: '',
+  name: undefined,
+  protocolVersion: undefined,
+  data: undefined,
+  since: 0,
+  duration: 0,
+  outcome: 'ok',
+  error: undefined,
+  errorCode: undefined,
+  bytesIn: 0,
+  bytesOut: 0
+})
 
 interface Open {
   since: number
@@ -71,7 +96,10 @@ interface Open {
   calls: Map<Id, Call>
 }
 
-/** Gets each call that has ended, and its response if there was one. */
+/**
+ * Gets each call that has ended, and its response if there was one. The call must not be kept: another call
+ * uses the object.
+ */
 export type OnCall = (call: EndedCall, response?: Frame) => void
 
 /** Gets each request. What it returns is kept until the call ends. */
@@ -84,6 +112,7 @@ export class Calls {
   readonly #open = new WeakMap<FactClient, Open>()
   readonly #onCall: OnCall
   readonly #onStart: OnStart | undefined
+  readonly #free: Call[] = []
   #inFlight = 0
 
   constructor(onCall: OnCall, onStart?: OnStart) {
@@ -147,21 +176,18 @@ export class Calls {
     if (frame.kind !== 'request') return
     const { method, name } = targetOf(frame)
     const { size } = calls
-    // The object has all its members from the start: it is made for each call.
-    calls.set(frame.id as Id, {
-      client,
-      method,
-      name,
-      protocolVersion: frame.protocolVersion,
-      data: this.#onStart?.(client, frame),
-      since: performance.now(),
-      duration: 0,
-      outcome: 'ok',
-      error: undefined,
-      errorCode: undefined,
-      bytesIn: frame.bytes.length,
-      bytesOut: 0
-    })
+    const call = this.#free.pop() ?? newCall()
+    call.client = client
+    call.method = method
+    call.name = name
+    call.protocolVersion = frame.protocolVersion
+    call.data = this.#onStart?.(client, frame)
+    call.since = performance.now()
+    call.outcome = 'ok'
+    call.error = call.errorCode = undefined
+    call.bytesIn = frame.bytes.length
+    call.bytesOut = 0
+    calls.set(frame.id as Id, call)
     this.#inFlight += calls.size - size
     if (calls.size <= maxCalls) return
     const [[id, oldest]] = calls as unknown as [[Id, Call]]
@@ -174,6 +200,9 @@ export class Calls {
     call.outcome = outcome
     call.duration = performance.now() - call.since
     this.#onCall(call, response)
+    call.client = noClient
+    call.data = call.name = undefined
+    if (this.#free.length < maxFree) this.#free.push(call)
   }
 
   #of(client: FactClient): Open {

@@ -22,7 +22,7 @@ interface Watched {
 
 function watch(): Watched {
   const ended: EndedCall[] = []
-  const calls = new Calls((call) => ended.push(call))
+  const calls = new Calls((call) => ended.push({ ...call }))
   return {
     ended,
     calls,
