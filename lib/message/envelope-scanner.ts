@@ -107,8 +107,10 @@ export class EnvelopeScanner {
   }
 
   #endMember(): void {
-    const value = this.#take()
-    if (this.#name === 'id' || this.#name === 'method') this.#members.set(this.#name, value)
+    if (this.#name === 'id' || this.#name === 'method') {
+      this.#members.set(this.#name, this.#take())
+    }
+    this.#tokenSize = 0
     this.#name = undefined
   }
 

@@ -41,6 +41,8 @@ const inputs: Record<string, string> = {
   'an array of arrays': `[${many('[]', ',')}]`,
   'many messages': many('{"jsonrpc":"2.0","method":"m"}'),
   'many lines': many('x\n'),
+  'a line with zeros': `{"a":${'\0x'.repeat(half)}`,
+  'an object over many lines': `{\n${many('"a":0\n', ',')}`,
   'many data lines': many('data:\n'),
   'many data lines with text': many('data:{\r'),
   'many ids and comments': many('id:#\n:\n'),

@@ -65,6 +65,7 @@ const cases: Case[] = [
     `head + '['.repeat(size / 2 - 40) + ']'.repeat(size / 2 - 40) + '}'`
   ],
   ['millions of keys', 'body', 8, `head + '{' + '"key":1,'.repeat(size / 8 - 40) + '"z":1}}'`],
+  ['zeros', 'stdio', 8, `head + '"' + '\\0x'.repeat(size / 2 - 60) + '"}'`],
   ['a long id', 'stdio', 8, `'{"jsonrpc":"2.0","method":"m","id":"' + 'x'.repeat(size - 60) + '"}'`]
 ]
 
