@@ -8,19 +8,18 @@
 //
 // Clients of both eras open sessions, call, subscribe, are asked, cancel and vanish (sessions.js), servers
 // die in the middle of calls, and the remote server of client mode restarts. Each message has a number,
-// and both sides count it (account.js). Some times a minute the clients pause. Then the memory after a
-// collection, the descriptors, processes and timers are sampled (sample.js).
+// and both sides count it (account.js). Some times a minute the clients pause. When nothing of them is left,
+// the memory after a collection, the descriptors, processes and timers are sampled (sample.js).
 //
-// The exit code is 1 if a message is not accounted for, if something stays behind, or if the memory of all
-// proxies together grows: from the first third on, 0.2 MiB a minute, in a run of 5 minutes or more.
+// The exit code is 1 if a message is not accounted for, if the last sample counts more descriptors, processes
+// or timers than the first, or if the memory of all proxies together grows: from the first third on, 0.2 MiB
+// a minute, in a run of 5 minutes or more.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { waitUntil } from '../faults/cell.js'
-import { processesWith } from '../faults/processes.js'
 import { Account } from './account.js'
 import { Random } from './random.js'
-import { sample, slopeOf, untilIdle, warmUpProbes } from './sample.js'
+import { counted, sampleAtRest, slopeOf, warmUpProbes } from './sample.js'
 import { session } from './sessions.js'
 import { startAll } from './ways.js'
 
@@ -89,11 +88,7 @@ const passed = () => (performance.now() - start) / 60_000
 try {
   while (samples.length < 2 || passed() < minutes) {
     await run(Math.max(2000, Math.min(period, (minutes - passed()) * 60_000)))
-    await untilIdle(proxies)
-    // On a busy machine, the servers of closed sessions need some time to exit.
-    const least = Math.min(...samples.map(({ processes }) => processes))
-    await waitUntil(() => processesWith(proxies.cell.directory).length <= least, 10_000)
-    const now = await sample(proxies, passed())
+    const now = await sampleAtRest(proxies, passed(), samples[0])
     samples.push(now)
     const columns = [
       now.minutes.toFixed(1),
@@ -135,14 +130,9 @@ if (minutes >= 5 && slope > maxSlope)
   failures.push(`the memory grows by more than ${maxSlope} MiB a minute`)
 if (account.isBroken) failures.push(...account.faults)
 
-// Single samples differ, because pools of connections and of processes grow and shrink. What stays behind
-// makes all later samples larger.
-const half = warm.length >> 1
-for (const name of ['descriptors', 'processes', 'timers']) {
-  if (half === 0) break
-  const most = Math.max(...warm.slice(0, half).map((sample) => sample[name]))
-  const least = Math.min(...warm.slice(half).map((sample) => sample[name]))
-  if (least > most) failures.push(`${name}: up to ${most}, later at least ${least}`)
+for (const name of counted) {
+  const [first, last] = [samples[0]?.[name], samples.at(-1)?.[name]]
+  if (last > first) failures.push(`${name}: ${first} at first, ${last} at the end`)
 }
 const { cell } = proxies
 cell.remote = proxies.remote

@@ -38,7 +38,7 @@ export async function warmUpProbes({ cell }) {
  * Samples all proxies together. `minutes` is the time since the start. `memory` is without the code that
  * V8 has compiled, because V8 compiles more of it for as long as it finds functions that are called often.
  */
-export async function sample({ cell }, minutes) {
+async function sample({ cell }, minutes) {
   const total = { minutes, memory: 0, code: 0, rss: 0, descriptors: 0, timers: 0, perProxy: [] }
   for (const { pid, name } of cell.proxies) {
     const { heapUsed, external, code, timers } = await probe(cell.probes, pid)
@@ -55,8 +55,33 @@ export async function sample({ cell }, minutes) {
   return total
 }
 
+/** What is counted, and must come back to the same number whenever the clients pause. */
+export const counted = ['descriptors', 'processes', 'timers']
+
+/**
+ * Samples the proxies when nothing of the clients is left: the sessions have ended, their servers have
+ * exited, and connections without a request were closed. That takes some seconds, and more on a busy
+ * machine. `rest` is the first such sample. Without it, waits until three seconds change nothing. With it,
+ * waits until nothing is above it, at most 20 s.
+ */
+export async function sampleAtRest(proxies, minutes, rest) {
+  await untilNoSession(proxies)
+  const end = performance.now() + 20_000
+  let [last, steady] = [undefined, 0]
+  for (;;) {
+    const now = await sample(proxies, minutes)
+    const isAtRest = rest && counted.every((name) => now[name] <= rest[name])
+    const isSteady = last && counted.every((name) => now[name] === last[name])
+    steady = isSteady ? steady + 1 : 0
+    last = now
+    if (isAtRest || (!rest && steady === 6)) return now
+    if (performance.now() > end) return now
+    await sleep(500)
+  }
+}
+
 /** Waits until the servers have no more sessions than those that stay open. */
-export async function untilIdle({ servers }, time = 20_000) {
+async function untilNoSession({ servers }, time = 20_000) {
   const end = performance.now() + time
   for (const [url, kept] of servers) {
     for (;;) {
@@ -66,8 +91,6 @@ export async function untilIdle({ servers }, time = 20_000) {
       await sleep(100)
     }
   }
-  // Servers need a moment to exit, and connections to close.
-  await sleep(1500)
 }
 
 /** The slope of the least squares through [x, y]. */
