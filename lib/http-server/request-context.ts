@@ -42,6 +42,8 @@ export class RequestContext {
   caller: Caller | undefined
   /** The JSON-RPC request, if the body is a single request. An error response repeats its id. */
   rpcRequest: Frame | undefined
+  /** The messages in the body, if the body is a batch. */
+  batch: readonly Frame[] | undefined
   /** Gives back the memory that is reserved for the body. More calls have no effect. */
   releaseBody: () => void = nothing
   #awaitsContinue: boolean
@@ -157,10 +159,11 @@ export class RequestContext {
 
   /** What facts say about the request when the listener refuses it. */
   refusal(error: ProxyError): RefusalFact {
-    const { address, pathname: path, principal, sessionId: session, rpcRequest: frame } = this
+    const { address, pathname: path, principal, sessionId: session } = this
+    const { rpcRequest: frame, batch } = this
     const { method: httpMethod } = this.request
     const server = this.route === nowhere ? undefined : this.server
-    return { error, address, httpMethod, path, server, principal, session, frame }
+    return { error, address, httpMethod, path, server, principal, session, frame, batch }
   }
 
   #errorResponse(error: ProxyError): Frame {

@@ -67,7 +67,7 @@ export class StatelessEndpoint {
       )
       // The client may have disconnected during the check. A new transport would then miss the
       // event `close` of the response, and would never end.
-      if (response.destroyed) return
+      if (response.destroyed) throw new ProxyError('ERR_CLOSED', 'the client has disconnected')
     }
     const { caller } = context
     const fault = caller?.faultOfCalls(body.frames)

@@ -34,6 +34,12 @@ const maxAbandoned = 1000
 /** A longer id or token of an abandoned request is not kept, so that hostile ids take no memory. */
 const maxLength = 256
 
+/** The requests as the client sent them, by their copies with another id or token. */
+const originals = new WeakMap<Frame, Frame>()
+
+/** Returns a request as the client sent it. */
+export const originalOf = (request: Frame): Frame => originals.get(request) ?? request
+
 /** Counts the requests in flight of several transports together. */
 export interface CallCounter {
   calls: number
@@ -166,11 +172,13 @@ export class ClientRequests {
       this.#originalTokens ??= new Map()
       this.#originalTokens.set(fresh, change(paths.requestToken, progressToken as Id))
     }
-    return request.withBytes(
+    const sent = request.withBytes(
       spliceAt(bytes, changes),
       hasNewId ? fresh : id,
       hasNewToken ? fresh : progressToken
     )
+    originals.set(sent, request)
+    return sent
   }
 
   /** If several requests in flight have the client's id, this cancels the oldest of them. */

@@ -165,6 +165,8 @@ export class StdioTransport extends Transport {
   }
 
   readonly #onFrame = (frame: Frame): void => {
+    // The reader of the last frame may have ended this client. The chunk may hold more frames.
+    if (this.destroyed) return
     this.#lines.received(frame)
     const sent = this.#requests.toServer(this.#trace?.(frame, {}) ?? frame)
     publishMessage(this.client, 'client', sent)

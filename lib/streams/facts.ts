@@ -58,6 +58,8 @@ export interface RefusalFact {
   readonly session?: string | undefined
   /** The JSON-RPC request, if it came. */
   readonly frame?: Frame | undefined
+  /** The messages of the batch, if one came. Some may have been published before. */
+  readonly batch?: readonly Frame[] | undefined
 }
 
 /**

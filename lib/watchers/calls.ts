@@ -175,7 +175,10 @@ export class Calls {
     }
     if (frame.kind !== 'request') return
     const { method, name } = targetOf(frame)
-    const { size } = calls
+    const id = frame.id as Id
+    const same = calls.get(id)
+    // The ids of our transports are unique among the requests in flight. Others may publish too.
+    if (same !== undefined) this.#end(open, id, same, undefined, 'closed')
     const call = this.#free.pop() ?? newCall()
     call.client = client
     call.method = method
@@ -187,11 +190,11 @@ export class Calls {
     call.error = call.errorCode = undefined
     call.bytesIn = frame.bytes.length
     call.bytesOut = 0
-    calls.set(frame.id as Id, call)
-    this.#inFlight += calls.size - size
+    calls.set(id, call)
+    this.#inFlight++
     if (calls.size <= maxCalls) return
-    const [[id, oldest]] = calls as unknown as [[Id, Call]]
-    this.#end(open, id, oldest, undefined, 'closed')
+    const [[oldestId, oldest]] = calls as unknown as [[Id, Call]]
+    this.#end(open, oldestId, oldest, undefined, 'closed')
   }
 
   #end(open: Open, id: Id, call: Call, response?: Frame, outcome = call.outcome): void {

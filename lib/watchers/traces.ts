@@ -13,10 +13,11 @@ import type {
   SpanContext,
   TracerProvider
 } from '@opentelemetry/api'
-import { describe } from '../errors.ts'
+import { describe, describeToClients } from '../errors.ts'
 import { stringAt } from '../json/find-value.ts'
 import { silent } from '../log.ts'
 import type { Log } from '../log.ts'
+import { originalOf } from '../message/client-requests.ts'
 import type { Frame } from '../message/frame.ts'
 import {
   chosen,
@@ -27,6 +28,7 @@ import {
   withContext
 } from '../message/trace-context.ts'
 import type { Headers, Trace, TraceContext } from '../message/trace-context.ts'
+import type { RefusalFact } from '../streams/facts.ts'
 import { version } from '../version.ts'
 import { Calls } from './calls.ts'
 import type { EndedCall } from './calls.ts'
@@ -80,7 +82,7 @@ class FactTraces implements Traces {
   readonly #api: Api
   readonly #options: TracesOptions
   readonly #tracer: ReturnType<TracerProvider['getTracer']>
-  /** The spans of requests that have come and are not published yet. */
+  /** The spans of requests that have come, and are neither published nor refused yet. */
   readonly #begun = new WeakMap<Frame, Span>()
   readonly #versions = new Versions()
   readonly #unsubscribe: () => void
@@ -91,14 +93,15 @@ class FactTraces implements Traces {
     this.#tracer = api.trace.getTracer('mcp-duplex', version)
     const calls = new Calls(
       (call, response) => this.#end(call, response),
-      (_client, request) => this.#begun.get(request) ?? this.#start(request, {})
+      (_client, request) => this.#take(originalOf(request)) ?? this.#start(request, {})
     )
     this.#unsubscribe = subscribeTo(
       {
         session: (fact) => {
           if (fact.type === 'end') calls.onEnd(fact)
         },
-        message: (fact) => calls.onMessage(fact)
+        message: (fact) => calls.onMessage(fact),
+        refusal: (fact) => this.#onRefusal(fact)
       },
       (error) => this.#report(error)
     )
@@ -180,6 +183,25 @@ class FactTraces implements Traces {
     }
   }
 
+  /** Returns the span of a request that has come. It is then in the hands of the caller. */
+  #take(request: Frame): Span | undefined {
+    const span = this.#begun.get(request)
+    this.#begun.delete(request)
+    return span
+  }
+
+  /** A request that is refused is never published. */
+  #onRefusal({ error, frame, batch = [], address }: RefusalFact): void {
+    const requests = frame === undefined ? batch : [frame]
+    for (const request of requests) {
+      const span = this.#take(request)
+      if (span === undefined) continue
+      span.setAttributes({ 'client.address': address, 'error.type': error.code })
+      this.#fail(span, describeToClients(error))
+      span.end()
+    }
+  }
+
   #end(call: EndedCall, response: Frame | undefined): void {
     const span = call.data as Span
     const { client, outcome, errorCode } = call
@@ -193,9 +215,13 @@ class FactTraces implements Traces {
     if (outcome !== 'ok') {
       span.setAttribute('error.type', errorTypeOf(call))
       const said = response && stringAt(response.bytes, ['error', 'message'])
-      const message = said === undefined ? {} : { message: said.slice(0, maxText) }
-      span.setStatus({ code: this.#api.SpanStatusCode.ERROR, ...message })
+      this.#fail(span, said)
     }
     span.end()
+  }
+
+  #fail(span: Span, said: string | undefined): void {
+    const message = said === undefined ? {} : { message: said.slice(0, maxText) }
+    span.setStatus({ code: this.#api.SpanStatusCode.ERROR, ...message })
   }
 }

@@ -113,6 +113,18 @@ t.test('calls end with their client, before it', async (t) => {
   t.match(end, { outcome: 'ok', bytesIn: 0 }, 'it had come before this watched')
 })
 
+t.test('a call ends when another one takes its id', async (t) => {
+  const { ended, calls, say, answer } = watch()
+  say('{"id":1,"method":"x"}')
+  say('{"id":1,"method":"y"}')
+  t.match(ended, [{ method: 'x', outcome: 'closed' }])
+  t.equal(calls.inFlight, 1)
+  answer(result(1))
+  t.match(ended.at(-1), { method: 'y', outcome: 'ok' })
+  t.equal(ended.length, 2)
+  t.equal(calls.inFlight, 0)
+})
+
 t.test('calls without a response are not kept without end', async (t) => {
   const { ended, say } = watch()
   for (let id = 0; id < 10_001; id++) say(`{"id":${id},"method":"m${id}"}`)

@@ -1,6 +1,7 @@
 // Traces: the spans that an SDK gets, and what the messages carry.
 
 import { channel } from 'node:diagnostics_channel'
+import { once } from 'node:events'
 import { SpanKind, SpanStatusCode, trace as api } from '@opentelemetry/api'
 import {
   BasicTracerProvider,
@@ -9,6 +10,7 @@ import {
 } from '@opentelemetry/sdk-trace-base'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base'
 import { PassThrough } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
@@ -19,7 +21,7 @@ import { traces } from '../../lib/watchers/traces.ts'
 import type { Traces, TracesOptions } from '../../lib/watchers/traces.ts'
 import { loadApi } from '../../lib/watchers/traces/load-api.ts'
 import { KeptLog, request, response, until } from '../helpers.ts'
-import { json, serve } from '../http-server/helpers.ts'
+import { json, rawConnection, serve } from '../http-server/helpers.ts'
 import { bodyOf, headersOf } from '../modern.ts'
 
 const trace = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -32,18 +34,22 @@ interface Open {
   traces: Traces
   /** The spans that have ended. */
   spans(): ReadableSpan[]
+  /** How many spans have begun. */
+  begun(): number
 }
 
 async function open(t: Test, options: TracesOptions = {}): Promise<Open> {
   const exporter = new InMemorySpanExporter()
-  const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
-  api.setGlobalTracerProvider(provider)
+  const processor = new SimpleSpanProcessor(exporter)
+  let begun = 0
+  processor.onStart = () => begun++
+  api.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [processor] }))
   const made = await traces(options)
   t.teardown(async () => {
     await made.close()
     api.disable()
   })
-  return { traces: made, spans: () => exporter.getFinishedSpans() }
+  return { traces: made, spans: () => exporter.getFinishedSpans(), begun: () => begun }
 }
 
 t.test('a call of a session is a span of the kind SERVER', async (t) => {
@@ -207,6 +213,117 @@ t.test('client mode has spans of the kind CLIENT', async (t) => {
     await traces.close()
     api.disable()
   }
+})
+
+const failed = (error: string): object => ({
+  attributes: { 'error.type': error, 'client.address': '127.0.0.1' },
+  status: { code: SpanStatusCode.ERROR }
+})
+
+t.test('the span of a refused request ends with the error', async (t) => {
+  for (const move of [false, true]) {
+    const { traces, spans, begun } = await open(t, { move })
+    const { client } = await serve(t, { trace: traces.trace })
+    await client().post(json({ id: 1, method: 'ping' }), { traceparent })
+    const answer = await client().post(
+      bodyOf('2', 'tools/list', {}),
+      headersOf('tools/call', { name: 'x' })
+    )
+    t.match(spans(), [
+      { ...failed('ERR_REQUEST'), name: 'ping', parentSpanContext: { traceId: trace } },
+      failed('ERR_HEADER_MISMATCH')
+    ])
+    t.match(JSON.parse(answer.text), { error: { message: spans()[1]?.status.message } })
+    t.equal(begun(), 2)
+    await traces.close()
+    api.disable()
+  }
+})
+
+t.test('the spans of a refused batch end, and its notifications have none', async (t) => {
+  const { traces, spans, begun } = await open(t)
+  const { session, listener } = await serve(t, { trace: traces.trace })
+  const { client } = await session('2025-03-26')
+  const batch = [1, 2].map((id) => json({ id, method: 'ping' }))
+  const initialize = json({ id: 3, method: 'initialize' })
+  await client.post(`[${[...batch, json({ method: 'notifications/x' }), initialize].join(',')}]`)
+  t.match(spans().slice(1), [
+    { ...failed('ERR_REQUEST'), name: 'ping' },
+    { ...failed('ERR_REQUEST'), name: 'ping' },
+    { ...failed('ERR_REQUEST'), name: 'initialize' }
+  ])
+  t.equal(begun(), 4)
+  publish('refusal', { error: new ProxyError('ERR_REQUEST', ''), address: '' })
+  await listener.close(0)
+  t.equal(spans().length, 4)
+})
+
+t.test('the span of a client that leaves during a check of its request ends', async (t) => {
+  const { traces, spans, begun } = await open(t)
+  let leave = (): void => {}
+  const { listener, servers } = await serve(t, {
+    trace: traces.trace,
+    mirroredParams: async () => {
+      leave()
+      await sleep(50)
+      return []
+    }
+  })
+  const call = { name: 'tool' }
+  const { socket } = rawConnection(t, listener)
+  leave = () => socket.destroy()
+  const body = bodyOf('1', 'tools/call', call)
+  const size = { host: 'localhost', 'content-length': body.length }
+  const head = Object.entries({ ...headersOf('tools/call', call), ...size })
+  const lines = head.map((header) => header.join(': '))
+  socket.write(['POST /mcp HTTP/1.1', ...lines, '', body].join('\r\n'))
+  await until(() => spans().length === 1)
+  t.match(spans(), [{ ...failed('ERR_CLOSED'), name: 'tools/call tool' }])
+  t.equal(begun(), 1)
+  t.equal(servers.length, 0)
+})
+
+t.test('a request whose id is in use has one span, with the id of the client', async (t) => {
+  const { traces, spans, begun } = await open(t)
+  const { session } = await serve(t, { trace: traces.trace })
+  const { client, server } = await session('2025-11-25')
+  const posts = [0, 1].map(() => client.post(json({ id: 'x', method: 'tools/list' })))
+  const first = await server.got('tools/list')
+  const second = await server.got('tools/list', 1_000_000_001)
+  t.equal(first.id, 'x')
+  for (const request of [first, second]) await server.respond(request)
+  await Promise.all(posts)
+  const calls = spans().filter(({ name }) => name === 'tools/list')
+  t.strictSame(
+    calls.map(({ attributes }) => attributes['jsonrpc.request.id']),
+    ['x', 'x']
+  )
+  t.equal(begun(), spans().length)
+})
+
+t.test('the spans of calls in flight end with their server and their client', async (t) => {
+  const { traces, spans, begun } = await open(t)
+  const { session } = await serve(t, { trace: traces.trace })
+  const { client, server } = await session('2025-11-25')
+  const posts = ['1', '2'].map((id) => client.post(json({ id, method: 'tools/list' })))
+  await server.got('tools/list', '2')
+  await client.post(json({ method: 'notifications/cancelled', params: { requestId: '1' } }))
+  server.destroy(new ProxyError('ERR_SERVER_EXITED', 'gone'))
+  await Promise.all(posts)
+  const ends = spans().map(({ attributes }) => attributes['error.type'])
+  t.strictSame(ends, [undefined, 'cancelled', '-32000'])
+  t.equal(begun(), 3)
+})
+
+t.test('the requests in a chunk behind the end of their client have no spans', async (t) => {
+  const { traces, spans, begun } = await open(t, { side: 'client' })
+  const input = new PassThrough()
+  const transport = acceptStdio({ input, output: new PassThrough(), trace: traces.trace })
+  transport.on('data', () => transport.destroy())
+  input.write(`${json({ id: 1, method: 'ping' })}\n${json({ id: 2, method: 'ping' })}\n`)
+  await once(transport, 'close')
+  t.match(spans(), [{ attributes: { 'jsonrpc.request.id': '1', 'error.type': 'closed' } }])
+  t.equal(begun(), 1)
 })
 
 const client = { server: '', session: 'secret', kind: 'session' }

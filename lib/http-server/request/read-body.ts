@@ -84,7 +84,8 @@ export class BodyReader {
           body.frames = body.frames.map((frame) => trace(frame, context.request.headers))
         }
         const [first] = body.frames
-        if (!body.batch && first?.kind === 'request') context.rpcRequest = first
+        if (body.batch) context.batch = body.frames
+        else if (first?.kind === 'request') context.rpcRequest = first
         return body
       } catch (error) {
         if (error instanceof RefusedError) failResponse(error, error.envelope, transport)
