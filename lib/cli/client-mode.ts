@@ -26,7 +26,7 @@ import { onStop } from './signals.ts'
 /** Resolves when the client has ended and each of its requests has a response. */
 export async function runClient(config: ClientConfig, log: Log, logFile?: LineFile): Promise<void> {
   const recorder = await openRecorder(config.record, log)
-  const audit = await openAudit(config.audit, log)
+  const audit = await openAudit(config.audit, { log })
   const metrics = await openMetrics(config.metrics, {
     side: 'client',
     url: config.server.url,

@@ -1,7 +1,7 @@
 // Opens the files of --record and --audit. Without these flags, their code is not loaded.
 
 import type { Log } from '../log.ts'
-import type { Audit } from '../watchers/audit.ts'
+import type { Audit, AuditOptions } from '../watchers/audit.ts'
 import type { Recorder } from '../watchers/record.ts'
 
 /**
@@ -23,10 +23,13 @@ export async function openRecorder(
  *
  * @throws ProxyError `ERR_CONFIG` if the proxy cannot open the file
  */
-export async function openAudit(file: string | undefined, log: Log): Promise<Audit | undefined> {
+export async function openAudit(
+  file: string | undefined,
+  options: AuditOptions
+): Promise<Audit | undefined> {
   if (file === undefined) return undefined
   const { audit } = await import('../watchers/audit.ts')
-  return audit(file, { log })
+  return audit(file, options)
 }
 
 /**

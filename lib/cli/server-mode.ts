@@ -14,6 +14,7 @@ import type { Frame } from '../message/frame.ts'
 import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import { latestLegacy } from '../protocol/revisions.ts'
+import { labelOf } from '../proxy/definition.ts'
 import { join, joinPort } from '../proxy/join.ts'
 import type { Upstream } from '../proxy/upstream.ts'
 import { openUpstreams } from '../proxy/upstreams.ts'
@@ -46,10 +47,12 @@ export async function runServer(
   const tls = readTls(config)
   const service = await openService(config, log)
   const recorder = await openRecorder(config.record, log)
-  const audit = await openAudit(config.audit, log)
+  const serverLabel = (name: string): string => labelOf(name, config)
+  const audit = await openAudit(config.audit, { labelOf: serverLabel, log })
   const traces = await openTraces(config, { log })
   let listener: Listener | undefined
   const metrics = await openMetrics(config.metrics, {
+    labelOf: serverLabel,
     serverStates: () => upstreams.states,
     queues: () => ({
       ...waitingIn({ record: recorder, audit, log: logFile }),

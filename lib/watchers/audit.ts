@@ -13,6 +13,8 @@ import type { Log } from '../log.ts'
 import type { FactClient, MessageFact, RefusalFact, SessionFact } from '../streams/facts.ts'
 import { Calls, targetOf } from './calls.ts'
 import type { EndedCall, Outcome } from './calls.ts'
+import { defaultLabel } from './server-label.ts'
+import type { ServerLabel } from './server-label.ts'
 import { subscribeTo } from './subscriptions.ts'
 
 /** A line of an audit log. A member without a value is left out. */
@@ -24,7 +26,7 @@ export interface AuditLine {
   principal?: string | undefined
   /** The address of the client. */
   address?: string | undefined
-  /** The name of the server, or `default`. */
+  /** The label of the server. */
   server?: string | undefined
   /** The first 8 characters of the session's id. */
   session?: string | undefined
@@ -54,6 +56,8 @@ export interface Audit {
 }
 
 export interface AuditOptions {
+  /** Returns the label of a server. Default: its name, and `default` for the default server. */
+  labelOf?: ServerLabel | undefined
   /** Gets an error when the file cannot be written. Default: nothing is logged. */
   log?: Log | undefined
 }
@@ -69,17 +73,21 @@ const maxText = 256
  *
  * @throws ProxyError `ERR_CONFIG` when the file cannot be opened
  */
-export async function audit(file: string, { log = silent }: AuditOptions = {}): Promise<Audit> {
-  return new FileAudit(await LineFile.open(file, { what: 'audit log', log, maxWaiting }), log)
+export async function audit(file: string, options: AuditOptions = {}): Promise<Audit> {
+  const { labelOf = defaultLabel, log = silent } = options
+  const opened = await LineFile.open(file, { what: 'audit log', log, maxWaiting })
+  return new FileAudit(opened, labelOf, log)
 }
 
 class FileAudit implements Audit {
   readonly #file: LineFile
   readonly #calls = new Calls((call) => this.#onCall(call))
+  readonly #labelOf: ServerLabel
   readonly #unsubscribe: () => void
 
-  constructor(file: LineFile, log: Log) {
+  constructor(file: LineFile, labelOf: ServerLabel, log: Log) {
     this.#file = file
+    this.#labelOf = labelOf
     const listeners = {
       session: (fact: SessionFact) => this.#onSession(fact),
       message: (fact: MessageFact) => this.#calls.onMessage(fact),
@@ -111,27 +119,27 @@ class FileAudit implements Audit {
     const { type, client } = fact
     if (type === 'open') {
       this.#calls.onOpen(fact)
-      if (hasSession(client)) this.#write({ event: 'open', ...about(client), outcome: 'ok' })
+      if (hasSession(client)) this.#write({ event: 'open', ...this.#about(client), outcome: 'ok' })
       return
     }
     const { duration, outcome, error, bytesIn, bytesOut } = this.#calls.onEnd(fact)
     if (!hasSession(client)) return
     const end = { duration: rounded(duration), outcome, error, bytesIn, bytesOut }
-    this.#write({ event: 'end', ...about(client), ...end })
+    this.#write({ event: 'end', ...this.#about(client), ...end })
   }
 
   #onCall({ client, duration, ...call }: EndedCall): void {
     const { method, name, outcome, error, bytesIn, bytesOut } = call
     const target = { method: clip(method), name: clip(name) }
     const end = { duration: rounded(duration), outcome, error, bytesIn, bytesOut }
-    this.#write({ event: 'call', ...about(client), ...target, ...end })
+    this.#write({ event: 'call', ...this.#about(client), ...target, ...end })
   }
 
   #onRefusal({ error, frame, httpMethod, path, ...client }: RefusalFact): void {
     const { method, name } = frame === undefined ? {} : targetOf(frame)
     this.#write({
       event: 'refusal',
-      ...about(client),
+      ...this.#about(client),
       method: clip(method),
       name: clip(name),
       request: httpMethod === undefined ? undefined : clip(`${httpMethod} ${path}`),
@@ -139,6 +147,17 @@ class FileAudit implements Audit {
       error: error.code,
       bytesIn: frame?.bytes.length
     })
+  }
+
+  #about(client: Omit<RefusalFact, 'error'> | FactClient): Who {
+    const { principal, address, server, session } = client
+    const isPost = 'kind' in client && !hasSession(client)
+    return {
+      principal: clip(principal),
+      address: address === '' ? undefined : address,
+      server: server === undefined ? undefined : clip(this.#labelOf(server)),
+      session: isPost ? undefined : session?.slice(0, 8)
+    }
   }
 
   #write(line: Omit<AuditLine, 'time'>): void {
@@ -152,17 +171,6 @@ class FileAudit implements Audit {
 const hasSession = ({ kind }: FactClient): boolean => kind === 'session'
 
 type Who = Pick<AuditLine, 'principal' | 'address' | 'server' | 'session'>
-
-function about(client: Omit<RefusalFact, 'error'> | FactClient): Who {
-  const { principal, address, server, session } = client
-  const isPost = 'kind' in client && !hasSession(client)
-  return {
-    principal: clip(principal),
-    address: address === '' ? undefined : address,
-    server: server === '' ? 'default' : clip(server),
-    session: isPost ? undefined : session?.slice(0, 8)
-  }
-}
 
 const clip = (text: string | undefined): string | undefined =>
   text === undefined || text.length <= maxText ? text : `${text.slice(0, maxText)}…`

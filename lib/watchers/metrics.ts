@@ -19,6 +19,8 @@ import { createRegistry } from './metrics/registry.ts'
 import type { Registry } from './metrics/registry.ts'
 import { Tallies } from './metrics/tallies.ts'
 import type { Tally } from './metrics/tallies.ts'
+import { defaultLabel } from './server-label.ts'
+import type { ServerLabel } from './server-label.ts'
 import { subscribeTo } from './subscriptions.ts'
 
 export interface MetricsOptions {
@@ -29,7 +31,9 @@ export interface MetricsOptions {
   side?: Side | undefined
   /** The URL of the server, if there is only one. Default: the metrics have no address. */
   url?: URL | undefined
-  /** Returns the state of each server. Default: no servers. */
+  /** Returns the label of a server. Default: its name, and `default` for the default server. */
+  labelOf?: ServerLabel | undefined
+  /** Returns the state of each server, by its label. Default: no servers. */
   serverStates?: (() => Record<string, 'configured' | 'failed'>) | undefined
   /** Returns how many bytes wait in each queue. Default: no queues. */
   queues?: (() => Record<string, number>) | undefined
@@ -55,15 +59,16 @@ const maxCodes = 100
 
 class FactMetrics implements Metrics {
   readonly #registry: Registry
-  readonly #tallies = new Tallies()
+  readonly #tallies: Tallies
   readonly #refusals = new Counts()
   readonly #errors = new Counts()
   readonly #process = processMetrics()
   readonly #unsubscribe: () => void
 
   constructor(registry: Registry, options: MetricsOptions) {
-    const { side = 'server', url, log = silent } = options
+    const { side = 'server', url, labelOf = defaultLabel, log = silent } = options
     this.#registry = registry
+    this.#tallies = new Tallies(labelOf)
     const operations = new Operations(url)
     registry.addHistogram(
       `mcp_${side}_operation_duration_seconds`,
@@ -149,8 +154,11 @@ class FactMetrics implements Metrics {
       help,
       type,
       values: () =>
-        [...this.#tallies.all].flatMap(([server, tally]) =>
-          read(tally).map(([labels, value]): MetricValue => [{ server, ...labels }, value])
+        this.#tallies.all.flatMap((tally) =>
+          read(tally).map(([labels, value]): MetricValue => [
+            { server: tally.label, ...labels },
+            value
+          ])
         )
     })
     const way = (received: number, sent: number): MetricValue[] => [

@@ -15,9 +15,9 @@ t.test('a recorder is opened only for a file', async (t) => {
 })
 
 t.test('an audit log is opened only for a file', async (t) => {
-  t.equal(await openAudit(undefined, silent), undefined)
+  t.equal(await openAudit(undefined, { log: silent }), undefined)
   const file = `${t.testdir()}/audit.ndjson`
-  const audit = await openAudit(file, silent)
+  const audit = await openAudit(file, { log: silent })
   t.ok(existsSync(file))
   await audit?.close()
 })

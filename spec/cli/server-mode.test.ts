@@ -2,6 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Server } from 'node:http'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
@@ -189,16 +190,26 @@ t.test('a server that is not found is a warning, and an error when all are', asy
   t.match([...other.log], [/^mcp-proxy: bad: cannot start "nowhere".*; worse: cannot start /])
 })
 
-t.test('a failed default server and a server named default have different states', async (t) => {
-  const command = run(t, ['--named-server', 'default', demo, 'nowhere'])
+t.test('a failed default server and a server named default have different labels', async (t) => {
+  const audit = join(t.testdir({}), 'audit.ndjson')
+  const watch = ['--metrics', '/metrics', '--audit', audit]
+  const command = run(t, [...watch, '--named-server', 'default', demo, 'nowhere'])
   const url = await served(command)
   const status = (await (await fetch(`${url}status`)).json()) as Json
   t.strictSame(status.server_instances, { default: 'failed', 'servers/default': 'configured' })
   const readiness = await fetch(`${url}readyz`)
   t.equal(readiness.status, 503)
   t.strictSame(await readiness.json(), { ready: false, failed: ['default'] })
+  const client = httpClient(`${url}servers/default/mcp`)
+  await client.initialize()
+  const metrics = await (await fetch(`${url}metrics`)).text()
+  t.match(metrics, /^mcp_duplex_sessions\{server="servers\/default"\} 1$/m)
+  t.match(metrics, /^mcp_duplex_server_up\{server="servers\/default"\} 1$/m)
+  client.close()
   stop()
   t.equal(await command.code, 0)
+  const [line = ''] = readFileSync(audit, 'utf8').split('\n')
+  t.match(JSON.parse(line), { event: 'open', server: 'servers/default' })
 })
 
 t.test('the log offers a server that can start', async (t) => {

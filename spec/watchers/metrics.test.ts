@@ -289,6 +289,16 @@ t.test('messages, processes, restarts and refusals are counted', async (t) => {
   t.equal(await value('mcp_duplex_queue_bytes', { queue: 'audit' }), 7)
 })
 
+t.test('servers have their labels, which tell those of the same name apart', async (t) => {
+  const labelOf = (server: string): string => (server === 'default' ? 'servers/default' : 'own')
+  const { value } = await open(t, { labelOf })
+  for (const server of ['default', 'default', '']) new Client({ server }).open().call('ping')
+  for (const [server, count] of Object.entries({ 'servers/default': 2, own: 1 })) {
+    t.equal(await value('mcp_duplex_sessions', { server }), count)
+    t.equal(await value(`${duration}_count`, { server }), count)
+  }
+})
+
 t.test('the process has its delay, its CPU time and its memory', async (t) => {
   const { value } = await open(t)
   t.ok(((await value('process_cpu_seconds_total')) as number) > 0)

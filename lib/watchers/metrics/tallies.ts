@@ -2,6 +2,7 @@
 // metrics read them when they are asked for.
 
 import type { MessageFact, ProcessFact } from '../../streams/facts.ts'
+import type { ServerLabel } from '../server-label.ts'
 import { other } from './bounded.ts'
 
 export interface Tally {
@@ -25,16 +26,22 @@ export type Exit = 'ok' | 'error' | 'signal'
 const maxServers = 200
 
 export class Tallies {
+  readonly #labelOf: ServerLabel
   readonly #byServer = new Map<string, Tally>()
+  /** That of all servers that are not kept apart. */
+  #others: Tally | undefined
 
-  /** The servers with their counts. */
-  get all(): Iterable<[server: string, tally: Tally]> {
-    return this.#byServer
+  constructor(labelOf: ServerLabel) {
+    this.#labelOf = labelOf
+  }
+
+  get all(): Tally[] {
+    return [...this.#byServer.values(), ...(this.#others === undefined ? [] : [this.#others])]
   }
 
   /** @param server the name of a server, `''` for the default server */
   of(server: string): Tally {
-    return this.#byServer.get(server || 'default') ?? this.#add(server || 'default')
+    return this.#byServer.get(server) ?? this.#add(server)
   }
 
   onMessage({ client, from, frame, delivered }: MessageFact): void {
@@ -66,22 +73,22 @@ export class Tallies {
   }
 
   #add(server: string): Tally {
-    const label = this.#byServer.size < maxServers ? server : other
-    const known = this.#byServer.get(label)
-    if (known !== undefined) return known
-    const tally = {
-      label,
-      sessions: 0,
-      messagesIn: 0,
-      messagesOut: 0,
-      bytesIn: 0,
-      bytesOut: 0,
-      processes: 0,
-      starts: 0,
-      exits: { ok: 0, error: 0, signal: 0 },
-      restarts: 0
-    }
-    this.#byServer.set(label, tally)
+    if (this.#byServer.size >= maxServers) return (this.#others ??= newTally(other))
+    const tally = newTally(this.#labelOf(server))
+    this.#byServer.set(server, tally)
     return tally
   }
 }
+
+const newTally = (label: string): Tally => ({
+  label,
+  sessions: 0,
+  messagesIn: 0,
+  messagesOut: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  processes: 0,
+  starts: 0,
+  exits: { ok: 0, error: 0, signal: 0 },
+  restarts: 0
+})
