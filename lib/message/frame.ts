@@ -6,6 +6,7 @@ import { ProxyError } from '../errors.ts'
 import { stringAt } from '../json/find-value.ts'
 import { pick } from '../json/pick.ts'
 import type { Shape } from '../json/pick.ts'
+import { RecentTexts } from '../json/recent-texts.ts'
 import { splice } from '../json/splice.ts'
 import type { Id, Message } from '../protocol/json-rpc.ts'
 import { paths } from '../protocol/paths.ts'
@@ -89,10 +90,12 @@ export class Frame implements Envelope {
   }
 }
 
+const recentNames = new RecentTexts()
+
 /** Reads the name of the tool or the prompt in a request. Most names have a known place. */
 export function nameIn({ bytes, nameStart, nameEnd }: Frame): string | undefined {
   if (nameEnd === 0) return stringAt(bytes, paths.toolName)
-  return bytes.toString('latin1', nameStart + 1, nameEnd - 1)
+  return recentNames.read(bytes, nameStart + 1, nameEnd - 1)
 }
 
 /** Reads the request id at `path`. Returns undefined if there is none. */

@@ -16,6 +16,7 @@ import {
   SPACE
 } from '../json/bytes.ts'
 import { checkedEnd } from '../json/check.ts'
+import { RecentTexts } from '../json/recent-texts.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
@@ -52,6 +53,9 @@ export function usualEnvelope(bytes: Buffer): Envelope | undefined {
 }
 
 const none: Buffer = Buffer.alloc(0)
+
+const recentMethods = new RecentTexts()
+const recentVersions = new RecentTexts()
 
 class UsualEnvelope implements Envelope {
   kind: Envelope['kind'] = 'notification'
@@ -148,7 +152,7 @@ class UsualEnvelope implements Envelope {
     }
     if (this.#is(methodName, name, length)) {
       if (this.method !== undefined) return false
-      this.method = this.#string()
+      this.method = this.#string(recentMethods)
       return this.method !== undefined
     }
     if (this.#is(paramsName, name, length)) {
@@ -191,7 +195,7 @@ class UsualEnvelope implements Envelope {
     }
     if (!this.#is(versionName, name, length)) return this.#any()
     if (this.protocolVersion !== undefined) return false
-    this.protocolVersion = this.#string()
+    this.protocolVersion = this.#string(recentVersions)
     return this.protocolVersion !== undefined
   }
 
@@ -205,12 +209,14 @@ class UsualEnvelope implements Envelope {
     return this.#bytes[this.#at] === QUOTE ? this.#string() : this.#integer()
   }
 
-  #string(): string | undefined {
+  #string(recent?: RecentTexts): string | undefined {
+    const bytes = this.#bytes
     const start = this.#at
     const end = this.#plainEnd(start)
     if (end === -1 || end - start > maxText) return undefined
     this.#at = end
-    return this.#bytes.toString('latin1', start + 1, end - 1)
+    if (recent !== undefined) return recent.read(bytes, start + 1, end - 1)
+    return bytes.toString('latin1', start + 1, end - 1)
   }
 
   #integer(): number | undefined {

@@ -245,15 +245,9 @@ const hasFailedName = searchFor('"isError"')
 export const hasFailed = (bytes: Buffer): boolean =>
   hasFailedName(bytes) && scalarAt(bytes, paths.toolFailed) === true
 
-/** The methods of the protocol. One string for each makes comparisons and look-ups of methods fast. */
-const known: ReadonlyMap<string, string> = new Map(
-  Object.values(methods).map((method) => [method, method])
-)
-
 /** Reads what a request calls. */
 export function targetOf(frame: Frame): Target {
-  const { method: text = '', bytes } = frame
-  const method = known.get(text) ?? text
+  const { method = '', bytes } = frame
   switch (method) {
     case methods.callTool:
     case methods.getPrompt:
