@@ -11,7 +11,7 @@
 // process writes only if it found no code that V8 accepts.
 
 const fs = require('node:fs')
-const { isAbsolute, sep } = require('node:path')
+const { dirname, isAbsolute, sep } = require('node:path')
 const { Script } = require('node:vm')
 
 const dist = `${__dirname.slice(0, -'bin'.length)}dist`
@@ -38,16 +38,16 @@ function printVersion() {
 function start() {
   // A wrong guess costs only time.
   const mode = process.argv.some((word) => /^https?:/i.test(word)) ? 'client' : 'server'
+  const { text, version } = readBundle()
   const directory = process.env.NODE_DISABLE_COMPILE_CACHE ? undefined : cacheDirectory()
-  const file = directory && `${directory}${sep}${mode}-${fingerprint()}`
-  const cachedData = file && readIfPresent(file)
-  // The bundle is ASCII, which Node reads faster than UTF-8.
-  const script = new Script(fs.readFileSync(bundle, 'latin1'), { filename: bundle, cachedData })
+  const file = directory && `${directory}${sep}${mode}-${version}`
+  const cachedData = file && readCode(file)
+  const script = new Script(text, { filename: bundle, cachedData })
   const module = { exports: {} }
   script.runInThisContext()(module.exports, requireFrom, module, bundle, dist)
   const isComplete = file === undefined || (cachedData && !script.cachedDataRejected)
   module.exports.runCommand((running) => {
-    if (!isComplete && running === mode) writeLater(script, directory, file)
+    if (!isComplete && running === mode) writeLater(script, file)
   })
 }
 
@@ -56,42 +56,78 @@ function requireFrom(name) {
   return require(name.startsWith('./') ? dist + name.slice(1) : name)
 }
 
-function readIfPresent(file) {
+/** Returns the script, and the name of this version of Node, of its flags and of the script. */
+function readBundle() {
+  const descriptor = fs.openSync(bundle)
   try {
-    return fs.readFileSync(file)
-  } catch {
-    return undefined
+    const { size, ctimeMs, ino } = fs.fstatSync(descriptor)
+    const flags = sumOf(`${process.execArgv} ${process.env.NODE_OPTIONS ?? ''}`)
+    const version = `${process.version}-${process.arch}-${size}-${ctimeMs}-${ino}-${flags}`
+    // The bundle is ASCII, which Node reads faster than UTF-8.
+    return { text: fs.readFileSync(descriptor, 'latin1'), version }
+  } finally {
+    fs.closeSync(descriptor)
   }
 }
 
-/** Names this version of Node and this bundle. V8 checks only the length of a script. */
-function fingerprint() {
-  const { size, ctimeMs, ino } = fs.statSync(bundle)
-  return `${process.version}-${process.arch}-${size}-${ctimeMs}-${ino}`
+/** V8 refuses code that was compiled with other flags. */
+function sumOf(text) {
+  let sum = 0
+  for (let i = 0; i < text.length; i++) sum = (sum * 31 + text.charCodeAt(i)) | 0
+  return (sum >>> 0).toString(36)
 }
 
-function writeLater(script, directory, file) {
+/** Reads the code of a file that is complete, and that only this user can write to. */
+function readCode(file) {
+  try {
+    const descriptor = fs.openSync(file, fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0))
+    try {
+      if (!isOurs(fs.fstatSync(descriptor))) return undefined
+      const copies = fs.readFileSync(descriptor)
+      const code = copies.subarray(0, copies.length / 2)
+      return code.equals(copies.subarray(code.length)) ? code : undefined
+    } finally {
+      fs.closeSync(descriptor)
+    }
+  } catch {
+    return undefined // there is no such file yet
+  }
+}
+
+function writeLater(script, file) {
   const write = () => {
     clearTimeout(timer)
     process.off('exit', write)
-    const temporary = `${file}.${process.pid}`
     try {
-      // It gets its name when it is complete on the disk: V8 does not check all of it.
-      const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL
-      const descriptor = fs.openSync(temporary, flags, 0o600)
-      try {
-        fs.writeFileSync(descriptor, script.createCachedData(), { flush: true })
-      } finally {
-        fs.closeSync(descriptor)
-      }
-      fs.renameSync(temporary, file)
-      removeOldFiles(directory)
+      writeCode(file, script.createCachedData())
+      removeOldFiles(dirname(file))
     } catch {
-      fs.rmSync(temporary, { force: true }) // a full disk: the start takes a little longer
+      // A full disk, or one that cannot be written: the next start takes a little longer.
     }
   }
   const timer = setTimeout(write, writeDelay).unref()
   process.on('exit', write)
+}
+
+/**
+ * Writes the code twice. V8 checks only its length, and damaged code would end the process. To compare two
+ * copies takes 0.1 ms, a sum of them several.
+ */
+function writeCode(file, code) {
+  const temporary = `${file}.${process.pid}-${Date.now()}`
+  const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL
+  const descriptor = fs.openSync(temporary, flags, 0o600)
+  try {
+    try {
+      fs.writeFileSync(descriptor, Buffer.concat([code, code]), { flush: true })
+    } finally {
+      fs.closeSync(descriptor)
+    }
+    fs.renameSync(temporary, file)
+  } catch (error) {
+    fs.rmSync(temporary, { force: true })
+    throw error
+  }
 }
 
 function removeOldFiles(directory) {
@@ -115,14 +151,16 @@ function cacheDirectory() {
     const directory = `${parent}${sep}mcp-duplex`
     const exists = { throwIfNoEntry: false }
     if (!fs.lstatSync(directory, exists)) fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
-    const { mode, uid } = fs.lstatSync(directory)
-    const isDirectory = (mode & 0o170000) === 0o040000
-    // Windows keeps the user's directories from others by its own means.
-    const isOurs = process.platform === 'win32' || (uid === process.getuid() && !(mode & 0o077))
-    return isDirectory && isOurs ? directory : undefined
+    const stats = fs.lstatSync(directory)
+    return stats.isDirectory() && isOurs(stats) ? directory : undefined
   } catch {
     return undefined // a read-only or missing home: the start takes a little longer
   }
+}
+
+/** Windows keeps the user's files from others by its own means. */
+function isOurs({ uid, mode }) {
+  return process.platform === 'win32' || (uid === process.getuid() && !(mode & 0o077))
 }
 
 function cacheHome() {

@@ -1,4 +1,4 @@
-// Makes text from clients and servers safe to show in one line of a log or an error.
+// Makes text from clients and servers safe to show in one line of a log or an error, and to keep.
 
 /**
  * The longest line, in bytes. `toLine` cuts longer lines, so that one message cannot fill a log.
@@ -39,6 +39,11 @@ export function quote(text: string): string {
   const short = text.length > maxQuote ? `${text.slice(0, maxQuote)}…` : text
   return `"${toLine(short)}"`
 }
+
+/** Returns at most `length` characters of a text, as a copy: a part of a text keeps all of it in memory. */
+export const copyOf = (text: string, length = text.length): string =>
+  // UTF-8 would change lone surrogates.
+  Buffer.from(text.slice(0, length), 'utf16le').toString('utf16le')
 
 const escape = (character: string): string =>
   character === '\t' ? ' ' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`

@@ -1,7 +1,7 @@
 // What peers send, as one line of a log.
 
 import t from 'tap'
-import { quote, toLine } from '../lib/text.ts'
+import { copyOf, quote, toLine } from '../lib/text.ts'
 
 t.test('lines are joined, and blank ones are left out', async (t) => {
   t.equal(toLine('  one \r\n\n  two\rthree\u2028four\u2029 '), 'one | two | three | four')
@@ -43,4 +43,9 @@ t.test('a quoted text is short and printable', async (t) => {
   t.equal(quote('a\x1b[2J\u202eb'), '"a\\u001b[2J\\u202eb"')
   t.equal(quote('x'.repeat(100)), `"${'x'.repeat(100)}"`)
   t.equal(quote('x'.repeat(1e6)), `"${'x'.repeat(100)}…"`)
+})
+
+t.test('a copy has the characters of the text', async (t) => {
+  for (const text of ['', 'a', 'é 日本 😀', '\ud800', 'a\udc00b']) t.equal(copyOf(text), text)
+  t.equal(copyOf('abc', 2), 'ab')
 })

@@ -17,36 +17,41 @@ import { acceptStdio } from '../stdio/accept-stdio.ts'
 import type { StdioTransport } from '../stdio/accept-stdio.ts'
 import { filter } from '../wrappers/filter.ts'
 import type { ReconnectTransport } from '../wrappers/reconnect.ts'
-import { openInspector } from './open-inspector.ts'
-import { openMetrics, waitingIn } from './open-metrics.ts'
-import { openTraces } from './open-traces.ts'
-import { onHangup, openAudit, openRecorder } from './recorder.ts'
-import { onStop } from './signals.ts'
+import { onHangup, onStop } from './signals.ts'
+import { openWatchers } from './watchers/open-watchers.ts'
+import type { Watchers } from './watchers/open-watchers.ts'
 
 /** Resolves when the client has ended and each of its requests has a response. */
 export async function runClient(config: ClientConfig, log: Log, logFile?: LineFile): Promise<void> {
-  const recorder = await openRecorder(config.record, log)
-  const audit = await openAudit(config.audit, { log })
-  const metrics = await openMetrics(config.metrics, {
+  const { url } = config.server
+  const watchers = await openWatchers(config, {
     side: 'client',
-    url: config.server.url,
-    queues: () => waitingIn({ record: recorder, audit, log: logFile }),
-    log
-  })
-  await metrics?.serve()
-  const { origin, pathname } = config.server.url
-  const inspector = await openInspector(
-    config,
+    url,
     // The query may have a secret.
-    () => ({ urls: { '': `${origin}${pathname}` }, needsToken: config.credentials !== undefined }),
-    log
-  )
+    endpoints: () => ({
+      urls: { '': `${url.origin}${url.pathname}` },
+      needsToken: config.credentials !== undefined
+    }),
+    log,
+    logFile
+  })
+  try {
+    await joinToServer(config, watchers, log)
+  } finally {
+    await watchers.close()
+  }
+}
+
+async function joinToServer(
+  config: ClientConfig,
+  { trace, files }: Watchers,
+  log: Log
+): Promise<void> {
   const connect = await urlConnector(config.server, config, log)
-  const traces = await openTraces(config, { side: 'client', url: config.server.url, log })
-  const client = acceptStdio({ ...config.limits, trace: traces?.trace, log })
+  const client = acceptStdio({ ...config.limits, trace, log })
   const { era = config.era, translate = config.translate } = config.server
   const server = connectForOne(connect, { ...config.limits, era, translate, log, remote: true })
-  const release = endInTime(client, server, config, onHangup(recorder, audit, logFile))
+  const release = endInTime(client, server, config, onHangup(...files))
   try {
     await join(client, filter({ ...config.filter, log })(server))
   } catch (error) {
@@ -57,11 +62,6 @@ export async function runClient(config: ClientConfig, log: Log, logFile?: LineFi
     release()
     // The last fact is the end of the client. `join` has ended or destroyed it already.
     await finished(client).catch(() => {})
-    await recorder?.close()
-    await audit?.close()
-    await metrics?.close()
-    await traces?.close()
-    await inspector?.close()
   }
 }
 

@@ -46,7 +46,7 @@ export async function main(argv: string[], onMode: (mode: Mode) => void): Promis
         return 0
       }
       case 'inspect': {
-        const { inspectFile } = await import('./open-inspector.ts')
+        const { inspectFile } = await import('./watchers/open-inspector.ts')
         await inspectFile(config.file)
         return 0
       }

@@ -20,13 +20,12 @@ import type { Upstream } from '../proxy/upstream.ts'
 import { openUpstreams } from '../proxy/upstreams.ts'
 import type { Upstreams } from '../proxy/upstreams.ts'
 import { openAuth } from './open-auth.ts'
-import { openInspector } from './open-inspector.ts'
-import { openMetrics, waitingIn } from './open-metrics.ts'
-import { openTraces } from './open-traces.ts'
-import { onHangup, openAudit, openRecorder } from './recorder.ts'
+import type { Tls } from '../http-server/open-server.ts'
 import { readTls } from './service/read-tls.ts'
 import { openService } from './service/service.ts'
-import { onStop } from './signals.ts'
+import { onHangup, onStop } from './signals.ts'
+import { openWatchers } from './watchers/open-watchers.ts'
+import type { Watchers } from './watchers/open-watchers.ts'
 
 /** The longest delay that a Node timer accepts, in ms (about 24 days). */
 const longestTimeout = 2 ** 31 - 1
@@ -42,29 +41,41 @@ export async function runServer(
   readAgain: () => Promise<Config>,
   logFile?: LineFile
 ): Promise<void> {
-  const { limits } = config
   const auth = openAuth(config, log)
-  const tls = readTls(config)
-  const service = await openService(config, log)
-  const recorder = await openRecorder(config.record, log)
-  const serverLabel = (name: string): string => labelOf(name, config)
-  const audit = await openAudit(config.audit, { labelOf: serverLabel, log })
-  const traces = await openTraces(config, { log })
-  let listener: Listener | undefined
-  const metrics = await openMetrics(config.metrics, {
-    labelOf: serverLabel,
-    serverStates: () => upstreams.states,
-    queues: () => ({
-      ...waitingIn({ record: recorder, audit, log: logFile }),
-      ...(listener && { bodies: listener.bodyMemory })
-    }),
-    log
+  const serving: Serving = { auth, tls: readTls(config) }
+  const watchers = await openWatchers(config, {
+    labelOf: (name) => labelOf(name, config),
+    serverStates: () => serving.upstreams?.states ?? {},
+    queues: () => ({ ...(serving.listener && { bodies: serving.listener.bodyMemory }) }),
+    endpoints: () => ({ urls: urlsOf(serving), needsToken: auth !== undefined }),
+    log,
+    logFile
   })
-  const inspector = await openInspector(
-    config,
-    () => ({ urls: urlsOf(listener, upstreams), needsToken: auth !== undefined }),
-    log
-  )
+  try {
+    await serve(config, serving, watchers, log, readAgain)
+  } finally {
+    await watchers.close()
+  }
+}
+
+/** What server mode has opened so far. */
+interface Serving {
+  readonly auth: ReturnType<typeof openAuth>
+  readonly tls: Tls | undefined
+  upstreams?: Upstreams
+  listener?: Listener
+}
+
+async function serve(
+  config: ServeConfig,
+  serving: Serving,
+  { audit, metricsPage, trace, files }: Watchers,
+  log: Log,
+  readAgain: () => Promise<Config>
+): Promise<void> {
+  const { limits } = config
+  const { auth, tls } = serving
+  const service = await openService(config, log)
   let stop!: () => void
   const stopped = new Promise<void>((resolve) => (stop = resolve))
   // This comes before the first server starts, so that a signal never leaves a server behind.
@@ -73,16 +84,15 @@ export async function runServer(
       log.info(again ? 'stopping at once' : 'stopping (a second signal stops at once)')
       stop()
       service.stop()
-      if (again) void listener?.close(0)
+      if (again) void serving.listener?.close(0)
     },
-    onHangup(recorder, audit, logFile, service.reloads)
+    onHangup(...files, service.reloads)
   )
-  const upstreams = await openUpstreams(config, log).catch(async (error: unknown) => {
+  const upstreams = await openUpstreams(config, log).catch((error: unknown) => {
     release()
-    await metrics?.close()
-    await inspector?.close()
     throw error
   })
+  serving.upstreams = upstreams
   let ended: Promise<void> | undefined
   /** How many processes of closed sessions have not exited yet. */
   let exiting = 0
@@ -140,8 +150,7 @@ export async function runServer(
   }
 
   try {
-    await metrics?.serve()
-    listener = await listen(
+    const listener = await listen(
       {
         ...config,
         ...limits,
@@ -153,13 +162,14 @@ export async function runServer(
         holdsCalls: (server) => upstreams.hasHeld(server),
         refusal: () =>
           config.auditRequired && audit?.isWritable === false ? withoutAudit() : undefined,
-        metrics: metrics?.page,
-        trace: traces?.trace,
+        metrics: metricsPage,
+        trace,
         mirroredParams: (name, tool, call) => upstreams.get(name, call).paramsOf(tool, call),
         log
       },
       onClient
     )
+    serving.listener = listener
     const warning = exposureOf(config.host, config.allowOrigins)
     if (auth === undefined && warning !== undefined) log.warn(warning)
     announce(listener, upstreams, config, log)
@@ -175,11 +185,6 @@ export async function runServer(
   } finally {
     service.stop()
     await (ended ?? endServers())
-    await recorder?.close()
-    await audit?.close()
-    await metrics?.close()
-    await traces?.close()
-    await inspector?.close()
     release()
   }
 }
@@ -197,9 +202,9 @@ async function atMost(time: number, promise: Promise<void>): Promise<void> {
 }
 
 /** Returns the URL of each server over Streamable HTTP. */
-function urlsOf(listener: Listener | undefined, upstreams: Upstreams): Record<string, string> {
-  const urls = upstreams.all.map(([name]) => [name, listener?.urlsOf(name).mcp])
-  return Object.fromEntries(urls) as Record<string, string>
+function urlsOf({ listener, upstreams }: Serving): Record<string, string> {
+  if (listener === undefined || upstreams === undefined) return {}
+  return Object.fromEntries(upstreams.all.map(([name]) => [name, listener.urlsOf(name).mcp]))
 }
 
 /**

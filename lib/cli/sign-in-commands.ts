@@ -12,6 +12,7 @@ import { listStored } from '../http-client/auth/sign-in/token-store.ts'
 import { readProof } from '../proxy/read-proof.ts'
 import { createSignIn, createStore } from '../proxy/sign-in.ts'
 import type { SignInSettings } from '../proxy/sign-in.ts'
+import { tell } from '../tell.ts'
 import { toLine } from '../text.ts'
 
 /** How long `logout` waits for a process that signs in, in ms. */
@@ -88,13 +89,11 @@ function readLines(): Pick<SignInSettings, 'readLines'> {
   if (!process.stdin.isTTY) return {}
   return {
     readLines: (onLine) => {
-      process.stderr.write(
-        'mcp-proxy: if the browser is on another machine, paste the address that it cannot open\n'
-      )
+      tell('if the browser is on another machine, paste the address that it cannot open')
       const lines = createInterface({ input: process.stdin })
       lines.on('line', (line) => {
         if (line.trim() === '' || onLine(line)) return
-        process.stderr.write('mcp-proxy: this is not the address of this sign-in\n')
+        tell('this is not the address of this sign-in')
       })
       return () => lines.close()
     }

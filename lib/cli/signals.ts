@@ -35,3 +35,20 @@ export function onStop(callback: (again: boolean) => void, onHangup?: () => void
     for (const signal of signals) process.off(signal, listenerOf(signal))
   }
 }
+
+/**
+ * Returns the function that SIGHUP calls: it opens the files again, and reloads what else can be read
+ * again. Returns undefined if SIGHUP must stop the proxy: if there is nothing to open or to reload, and
+ * at a terminal, which sends SIGHUP when it closes.
+ */
+export function onHangup(
+  ...files: ({ reopen: () => Promise<void> | void } | undefined)[]
+): (() => void) | undefined {
+  const open = files.filter((file) => file !== undefined)
+  if (open.length === 0) return undefined
+  const { stdin, stdout, stderr } = process
+  if ([stdin, stdout, stderr].some(({ isTTY }) => isTTY)) return undefined
+  return () => {
+    for (const file of open) void file.reopen()
+  }
+}

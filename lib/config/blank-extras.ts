@@ -60,17 +60,20 @@ function closingQuote(text: string, open: number): number {
  */
 function commentEnd(text: string, start: number, starSlash: number): number {
   if (text[start + 1] === '/') {
-    const end = text.indexOf('\n', start)
-    return end === -1 ? text.length : end
+    toLineEnd.lastIndex = start
+    toLineEnd.test(text)
+    return toLineEnd.lastIndex
   }
   return text[start + 1] === '*' && starSlash !== -1 ? starSlash + 2 : start
 }
+
+const toLineEnd = /[^\r\n]*/y
 
 function blank(text: string, places: [number, number][]): string {
   const parts: string[] = []
   let from = 0
   for (const [start, end] of places) {
-    parts.push(text.slice(from, start), text.slice(start, end).replace(/[^\n]/g, ' '))
+    parts.push(text.slice(from, start), text.slice(start, end).replace(/[^\r\n]/g, ' '))
     from = end
   }
   parts.push(text.slice(from))

@@ -147,6 +147,7 @@ class AsModern implements ModernServer, PortOwner {
     return this.#held.size > 0
   }
 
+  // This waits as long as the calls do: for a server without end, as `inputTimeout` says for a client.
   async callsEnd(): Promise<void> {
     if (this.#calls.size > 0) await new Promise<void>((resolve) => this.#whenNoCalls.push(resolve))
   }

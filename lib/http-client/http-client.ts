@@ -121,7 +121,8 @@ export class HttpClient implements ExchangeOwner {
         const { request, url } = exchange
         const subject = { method: request.method, url }
         const given = credentials.authorize(subject, this.#abort.signal)
-        const authorization = given instanceof Promise ? await this.#whenAuthorized(given) : given
+        const isReady = given === undefined || typeof given === 'string'
+        const authorization = isReady ? given : await this.#whenAuthorized(given)
         if (authorization !== undefined) headers.authorization = authorization
       }
       if (!exchange.ended) exchange.dispatch(agent, headers, credentials)

@@ -2,6 +2,8 @@
 // because to the garbage collector a number is no work. Few names are in use, but a client may invent
 // others without end, so there are only so many numbers.
 
+import { copyOf } from '../text.ts'
+
 /** How many texts have a number. */
 export const maxNames = 10_000
 /** The longest text that gets a number, in characters. */
@@ -28,8 +30,7 @@ export class Names {
   #add(text: string): number {
     const number = this.#texts.length
     if (number - 2 >= maxNames || text.length > maxLength) return unknown
-    // A copy: the text may be a part of a much longer one, which would stay in memory.
-    const copy = Buffer.from(text).toString()
+    const copy = copyOf(text)
     this.#texts.push(copy)
     this.#numbers.set(copy, number)
     return number

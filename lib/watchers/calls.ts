@@ -10,6 +10,7 @@ import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
 import { ProxyError } from '../errors.ts'
 import type { FactClient, MessageFact, SessionFact } from '../streams/facts.ts'
+import { copyOf } from '../text.ts'
 
 /**
  * How a call or a session has ended.
@@ -251,17 +252,23 @@ export function targetOf(frame: Frame): Target {
   switch (method) {
     case methods.callTool:
     case methods.getPrompt:
-      return { method, name: nameIn(frame) }
+      return { method, name: shortened(nameIn(frame)) }
     case methods.readResource:
     case methods.subscribe:
     case methods.unsubscribe: {
       const uri = stringAt(bytes, paths.uri)
-      return { method, name: uri === undefined ? undefined : withoutSecrets(uri) }
+      return { method, name: uri && shortened(withoutSecrets(uri)) }
     }
     default:
       return { method, name: undefined }
   }
 }
+
+/** A call in flight keeps the start of a longer name only. No name that a person gives is so long. */
+const maxName = 1024
+
+const shortened = (name: string | undefined): string | undefined =>
+  name === undefined || name.length <= maxName ? name : copyOf(name, maxName)
 
 /** Removes what may be an argument or a secret: the query, the fragment, the user and the password. */
 const withoutSecrets = (uri: string): string =>

@@ -1,7 +1,8 @@
 // The signals to stop.
 
+import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { onStop } from '../../lib/cli/signals.ts'
+import { onHangup, onStop } from '../../lib/cli/signals.ts'
 import { runningGroups } from '../../lib/stdio/running-groups.ts'
 
 t.test('each signal calls back, with `again` from the second on', async (t) => {
@@ -57,4 +58,27 @@ t.test('SIGHUP may do something else than stop', async (t) => {
   process.emit('SIGTERM')
   t.strictSame(calls, [false])
   release()
+})
+
+t.test('SIGHUP opens files again, unless the process has a terminal', async (t) => {
+  let count = 0
+  const reopen = (): Promise<void> => {
+    count++
+    return Promise.resolve()
+  }
+  const recorder = { reopen, close: reopen }
+  for (const name of ['stdin', 'stdout', 'stderr'] as const) {
+    t.intercept(process, name, { value: new PassThrough() as never })
+  }
+  t.equal(onHangup(undefined), undefined)
+  onHangup(recorder)?.()
+  t.equal(count, 1)
+  onHangup(undefined, recorder, { reopen })?.()
+  t.equal(count, 3, 'it opens each file')
+  for (const name of ['stdin', 'stdout', 'stderr'] as const) {
+    const terminal = Object.assign(new PassThrough(), { isTTY: true })
+    const intercepted = t.intercept(process, name, { value: terminal as never })
+    t.equal(onHangup(recorder), undefined, name)
+    intercepted.restore()
+  }
 })

@@ -81,12 +81,69 @@ t.test('the next start reads the code, and replaces what V8 does not accept', as
   run({ XDG_CACHE_HOME: home })
   t.equal(fs.statSync(file).ino, ino, 'it stays as it is')
 
-  for (const broken of [Buffer.alloc(0), code.subarray(0, code.length / 2), Buffer.alloc(100)]) {
+  const damaged = Buffer.from(code)
+  damaged.fill(0, code.length / 8, code.length / 4) // V8 does not notice it, and would crash
+  for (const broken of [
+    Buffer.alloc(0),
+    code.subarray(0, code.length / 2),
+    code.subarray(1),
+    damaged,
+    Buffer.alloc(100)
+  ]) {
     fs.writeFileSync(file, broken)
     run({ XDG_CACHE_HOME: home })
     t.strictSame(codeIn(home), [file])
     t.ok(fs.statSync(file).size > 100_000)
   }
+})
+
+t.test('each set of flags has code of its own', async (t) => {
+  const home = t.testdir()
+  const env = { XDG_CACHE_HOME: home }
+  const flags = { ...env, NODE_OPTIONS: '--max-old-space-size=512' }
+  run(env)
+  run(flags)
+  const files = codeIn(home)
+  t.equal(files.length, 2)
+  const times = (): number[] => files.map((file) => fs.statSync(file).mtimeMs)
+  const before = times()
+  run(flags)
+  run(env)
+  t.strictSame(times(), before, 'so none replaces that of another')
+})
+
+t.test(
+  'a file that others could have written is not used',
+  { skip: !isPosix && 'needs the permissions of POSIX' },
+  async (t) => {
+    const home = t.testdir()
+    const env = { XDG_CACHE_HOME: home }
+    run(env)
+    const [file = ''] = codeIn(home)
+    for (const replace of [
+      () => fs.chmodSync(file, 0o620),
+      () => {
+        fs.renameSync(file, path.join(home, 'moved'))
+        fs.symlinkSync(path.join(home, 'moved'), file)
+      }
+    ]) {
+      replace()
+      run(env)
+      const { mode } = fs.lstatSync(file)
+      t.ok(fs.lstatSync(file).isFile(), 'a new one is in its place')
+      t.equal(mode & 0o777, 0o600)
+    }
+  }
+)
+
+t.test('a directory that cannot be written changes nothing', async (t) => {
+  const home = t.testdir()
+  run({ XDG_CACHE_HOME: home })
+  const [file = ''] = codeIn(home)
+  fs.rmSync(file)
+  fs.mkdirSync(file) // the code cannot get its name
+  run({ XDG_CACHE_HOME: home })
+  t.strictSame(codeIn(home), [file], 'no temporary file stays')
 })
 
 t.test('after an update that keeps the length, the old code is not used', async (t) => {

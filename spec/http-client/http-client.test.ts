@@ -149,6 +149,23 @@ test('a 401 with WWW-Authenticate asks for credentials, whatever its body says',
   t.strictSame(credentials.refusals, ['Bearer token-1'])
 })
 
+test('credentials may be a text, a promise of any kind, or missing', async (t) => {
+  const thenable: PromiseLike<string> = {
+    then: (onText, onError) => Promise.resolve('Bearer b').then(onText, onError)
+  }
+  for (const [given, expected] of [
+    ['Bearer a', 'Bearer a'],
+    [thenable, 'Bearer b'],
+    [undefined, undefined]
+  ] as const) {
+    const authorize = (): Promise<string> => given as Promise<string>
+    const credentials = { authorize, refused: () => false }
+    const { server, initialize } = await overHttp(t, {}, { credentials })
+    await initialize()
+    t.equal(server.received[0]?.headers.authorization, expected)
+  }
+})
+
 test('after 403 the request is repeated as often as the credentials want, twice at most', async (t) => {
   let count = 0
   let mayRepeat = true

@@ -125,7 +125,7 @@ t.test('a message has its method and its name, however many there are', async (t
       const { method, name } = ring.at(first + at) as MessageEntry
       return [method, name]
     })
-  const all = ['known', 'new', long].map((name) => subject('m', name))
+  const all = ['known', 'new\ud800', long].map((name) => subject('m', name))
   const subjects = [...all, subject(long), subject('m')]
   const texts = subjects.map(({ method, name }) => [method, name])
   for (const one of subjects) ring.pushMessage(1, 1, passed, one, undefined)

@@ -154,3 +154,14 @@ t.test('the name is that of the tool, the prompt or the resource, without secret
   }
   t.equal(targetOf(result(1)).method, '')
 })
+
+t.test('of a long name, a call keeps the start', async (t) => {
+  const nameOf = (method: string, params: object): string | undefined =>
+    targetOf(frameOf(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }))).name
+  for (const length of [1023, 1024, 1025, 1_000_000]) {
+    const name = 'n'.repeat(length)
+    const start = name.slice(0, 1024)
+    t.equal(nameOf('tools/call', { name }), start)
+    t.equal(nameOf('resources/read', { uri: name }), start)
+  }
+})

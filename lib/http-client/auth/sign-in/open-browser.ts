@@ -2,6 +2,7 @@
 // would run commands in it (CVE-2025-6514).
 
 import { spawn } from 'node:child_process'
+import { tell } from '../../../tell.ts'
 
 /**
  * Starts the browser and does not wait for it. If there is no browser, nothing happens, because the
@@ -42,6 +43,6 @@ export const canOpenBrowser = (): boolean =>
 /** Prints the URL of the sign-in to stderr, and opens it in the browser if `opens` is true. */
 export function showUrl(url: URL, code: string | undefined, opens: boolean): void {
   const enter = code === undefined ? '' : ` and enter the code ${code}`
-  process.stderr.write(`mcp-proxy: to sign in, open ${url.href}${enter}\n`)
+  tell(`to sign in, open ${url.href}${enter}`)
   if (opens) openBrowser(url)
 }

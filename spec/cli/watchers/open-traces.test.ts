@@ -1,10 +1,10 @@
 // What --traces and --trace-context do with messages.
 
 import t from 'tap'
-import { openTraces } from '../../lib/cli/open-traces.ts'
-import { silent } from '../../lib/log.ts'
-import { moveToMeta } from '../../lib/message/trace-context.ts'
-import { request } from '../helpers.ts'
+import { openTraces } from '../../../lib/cli/watchers/open-traces.ts'
+import { silent } from '../../../lib/log.ts'
+import { moveToMeta } from '../../../lib/message/trace-context.ts'
+import { request } from '../../helpers.ts'
 
 const options = { log: silent }
 

@@ -1,9 +1,9 @@
 // What --traces and --trace-context do with the messages of clients. Without these flags, no code for it is
 // loaded.
 
-import type { CommonConfig } from '../config/config.ts'
-import type { Trace } from '../message/trace-context.ts'
-import type { TracesOptions } from '../watchers/traces.ts'
+import type { CommonConfig } from '../../config/config.ts'
+import type { Trace } from '../../message/trace-context.ts'
+import type { TracesOptions } from '../../watchers/traces.ts'
 
 export interface OpenTraces {
   /** Gets each message of a client. */
@@ -23,10 +23,10 @@ export async function openTraces(
 ): Promise<OpenTraces | undefined> {
   const move = traceContext === 'move'
   if (isTracing) {
-    const { traces } = await import('../watchers/traces.ts')
+    const { traces } = await import('../../watchers/traces.ts')
     return traces({ ...options, move })
   }
   if (!move) return undefined
-  const { moveToMeta } = await import('../message/trace-context.ts')
+  const { moveToMeta } = await import('../../message/trace-context.ts')
   return { trace: moveToMeta, close: () => Promise.resolve() }
 }

@@ -2,11 +2,11 @@
 
 import t from 'tap'
 import type { Test } from 'tap'
-import { httpClient } from '../../fixtures/clients/raw.js'
-import { startHttpServer } from '../../fixtures/servers/http.js'
-import { fixture } from '../helpers.ts'
-import { run, served, stop } from './process.ts'
-import type { Run } from './process.ts'
+import { httpClient } from '../../../fixtures/clients/raw.js'
+import { startHttpServer } from '../../../fixtures/servers/http.js'
+import { fixture } from '../../helpers.ts'
+import { run, served, stop } from '../process.ts'
+import type { Run } from '../process.ts'
 
 const demo = `${process.execPath} ${fixture('servers/demo.js')}`
 
