@@ -41,8 +41,6 @@ const namesOfMethod = new Map<string | undefined, Names>([
 ])
 
 export class RoutingMembers {
-  /** The id of the message. */
-  id: Span | undefined
   /** The progress token of a request. */
   token: Span | undefined
   /** The log level in `_meta`. */
@@ -121,9 +119,6 @@ export class RoutingMembers {
       case '_meta':
         // Some parsers read an object from a list of its values.
         if (this.#bytes[start] !== LETTER_N) this.fault ??= `"${name}" must be an object`
-        break
-      case 'id':
-        this.id = span
         break
       case 'result':
       case 'error':
