@@ -43,7 +43,7 @@ const jsonRpcVersion = text('2.0')
 
 /** A usual message with one more name that a parser may read as one of these is not clear. */
 const paramsNames = new Names('_meta', 'name', 'progressToken')
-const metaNames = new Names('progressToken', metaKeys.protocolVersion, metaKeys.logLevel)
+export const metaNames = new Names('progressToken', metaKeys.protocolVersion, metaKeys.logLevel)
 
 /**
  * Returns the envelope of a usual message and the places of its values, and undefined for other
