@@ -30,6 +30,16 @@ export function splice(bytes: Buffer, replacements: Replacement[]): Buffer {
   return spliceAt(bytes, changes)
 }
 
+/** Returns a copy with the JSON text `text` at a place. Most rewritten messages get only a new id. */
+export function replace(bytes: Buffer, { start, end }: Span, text: string): Buffer {
+  const size = Buffer.byteLength(text)
+  const result = Buffer.allocUnsafe(bytes.length - (end - start) + size)
+  copy(bytes, 0, start, result, 0)
+  write(text, result, start)
+  copy(bytes, end, bytes.length, result, start + size)
+  return result
+}
+
 /** Works like `splice`, for values that the caller has already found. It sorts `changes`. */
 export function spliceAt(bytes: Buffer, changes: Change[]): Buffer {
   if (changes.length > 1) changes.sort((one, other) => one.start - other.start)

@@ -20,9 +20,36 @@ export interface Envelope {
   readonly errorCode?: number | undefined
   /** The cause of an error response that the proxy made. Responses of servers have no `failure`. */
   readonly failure?: ProxyError | undefined
-  /** The place of the string `params.name`, with its quotes. 0: it is not known. */
-  readonly nameStart?: number | undefined
-  readonly nameEnd?: number | undefined
+}
+
+/**
+ * The places of values in the bytes of a message: the index of the first byte of each value, and the
+ * index after its last byte. 0: the place is not known, or there is no such value.
+ */
+export interface Places {
+  readonly idStart: number
+  readonly idEnd: number
+  /** The string or number `params._meta.progressToken`. */
+  readonly tokenStart: number
+  readonly tokenEnd: number
+  /** The string `params.name`. */
+  readonly nameStart: number
+  readonly nameEnd: number
+  /**
+   * Whether other parsers also find these values here. Names that are equal, or that differ only in
+   * case, make a message unclear (see `routing-members.ts`). False: it is not known.
+   */
+  readonly isClear: boolean
+}
+
+export const unknownPlaces: Places = {
+  idStart: 0,
+  idEnd: 0,
+  tokenStart: 0,
+  tokenEnd: 0,
+  nameStart: 0,
+  nameEnd: 0,
+  isClear: false
 }
 
 /**

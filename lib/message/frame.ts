@@ -3,15 +3,16 @@
 // unchanged.
 
 import { ProxyError } from '../errors.ts'
-import { stringAt } from '../json/find-value.ts'
+import { findValue, stringAt } from '../json/find-value.ts'
+import type { Span } from '../json/find-value.ts'
 import { pick } from '../json/pick.ts'
 import type { Shape } from '../json/pick.ts'
 import { RecentTexts } from '../json/recent-texts.ts'
-import { splice } from '../json/splice.ts'
+import { replace } from '../json/splice.ts'
 import type { Id, Message } from '../protocol/json-rpc.ts'
 import { paths } from '../protocol/paths.ts'
-import { envelopeOf } from './envelope.ts'
-import type { Envelope } from './envelope.ts'
+import { envelopeOf, unknownPlaces } from './envelope.ts'
+import type { Envelope, Places } from './envelope.ts'
 import { idIn, jsonOf } from './id.ts'
 
 /** The largest message that the proxy parses as a whole, in bytes. */
@@ -19,7 +20,7 @@ const maxRead = 1024 * 1024
 /** From this size on, in bytes, `members` parses only the members that the caller names. */
 const maxParse = 256 * 1024
 
-export class Frame implements Envelope {
+export class Frame implements Envelope, Places {
   /** Valid UTF-8 and JSON without line breaks. So every transport can send the bytes unchanged. */
   readonly bytes: Buffer
   readonly kind: Envelope['kind']
@@ -29,11 +30,20 @@ export class Frame implements Envelope {
   readonly protocolVersion: string | undefined
   readonly errorCode: number | undefined
   readonly failure: ProxyError | undefined
+  readonly idStart: number
+  readonly idEnd: number
+  readonly tokenStart: number
+  readonly tokenEnd: number
   readonly nameStart: number
   readonly nameEnd: number
+  readonly isClear: boolean
 
-  /** Call `parseFrame` or `makeFrame` instead: they read the envelope from the bytes. */
-  constructor(bytes: Buffer, envelope: Envelope) {
+  /**
+   * Call `parseFrame` or `makeFrame` instead: they read the envelope from the bytes.
+   *
+   * @param places must be those of `bytes`
+   */
+  constructor(bytes: Buffer, envelope: Envelope, places = unknownPlaces) {
     this.bytes = bytes
     this.kind = envelope.kind
     this.id = envelope.id
@@ -42,8 +52,13 @@ export class Frame implements Envelope {
     this.protocolVersion = envelope.protocolVersion
     this.errorCode = envelope.errorCode
     this.failure = envelope.failure
-    this.nameStart = envelope.nameStart ?? 0
-    this.nameEnd = envelope.nameEnd ?? 0
+    this.idStart = places.idStart
+    this.idEnd = places.idEnd
+    this.tokenStart = places.tokenStart
+    this.tokenEnd = places.tokenEnd
+    this.nameStart = places.nameStart
+    this.nameEnd = places.nameEnd
+    this.isClear = places.isClear
   }
 
   /** Returns a copy with other bytes. The id and the progress token in the bytes may be new. */
@@ -98,6 +113,11 @@ export function nameIn({ bytes, nameStart, nameEnd }: Frame): string | undefined
   return recentNames.read(bytes, nameStart + 1, nameEnd - 1)
 }
 
+/** Returns the place of the id in a request or response. Most ids have a known place. */
+export function placeOfId({ bytes, idStart, idEnd }: Frame): Span {
+  return idEnd === 0 ? (findValue(bytes, paths.id) as Span) : { start: idStart, end: idEnd }
+}
+
 /** Reads the request id at `path`. Returns undefined if there is none. */
 export const idAt = (frame: Frame, path: readonly string[]): Id | undefined =>
   idIn(frame.bytes, path)
@@ -108,6 +128,10 @@ export function makeFrame(message: Message): Frame {
   return new Frame(Buffer.from(JSON.stringify(message)), envelopeOf(message))
 }
 
-/** Returns a copy of a request or response with another id. */
-export const withId = (frame: Frame, id: Id): Frame =>
-  frame.withBytes(splice(frame.bytes, [{ path: paths.id, text: jsonOf(id) }]), id)
+/**
+ * Returns a copy of a request or response with another id.
+ *
+ * @param text the id as JSON text
+ */
+export const withId = (frame: Frame, id: Id, text = jsonOf(id)): Frame =>
+  frame.withBytes(replace(frame.bytes, placeOfId(frame), text), id)

@@ -9,7 +9,7 @@ import { checkJson } from '../json/check.ts'
 import { trimBlank } from '../json/walker.ts'
 import type { Id, Message } from '../protocol/json-rpc.ts'
 import { envelopeOf } from './envelope.ts'
-import type { Envelope } from './envelope.ts'
+import type { Envelope, Places } from './envelope.ts'
 import { Frame } from './frame.ts'
 import { outlineOf } from './outline.ts'
 import { EnvelopeError, RefusedError } from './refusal.ts'
@@ -29,20 +29,21 @@ export function parseFrame(bytes: Buffer): Frame {
   if (!isUtf8(bytes)) throw new ProxyError('ERR_FRAME_SYNTAX', 'the message is not UTF-8')
   // Some peers accept no white space after a message.
   const object = trimBlank(bytes)
-  const envelope = checkedEnvelope(object)
+  const usual = checked(object)
+  const envelope = usual ?? unusualEnvelope(object)
   removeLineBreaks(object)
-  return new Frame(object, envelope)
+  return new Frame(object, envelope, usual)
 }
 
-function checkedEnvelope(bytes: Buffer): Envelope {
+/** Checks that the bytes are JSON. Returns the envelope if the message is usual. */
+function checked(bytes: Buffer): (Envelope & Places) | undefined {
   try {
-    const envelope = usualEnvelope(bytes)
-    if (envelope !== undefined) return envelope
-    checkJson(bytes)
+    const usual = usualEnvelope(bytes)
+    if (usual === undefined) checkJson(bytes)
+    return usual
   } catch (cause) {
     throw new ProxyError('ERR_FRAME_SYNTAX', `the message is not JSON (${describe(cause)})`)
   }
-  return unusualEnvelope(bytes)
 }
 
 /** Reads the envelope of any message. */

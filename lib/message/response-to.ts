@@ -1,10 +1,10 @@
 // Makes responses of the proxy itself. A response repeats the id of its request exactly as the
 // client wrote it, because parsing a large number and writing it again would change the number.
 
-import { valueText } from '../json/find-value.ts'
+import { textAt } from '../json/find-value.ts'
 import { splice } from '../json/splice.ts'
 import type { Replacement } from '../json/splice.ts'
-import { Frame } from './frame.ts'
+import { Frame, placeOfId } from './frame.ts'
 
 /**
  * Returns `response` with the id of `request`, byte for byte.
@@ -17,4 +17,4 @@ export function answerTo(request: Frame, response: Frame, others: Replacement[] 
 }
 
 /** Returns the JSON text of a request's id, as the client wrote it. */
-export const idText = (request: Frame): string => valueText(request.bytes, ['id']) as string
+export const idText = (request: Frame): string => textAt(request.bytes, placeOfId(request))

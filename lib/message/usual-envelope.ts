@@ -16,11 +16,12 @@ import {
   SPACE
 } from '../json/bytes.ts'
 import { checkedEnd } from '../json/check.ts'
+import { Names } from '../json/names.ts'
 import { RecentTexts } from '../json/recent-texts.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
 import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
-import type { Envelope } from './envelope.ts'
+import type { Envelope, Places } from './envelope.ts'
 
 const ZERO = 0x30
 const NINE = 0x39
@@ -41,14 +42,18 @@ const tokenName = text('progressToken')
 const versionName = text(metaKeys.protocolVersion)
 const jsonRpcVersion = text('2.0')
 
+/** A usual message with one more name that a parser may read as one of these is not clear. */
+const paramsNames = new Names('_meta', 'name', 'progressToken')
+export const metaNames = new Names('progressToken', metaKeys.protocolVersion, metaKeys.logLevel)
+
 /**
- * Returns the envelope of a usual message, and undefined for other messages. Copy the envelope: the
- * next call changes it.
+ * Returns the envelope of a usual message and the places of its values, and undefined for other
+ * messages. Copy what it returns: the next call changes it.
  *
  * @param bytes valid UTF-8
  * @throws SyntaxError if the bytes are not JSON. Other bytes that are not JSON may return undefined
  */
-export function usualEnvelope(bytes: Buffer): Envelope | undefined {
+export function usualEnvelope(bytes: Buffer): (Envelope & Places) | undefined {
   return reader.read(bytes) ? reader : undefined
 }
 
@@ -57,7 +62,7 @@ const none: Buffer = Buffer.alloc(0)
 const recentMethods = new RecentTexts()
 const recentVersions = new RecentTexts()
 
-class UsualEnvelope implements Envelope {
+class UsualEnvelope implements Envelope, Places {
   kind: Envelope['kind'] = 'notification'
   id: Id | undefined
   method: string | undefined
@@ -65,8 +70,13 @@ class UsualEnvelope implements Envelope {
   protocolVersion: string | undefined
   readonly errorCode = undefined
   readonly failure = undefined
+  idStart = 0
+  idEnd = 0
+  tokenStart = 0
+  tokenEnd = 0
   nameStart = 0
   nameEnd = 0
+  isClear = true
   #bytes = none
   /** The index of the next byte. */
   #at = 0
@@ -74,6 +84,7 @@ class UsualEnvelope implements Envelope {
   #hasParams = false
   #hasResult = false
   #hasMeta = false
+  #hasName = false
   /** The tokens in `params` and in `params._meta`. */
   #paramsToken: Id | undefined
   #metaToken: Id | undefined
@@ -82,8 +93,10 @@ class UsualEnvelope implements Envelope {
   read(bytes: Buffer): boolean {
     this.id = this.method = this.progressToken = this.protocolVersion = undefined
     this.#paramsToken = this.#metaToken = undefined
+    this.idStart = this.idEnd = this.tokenStart = this.tokenEnd = 0
     this.nameStart = this.nameEnd = 0
-    this.#hasVersion = this.#hasParams = this.#hasResult = this.#hasMeta = false
+    this.isClear = true
+    this.#hasVersion = this.#hasParams = this.#hasResult = this.#hasMeta = this.#hasName = false
     this.#bytes = bytes
     this.#at = 0
     try {
@@ -95,6 +108,7 @@ class UsualEnvelope implements Envelope {
 
   #isMessage(): boolean {
     if (!this.#hasVersion) return false
+    if (this.#hasResult && this.method !== undefined) this.isClear = false
     if (this.method === undefined) {
       this.kind = 'response'
       this.protocolVersion = undefined
@@ -140,7 +154,9 @@ class UsualEnvelope implements Envelope {
   #inMessage(name: number, length: number): boolean {
     if (this.#is(idName, name, length)) {
       if (this.id !== undefined) return false
+      this.idStart = this.#at
       this.id = this.#scalar()
+      this.idEnd = this.#at
       return this.id !== undefined
     }
     if (this.#is(jsonrpcName, name, length)) {
@@ -160,6 +176,7 @@ class UsualEnvelope implements Envelope {
       this.#hasParams = true
       const first = this.#bytes[this.#at]
       if (first === OPEN_BRACE) return this.#members(1)
+      this.isClear = false // some parsers read an object from a list of its values
       return first === OPEN_BRACKET && this.#any()
     }
     if (!this.#is(resultName, name, length) || this.#hasResult) return false
@@ -179,9 +196,11 @@ class UsualEnvelope implements Envelope {
       const isKnown = end !== -1 && end - this.#at <= maxText
       this.nameStart = isKnown ? this.#at : 0
       this.nameEnd = isKnown ? end : 0
+      if (this.#hasName) this.isClear = false
+      this.#hasName = true
       return this.#any()
     }
-    if (!this.#is(tokenName, name, length)) return this.#any()
+    if (!this.#is(tokenName, name, length)) return this.#other(paramsNames, name, length)
     if (this.#paramsToken !== undefined) return false
     this.#paramsToken = this.#scalar()
     return this.#paramsToken !== undefined
@@ -190,13 +209,21 @@ class UsualEnvelope implements Envelope {
   #inMeta(name: number, length: number): boolean {
     if (this.#is(tokenName, name, length)) {
       if (this.#metaToken !== undefined) return false
+      this.tokenStart = this.#at
       this.#metaToken = this.#scalar()
+      this.tokenEnd = this.#at
       return this.#metaToken !== undefined
     }
-    if (!this.#is(versionName, name, length)) return this.#any()
+    if (!this.#is(versionName, name, length)) return this.#other(metaNames, name, length)
     if (this.protocolVersion !== undefined) return false
     this.protocolVersion = this.#string(recentVersions)
     return this.protocolVersion !== undefined
+  }
+
+  /** Reads a member with another name. `names` are those that the proxy reads in this object. */
+  #other(names: Names, name: number, length: number): boolean {
+    if (names.indexOf(this.#bytes, name, name + length) !== -1) this.isClear = false
+    return this.#any()
   }
 
   #any(): boolean {

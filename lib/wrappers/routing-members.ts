@@ -5,7 +5,7 @@
 // first and some the last. So a server could read another id than the proxy, and the response would
 // go to another client. Or it could read the name of a tool that the client may not use. The proxy
 // refuses a message in which one of these names comes twice, or in another case. One walk over the
-// message finds all of them.
+// message finds all of them. Most messages need no walk, because their first reader found them clear.
 
 import { ProxyError } from '../errors.ts'
 import { COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from '../json/bytes.ts'
@@ -16,11 +16,11 @@ import { skipBlank, stringEnd, valueEnd } from '../json/walker.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorFrame } from '../message/refusal.ts'
 import { answerTo } from '../message/response-to.ts'
+import { metaNames } from '../message/usual-envelope.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
 
 const messageNames = new Names('jsonrpc', 'id', 'method', 'params', 'result', 'error')
-const metaNames = new Names('progressToken', metaKeys.protocolVersion, metaKeys.logLevel)
 const paramsNames = new Names('_meta')
 const uriNames = new Names('_meta', 'uri')
 const nameNames = new Names('_meta', 'name')
@@ -41,8 +41,6 @@ const namesOfMethod = new Map<string | undefined, Names>([
 ])
 
 export class RoutingMembers {
-  /** The id of the message. */
-  id: Span | undefined
   /** The progress token of a request. */
   token: Span | undefined
   /** The log level in `_meta`. */
@@ -59,9 +57,14 @@ export class RoutingMembers {
   #isResponse = false
 
   /** @param frame a message of a client */
-  constructor({ bytes, method }: Frame) {
+  constructor({ bytes, method, isClear, tokenStart, tokenEnd }: Frame) {
     this.#bytes = bytes
     this.#paramsNames = namesOfMethod.get(method) ?? paramsNames
+    // `isClear` says nothing about the names of other methods.
+    if (isClear && (this.#paramsNames === paramsNames || this.#paramsNames === nameNames)) {
+      if (tokenEnd > 0) this.token = { start: tokenStart, end: tokenEnd }
+      return
+    }
     this.#readObject(skipBlank(bytes, 0), messageNames)
     if (method !== undefined && this.#isResponse) {
       this.fault ??= 'a message with a method must have no result and no error'
@@ -121,9 +124,6 @@ export class RoutingMembers {
       case '_meta':
         // Some parsers read an object from a list of its values.
         if (this.#bytes[start] !== LETTER_N) this.fault ??= `"${name}" must be an object`
-        break
-      case 'id':
-        this.id = span
         break
       case 'result':
       case 'error':

@@ -18,7 +18,8 @@ import { stringAt, valueText } from '../json/find-value.ts'
 import { splice } from '../json/splice.ts'
 import { limits } from '../limits.ts'
 import type { Log } from '../log.ts'
-import { Frame, makeFrame } from '../message/frame.ts'
+import { makeFrame } from '../message/frame.ts'
+import type { Frame } from '../message/frame.ts'
 import { errorFrame } from '../message/refusal.ts'
 import { answerTo, idText } from '../message/response-to.ts'
 import { jsonRpcVersion } from '../protocol/json-rpc.ts'
@@ -290,7 +291,7 @@ class SessionPort extends SharedPort {
     this.level = level
     const text = JSON.stringify(logLevels[this.#all.level])
     const bytes = splice(frame.bytes, [{ path: paths.level, text }])
-    super.send(new Frame(bytes, frame), callback)
+    super.send(frame.withBytes(bytes), callback)
   }
 }
 

@@ -3,7 +3,7 @@
 import t from 'tap'
 import { findValue, valueText } from '../../lib/json/find-value.ts'
 import type { Span } from '../../lib/json/find-value.ts'
-import { splice, spliceAt } from '../../lib/json/splice.ts'
+import { replace, splice, spliceAt } from '../../lib/json/splice.ts'
 import { stringEnd } from '../../lib/json/walker.ts'
 import { deepObject, randomFrom, randomObject } from '../interop/random-json.ts'
 
@@ -182,6 +182,18 @@ const normal = (text: string): string => JSON.stringify(JSON.parse(text))
 
 /** Names that are nearly, or at times, those of members. */
 const strangers = ['a', 'id', 'i', 'ids', 'idea', 'é', 'é/', 'methods', '', '日本', 'x'.repeat(90)]
+
+t.test('one value is replaced by its place, however long it and its text are', async (t) => {
+  for (const size of [0, 1, 95, 96, 97, 5000]) {
+    for (const text of ['', '7', '"é"', `"${'x'.repeat(200)}"`]) {
+      const [before, value, after] = ['a'.repeat(size), 'b'.repeat(size), 'c'.repeat(size)]
+      const bytes = Buffer.from(`${before}${value}${after}`)
+      const place = { start: size, end: 2 * size }
+      t.equal(replace(bytes, place, text).toString(), `${before}${text}${after}`)
+      t.equal(bytes.toString(), `${before}${value}${after}`, 'the bytes stay as they are')
+    }
+  }
+})
 
 t.test('whatever the JSON, the values asked for change and nothing else', async (t) => {
   const random = randomFrom(2026)

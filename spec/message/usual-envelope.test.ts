@@ -1,19 +1,25 @@
-// Each message is read twice: by `usualEnvelope`, and in the slower way, which a space behind the
-// message asks for. Where both give an envelope, it is the same.
+// Each message is read twice: by `usualEnvelope`, and in the slower way, which a tab in the message asks
+// for. Where both give an envelope, it is the same.
 
 import t from 'tap'
-import { nameIn } from '../../lib/message/frame.ts'
+import { findValue } from '../../lib/json/find-value.ts'
+import { unknownPlaces } from '../../lib/message/envelope.ts'
+import { nameIn, placeOfId, withId } from '../../lib/message/frame.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
 import { usualEnvelope } from '../../lib/message/usual-envelope.ts'
+import { paths } from '../../lib/protocol/paths.ts'
 
-function read(text: string): unknown {
+/** The same message, but not a usual one. */
+const unusual = (text: string): Buffer => Buffer.from(`{\t${text.slice(1)}`)
+
+function read(text: string): object | undefined {
   const envelope = usualEnvelope(Buffer.from(text))
-  return envelope && { ...envelope }
+  return envelope && { ...envelope, ...unknownPlaces }
 }
 
 function slowly(text: string): unknown {
-  const { bytes, ...envelope } = parseFrame(Buffer.from(`${text} `))
-  return bytes.equals(Buffer.from(text)) ? envelope : undefined
+  const { bytes, ...envelope } = parseFrame(unusual(text))
+  return bytes.equals(unusual(text)) ? envelope : undefined
 }
 
 const call = '"jsonrpc":"2.0","id":1,"method":"tools/call"'
@@ -65,10 +71,69 @@ t.test('the name of a tool is the same by its place and by a search', async (t) 
     const frame = parseFrame(Buffer.from(text))
     t.equal(frame.nameEnd > 0, hasPlace, text)
     t.equal(nameIn(frame), name, text)
-    t.equal(nameIn(parseFrame(Buffer.from(`${text} `))), name)
+    t.equal(nameIn(parseFrame(unusual(text))), name)
     const moved = frame.withBytes(Buffer.from(`{"x":"longer",${text.slice(1)}`))
     t.equal(nameIn(moved), name, 'other bytes have another place')
   }
+})
+
+t.test('the id and the progress token are at their places', async (t) => {
+  const messages = [
+    '{"jsonrpc":"2.0","id":0,"method":"ping"}',
+    '{"result":{"id":2},"id":"a","jsonrpc":"2.0"}',
+    `{ ${call} , "params" : { "_meta" : { "progressToken" : "t" } , "progressToken" : 7 } }`,
+    `{"params":{"_meta":{"x":{"progressToken":1},"progressToken":55}},${call}}`,
+    '{"jsonrpc":"2.0","method":"m","params":{"progressToken":1}}'
+  ]
+  for (const text of messages) {
+    const frame = parseFrame(Buffer.from(text))
+    const { bytes, idStart, idEnd, tokenStart, tokenEnd } = frame
+    const none = { start: 0, end: 0 }
+    t.strictSame({ start: idStart, end: idEnd }, findValue(bytes, paths.id) ?? none, text)
+    const token = findValue(bytes, paths.requestToken) ?? none
+    t.strictSame({ start: tokenStart, end: tokenEnd }, token, text)
+    if (frame.id === undefined) continue
+    for (const one of [frame, parseFrame(unusual(text))]) {
+      t.strictSame(placeOfId(one), findValue(one.bytes, paths.id))
+      const { id, bytes } = withId(one, 'longer')
+      t.equal(id, 'longer')
+      const before = one.bytes.toString('latin1', 0, placeOfId(one).start)
+      t.equal(bytes.toString(), `${before}"longer"${one.bytes.subarray(placeOfId(one).end)}`)
+    }
+    const moved = frame.withBytes(Buffer.from(`{"x":"longer",${text.slice(1)}`))
+    t.strictSame(placeOfId(moved), findValue(moved.bytes, paths.id), 'other bytes, other places')
+  }
+})
+
+t.test('a message is clear if all parsers find the same values', async (t) => {
+  const logLevel = 'io.modelcontextprotocol/logLevel'
+  const cases: [params: string, isClear: boolean][] = [
+    ['{}', true],
+    ['{"name":"a","arguments":{"name":1,"Name":2,"_meta":1,"_META":2},"Id":1,"id":2}', true],
+    [`{"_meta":{"progressToken":1,${version},"name":1,"name":2},"name":"a"}`, true],
+    ['{"name":"a","name":"a"}', false],
+    ['{"name":"a","Name":"a"}', false],
+    ['{"NAME":"a"}', false],
+    ['{"_Meta":{}}', false],
+    ['{"_meta":{},"_META":{}}', false],
+    ['{"progresstoken":1}', false],
+    ['{"_meta":{"ProgressToken":1}}', false],
+    [`{"_meta":{${version},${version.toUpperCase()}}}`, false],
+    [`{"_meta":{"${logLevel}":"debug"}}`, false],
+    [`{"_meta":{"${logLevel.toLowerCase()}":"debug"}}`, false],
+    ['[1]', false]
+  ]
+  for (const [params, isClear] of cases) {
+    const text = `{${call},"params":${params}}`
+    const frame = parseFrame(Buffer.from(text))
+    t.equal(frame.isClear, isClear, text)
+    t.not(frame.idEnd, 0, 'the message is usual')
+    t.equal(parseFrame(unusual(text)).isClear, false)
+    t.equal(frame.withBytes(Buffer.from(text)).isClear, false, 'other bytes may be unclear')
+  }
+  const response = '{"jsonrpc":"2.0","id":1,"result":{}'
+  t.equal(parseFrame(Buffer.from(`${response}}`)).isClear, true)
+  t.equal(parseFrame(Buffer.from(`${response},"method":"m"}`)).isClear, false)
 })
 
 t.test('a message that is not usual is left to the slower way', async (t) => {

@@ -1,13 +1,20 @@
 // Messages of clients that a parser may read in another way than the proxy: no shared server gets them.
 
+import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
 import type { Test } from 'tap'
+import { parseFrame } from '../../lib/message/parse-frame.ts'
+import { methods } from '../../lib/protocol/methods.ts'
+import { RoutingMembers } from '../../lib/wrappers/routing-members.ts'
 import { share } from '../../lib/wrappers/share.ts'
 import { shareSessions } from '../../lib/wrappers/share-sessions.ts'
+import { randomFrom } from '../interop/random-json.ts'
 import { clientOn, TextServer } from './text-server.ts'
 import type { Client } from './text-server.ts'
 
 const ping = '"jsonrpc":"2.0","method":"x"'
+const call = '"jsonrpc":"2.0","method":"tools/call"'
+const logLevel = 'io.modelcontextprotocol/logLevel'
 const cancel = '"jsonrpc":"2.0","method":"notifications/cancelled"'
 const progress = '"jsonrpc":"2.0","method":"notifications/progress"'
 
@@ -42,7 +49,11 @@ const requests: [text: string, id: string][] = [
   [`{"id":5,${ping},"params":{"_meta":{"progressToken":false}}}`, '5'],
   [`{"id":5,${ping},"params":[{"progressToken":1}]}`, '5'],
   [`{"id":5,${ping},"params":{"_meta":["1"]}}`, '5'],
-  [`{"id":5,${ping},"params":{"_meta":"a"}}`, '5']
+  [`{"id":5,${ping},"params":{"_meta":"a"}}`, '5'],
+  [`{"id":5,${ping},"params":{"_meta":{"${logLevel}":"debug","${logLevel}":"error"}}}`, '5'],
+  [`{"id":5,${call},"params":{"name":"a","name":"b"}}`, '5'],
+  [`{"id":5,${call},"params":{"NAME":"b","name":"a"}}`, '5'],
+  [`{"id":5,${call},"params":{"name":"a","n\\u0061me":"b"}}`, '5']
 ]
 
 const others: string[] = [
@@ -132,6 +143,35 @@ t.test('names that do not decide whose message it is may come in every form', as
     texts.slice(0, 5),
     'and a cancellation of nothing is dropped'
   )
+})
+
+t.test('a message that is clear at its first reading is so at a walk over it', async (t) => {
+  const random = randomFrom(22)
+  const pick = <Item>(items: Item[]): Item => items[Math.floor(random() * items.length)] as Item
+  const names = ['_meta', '_Meta', 'name', 'NAME', 'uri', 'progressToken', 'progresstoken', 'x']
+  names.push('id', 'requestId', 'level', 'ref', 'notifications', logLevel, logLevel.toUpperCase())
+  const object = (depth: number): string => {
+    const members = Array.from({ length: Math.floor(random() * 4) }, () => {
+      const value =
+        depth > 0 && random() < 0.5 ? object(depth - 1) : pick(['1', '"a"', 'null', '[]'])
+      return `"${pick(names)}":${value}`
+    })
+    return `{${members.join(',')}}`
+  }
+  let clear = 0
+  for (let round = 0; round < 20_000; round++) {
+    const method = pick([...Object.values(methods), 'x'])
+    const more = pick(['', '"id":1,', '"id":"a",', '"id":1,"result":{},'])
+    const text = `{${more}"jsonrpc":"2.0","method":"${method}","params":${object(2)}}`
+    const frame = parseFrame(Buffer.from(text))
+    if (frame.isClear) clear++
+    const [one, other] = [frame, frame.withBytes(frame.bytes)].map((frame) => {
+      const { token, logLevel, cancelledId, notifications, fault } = new RoutingMembers(frame)
+      return { token, logLevel, cancelledId, notifications, fault }
+    })
+    if (!isDeepStrictEqual(one, other)) t.fail(text)
+  }
+  t.ok(clear > 1000, `${clear} messages are clear`)
 })
 
 t.test('the ids of requests cannot be guessed', async (t) => {
