@@ -2,7 +2,7 @@
 // event stream would wake an idle process for each stream.
 //
 // The timer beats some times in each interval, and each item counts the beats since it last said
-// something. So an item is called before the interval has passed, and never after it.
+// something. So an item is called at the last beat before the interval has passed.
 
 import { LatestSet, Link } from './latest-set.ts'
 
