@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import {
-  checkModern,
+  checkModern as check,
   isModern,
   modernStatus,
   namesModern
@@ -20,6 +20,7 @@ const frameOf = (method: string, params?: Params): Frame =>
   parseFrame(Buffer.from(bodyOf('1', method, params)))
 const bodyWith = (...frames: Frame[]) => ({ frames, batch: false })
 const none = (): Promise<MirroredParam[]> => Promise.resolve([])
+const checkModern = async (...request: Parameters<typeof check>): Promise<void> => check(...request)
 const legacy = { 'mcp-protocol-version': '2025-11-25' }
 const modern = { 'mcp-protocol-version': '2026-07-28' }
 const unknown = { 'mcp-protocol-version': '2031-01-01' }
