@@ -137,6 +137,35 @@ t.test('modern clients share a process', async (t) => {
   t.equal(children.length, 2)
 })
 
+t.test('a request needs no transport once nothing but a shared server answers it', async (t) => {
+  const { upstream, children } = start(t, bothEras)
+  const list = request(1, 'tools/list')
+  const of = (kind: 'modern' | 'stateless', frame = list): boolean =>
+    upstream.sharedFor(frame, kind) !== undefined
+  t.notOk(of('modern'), 'no server runs')
+  t.notOk(of('stateless'), 'no server runs')
+  t.equal(children.length, 0)
+  await askModern(upstream, 'tools/list')
+  t.ok(of('modern'))
+  t.notOk(of('stateless'))
+  const client = watch(upstream.connect('stateless'))
+  await client.ask('tools/list')
+  t.ok(of('stateless'))
+  for (const method of ['initialize', 'ping', 'logging/setLevel', 'resources/subscribe']) {
+    t.notOk(of('stateless', request(1, method)), 'the proxy has a part in it')
+  }
+  t.not(upstream.sharedFor(list, 'modern'), upstream.sharedFor(list, 'stateless'))
+})
+
+t.test('a request needs a transport if the proxy filters or translates', async (t) => {
+  const { upstream } = start(t, bothEras, { filters: [{ tools: { deny: ['test_*'] } }] })
+  await askModern(upstream, 'tools/list')
+  t.equal(upstream.sharedFor(request(1, 'tools/list'), 'modern'), undefined)
+  const translated = start(t, legacyOnly).upstream
+  await askModern(translated, 'tools/list')
+  t.equal(translated.sharedFor(request(1, 'tools/list'), 'modern', 'a user'), undefined)
+})
+
 t.test('`paramsOf` gives the parameters that a tool mirrors in headers', async (t) => {
   const { upstream, children } = start(t, bothEras)
   t.match(await upstream.paramsOf('test_x_mcp_header', call), [
