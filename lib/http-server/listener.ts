@@ -30,6 +30,7 @@ import { openServer } from './open-server.ts'
 import type { Tls } from './open-server.ts'
 import { OriginPolicy } from './origin-policy.ts'
 import { BodyReader } from './request/read-body.ts'
+import { whenClosed } from './request/when-closed.ts'
 import { RequestContext } from './request-context.ts'
 import { isOpen, leadsToServer, nowhere, RouteTable } from './routes.ts'
 import type { Route } from './routes.ts'
@@ -230,7 +231,7 @@ export class Listener extends EventEmitter {
 
   readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     // A response emits `error` when the client has disconnected. The proxy can ignore this error.
-    response.on('error', nothing).on('close', () => this.#responseOnClose(request))
+    whenClosed(response.on('error', nothing), () => this.#responseOnClose(request))
     this.#activeRequests++
     this.#connections.begin(request, response)
     this.#handle(new RequestContext(request, response))
