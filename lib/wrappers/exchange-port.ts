@@ -59,7 +59,6 @@ export class ExchangePort implements Port {
   }
 
   deliver(frame: Frame): void {
-    if (this.destroyed) return
     if (this.#hasRoom && !this.#isFlowing) return this.#flow(frame)
     this.#queue ??= new Queue()
     // One frame may be larger than the limit, so an empty queue takes a frame of any size.

@@ -74,6 +74,10 @@ t.test('the end of an exchange is the response, if there is none yet', async (t)
   const message = 'the server ended without a response'
   t.match((await ask(mcp, '1', 'x')).messages, [{ error: { message } }])
   t.match(closed, [{ code: 'ERR_SERVER_EXITED' }, undefined])
+
+  const large = { text: 'x'.repeat(100_000) }
+  t.match((await ask(mcp, '1', 'x', large)).messages, [{ error: { message } }])
+  t.equal(listener.bodyMemory, 0, 'a large body keeps no memory')
 })
 
 t.test('without sessions each legacy request gets a separate transport too', async (t) => {

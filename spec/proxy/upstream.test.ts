@@ -281,19 +281,24 @@ t.test('a wrong era is found again', async (t) => {
   const server = { command: process.execPath, args: [...args] }
   const { upstream, children } = start(t, server)
   t.match(await askModern(upstream, 'tools/list'), { result: {} })
+  const isShared = (): boolean =>
+    upstream.sharedFor(request(1, 'tools/list'), 'modern') !== undefined
+  t.notOk(isShared())
   server.args[2] = 'modern'
   children[0]?.destroy(new ProxyError('ERR_SERVER_EXITED', 'replaced'))
   await until(async () => {
+    isShared()
     const { result } = await askModern(upstream, 'tools/list').catch(() => ({ result: undefined }))
     return result !== undefined
   })
+  t.ok(isShared())
   server.args[2] = 'legacy'
   for (const child of children) child.destroy(new ProxyError('ERR_SERVER_EXITED', 'replaced'))
   await until(async () => {
     const { result } = await askModern(upstream, 'tools/list').catch(() => ({ result: undefined }))
     return result !== undefined
   })
-  t.pass()
+  t.notOk(isShared())
 })
 
 t.test('a server that cannot start is `failed` until it starts', async (t) => {
