@@ -59,6 +59,7 @@ export type {
   RestartFact,
   SessionFact
 } from './streams/facts.ts'
+export type { Exchange } from './streams/exchange.ts'
 export { asModern } from './era/as-modern.ts'
 export type { AsModernOptions, ModernServer } from './era/as-modern.ts'
 export { share } from './wrappers/share.ts'
@@ -68,11 +69,12 @@ export { shareSessions } from './wrappers/share-sessions.ts'
 export type { ShareSessionsOptions, SharedSessions } from './wrappers/share-sessions.ts'
 
 export { listen } from './http-server/listener.ts'
-export type { Listener, ListenerOptions, ServerState } from './http-server/listener.ts'
+export type { Listener, ListenerOptions } from './http-server/listener.ts'
+export type { ServerState } from './http-server/status-endpoint.ts'
 export { tokenAuth } from './http-server/auth/token-auth.ts'
 export type { TokenAuthOptions } from './http-server/auth/token-auth.ts'
 export { issuerAuth } from './http-server/auth/issuer-auth.ts'
 export type { IssuerAuth, IssuerAuthOptions } from './http-server/auth/issuer-auth.ts'
 export type { IntrospectionOptions } from './http-server/auth/introspection.ts'
 export type { AccessRules, Auth, Grant } from './http-server/auth/auth.ts'
-export type { ClientContext, ClientKind, OnClient } from './http-server/client-context.ts'
+export type { ClientContext, ClientKind, OnClient, Serve } from './http-server/client-context.ts'

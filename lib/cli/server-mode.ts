@@ -4,12 +4,12 @@
 import type { Duplex } from 'node:stream'
 import type { Config, ServeConfig } from '../config/config.ts'
 import { codeOf, describe, isAbort, ProxyError } from '../errors.ts'
-import type { ClientContext } from '../http-server/client-context.ts'
+import type { ClientContext, Serve } from '../http-server/client-context.ts'
 import { exposureOf } from '../http-server/auth/exposure.ts'
 import { listen } from '../http-server/listener.ts'
 import type { Listener } from '../http-server/listener.ts'
 import type { LineFile } from '../line-file.ts'
-import type { Log } from '../log.ts'
+import type { Log, LogContext } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
@@ -98,25 +98,29 @@ async function serve(
   let exiting = 0
   const endServers = (): Promise<void> => atMost(limits.closeTimeout, upstreams.destroy())
 
-  const onClient = (
-    client: Duplex,
-    { server: name, session, kind, principal }: ClientContext,
-    message?: Frame
-  ): void => {
+  const serveDirectly: Serve = (exchange, context) => {
+    const { server: name, kind, principal } = context
+    const upstream = upstreams.find(name, exchange.request)
+    const server = upstream?.sharedFor(exchange.request, kind, principal)
+    if (upstream === undefined || server === undefined) return false
+    const about = detailsOf(upstream, context)
+    log.debug('opened', about)
+    server.serve(exchange, (error) => {
+      if (error !== undefined) logFailure(error, about, log)
+      log.debug('ended', about)
+    })
+    return true
+  }
+
+  const onClient = (client: Duplex, context: ClientContext, message?: Frame): void => {
+    const { server: name, kind, principal } = context
     const upstream = upstreams.get(name, message)
-    const about = { server: upstream.label, session: session.slice(0, 8), principal }
-    const logFailure = (error: unknown): void => {
-      // A client that knows the modern and the legacy revisions tries the modern one first. It then
-      // falls back when a legacy server refuses, so this error is expected.
-      const isExpected = error instanceof ProxyError && error.code === 'ERR_LEGACY_SERVER'
-      if (isAbort(error) || isExpected) log.debug('closed', about)
-      else log.error(describe(error), { ...about, code: codeOf(error) })
-    }
+    const about = detailsOf(upstream, context)
     log.debug('opened', about)
     const joinTo = (server: Duplex): void => {
       // This listens on the server only, because `join` destroys the server with the error when
       // either side fails.
-      server.once('error', logFailure)
+      server.once('error', (error) => logFailure(error, about, log))
       const isPort = kind !== 'session' || config.shared
       if (!isPort) {
         client.once('close', () => {
@@ -143,10 +147,10 @@ async function serve(
     }
     server
       .then(use, (error: Error) => {
-        logFailure(error)
+        logFailure(error, about, log)
         client.on('error', () => {}).destroy(error)
       })
-      .catch(logFailure)
+      .catch((error: unknown) => logFailure(error, about, log))
   }
 
   try {
@@ -164,6 +168,7 @@ async function serve(
           config.auditRequired && audit?.isWritable === false ? withoutAudit() : undefined,
         metrics: metricsPage,
         trace,
+        serve: serveDirectly,
         mirroredParams: (name, tool, call) => upstreams.get(name, call).paramsOf(tool, call),
         log
       },
@@ -187,6 +192,21 @@ async function serve(
     await (ended ?? endServers())
     release()
   }
+}
+
+/** What log lines about a client say about it. */
+const detailsOf = ({ label }: Upstream, { session, principal }: ClientContext): LogContext => ({
+  server: label,
+  session: session.slice(0, 8),
+  principal
+})
+
+function logFailure(error: unknown, about: LogContext, log: Log): void {
+  // A client that knows the modern and the legacy revisions tries the modern one first. It then
+  // falls back when a legacy server refuses, so this error is expected.
+  const isExpected = error instanceof ProxyError && error.code === 'ERR_LEGACY_SERVER'
+  if (isAbort(error) || isExpected) log.debug('closed', about)
+  else log.error(describe(error), { ...about, code: codeOf(error) })
 }
 
 const withoutAudit = (): ProxyError =>

@@ -1,11 +1,11 @@
-// The transports to a client without a session. A `PostTransport` lives for one POST with one
-// JSON-RPC request. Its readable side yields the request. Its writable side sends the server's
-// notifications and the response to the client, and the transport then ends. A
+// The client without a session. A `PostExchange` is one POST with one JSON-RPC request, and what the server
+// sends for it. A `PostTransport` is its transport: the readable side yields the request, the writable side
+// sends the server's notifications and the response to the client, and the transport then ends. A
 // `NotificationTransport` lives for one POST with one notification, until the server has taken the
-// notification. If the client closes the connection, the transport is destroyed.
+// notification. If the client closes the connection, all of them are destroyed.
 
 import type { ServerResponse } from 'node:http'
-import { ProxyError, toProxyError } from '../errors.ts'
+import { describe, internalError, ProxyError, toProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
 import type { Replacement } from '../json/splice.ts'
 import { limits } from '../limits.ts'
@@ -20,6 +20,7 @@ import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import type { DeadlineQueue } from '../streams/deadline-queue.ts'
+import type { Exchange } from '../streams/exchange.ts'
 import { publishMessage } from '../streams/facts.ts'
 import type { FactClient } from '../streams/facts.ts'
 import { Transport } from '../streams/transport.ts'
@@ -48,48 +49,60 @@ export interface PostOptions {
   deadlines: DeadlineQueue
   /** Counts the body until the server has shown that it has the request (default: not counted). */
   waiting?: WaitingBodies | undefined
+  /** What facts about this client say about it. */
+  client: FactClient
+  /** Called once, at the end of the exchange. */
+  onEnd: (exchange: PostExchange, error: Error | null) => void
   /** Counts the request while it is in flight (default: nothing counts it). */
   calls?: CallCounter | undefined
   /** The log. It gets the details of errors, which clients do not get. */
   log: Log
 }
 
-export class PostTransport extends Transport implements PostResponseOwner {
+export class PostExchange implements Exchange, PostResponseOwner {
+  readonly request: Frame
+  readonly client: FactClient
+  readonly log: Log
   readonly deadlines: DeadlineQueue
-  /** What facts about this client say about it. Set it before the first message. */
-  client: FactClient | undefined
+  onClose: (error?: Error) => void = nothing
+  /** The number of this exchange in the table of the endpoint. */
+  number = 0
+  /** Called when the request has its response. */
+  onResponse: () => void = nothing
+  readonly #onEnd: PostOptions['onEnd']
   readonly #calls: CallCounter | undefined
   readonly #keepAlive: number
-  readonly #statusOf: (response: Frame) => number
+  readonly #statusOf: ((response: Frame) => number) | undefined
   readonly #post: PostResponse
-  readonly #request: Frame
   readonly #waiting: WaitingBodies | undefined
-  /** The size that `#waiting` counts for this transport. */
+  /** The size that `#waiting` counts for this exchange. */
   #waitingSize: number
   #whenServed: (() => void) | undefined
+  #destroyed = false
 
-  constructor({ response, body, accept, ...options }: PostOptions) {
-    super({ log: options.log })
-    this.#request = body.frames[0] as Frame
+  constructor(options: PostOptions) {
+    const { response, body, accept } = options
+    this.request = body.frames[0] as Frame
+    this.client = options.client
+    this.log = options.log
+    this.#onEnd = options.onEnd
     this.#waiting = options.waiting
-    this.#waitingSize = options.waiting?.add(this.#request.bytes.length) ?? 0
+    this.#waitingSize = options.waiting?.add(this.request.bytes.length) ?? 0
     this.deadlines = options.deadlines
     this.#calls = options.calls
     if (this.#calls !== undefined) this.#calls.calls++
     this.#keepAlive = options.keepAlive ?? limits.keepAlive
-    this.#statusOf = options.statusOf ?? (() => 200)
+    this.#statusOf = options.statusOf
     this.#post = new PostResponse(this, response, body.frames, body.batch, accept)
-    response.once('close', () => this.destroy())
-    this.push(this.#request)
   }
 
   /**
-   * Resolves when the server has sent its first message for this client, or when this has closed.
+   * Resolves when the server has sent its first message for this client, or when this is destroyed.
    */
   served(): Promise<void> {
     return new Promise((resolve) => {
-      this.#whenServed = resolve
-      this.once('close', resolve)
+      if (this.#destroyed) resolve()
+      else this.#whenServed = resolve
     })
   }
 
@@ -98,15 +111,15 @@ export class PostTransport extends Transport implements PostResponseOwner {
    * `subscriptions/listen`, this sends its response, so that the client learns of the end.
    */
   endSubscription(): void {
-    if (this.#request.method !== methods.listen) return
+    if (this.request.method !== methods.listen) return
     const key = metaKeys.subscriptionId
     const result = { resultType: completeResult, _meta: { [key]: 0 } }
-    const subscriptionId = { path: ['result', '_meta', key], text: idText(this.#request) }
+    const subscriptionId = { path: ['result', '_meta', key], text: idText(this.request) }
     this.#respond(makeFrame({ jsonrpc: jsonRpcVersion, id: 0, result }), [subscriptionId])
   }
 
   headFor(frame: Frame): { status: number } {
-    return { status: this.#statusOf(frame) }
+    return { status: this.#statusOf?.(frame) ?? 200 }
   }
 
   openStream(response: ServerResponse): EventSink {
@@ -114,35 +127,53 @@ export class PostTransport extends Transport implements PostResponseOwner {
   }
 
   postOnEnd(): void {
-    if (!this.destroyed) this.push(null)
+    this.onResponse()
   }
 
-  // The constructor has pushed the only frame. It is read when the server can take it.
-  override _read(): void {
+  postOnClose(): void {
+    this.destroy()
+  }
+
+  fault(cause: unknown): void {
+    this.log.error(describe(internalError(cause)))
+    this.destroy(internalError())
+  }
+
+  begin(): void {
     this.#post.start()
   }
 
-  protected override send(frame: Frame, callback: Callback): void {
+  send(frame: Frame, callback: () => void): void {
     this.#onServed()
     const belongs = frame.kind === 'response' ? this.#isResponse(frame) : this.#takes(frame)
-    if (this.client !== undefined && belongs) publishMessage(this.client, 'server', frame)
-    if (belongs) this.#post.send(frame, callback)
-    else callback()
+    if (belongs) {
+      publishMessage(this.client, 'server', frame)
+      this.#post.send(frame, callback)
+    } else callback()
     // A stdio server may end a subscription with `notifications/cancelled`. Over HTTP, only a
     // response ends a subscription.
     if (frame.method === methods.cancelled) this.endSubscription()
   }
 
-  override _final(callback: Callback): void {
-    this.#fail()
-    callback()
+  /** Sends the error as the response, if the request has none yet. */
+  fail(cause: Error | null = null): void {
+    if (this.#isOver) return
+    this.#respond(errorFrame(0, toProxyError(cause, 'the server ended without a response')))
   }
 
-  override _destroy(error: Error | null, callback: DestroyCallback): void {
+  destroy(error: Error | null = null): void {
+    if (this.#destroyed) return
+    this.#destroyed = true
     if (this.#calls !== undefined) this.#calls.calls--
     this.#onServed()
-    this.#fail(error)
-    callback(error)
+    this.fail(error)
+    this.#onEnd(this, error)
+    this.onClose(error ?? undefined)
+  }
+
+  /** Whether the client has its response, or cannot get one any more. */
+  get #isOver(): boolean {
+    return this.#post.ended || this.#post.settled
   }
 
   #onServed(): void {
@@ -153,31 +184,64 @@ export class PostTransport extends Transport implements PostResponseOwner {
   }
 
   // Returns false for a request of the server, so the request is dropped. The client would send its
-  // response in another POST, which has another transport.
+  // response in another POST, which is another exchange.
   #takes(frame: Frame): boolean {
     return frame.kind === 'notification' && this.#post.streams
   }
 
   #isResponse({ id }: Frame): boolean {
-    return id === this.#request.id && !this.#post.ended
-  }
-
-  #fail(cause: Error | null = null): void {
-    if (this.#post.ended) return
-    this.#respond(errorFrame(0, toProxyError(cause, 'the server ended without a response')))
+    return id === this.request.id && !this.#isOver
   }
 
   #respond(response: Frame, others: Replacement[] = []): void {
-    if (this.#post.ended) return
-    const answer = answerTo(this.#request, response, others)
-    if (this.client !== undefined) publishMessage(this.client, 'server', answer)
+    if (this.#isOver) return
+    const answer = answerTo(this.request, response, others)
+    publishMessage(this.client, 'server', answer)
     this.#post.send(answer)
   }
 }
 
+/** The transport of an exchange. */
+export class PostTransport extends Transport {
+  readonly #exchange: PostExchange
+
+  constructor(exchange: PostExchange) {
+    super({ log: exchange.log })
+    this.#exchange = exchange
+    exchange.onResponse = () => {
+      if (!this.destroyed) this.push(null)
+    }
+    exchange.onClose = (error) => this.destroy(error)
+    this.push(exchange.request)
+  }
+
+  // The constructor has pushed the only frame. It is read when the server can take it.
+  override _read(): void {
+    this.#exchange.begin()
+  }
+
+  protected override send(frame: Frame, callback: Callback): void {
+    this.#exchange.send(frame, callback)
+  }
+
+  override _final(callback: Callback): void {
+    this.#exchange.fail()
+    callback()
+  }
+
+  override _destroy(error: Error | null, callback: DestroyCallback): void {
+    this.#exchange.destroy(error)
+    callback(error)
+  }
+}
+
+const nothing = (): void => {}
+
 export interface NotificationOptions {
   response: ServerResponse
   frame: Frame
+  /** What facts about this client say about it. */
+  client: FactClient
   /** Sends an error to the client as the HTTP response. */
   sendError: (error: ProxyError) => void
   log: Log
@@ -185,12 +249,15 @@ export interface NotificationOptions {
 
 export class NotificationTransport extends Transport {
   /** What facts about this client say about it. */
-  client: FactClient | undefined
+  readonly client: FactClient
+  /** The number of this transport in the table of the endpoint. */
+  number = 0
   readonly #response: ServerResponse
   readonly #sendError: (error: ProxyError) => void
 
-  constructor({ response, frame, sendError, log }: NotificationOptions) {
+  constructor({ response, frame, client, sendError, log }: NotificationOptions) {
     super({ log })
+    this.client = client
     this.#response = response
     this.#sendError = sendError
     response.once('close', () => this.destroy())

@@ -5,15 +5,21 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
-import { stringAt } from '../json/find-value.ts'
+import { OPEN_BRACE } from '../json/bytes.ts'
+import { findValue, stringAt } from '../json/find-value.ts'
+import { nameIn } from '../message/frame.ts'
 import type { Frame } from '../message/frame.ts'
 import { errorCodes } from '../protocol/error-codes.ts'
 import { headerNames } from '../protocol/headers.ts'
-import type { Message } from '../protocol/json-rpc.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
 import { methods } from '../protocol/methods.ts'
-import { findMismatch, mirroredMembers } from '../protocol/mirrored-headers.ts'
-import type { MirroredParam } from '../protocol/mirrored-headers.ts'
+import {
+  findHeadMismatch,
+  findMismatch,
+  mirroredMembers,
+  subjectOf
+} from '../protocol/mirrored-headers.ts'
+import type { MirroredHead, MirroredParam } from '../protocol/mirrored-headers.ts'
 import { paths } from '../protocol/paths.ts'
 import { isModernVersion } from '../protocol/revisions.ts'
 
@@ -35,32 +41,49 @@ export function isModern(headers: IncomingHttpHeaders, { frames, batch }: Body):
   return namesModern(headers)
 }
 
-/** The members to read from a request that repeats no parameters in its headers. */
-const withoutParams = mirroredMembers([])
-
 /**
- * Checks a request's `_meta`, and compares its headers with its body.
+ * Checks a request's `_meta`, and compares its headers with its body. Returns a promise if it has to wait
+ * for the mirrored parameters.
  *
  * @param mirroredParams finds the parameters of a tool that the client repeats in headers
  * @throws ProxyError `ERR_PARAMS`, `ERR_HEADER_MISMATCH`, `ERR_METHOD_NOT_FOUND`
  */
-export async function checkModern(
+export function checkModern(
   headers: IncomingHttpHeaders,
   frame: Frame,
   mirroredParams: (tool: string, call: Frame) => MirroredParam[] | Promise<MirroredParam[]>
-): Promise<void> {
-  const message = frame.members(withoutParams)
-  checkMeta(message)
-  const tool = frame.method === methods.callTool ? stringAt(frame.bytes, paths.toolName) : undefined
-  const params = tool === undefined ? [] : await mirroredParams(tool, frame)
-  const mirrored = params.length === 0 ? message : frame.members(mirroredMembers(params))
-  const mismatch = findMismatch(headers, mirrored, params)
+): Promise<void> | undefined {
+  checkMeta(frame)
+  const tool = frame.method === methods.callTool ? nameIn(frame) : undefined
+  const params = tool === undefined ? [] : mirroredParams(tool, frame)
+  if (params instanceof Promise) return params.then((params) => checkHead(headers, frame, params))
+  checkHead(headers, frame, params)
+  return undefined
+}
+
+function checkHead(headers: IncomingHttpHeaders, frame: Frame, params: MirroredParam[]): void {
+  const mismatch =
+    params.length === 0 && frame.bytes.length < maxHead
+      ? findHeadMismatch(headers, headOf(frame))
+      : findMismatch(headers, frame.members(mirroredMembers(params)), params)
   if (mismatch !== undefined) throw new ProxyError('ERR_HEADER_MISMATCH', mismatch)
   // All modern clients share one server, and an `initialize` from one client would make it legacy
   // for all.
   if (frame.method === methods.initialize) {
     throw new ProxyError('ERR_METHOD_NOT_FOUND', `this revision has no ${methods.initialize}`)
   }
+}
+
+/** A string in a message over this size, in bytes, may be longer than `stringAt` reads. */
+const maxHead = 1024 * 1024
+
+/** Reads what the headers repeat. Parsing a small message would take as long as all other checks. */
+function headOf(frame: Frame): MirroredHead {
+  const { method, protocolVersion: version, bytes } = frame
+  const subject = subjectOf(method)
+  if (subject === undefined) return { version, method, name: undefined }
+  const name = subject === 'name' ? nameIn(frame) : stringAt(bytes, [...paths.params, subject])
+  return { version, method, name }
 }
 
 /**
@@ -80,11 +103,10 @@ export function checkModernNotification({ method }: Frame): void {
  *
  * @throws ProxyError `ERR_PARAMS` if a key is missing
  */
-function checkMeta({ params }: Message): void {
-  const meta = Object(params?._meta) as Record<string, unknown>
-  const capabilities = meta[metaKeys.clientCapabilities]
-  if (typeof meta[metaKeys.protocolVersion] !== 'string') throw missing(metaKeys.protocolVersion)
-  if (Object(capabilities) !== capabilities || Array.isArray(capabilities)) {
+function checkMeta({ protocolVersion, bytes }: Frame): void {
+  if (protocolVersion === undefined) throw missing(metaKeys.protocolVersion)
+  const capabilities = findValue(bytes, paths.clientCapabilities)
+  if (capabilities === undefined || bytes[capabilities.start] !== OPEN_BRACE) {
     throw missing(metaKeys.clientCapabilities)
   }
 }

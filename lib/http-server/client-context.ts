@@ -10,6 +10,7 @@ import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Trace } from '../message/trace-context.ts'
 import type { MirroredParam } from '../protocol/mirrored-headers.ts'
+import type { Exchange } from '../streams/exchange.ts'
 import type { Auth } from './auth/auth.ts'
 import type { CallerOptions } from './callers/callers.ts'
 import type { Tls } from './open-server.ts'
@@ -46,6 +47,12 @@ export type ClientKind = 'session' | 'stateless' | 'modern'
  * message of a client without a session. The transport carries it too.
  */
 export type OnClient = (client: Duplex, context: ClientContext, message?: Frame) => void
+
+/**
+ * Serves a request of a client without a session, without a transport. Returns false if it cannot: the
+ * listener then calls `onClient` with the transport.
+ */
+export type Serve = (exchange: Exchange, context: ClientContext) => boolean
 
 /**
  * Finds the parameters of a tool that clients must repeat in HTTP headers (2026-07-28). `call` is the
@@ -102,6 +109,11 @@ export interface ListenerOptions
    * `tools/call` of the modern revision, so the function should be fast.
    */
   mirroredParams?: MirroredParams | undefined
+  /**
+   * Serves a request of a client without a session, without a transport (default: each has a transport).
+   * See `SharedServer.serve`.
+   */
+  serve?: Serve | undefined
   /**
    * Whether a server that `replaceServers` has removed has calls that wait for their clients (default:
    * none has). The path of the server then still takes requests, because such a client continues its

@@ -18,7 +18,7 @@ import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { publishRefusal } from '../streams/facts.ts'
 import { quote } from '../text.ts'
-import type { ClientContext, ListenerOptions, OnClient } from './client-context.ts'
+import type { ClientContext, ListenerOptions, OnClient, Serve } from './client-context.ts'
 import { accessOptions, createAuthorizer } from './auth/create-authorizer.ts'
 import type { Authorizer } from './auth/authorize.ts'
 import { Callers } from './callers/callers.ts'
@@ -30,6 +30,7 @@ import { openServer } from './open-server.ts'
 import type { Tls } from './open-server.ts'
 import { OriginPolicy } from './origin-policy.ts'
 import { BodyReader } from './request/read-body.ts'
+import { whenClosed } from './request/when-closed.ts'
 import { RequestContext } from './request-context.ts'
 import { isOpen, leadsToServer, nowhere, RouteTable } from './routes.ts'
 import type { Route } from './routes.ts'
@@ -40,7 +41,6 @@ import { StreamableEndpoint } from './streamable-endpoint.ts'
 import { writeHead } from './write-head.ts'
 
 export type { ListenerOptions } from './client-context.ts'
-export type { ServerState } from './status-endpoint.ts'
 
 const defaultHost = '127.0.0.1'
 
@@ -121,7 +121,8 @@ export class Listener extends EventEmitter {
       log,
       sessions: this.#sessions,
       onClient: (client: Duplex, context: ClientContext, message?: Frame) =>
-        this.#handOver(client, context, message, onClient)
+        this.#handOver(client, context, message, onClient),
+      serve: (...of: Parameters<Serve>) => !this.#closing && options.serve?.(...of) === true
     }
     this.#status = new StatusEndpoint(
       this.#sessions,
@@ -132,9 +133,7 @@ export class Listener extends EventEmitter {
     this.#streamable = new StreamableEndpoint(shared)
     this.#sse = new SseEndpoint(shared)
     this.#connections = new Connections(http, options.idleTimeout ?? limits.idleTimeout)
-    const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-      this.#onRequest(request, response)
-    }
+    const onRequest = this.#onRequest
     // Without these listeners, Node answers `Expect` before the checks of this listener: it sends
     // the status 100, or refuses an unknown expectation.
     http.on('request', onRequest).on('checkContinue', onRequest).on('checkExpectation', onRequest)
@@ -230,9 +229,9 @@ export class Listener extends EventEmitter {
     }
   }
 
-  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+  readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     // A response emits `error` when the client has disconnected. The proxy can ignore this error.
-    response.on('error', nothing).on('close', () => this.#responseOnClose(request))
+    whenClosed(response.on('error', nothing), () => this.#responseOnClose(request))
     this.#activeRequests++
     this.#connections.begin(request, response)
     this.#handle(new RequestContext(request, response))

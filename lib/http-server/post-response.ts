@@ -13,6 +13,7 @@ import { withoutDetails } from './client-error.ts'
 import { whenWritable } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
 import type { Accept } from './request-context.ts'
+import { whenClosed } from './request/when-closed.ts'
 import { writeHead } from './write-head.ts'
 
 /** The transport that took the POST and owns its `PostResponse`. */
@@ -83,7 +84,7 @@ export class PostResponse extends Link implements PendingItem {
     this.#pendingRequests = requests.length
     // A client that has already disconnected causes no further `close`.
     if (response.destroyed) process.nextTick(this.#httpOnClose)
-    else response.on('close', this.#httpOnClose)
+    else whenClosed(response, this.#httpOnClose)
   }
 
   /**

@@ -11,10 +11,10 @@ import { methods } from '../protocol/methods.ts'
 import { DeadlineQueue } from '../streams/deadline-queue.ts'
 import { publishEnd, publishMessage, publishOpen } from '../streams/facts.ts'
 import { Slots } from '../streams/slots.ts'
-import { NotificationTransport, PostTransport } from './accept-post.ts'
+import { NotificationTransport, PostExchange, PostTransport } from './accept-post.ts'
 import { checkModern, checkModernNotification, modernStatus } from './check-modern-request.ts'
 import { logDetails } from './client-error.ts'
-import type { ClientContext, MirroredParams, OnClient } from './client-context.ts'
+import type { ClientContext, MirroredParams, OnClient, Serve } from './client-context.ts'
 import { faultOfInitialize } from './request/check-initialize.ts'
 import { refuseBatch } from './request/read-body.ts'
 import type { BodyReader } from './request/read-body.ts'
@@ -23,6 +23,7 @@ import { writeHead } from './write-head.ts'
 
 export interface StatelessEndpointOptions {
   onClient: OnClient
+  serve?: Serve | undefined
   /** Finds the tool parameters that clients repeat in HTTP headers (default: there are none). */
   mirroredParams?: MirroredParams | undefined
   keepAlive?: number | undefined
@@ -31,12 +32,18 @@ export interface StatelessEndpointOptions {
   log: Log
 }
 
+/** See `ClientKind`. */
+type StatelessKind = 'modern' | 'stateless'
+
+type Client = PostExchange | NotificationTransport
+
 export class StatelessEndpoint {
   readonly #options: StatelessEndpointOptions
   readonly #deadlines: DeadlineQueue
-  readonly #clients = new Slots<PostTransport | NotificationTransport>()
-  /** The clients that `endThoseOf` waits for. */
-  readonly #ending = new WeakSet<PostTransport | NotificationTransport>()
+  readonly #clients = new Slots<Client>()
+  #lastNumber = 0
+  /** The clients that `endThoseOf` waits for. The value resolves its wait. */
+  readonly #ending = new Map<Client, () => void>()
   #whenEmpty: (() => void) | undefined
 
   constructor(options: StatelessEndpointOptions) {
@@ -44,10 +51,8 @@ export class StatelessEndpoint {
     this.#deadlines = new DeadlineQueue(options.streamAfter ?? limits.streamAfter)
   }
 
-  /** Takes a POST whose body has been read. */
-  async serve(context: RequestContext, body: Body, kind: 'modern' | 'stateless'): Promise<void> {
-    const { bodies, keepAlive, log, mirroredParams } = this.#options
-    const { request, response, accept, server } = context
+  /** Takes a POST whose body has been read. Returns a promise if its memory is needed for longer. */
+  serve(context: RequestContext, body: Body, kind: StatelessKind): Promise<void> | undefined {
     const frame = body.frames[0] as Frame
     refuseBatch(body)
     const wrong = kind === 'stateless' ? faultOfInitialize(frame) : undefined
@@ -57,24 +62,35 @@ export class StatelessEndpoint {
     }
     if (frame.kind === 'notification') {
       this.#notify(context, frame, kind)
-      return
+      return undefined
     }
-    if (kind === 'modern') {
-      await checkModern(
-        request.headers,
-        frame,
-        (tool) => mirroredParams?.(server, tool, frame) ?? []
-      )
-      // The client may have disconnected during the check. A new transport would then miss the
-      // event `close` of the response, and would never end.
-      if (response.destroyed) throw new ProxyError('ERR_CLOSED', 'the client has disconnected')
-    }
-    const { caller } = context
+    if (kind === 'stateless') return this.#request(context, body, kind)
+    const { mirroredParams } = this.#options
+    const check = checkModern(
+      context.request.headers,
+      frame,
+      (tool) => mirroredParams?.(context.server, tool, frame) ?? []
+    )
+    if (check === undefined) return this.#request(context, body, kind)
+    // The client may disconnect during the check. A new exchange would then miss the event `close` of
+    // the response, and would never end.
+    return check.then(() => {
+      if (!context.response.destroyed) return this.#request(context, body, kind)
+      throw new ProxyError('ERR_CLOSED', 'the client has disconnected')
+    })
+  }
+
+  #request(context: RequestContext, body: Body, kind: StatelessKind): Promise<void> | undefined {
+    const { bodies, keepAlive, log, onClient, serve } = this.#options
+    const { response, accept, caller } = context
     const fault = caller?.faultOfCalls(body.frames)
     if (fault !== undefined) throw fault
-    const client = new PostTransport({
+    const client = this.#clientOf(context, kind)
+    const exchange = new PostExchange({
       response,
       body,
+      client,
+      onEnd: this.#clientOnEnd,
       waiting: context.hasReservation ? undefined : bodies.waitingOf(context),
       calls: caller,
       accept,
@@ -83,14 +99,15 @@ export class StatelessEndpoint {
       log,
       statusOf: kind === 'modern' ? modernStatus : undefined
     })
-    this.#open(client, frame, context, kind)
-    // Each POST has its own transport, so a server that reads nothing would not slow the client
-    // down. The memory for a large body stays reserved until the server has shown that it has the
-    // request.
-    if (context.hasReservation) await client.served()
+    const { request } = exchange
+    this.#open(exchange, request)
+    if (serve?.(exchange, client) !== true) onClient(new PostTransport(exchange), client, request)
+    // Each POST is a client, so a server that reads nothing would not slow the client down. The
+    // memory for a large body stays reserved until the server has shown that it has the request.
+    return context.hasReservation ? exchange.served() : undefined
   }
 
-  #notify(context: RequestContext, frame: Frame, kind: 'modern' | 'stateless'): void {
+  #notify(context: RequestContext, frame: Frame, kind: StatelessKind): void {
     const { response } = context
     if (kind === 'modern') checkModernNotification(frame)
     // The server of a stateless client is initialized already, and the modern revision has no
@@ -103,32 +120,22 @@ export class StatelessEndpoint {
       logDetails(error, this.#options.log)
       context.sendError(error)
     }
-    const client = new NotificationTransport({ response, frame, sendError, log: this.#options.log })
-    this.#open(client, frame, context, kind)
+    const client = this.#clientOf(context, kind)
+    const { log, onClient } = this.#options
+    const transport = new NotificationTransport({ response, frame, client, sendError, log })
+    transport.once('close', () => this.#clientOnEnd(transport, transport.errored))
+    this.#open(transport, frame)
+    onClient(transport, client, frame)
   }
 
-  #open(
-    client: PostTransport | NotificationTransport,
-    frame: Frame,
-    { server, principal, address }: RequestContext,
-    kind: 'modern' | 'stateless'
-  ): void {
-    const number = this.#clients.add(client)
-    const context: ClientContext = {
-      server,
-      kind,
-      session: `post-${number}`,
-      principal,
-      address
-    }
-    client.client = context
-    client.once('close', () => {
-      this.#clientOnClose(number)
-      publishEnd(context, client.errored)
-    })
-    publishOpen(context)
-    publishMessage(context, 'client', frame)
-    this.#options.onClient(client, context, frame)
+  #clientOf({ server, principal, address }: RequestContext, kind: StatelessKind): ClientContext {
+    return { server, kind, session: `post-${++this.#lastNumber}`, principal, address }
+  }
+
+  #open(client: Client, frame: Frame): void {
+    client.number = this.#clients.add(client)
+    publishOpen(client.client)
+    publishMessage(client.client, 'client', frame)
   }
 
   /**
@@ -147,14 +154,13 @@ export class StatelessEndpoint {
    */
   async endThoseOf(servers: ReadonlySet<string>): Promise<void> {
     const ending = this.#clients.all.filter(
-      (client) => servers.has((client.client as ClientContext).server) && !this.#ending.has(client)
+      (client) => servers.has(client.client.server) && !this.#ending.has(client)
     )
-    const closed = ending.map((client) => new Promise((resolve) => client.once('close', resolve)))
-    for (const client of ending) {
-      this.#ending.add(client)
-      if (client instanceof PostTransport) client.endSubscription()
-    }
-    await Promise.all(closed)
+    const ended = ending.map(
+      (client) => new Promise<void>((resolve) => this.#ending.set(client, resolve))
+    )
+    for (const client of ending) if (client instanceof PostExchange) client.endSubscription()
+    await Promise.all(ended)
   }
 
   async #endClients(timeout: number): Promise<void> {
@@ -162,14 +168,17 @@ export class StatelessEndpoint {
       for (const client of this.#clients.all) client.destroy()
     }, timeout)
     for (const client of this.#clients.all) {
-      if (client instanceof PostTransport) client.endSubscription()
+      if (client instanceof PostExchange) client.endSubscription()
     }
     await new Promise<void>((resolve) => (this.#whenEmpty = resolve))
     clearTimeout(timer)
   }
 
-  #clientOnClose(number: number): void {
-    this.#clients.delete(number)
+  readonly #clientOnEnd = (client: Client, error: Error | null): void => {
+    this.#clients.delete(client.number)
+    publishEnd(client.client, error)
+    this.#ending.get(client)?.()
+    this.#ending.delete(client)
     if (this.#clients.size === 0) this.#whenEmpty?.()
   }
 }

@@ -201,36 +201,60 @@ export function findMismatch(
   message: Message,
   params: MirroredParam[]
 ): string | undefined {
-  const { version, method, name } = mirrored(message)
-  const compare = (header: string, isSame: (text: string) => boolean): string | undefined => {
-    const text = headers[header]
-    if (typeof text !== 'string') return `the header ${header} is missing`
-    return isSame(text) ? undefined : `the header ${header} differs from the body`
-  }
   const compareParam = ({ header, path, type }: MirroredParam): string | undefined => {
     const value = argumentAt(message, path)
-    if (value !== undefined) {
-      return compare(header, (text) => isSameValue(decodeValue(text), value, type))
+    const text = headers[header]
+    if (value === undefined) {
+      return text === undefined ? undefined : `the header ${header} mirrors no argument`
     }
-    return headers[header] === undefined ? undefined : `the header ${header} mirrors no argument`
+    if (typeof text !== 'string') return missing(header)
+    return isSameValue(decodeValue(text), value, type) ? undefined : differs(header)
   }
-  const compareName = (): string | undefined =>
-    name === undefined ? undefined : compare(headerNames.name, (text) => decodeValue(text) === name)
+  return findHeadMismatch(headers, mirrored(message)) ?? firstFault(params, compareParam)
+}
+
+/** The parts of a message that headers repeat for each method. */
+export interface MirroredHead {
+  /** The revision in `_meta`. */
+  version: string | undefined
+  method: string | undefined
+  /** The member of `params` that `Mcp-Name` repeats (see `subjectOf`), if it is a string. */
+  name: string | undefined
+}
+
+/** Works like `findMismatch`, for a message without mirrored parameters. */
+export function findHeadMismatch(
+  headers: IncomingHttpHeaders,
+  { version, method, name }: MirroredHead
+): string | undefined {
   return (
-    compare(headerNames.protocolVersion, (text) => text === version) ??
-    compare(headerNames.method, (text) => text === method) ??
-    compareName() ??
-    firstFault(params, compareParam)
+    compare(headers, headerNames.protocolVersion, version) ??
+    compare(headers, headerNames.method, method) ??
+    (name === undefined ? undefined : compare(headers, headerNames.name, name, decodeValue))
   )
 }
 
-function mirrored({ method, params = {} }: Message): {
-  version: string | undefined
-  method: string | undefined
-  name: string | undefined
-} {
+/** Returns the name of the member of `params` that the header `Mcp-Name` repeats. */
+export const subjectOf = (method = ''): string | undefined => subjects.get(method)
+
+/** @param decode returns the value of the header (default: its text) */
+function compare(
+  headers: IncomingHttpHeaders,
+  header: string,
+  value: string | undefined,
+  decode?: (text: string) => string | undefined
+): string | undefined {
+  const text = headers[header]
+  if (typeof text !== 'string') return missing(header)
+  return (decode === undefined ? text : decode(text)) === value ? undefined : differs(header)
+}
+
+const missing = (header: string): string => `the header ${header} is missing`
+const differs = (header: string): string => `the header ${header} differs from the body`
+
+function mirrored({ method, params = {} }: Message): MirroredHead {
   const meta = isObject(params._meta) ? params._meta : {}
-  const subject = subjects.get(method ?? '')
+  const subject = subjectOf(method)
   return {
     version: stringOf(meta[metaKeys.protocolVersion]),
     method,

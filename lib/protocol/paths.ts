@@ -44,6 +44,8 @@ export const paths = {
   // MCP revision 2026-07-28.
   /** The revisions in the response to `server/discover`. */
   supportedVersions: ['result', 'supportedVersions'],
+  /** What the client can do, in each request. */
+  clientCapabilities: ['params', '_meta', metaKeys.clientCapabilities],
   /** The log level in a request. The client wants log messages of this level and above. */
   requestLogLevel: ['params', '_meta', metaKeys.logLevel],
   /** The resources in `subscriptions/listen`. */

@@ -37,6 +37,8 @@ export interface ModernSideOptions {
 
 /** A server that many modern clients use. */
 interface ServerOfMany {
+  /** The server itself. Undefined if it is translated. */
+  shared?: SharedServer
   /** @param principal the user of the client. A translated server keeps users apart */
   port(principal?: string): Duplex
   drain(): void
@@ -78,6 +80,14 @@ export class ModernSide {
   port(principal?: string): Duplex | Promise<Duplex> {
     this.hasUsers ||= principal !== undefined
     return this.#whenReady(({ server }) => server.port(principal))
+  }
+
+  /** Returns the server if it is modern and ready. See `Upstream.sharedFor`. */
+  shared(principal?: string): SharedServer | undefined {
+    this.hasUsers ||= principal !== undefined
+    if (this.#served?.era !== this.#options.era.known) return undefined
+    const shared = this.#served?.server.shared
+    return shared?.isReady === true ? shared : undefined
   }
 
   /** See `Upstream`. */
@@ -124,7 +134,7 @@ export class ModernSide {
     }
     if (era === 'modern') {
       const shared = this.#share()
-      const server = { port: () => shared.port(), drain: () => shared.drain() }
+      const server = { port: () => shared.port(), drain: () => shared.drain(), shared }
       this.#served = serve(server, () => (shared.isReady ? undefined : shared.ready()))
     } else {
       this.#served = serve(this.#translate(), () => undefined)

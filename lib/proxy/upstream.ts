@@ -23,6 +23,7 @@ import { prewarm } from '../wrappers/prewarm.ts'
 import { reconnect } from '../wrappers/reconnect.ts'
 import { shareSessions } from '../wrappers/share-sessions.ts'
 import type { SharedSessions } from '../wrappers/share-sessions.ts'
+import type { SharedServer } from '../wrappers/share.ts'
 import { ModernSide } from './modern-side.ts'
 import { countingRestarts } from './restarts.ts'
 
@@ -103,6 +104,16 @@ export class Upstream {
   connect(kind: ClientKind, principal?: string): Duplex | Promise<Duplex> {
     const server = this.#connect(kind, principal)
     return server instanceof Promise ? server.then(this.#filter) : this.#filter(server)
+  }
+
+  /**
+   * Returns the shared server for a request of a client without a session, if nothing else has to handle
+   * the request, and the server is ready. Otherwise the client needs a transport: see `connect`.
+   */
+  sharedFor(request: Frame, kind: ClientKind, principal?: string): SharedServer | undefined {
+    if (this.#selector.hidesSome()) return undefined
+    if (kind === 'modern') return this.#modern.shared(principal)
+    return this.#sessions?.serverFor(request)
   }
 
   #connect(kind: ClientKind, principal?: string): Duplex | Promise<Duplex> {

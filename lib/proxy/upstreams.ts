@@ -9,7 +9,7 @@
 
 import type { ServeConfig, ServerConfig } from '../config/config.ts'
 import { describe, ProxyError } from '../errors.ts'
-import type { ServerState } from '../http-server/listener.ts'
+import type { ServerState } from '../http-server/status-endpoint.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import { quote } from '../text.ts'
@@ -91,12 +91,17 @@ export class Upstreams {
    * @throws ProxyError `ERR_NOT_FOUND` if the server was removed while its client came
    */
   get(name: string, request?: Frame): Upstream {
+    const upstream = this.find(name, request)
+    if (upstream !== undefined) return upstream
+    throw new ProxyError('ERR_NOT_FOUND', `there is no server ${quote(name)}`)
+  }
+
+  /** The same. Returns undefined if there is no such server. */
+  find(name: string, request?: Frame): Upstream | undefined {
     if (request !== undefined && this.#replaced.size > 0) {
       for (const upstream of this.#replacedAs(name)) if (upstream.holds(request)) return upstream
     }
-    const entry = this.#entries.get(name)
-    if (entry !== undefined) return entry.upstream
-    throw new ProxyError('ERR_NOT_FOUND', `there is no server ${quote(name)}`)
+    return this.#entries.get(name)?.upstream
   }
 
   /** Whether a call waits for its client at an upstream that was replaced. */

@@ -15,7 +15,9 @@ const firstLimit = 64
 export class DeadlineQueue {
   readonly #time: number
   /** The items, sorted by deadline. Items that no longer wait stay until the next clean-up. */
-  #queue: { item: PendingItem; until: number }[] = []
+  readonly #items: PendingItem[] = []
+  /** The deadline of each item. An object for each item and its deadline would cost more. */
+  readonly #deadlines: number[] = []
   /** The length at which the queue drops the items that no longer wait. */
   #limit = firstLimit
   #timer: NodeJS.Timeout | undefined
@@ -27,11 +29,9 @@ export class DeadlineQueue {
 
   add(item: PendingItem): void {
     if (this.#time === 0) return
-    if (this.#queue.length === this.#limit) {
-      this.#queue = this.#queue.filter(({ item }) => item.pending)
-      this.#limit = Math.max(firstLimit, 2 * this.#queue.length)
-    }
-    this.#queue.push({ item, until: performance.now() + this.#time })
+    if (this.#items.length === this.#limit) this.#cleanUp()
+    this.#items.push(item)
+    this.#deadlines.push(performance.now() + this.#time)
     this.#timer ??= setTimeout(this.#look, this.#time)
   }
 
@@ -39,15 +39,31 @@ export class DeadlineQueue {
   stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#queue = []
+    this.#items.length = this.#deadlines.length = 0
+  }
+
+  /** Drops the items that no longer wait. */
+  #cleanUp(): void {
+    let kept = 0
+    for (let place = 0; place < this.#items.length; place++) {
+      const item = this.#items[place] as PendingItem
+      if (!item.pending) continue
+      this.#items[kept] = item
+      this.#deadlines[kept++] = this.#deadlines[place] as number
+    }
+    this.#items.length = this.#deadlines.length = kept
+    this.#limit = Math.max(firstLimit, 2 * kept)
   }
 
   readonly #look = (): void => {
+    this.#cleanUp()
     const now = performance.now()
-    const next = this.#queue.findIndex(({ item, until }) => item.pending && until > now)
-    const before = this.#queue.splice(0, next === -1 ? this.#queue.length : next)
-    const [first] = this.#queue
-    this.#timer = first && setTimeout(this.#look, first.until - now)
-    for (const { item, until } of before) if (item.pending && until <= now) item.expire()
+    const next = this.#deadlines.findIndex((deadline) => deadline > now)
+    const count = next === -1 ? this.#items.length : next
+    const expired = this.#items.splice(0, count)
+    this.#deadlines.splice(0, count)
+    const [first] = this.#deadlines
+    this.#timer = first === undefined ? undefined : setTimeout(this.#look, first - now)
+    for (const item of expired) if (item.pending) item.expire()
   }
 }

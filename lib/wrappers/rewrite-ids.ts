@@ -18,27 +18,53 @@ import { paths } from '../protocol/paths.ts'
 import { Slots } from '../streams/slots.ts'
 import type { RoutingMembers } from './routing-members.ts'
 import { secretId } from './secret-ids.ts'
-import type { SharedPort } from './shared-port.ts'
+import type { Port } from './shared-port.ts'
 import { Subscription } from './subscription.ts'
 
-/** A request that has no response yet. */
-export interface SharedCall {
-  port: SharedPort
+/**
+ * A request that has no response yet.
+ *
+ * V8 allocates the objects of one literal in old memory if they often outlive a collection. Each of them
+ * would keep its port until a full garbage collection. V8 does not do so with a class.
+ */
+export class SharedCall {
+  readonly port: Port
   /** The id that the client gave the request. */
-  ownId: Id
+  readonly ownId: Id
   /** The same as JSON text, exactly as the client wrote it. */
-  id: string
+  readonly id: string
   /** The progress token that the client gave the request, as JSON text. */
-  token: string | undefined
-  method: string
+  readonly token: string | undefined
+  readonly method: string
   /** Whether the request is of the modern revision. */
-  isModern: boolean
+  readonly isModern: boolean
   /** What the request subscribes to, if it is `subscriptions/listen`. */
-  subscription: Subscription | undefined
+  readonly subscription: Subscription | undefined
   /**
    * The key of the request in `port.calls`: its id, or more if a pending request has the same id.
    */
   key: string
+
+  /** @param place of the id in the bytes of the request */
+  constructor(
+    port: Port,
+    { bytes, id, method = '', protocolVersion }: Frame,
+    place: Span,
+    members: RoutingMembers
+  ) {
+    const { token, notifications } = members
+    this.port = port
+    this.ownId = id as Id
+    // An id is a number only if JavaScript writes this number as the client did (see message/id.ts).
+    this.id = typeof id === 'number' ? String(id) : textAt(bytes, place)
+    this.token = token && textAt(bytes, token)
+    this.method = method
+    // Only modern requests name a version. A legacy client sets the log level for all its requests.
+    this.isModern = protocolVersion !== undefined
+    this.subscription =
+      method === methods.listen ? new Subscription(bytes, notifications) : undefined
+    this.key = this.id
+  }
 }
 
 export class SharedCalls {
@@ -62,35 +88,22 @@ export class SharedCalls {
   }
 
   /** Adds a request from a port. Returns the request with the new id and token, for the server. */
-  add(port: SharedPort, frame: Frame, members: RoutingMembers): Frame {
-    const { bytes, method = '', protocolVersion } = frame
-    const { token, logLevel, notifications } = members
-    const own = placeOfId(frame)
-    // Only modern requests name a version. A legacy client sets the log level for all its requests.
-    const isModern = protocolVersion !== undefined
-    const ownId = frame.id as Id
-    // An id is a number only if JavaScript writes this number as the client did (see message/id.ts).
-    const key = typeof ownId === 'number' ? String(ownId) : textAt(bytes, own)
-    const call: SharedCall = {
-      port,
-      ownId,
-      id: key,
-      token: token && textAt(bytes, token),
-      method,
-      isModern,
-      subscription: method === methods.listen ? new Subscription(bytes, notifications) : undefined,
-      key
-    }
+  add(port: Port, frame: Frame, members: RoutingMembers): Frame {
+    const { bytes } = frame
+    const { token, logLevel } = members
+    const place = placeOfId(frame)
+    const call = new SharedCall(port, frame, place, members)
+    const { key } = call
     const id = this.#calls.add(call)
     // A client should not use an id twice. If it does, both requests get their responses.
     if (port.calls.has(key)) call.key = `${key} ${id}`
     port.calls.set(call.key, id)
     // A subscription gets no log messages (2026-07-28, Logging).
     if (call.subscription !== undefined) this.listens.add(call)
-    else if (isModern && logLevel !== undefined) this.withLogs.add(call)
+    else if (call.isModern && logLevel !== undefined) this.withLogs.add(call)
     const text = String(id)
-    if (token === undefined) return frame.withBytes(replace(bytes, own, text), id)
-    const changes = [changeOf(own, text), changeOf(token, text)]
+    if (token === undefined) return frame.withBytes(replace(bytes, place, text), id)
+    const changes = [changeOf(place, text), changeOf(token, text)]
     return frame.withBytes(spliceAt(bytes, changes), id, id)
   }
 
@@ -98,7 +111,7 @@ export class SharedCalls {
    * Removes the request that a port cancels. Returns the cancellation with the id that the server
    * knows, or undefined if the port has no such request.
    */
-  cancel(port: SharedPort, frame: Frame, { cancelledId: span }: RoutingMembers): Frame | undefined {
+  cancel(port: Port, frame: Frame, { cancelledId: span }: RoutingMembers): Frame | undefined {
     const id = span && port.calls.get(textAt(frame.bytes, span))
     if (id === undefined) return undefined
     this.end(id)

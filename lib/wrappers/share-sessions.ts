@@ -77,6 +77,14 @@ export class SharedSessions {
     return this.#server.add(session)
   }
 
+  /**
+   * Returns the server for a request of a client without a session. Returns undefined if the request
+   * needs a port, because the proxy has a part in it, or the server is not ready.
+   */
+  serverFor(request: Frame): SharedServer | undefined {
+    return this.#server.isReady && !ownMethods.has(request.method) ? this.#server : undefined
+  }
+
   /** Called when a session closes. */
   remove(session: SessionPort): void {
     this.#sessions.delete(session)

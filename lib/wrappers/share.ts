@@ -18,16 +18,18 @@ import { jsonRpcVersion } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
 import type { Callback } from '../streams/callbacks.ts'
+import type { Exchange } from '../streams/exchange.ts'
 import { sendResponse } from '../streams/send-response.ts'
 import { Slots } from '../streams/slots.ts'
 import { Broadcast } from './broadcast.ts'
 import { cancellation } from './cancellation.ts'
+import { ExchangePort } from './exchange-port.ts'
 import { FrameSender } from './frame-sender.ts'
 import { numberAt, numberOf, replaceAt, restoreResponse, SharedCalls } from './rewrite-ids.ts'
 import { RoutingMembers } from './routing-members.ts'
 import { nextOwnId } from './secret-ids.ts'
 import { SharedPort } from './shared-port.ts'
-import type { PortOwner } from './shared-port.ts'
+import type { Port, PortOwner } from './shared-port.ts'
 import { tagged } from './subscription.ts'
 
 export interface ShareOptions {
@@ -64,7 +66,7 @@ export class SharedServer implements PortOwner {
   /** How many unread bytes a port keeps for its client. */
   readonly maxQueue: number
   readonly #calls = new SharedCalls()
-  readonly #ports = new Slots<SharedPort>()
+  readonly #ports = new Slots<Port>()
   /** The server. It is set from the start of the server until the server has closed. */
   #server: Duplex | undefined
   /** Resolves to the server when `prepare` is done. It is set as long as `#server`. */
@@ -98,8 +100,18 @@ export class SharedServer implements PortOwner {
     return this.add(new SharedPort(this, this.maxQueue, wants, this.#log))
   }
 
+  /**
+   * Serves one request of a client without a session. This is faster than to join its transport to a
+   * port.
+   *
+   * @param onEnd called when the exchange is over, with the error that ended it, if there was one
+   */
+  serve(exchange: Exchange, onEnd?: (error?: Error) => void): void {
+    this.add(new ExchangePort(this, exchange, this.maxQueue, this.#log, onEnd)).start()
+  }
+
   /** Adds a new port that the caller has made. */
-  add<Port extends SharedPort>(port: Port): Port {
+  add<Added extends Port>(port: Added): Added {
     port.number = this.#ports.add(port)
     return port
   }
@@ -134,7 +146,7 @@ export class SharedServer implements PortOwner {
     this.#ready?.write(makeFrame({ jsonrpc: jsonRpcVersion, id, method, params }))
   }
 
-  forward(port: SharedPort, frame: Frame, callback: Callback): void {
+  forward(port: Port, frame: Frame, callback: Callback): void {
     const forwarded = this.#has(port) ? this.#rewrite(port, frame) : undefined
     if (forwarded === undefined) return callback()
     if (this.#sender !== undefined) return this.#sender.send(forwarded, callback)
@@ -152,9 +164,9 @@ export class SharedServer implements PortOwner {
       .catch((cause: unknown) => port.fault(cause))
   }
 
-  remove(port: SharedPort): void {
+  remove(port: Port): void {
     this.#ports.delete(port.number)
-    for (const id of [...port.calls.values()]) {
+    for (const id of port.calls.size === 0 ? [] : [...port.calls.values()]) {
       this.#calls.end(id)
       this.#ready?.write(cancellation(id, 'the client disconnected'))
     }
@@ -165,7 +177,7 @@ export class SharedServer implements PortOwner {
     if (this.#ports.size === 0) this.#server?.destroy()
   }
 
-  #has(port: SharedPort): boolean {
+  #has(port: Port): boolean {
     return this.#ports.get(port.number) === port
   }
 
@@ -193,14 +205,15 @@ export class SharedServer implements PortOwner {
   }
 
   /** Answers the open requests of a port with the error, and fails the port. */
-  #fail(port: SharedPort, error: ProxyError): void {
+  #fail(port: Port, error: ProxyError): void {
     if (this.#ports.delete(port.number) === undefined) return
-    for (const id of [...port.calls.values()]) this.#onResponse(errorFrame(id, error))
-    port.fail(error)
+    port.fail(error, () => {
+      for (const id of [...port.calls.values()]) this.#onResponse(errorFrame(id, error))
+    })
   }
 
   /** Returns a port's frame with the server's ids, or undefined if the server must not get it. */
-  #rewrite(port: SharedPort, frame: Frame): Frame | undefined {
+  #rewrite(port: Port, frame: Frame): Frame | undefined {
     const members = new RoutingMembers(frame)
     if (members.fault !== undefined) {
       this.#log.debug(`refused a ${frame.kind} of a client: ${members.fault}`)
@@ -301,7 +314,7 @@ export class SharedServer implements PortOwner {
   // Returns the port of the only request in flight, for a notification without a request. A client
   // without a session has no other stream for it. But a modern client gets changes only by a
   // subscription. The last two methods belong to an earlier request.
-  #onlyPort(method: string | undefined): SharedPort | undefined {
+  #onlyPort(method: string | undefined): Port | undefined {
     const { only } = this.#calls
     if (only === undefined || only.port.wants !== undefined) return undefined
     if (only.isModern && listChanges.has(method)) return undefined
@@ -313,7 +326,7 @@ export class SharedServer implements PortOwner {
   // Returns the port that gets a log message. A log message does not name its request. If only one
   // request asks for log messages, the message belongs to that request. If several requests ask, no
   // client gets the message, because it may belong to another client.
-  #logReader(): SharedPort | undefined {
+  #logReader(): Port | undefined {
     const { withLogs } = this.#calls
     const [only] = withLogs
     if (withLogs.size <= 1) return only?.port

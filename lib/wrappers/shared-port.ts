@@ -16,24 +16,56 @@ import type { Broadcast } from './broadcast.ts'
 /** The methods of the shared server that a port calls. */
 export interface PortOwner {
   /** Sends a frame from the port to the server. Calls back when the port may send another. */
-  forward(port: SharedPort, frame: Frame, callback: Callback): void
+  forward(port: Port, frame: Frame, callback: Callback): void
   /** Called when the port closes. Cancels the port's requests that have no response yet. */
-  remove(port: SharedPort): void
+  remove(port: Port): void
 }
 
-export class SharedPort extends Transport {
+/** The requests of a port: a Map, or less where there is only one. */
+export interface PortCalls {
+  readonly size: number
+  has(key: string): boolean
+  get(key: string): number | undefined
+  set(key: string, id: number): unknown
+  delete(key: string): boolean
+  values(): Iterable<number>
+}
+
+/** What the shared server knows of a port. */
+export interface Port {
   /** The number of this port in the table of the shared server. */
-  number = 0
+  number: number
   /**
    * The ids of the port's requests that have no response yet, as the server got them. The key of a
    * request is its id as the client wrote it.
    */
-  readonly calls = new Map<string, number>()
+  readonly calls: PortCalls
   /**
    * Tells whether the client gets a notification that belongs to no request. Undefined for a client
    * without a session. Such a client gets the notification if its request is the only one in flight.
    */
   readonly wants: ((broadcast: Broadcast) => boolean) | undefined
+  readonly destroyed: boolean
+  /** Queues a frame for the client. Destroys the port if the queue would be too large. */
+  deliver(frame: Frame): void
+  /**
+   * Called when the server closes. The port fails after the client has read the queued frames.
+   *
+   * @param answer delivers the error to the requests that have no response yet
+   */
+  fail(error: ProxyError, answer: () => void): void
+  /** Logs an exception, and destroys the port. */
+  fault(cause: unknown): void
+}
+
+/** The error of a client for which the proxy would have to keep too many bytes. */
+export const slowClientError = (size: number): ProxyError =>
+  new ProxyError('ERR_CLIENT_SLOW', `the client has not read ${size} bytes (see --max-queue)`)
+
+export class SharedPort extends Transport implements Port {
+  number = 0
+  readonly calls = new Map<string, number>()
+  readonly wants: Port['wants']
   readonly #owner: PortOwner
   readonly #maxQueue: number
   readonly #queue = new Queue<Frame>()
@@ -55,12 +87,10 @@ export class SharedPort extends Transport {
     this.wants = wants
   }
 
-  /** Queues a frame for the client. Destroys the port if the queue would be too large. */
   deliver(frame: Frame): void {
     // One frame may be larger than the limit, so an empty queue takes a frame of any size.
     if (this.#queue.length > 0 && this.#queueSize + frame.bytes.length > this.#maxQueue) {
-      const message = `the client has not read ${this.#queueSize} bytes (see --max-queue)`
-      this.destroy(new ProxyError('ERR_CLIENT_SLOW', message))
+      this.destroy(slowClientError(this.#queueSize))
       return
     }
     if (this.#hasRoom && this.#queue.length === 0) {
@@ -71,8 +101,8 @@ export class SharedPort extends Transport {
     this.#queueSize += frame.bytes.length
   }
 
-  /** Called when the server closes. The port fails after the client has read the queued frames. */
-  fail(error: ProxyError): void {
+  fail(error: ProxyError, answer?: () => void): void {
+    answer?.()
     for (const frame of this.#queue.take()) this.push(frame)
     failAfterReading(this, error)
   }

@@ -2,6 +2,8 @@
 
 import { test } from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
+import { PostExchange } from '../../lib/http-server/accept-post.ts'
+import { KeptLog } from '../helpers.ts'
 import { countTimers, json, serve, settled } from './helpers.ts'
 import type { FakeServer } from './helpers.ts'
 
@@ -58,6 +60,21 @@ test('a silent server makes the response an event stream after a while', async (
   await servers[0]?.say({ id: 1, result: {} })
   await stream.closed
   t.match(stream.events[0]?.message, { id: 1, result: {} })
+})
+
+test('an event stream that cannot open ends its client alone', async (t) => {
+  t.intercept(PostExchange.prototype, 'openStream', {
+    value: () => {
+      throw new TypeError('secret text')
+    }
+  })
+  const log = new KeptLog()
+  const { client, servers, ended } = await serve(t, { ...stateless, streamAfter: 10, log })
+  await t.rejects(client().post(call(1)), /hang up|ECONNRESET/)
+  await ended.until(() => true)
+  t.ok(servers[0]?.destroyed)
+  t.ok(log.lines.some((line) => /^error: .*secret text/.test(line)))
+  t.equal((await client().post(json({ id: 2, method: 'ping' }))).status, 200)
 })
 
 test('two clients with the same request id each get their own response', async (t) => {

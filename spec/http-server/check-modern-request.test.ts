@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import {
-  checkModern,
+  checkModern as check,
   isModern,
   modernStatus,
   namesModern
@@ -20,6 +20,7 @@ const frameOf = (method: string, params?: Params): Frame =>
   parseFrame(Buffer.from(bodyOf('1', method, params)))
 const bodyWith = (...frames: Frame[]) => ({ frames, batch: false })
 const none = (): Promise<MirroredParam[]> => Promise.resolve([])
+const checkModern = async (...request: Parameters<typeof check>): Promise<void> => check(...request)
 const legacy = { 'mcp-protocol-version': '2025-11-25' }
 const modern = { 'mcp-protocol-version': '2026-07-28' }
 const unknown = { 'mcp-protocol-version': '2031-01-01' }
@@ -75,6 +76,11 @@ t.test('a request with its _meta and matching headers passes', async (t) => {
     frameOf('prompts/get', prompt),
     mirroredParams
   )
+  const resource = { uri: 'file:///a' }
+  const read = frameOf('resources/read', resource)
+  await checkModern(headersOf('resources/read', resource), read, mirroredParams)
+  const other = headersOf('resources/read', { uri: 'file:///b' })
+  await t.rejects(checkModern(other, read, mirroredParams), { code: 'ERR_HEADER_MISMATCH' })
   await checkModern(headersOf('tools/call'), frameOf('tools/call', { name: 5 }), mirroredParams)
   t.strictSame(asked, ['tool'], 'only a call of a tool needs the mirrored parameters')
   await t.rejects(
@@ -109,6 +115,13 @@ t.test('a request with an incomplete _meta is invalid, whatever its headers', as
     await t.rejects(checkModern({}, frame, none), rejection, JSON.stringify(params))
   }
   t.equal(version, '2026-07-28')
+})
+
+t.test('the name of a large message counts whole', async (t) => {
+  const params = { name: 'x'.repeat(2 * 1024 * 1024) }
+  const headers = headersOf('prompts/get', { name: 'x' })
+  const rejection = { code: 'ERR_HEADER_MISMATCH' }
+  await t.rejects(checkModern(headers, frameOf('prompts/get', params), none), rejection)
 })
 
 t.test('initialize is an unknown method', async (t) => {

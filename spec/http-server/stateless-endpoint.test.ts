@@ -2,7 +2,10 @@
 
 import t from 'tap'
 import { ProxyError } from '../../lib/errors.ts'
+import type { ClientContext } from '../../lib/http-server/client-context.ts'
 import { listen } from '../../lib/http-server/listener.ts'
+import { makeFrame } from '../../lib/message/frame.ts'
+import { answerTo } from '../../lib/message/response-to.ts'
 import type { MirroredParam } from '../../lib/protocol/mirrored-headers.ts'
 import { ask, bodyOf, headersOf, parsed, post } from '../modern.ts'
 import { FakeServer, initialize, json, rawConnection, serve } from './helpers.ts'
@@ -27,6 +30,54 @@ t.test('each request gets a separate transport, with the kind modern', async (t)
   ])
   t.not(contexts[0]?.session, contexts[1]?.session)
   await ended.until(() => ended.length === 2)
+})
+
+t.test('a request that `serve` takes gets no transport', async (t) => {
+  const taken: ClientContext[] = []
+  const { listener, contexts, client } = await serve(t, {
+    serve: (exchange, context) => {
+      const { request } = exchange
+      if (request.method === 'ping') return false
+      taken.push(context)
+      exchange.begin()
+      exchange.send(answerTo(request, makeFrame({ jsonrpc: '2.0', id: 0, result: {} })), () =>
+        exchange.destroy()
+      )
+      return true
+    }
+  })
+  const { mcp } = listener.urlsOf('')
+  t.match(await ask(mcp, '"a"', 'x'), { status: 200, messages: [{ id: 'a', result: {} }] })
+  t.match(await ask(mcp, '"b"', 'ping'), { messages: [{ id: 'b', result: {} }] })
+  const method = 'notifications/x'
+  t.equal((await client().post(json({ method }), headersOf(method))).status, 202)
+  t.match(taken, [{ kind: 'modern', session: 'post-1' }])
+  t.match(
+    contexts.map(({ session }) => session),
+    ['post-2', 'post-3']
+  )
+})
+
+t.test('the end of an exchange is the response, if there is none yet', async (t) => {
+  const failures = [new ProxyError('ERR_SERVER_EXITED', 'it exited'), undefined]
+  const closed: unknown[] = []
+  const { listener } = await serve(t, {
+    serve: (exchange) => {
+      exchange.onClose = (error) => closed.push(error)
+      exchange.destroy(failures.shift())
+      exchange.destroy(new Error('a second end'))
+      return true
+    }
+  })
+  const { mcp } = listener.urlsOf('')
+  t.match((await ask(mcp, '1', 'x')).messages, [{ error: { message: 'the server exited' } }])
+  const message = 'the server ended without a response'
+  t.match((await ask(mcp, '1', 'x')).messages, [{ error: { message } }])
+  t.match(closed, [{ code: 'ERR_SERVER_EXITED' }, undefined])
+
+  const large = { text: 'x'.repeat(100_000) }
+  t.match((await ask(mcp, '1', 'x', large)).messages, [{ error: { message } }])
+  t.equal(listener.bodyMemory, 0, 'a large body keeps no memory')
 })
 
 t.test('without sessions each legacy request gets a separate transport too', async (t) => {

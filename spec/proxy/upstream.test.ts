@@ -137,6 +137,35 @@ t.test('modern clients share a process', async (t) => {
   t.equal(children.length, 2)
 })
 
+t.test('a request needs no transport once nothing but a shared server answers it', async (t) => {
+  const { upstream, children } = start(t, bothEras)
+  const list = request(1, 'tools/list')
+  const of = (kind: 'modern' | 'stateless', frame = list): boolean =>
+    upstream.sharedFor(frame, kind) !== undefined
+  t.notOk(of('modern'), 'no server runs')
+  t.notOk(of('stateless'), 'no server runs')
+  t.equal(children.length, 0)
+  await askModern(upstream, 'tools/list')
+  t.ok(of('modern'))
+  t.notOk(of('stateless'))
+  const client = watch(upstream.connect('stateless'))
+  await client.ask('tools/list')
+  t.ok(of('stateless'))
+  for (const method of ['initialize', 'ping', 'logging/setLevel', 'resources/subscribe']) {
+    t.notOk(of('stateless', request(1, method)), 'the proxy has a part in it')
+  }
+  t.not(upstream.sharedFor(list, 'modern'), upstream.sharedFor(list, 'stateless'))
+})
+
+t.test('a request needs a transport if the proxy filters or translates', async (t) => {
+  const { upstream } = start(t, bothEras, { filters: [{ tools: { deny: ['test_*'] } }] })
+  await askModern(upstream, 'tools/list')
+  t.equal(upstream.sharedFor(request(1, 'tools/list'), 'modern'), undefined)
+  const translated = start(t, legacyOnly).upstream
+  await askModern(translated, 'tools/list')
+  t.equal(translated.sharedFor(request(1, 'tools/list'), 'modern', 'a user'), undefined)
+})
+
 t.test('`paramsOf` gives the parameters that a tool mirrors in headers', async (t) => {
   const { upstream, children } = start(t, bothEras)
   t.match(await upstream.paramsOf('test_x_mcp_header', call), [
@@ -252,9 +281,13 @@ t.test('a wrong era is found again', async (t) => {
   const server = { command: process.execPath, args: [...args] }
   const { upstream, children } = start(t, server)
   t.match(await askModern(upstream, 'tools/list'), { result: {} })
+  const isShared = (): boolean =>
+    upstream.sharedFor(request(1, 'tools/list'), 'modern') !== undefined
+  t.notOk(isShared())
   server.args[2] = 'modern'
   children[0]?.destroy(new ProxyError('ERR_SERVER_EXITED', 'replaced'))
   await until(async () => {
+    isShared()
     const { result } = await askModern(upstream, 'tools/list').catch(() => ({ result: undefined }))
     return result !== undefined
   })
@@ -264,7 +297,7 @@ t.test('a wrong era is found again', async (t) => {
     const { result } = await askModern(upstream, 'tools/list').catch(() => ({ result: undefined }))
     return result !== undefined
   })
-  t.pass()
+  t.notOk(isShared())
 })
 
 t.test('a server that cannot start is `failed` until it starts', async (t) => {
