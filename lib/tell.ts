@@ -5,6 +5,8 @@
 export function tell(message: string): void {
   const { stderr } = process
   // Without a listener, an error such as EPIPE would end the process.
-  if (stderr.listenerCount('error') === 0) stderr.on('error', () => {})
+  if (!stderr.listeners('error').includes(ignore)) stderr.on('error', ignore)
   stderr.write(`mcp-proxy: ${message}\n`)
 }
+
+const ignore = (): void => {}

@@ -85,8 +85,9 @@ export class ModernSide {
   /** Returns the server if it is modern and ready. See `Upstream.sharedFor`. */
   shared(principal?: string): SharedServer | undefined {
     this.hasUsers ||= principal !== undefined
-    if (this.#served?.era !== this.#options.era.known) return undefined
-    const shared = this.#served?.server.shared
+    const served = this.#served
+    if (served === undefined || served.era !== this.#options.era.known) return undefined
+    const { shared } = served.server
     return shared?.isReady === true ? shared : undefined
   }
 

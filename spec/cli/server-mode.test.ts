@@ -106,6 +106,28 @@ t.test('a modern client waits for the server, and then uses it', async (t) => {
   t.equal(await command.code, 0)
 })
 
+t.test('a modern client of a modern server, and the exit of the server', async (t) => {
+  const command = run(t, `--debug ${process.execPath} ${fixture('servers/modern.js')}`)
+  const url = await served(command)
+  const client = httpClient(`${url}mcp`)
+  const call = (name: string): Promise<{ status: number; text: string }> =>
+    client.post(bodyOf('1', 'tools/call', { name, arguments: { text: 'x' } }), {
+      ...headersOf('tools/call'),
+      'mcp-name': name
+    })
+  for (let count = 0; count < 2; count++) {
+    const { status, text } = await call('echo')
+    t.equal(status, 200)
+    t.match(text, '"x"')
+  }
+  t.match((await call('crash')).text, 'exited with code 7')
+  t.ok(await command.log.until((line) => line.endsWith('post-3: ended')))
+  t.match((await call('echo')).text, '"x"', 'it starts again')
+  client.close()
+  stop()
+  t.equal(await command.code, 0)
+})
+
 t.test('a modern client that leaves before the server is ready', async (t) => {
   const starts = 'setTimeout(() => process.stdin.resume(), 400)'
   const command = run(
