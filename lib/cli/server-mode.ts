@@ -42,10 +42,10 @@ export async function runServer(
   logFile?: LineFile
 ): Promise<void> {
   const auth = openAuth(config, log)
-  const serving: Serving = { auth, tls: readTls(config) }
+  const serving: Serving = { auth, tls: readTls(config), upstreams: { all: [], states: {} } }
   const watchers = await openWatchers(config, {
     labelOf: (name) => labelOf(name, config),
-    serverStates: () => serving.upstreams?.states ?? {},
+    serverStates: () => serving.upstreams.states,
     queues: () => ({ ...(serving.listener && { bodies: serving.listener.bodyMemory }) }),
     endpoints: () => ({ urls: urlsOf(serving), needsToken: auth !== undefined }),
     log,
@@ -62,7 +62,8 @@ export async function runServer(
 interface Serving {
   readonly auth: ReturnType<typeof openAuth>
   readonly tls: Tls | undefined
-  upstreams?: Upstreams
+  /** Empty at first. */
+  upstreams: Pick<Upstreams, 'all' | 'states'>
   listener?: Listener
 }
 
@@ -223,8 +224,8 @@ async function atMost(time: number, promise: Promise<void>): Promise<void> {
 
 /** Returns the URL of each server over Streamable HTTP. */
 function urlsOf({ listener, upstreams }: Serving): Record<string, string> {
-  if (listener === undefined || upstreams === undefined) return {}
-  return Object.fromEntries(upstreams.all.map(([name]) => [name, listener.urlsOf(name).mcp]))
+  const urls = upstreams.all.map(([name]) => [name, listener?.urlsOf(name).mcp])
+  return Object.fromEntries(urls) as Record<string, string>
 }
 
 /**

@@ -106,8 +106,9 @@ t.test('a modern client waits for the server, and then uses it', async (t) => {
   t.equal(await command.code, 0)
 })
 
-t.test('a modern client of a modern server, and the exit of the server', async (t) => {
-  const command = run(t, `--debug ${process.execPath} ${fixture('servers/modern.js')}`)
+t.test('clients of a modern server: its exit, and a client that does not read', async (t) => {
+  const server = `${process.execPath} ${fixture('servers/modern.js')}`
+  const command = run(t, `--debug --max-queue 64k ${server}`)
   const url = await served(command)
   const client = httpClient(`${url}mcp`)
   const call = (name: string): Promise<{ status: number; text: string }> =>
@@ -123,6 +124,17 @@ t.test('a modern client of a modern server, and the exit of the server', async (
   t.match((await call('crash')).text, 'exited with code 7')
   t.ok(await command.log.until((line) => line.endsWith('post-3: ended')))
   t.match((await call('echo')).text, '"x"', 'it starts again')
+
+  const name = 'flood'
+  const params = { name, arguments: { bytes: 30_000_000 }, _meta: { progressToken: 1 } }
+  const body = bodyOf('1', 'tools/call', params)
+  const { body: unread } = await fetch(`${url}mcp`, {
+    method: 'POST',
+    headers: headersOf('tools/call', params),
+    body
+  })
+  t.ok(await command.log.until((line) => /^\[E .*post-5: the client has not read/.test(line)))
+  await unread?.cancel().catch(() => {})
   client.close()
   stop()
   t.equal(await command.code, 0)

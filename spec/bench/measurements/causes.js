@@ -38,25 +38,27 @@ export async function* measureCauses({ transportNames, raw }) {
     console.log('\ncauses: left out, because `perf` is missing or may not take samples')
     return
   }
-  for (const name of transportNames) {
-    const results = new Map()
-    await withCandidates(
-      name,
-      { others: false, raw, nodeFlags: ['--perf-basic-prof'] },
-      async (all) => {
+  const folder = mkdtempSync(join(tmpdir(), 'causes-'))
+  // V8 also writes a log, and would write it to the current directory.
+  const nodeFlags = ['--perf-basic-prof', `--logfile=${join(folder, 'v8.log')}`]
+  try {
+    for (const name of transportNames) {
+      const results = new Map()
+      await withCandidates(name, { others: false, raw, nodeFlags }, async (all) => {
         for (const candidate of all) {
-          if (candidate.name !== noProxy) await addCauses(results, candidate)
+          if (candidate.name !== noProxy) await addCauses(results, candidate, folder)
         }
-      }
-    )
-    const sockets = raw && name !== 'client' ? ', raw sockets' : ''
-    yield [`${transports[name].title}${sockets}: CPU per call by cause (µs)`, results]
+      })
+      const sockets = raw && name !== 'client' ? ', raw sockets' : ''
+      yield [`${transports[name].title}${sockets}: CPU per call by cause (µs)`, results]
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
   }
 }
 
-async function addCauses(results, { name, client, pid }) {
+async function addCauses(results, { name, client, pid }, folder) {
   await burst(client, pid, inFlight, time.warmUp)
-  const folder = mkdtempSync(join(tmpdir(), 'causes-'))
   const file = join(folder, 'perf.data')
   try {
     const flags = ['-e', 'task-clock', '-F', '2000', '--call-graph', 'fp', '-p', pid, '-o', file]
@@ -72,7 +74,7 @@ async function addCauses(results, { name, client, pid }) {
     }
     addResult(results, 'all', name, cpuTime)
   } finally {
-    rmSync(folder, { recursive: true })
+    rmSync(`/tmp/perf-${pid}.map`, { force: true }) // the names of the functions: perf looks there
   }
 }
 
