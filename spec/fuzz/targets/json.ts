@@ -1,10 +1,12 @@
 // The code that reads JSON as bytes, compared with `JSON.parse`.
 
 import { isUtf8 } from 'node:buffer'
+import { setImmediate as turn } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { checkJson } from '../../../lib/json/check.ts'
 import { editObject } from '../../../lib/json/edit-object.ts'
 import { findMembers, findValue, stringAt, textAt } from '../../../lib/json/find-value.ts'
+import type { Span } from '../../../lib/json/find-value.ts'
 import { pick as pickMembers } from '../../../lib/json/pick.ts'
 import { splice } from '../../../lib/json/splice.ts'
 import { hasMoreThan, splitArray } from '../../../lib/json/split-array.ts'
@@ -41,6 +43,10 @@ interface Output {
   elements?: string[]
 }
 
+/** No message goes through all of this code, so each part may block the event loop for the whole time. */
+const pause = (input: Buffer): Promise<void> | undefined =>
+  input.length > 100_000 ? turn() : undefined
+
 /** The names that the code looks for. */
 const wanted = ['a', 'id', 'method', 'params', 'result', '']
 
@@ -48,7 +54,7 @@ export const json: Target = target<Output>({
   name: 'json',
   share: 20,
   make: randomText,
-  run(input) {
+  async run(input) {
     if (!isUtf8(input)) return { isJson: false }
     try {
       checkJson(input)
@@ -56,6 +62,7 @@ export const json: Target = target<Output>({
       if (!(error instanceof SyntaxError)) throw error
       return { isJson: false }
     }
+    await pause(input)
     const start = skipBlank(input, 0)
     if (input[start] === OPEN_BRACKET) {
       // Only batches are split, and they are small.
@@ -66,23 +73,15 @@ export const json: Target = target<Output>({
     const members = new Map<string, string>()
     for (const [name, span] of findMembers(input, start, wanted))
       members.set(name, textAt(input, span))
-    const whole = findValue(input, [])
-    return {
-      isJson: true,
-      members,
-      picked: pickMembers(input, { a: true, id: true, params: { _meta: { progressToken: true } } }),
-      spliced: String(splice(input, [{ path: ['id'], text: '"new"' }])),
-      edited: String(
-        editObject(
-          input,
-          { ...(whole as { start: number; end: number }), end: input.lastIndexOf('}') + 1 },
-          {
-            remove: ['id', 'a'],
-            add: ['"added":1']
-          }
-        )
-      )
-    }
+    await pause(input)
+    const shape = { a: true, id: true, params: { _meta: { progressToken: true } } } as const
+    const picked = pickMembers(input, shape)
+    await pause(input)
+    const spliced = String(splice(input, [{ path: ['id'], text: '"new"' }]))
+    await pause(input)
+    const whole = { ...(findValue(input, []) as Span), end: input.lastIndexOf('}') + 1 }
+    const edited = String(editObject(input, whole, { remove: ['id', 'a'], add: ['"added":1'] }))
+    return { isJson: true, members, picked, spliced, edited }
   },
   compare(input, output) {
     let parsed: unknown

@@ -94,6 +94,9 @@ interface World {
 
 type Wrap = (connect: () => Server) => World
 
+/** The server may never answer what restores a session. This must end before the wait of `lastRequest`. */
+const again = (connect: () => Server): Duplex => reconnect(connect, { connectTimeout: 500 })
+
 const three = [0, 1, 2]
 const nothing = (): void => {}
 
@@ -103,14 +106,14 @@ const sharing: Wrap = (connect) => {
 }
 
 const wraps: Record<string, Wrap> = {
-  reconnect: (connect) => ({ ports: [reconnect(connect)], destroy: nothing }),
+  reconnect: (connect) => ({ ports: [again(connect)], destroy: nothing }),
   share: sharing,
   'share reconnect': (connect) => {
-    const shared = share(() => reconnect(connect))
+    const shared = share(() => again(connect))
     return { ports: three.map(() => shared.port()), destroy: () => shared.destroy() }
   },
   sessions: (connect) => {
-    const shared = shareSessions(() => reconnect(connect))
+    const shared = shareSessions(() => again(connect))
     return { ports: three.map((at) => shared.port(at < 2)), destroy: () => shared.destroy() }
   },
   'as legacy': (connect) => ({ ports: [asLegacy(connect())], destroy: nothing }),
