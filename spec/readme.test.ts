@@ -238,7 +238,8 @@ const proxies = [
   'mcp-proxy (npm)',
   'supergateway',
   'mcp-remote',
-  'mcp-proxy (Python)'
+  'mcp-proxy (Python)',
+  'mcp-proxy (Rust)'
 ]
 
 /** The tables, as the bench calls them. */

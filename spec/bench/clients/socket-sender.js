@@ -46,6 +46,8 @@ function format(method, path, headers, body) {
 /** `text` has so many bytes of the beginning and of the end of a long response. */
 const textSize = 1000
 
+const endOf = (chunk) => chunk?.latin1Slice(Math.max(0, chunk.length - textSize)) ?? ''
+
 class Connection {
   #socket
   #status = 0
@@ -53,7 +55,8 @@ class Connection {
   #size = 0
   /** The beginning of the body. */
   #text = ''
-  /** The last chunk of the body, if it is not in `#text`. */
+  /** The last two chunks of the body, if they are not in `#text`. The network may cut a message in two. */
+  #beforeLast
   #last
   #resolve
   #reject
@@ -67,11 +70,14 @@ class Connection {
         this.#session = /^mcp-session-id: *(.+?)\r?$/im.exec(head)?.[1]
         this.#size = 0
         this.#text = ''
-        this.#last = undefined
+        this.#beforeLast = this.#last = undefined
       },
       data: (chunk) => {
         if (this.#text.length < textSize) this.#text += chunk.toString('latin1', 0, textSize)
-        else this.#last = chunk
+        else {
+          this.#beforeLast = this.#last
+          this.#last = chunk
+        }
         this.#size += chunk.length
       },
       end: () => {
@@ -79,8 +85,7 @@ class Connection {
           status: this.#status,
           session: this.#session,
           bytes: this.#size,
-          text:
-            this.#text + (this.#last?.latin1Slice(Math.max(0, this.#last.length - textSize)) ?? '')
+          text: this.#text + endOf(this.#beforeLast) + endOf(this.#last)
         })
       }
     })
