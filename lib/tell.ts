@@ -1,5 +1,5 @@
-// Tells the person who has started the command something, on stderr. It is not a part of the log: the person
-// must see it at every level, and nothing else may see it.
+// Messages to the person who has started the command, such as the URL of a sign-in. They go to stderr, and
+// the log has no part in them, so the person gets them at every log level.
 
 /** Writes a line to stderr. Does nothing if nobody can read stderr any more. */
 export function tell(message: string): void {

@@ -23,6 +23,7 @@ import { openAuth } from './open-auth.ts'
 import type { Tls } from '../http-server/open-server.ts'
 import { readTls } from './service/read-tls.ts'
 import { openService } from './service/service.ts'
+import type { Service } from './service/service.ts'
 import { onHangup, onStop } from './signals.ts'
 import { openWatchers } from './watchers/open-watchers.ts'
 import type { Watchers } from './watchers/open-watchers.ts'
@@ -42,7 +43,9 @@ export async function runServer(
   logFile?: LineFile
 ): Promise<void> {
   const auth = openAuth(config, log)
-  const serving: Serving = { auth, tls: readTls(config), upstreams: { all: [], states: {} } }
+  const tls = readTls(config)
+  const service = await openService(config, log)
+  const serving: Serving = { upstreams: { all: [], states: {} } }
   const watchers = await openWatchers(config, {
     labelOf: (name) => labelOf(name, config),
     serverStates: () => serving.upstreams.states,
@@ -51,35 +54,10 @@ export async function runServer(
     log,
     logFile
   })
-  try {
-    await serve(config, serving, watchers, log, readAgain)
-  } finally {
-    await watchers.close()
-  }
-}
-
-/** What server mode has opened so far. */
-interface Serving {
-  readonly auth: ReturnType<typeof openAuth>
-  readonly tls: Tls | undefined
-  /** Empty at first. */
-  upstreams: Pick<Upstreams, 'all' | 'states'>
-  listener?: Listener
-}
-
-async function serve(
-  config: ServeConfig,
-  serving: Serving,
-  { audit, metricsPage, trace, files }: Watchers,
-  log: Log,
-  readAgain: () => Promise<Config>
-): Promise<void> {
-  const { limits } = config
-  const { auth, tls } = serving
-  const service = await openService(config, log)
   let stop!: () => void
   const stopped = new Promise<void>((resolve) => (stop = resolve))
-  // This comes before the first server starts, so that a signal never leaves a server behind.
+  // This comes before the first server starts, so that a signal never leaves a server behind. It ends
+  // after the watchers, so that no signal cuts off what they still write.
   const release = onStop(
     (again) => {
       log.info(again ? 'stopping at once' : 'stopping (a second signal stops at once)')
@@ -87,12 +65,43 @@ async function serve(
       service.stop()
       if (again) void serving.listener?.close(0)
     },
-    onHangup(...files, service.reloads)
+    onHangup(...watchers.files, service.reloads)
   )
-  const upstreams = await openUpstreams(config, log).catch((error: unknown) => {
+  try {
+    await serve(config, serving, { auth, tls, service, watchers, stopped, readAgain, log })
+  } finally {
+    await watchers.close()
     release()
-    throw error
-  })
+  }
+}
+
+/** What server mode has opened so far. */
+interface Serving {
+  /** Empty at first. */
+  upstreams: Pick<Upstreams, 'all' | 'states'>
+  listener?: Listener
+}
+
+interface Parts {
+  auth: ReturnType<typeof openAuth>
+  tls: Tls | undefined
+  service: Service
+  watchers: Watchers
+  /** Resolves at the first signal to stop. */
+  stopped: Promise<void>
+  readAgain: () => Promise<Config>
+  log: Log
+}
+
+/** Opens the servers and the listener, and closes them after the first signal to stop. */
+async function serve(
+  config: ServeConfig,
+  serving: Serving,
+  { auth, tls, service, watchers, stopped, readAgain, log }: Parts
+): Promise<void> {
+  const { limits } = config
+  const { audit, metricsPage, trace } = watchers
+  const upstreams = await openUpstreams(config, log)
   serving.upstreams = upstreams
   let ended: Promise<void> | undefined
   /** How many processes of closed sessions have not exited yet. */
@@ -191,7 +200,6 @@ async function serve(
   } finally {
     service.stop()
     await (ended ?? endServers())
-    release()
   }
 }
 

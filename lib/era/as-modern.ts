@@ -147,7 +147,8 @@ class AsModern implements ModernServer, PortOwner {
     return this.#held.size > 0
   }
 
-  // This waits as long as the calls do: for a server without end, as `inputTimeout` says for a client.
+  // A server may take hours for a call, so this wait has no limit. `inputTimeout` limits the wait for a
+  // client.
   async callsEnd(): Promise<void> {
     if (this.#calls.size > 0) await new Promise<void>((resolve) => this.#whenNoCalls.push(resolve))
   }

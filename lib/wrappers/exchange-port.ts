@@ -7,8 +7,7 @@ import type { ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Exchange } from '../streams/exchange.ts'
-import { Queue } from '../streams/queue.ts'
-import { slowClientError } from './shared-port.ts'
+import { FrameQueue } from '../streams/frame-queue.ts'
 import type { Port, PortCalls, PortOwner } from './shared-port.ts'
 
 export class ExchangePort implements Port {
@@ -22,9 +21,7 @@ export class ExchangePort implements Port {
   readonly #log: Log
   readonly #onEnd: ((error?: Error) => void) | undefined
   /** The frames that wait until the client can take them. Most exchanges have none. */
-  #queue: Queue<Frame> | undefined
-  /** The size of all frames in the queue, in bytes. */
-  #queueSize = 0
+  #queue: FrameQueue | undefined
   /** Whether the client can take a frame. */
   #hasRoom = true
   /** Set while `#flow` runs, because `send` may call back at once. */
@@ -60,13 +57,9 @@ export class ExchangePort implements Port {
 
   deliver(frame: Frame): void {
     if (this.#hasRoom && !this.#isFlowing) return this.#flow(frame)
-    this.#queue ??= new Queue()
-    // One frame may be larger than the limit, so an empty queue takes a frame of any size.
-    if (this.#queue.length > 0 && this.#queueSize + frame.bytes.length > this.#maxQueue) {
-      return this.#exchange.destroy(slowClientError(this.#queueSize))
-    }
-    this.#queue.push(frame)
-    this.#queueSize += frame.bytes.length
+    this.#queue ??= new FrameQueue(this.#maxQueue)
+    const error = this.#queue.push(frame)
+    if (error !== undefined) this.#exchange.destroy(error)
   }
 
   fail(error: ProxyError, answer: () => void): void {
@@ -98,9 +91,7 @@ export class ExchangePort implements Port {
 
   /** Returns the next frame, if the client can take it. */
   #next(): Frame | undefined {
-    const frame = this.#hasRoom ? this.#queue?.shift() : undefined
-    this.#queueSize -= frame?.bytes.length ?? 0
-    return frame
+    return this.#hasRoom ? this.#queue?.shift() : undefined
   }
 
   readonly #onTaken = (): void => {

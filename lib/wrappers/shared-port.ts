@@ -1,15 +1,12 @@
-// A port: the transport of one client to a shared server.
-//
-// The server must not wait for a client that does not read, because all other clients would wait
-// too. So a port queues the frames that its client has not read. A frame that would make the queue
-// larger than `maxQueue` bytes destroys the port.
+// A port: the transport of one client to a shared server. It queues the frames that its client has not
+// read. A frame that would make the queue larger than `maxQueue` bytes destroys the port.
 
-import { ProxyError } from '../errors.ts'
+import type { ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
-import { Queue } from '../streams/queue.ts'
+import { FrameQueue } from '../streams/frame-queue.ts'
 import { Transport } from '../streams/transport.ts'
 import type { Broadcast } from './broadcast.ts'
 
@@ -58,19 +55,12 @@ export interface Port {
   fault(cause: unknown): void
 }
 
-/** The error of a client for which the proxy would have to keep too many bytes. */
-export const slowClientError = (size: number): ProxyError =>
-  new ProxyError('ERR_CLIENT_SLOW', `the client has not read ${size} bytes (see --max-queue)`)
-
 export class SharedPort extends Transport implements Port {
   number = 0
   readonly calls = new Map<string, number>()
   readonly wants: Port['wants']
   readonly #owner: PortOwner
-  readonly #maxQueue: number
-  readonly #queue = new Queue<Frame>()
-  /** The size of all frames in the queue, in bytes. */
-  #queueSize = 0
+  readonly #queue: FrameQueue
   /** Whether the readable side has room for a frame. */
   #hasRoom = false
   #whenSettled: (() => void) | undefined
@@ -83,22 +73,17 @@ export class SharedPort extends Transport implements Port {
   ) {
     super({ log })
     this.#owner = owner
-    this.#maxQueue = maxQueue
+    this.#queue = new FrameQueue(maxQueue)
     this.wants = wants
   }
 
   deliver(frame: Frame): void {
-    // One frame may be larger than the limit, so an empty queue takes a frame of any size.
-    if (this.#queue.length > 0 && this.#queueSize + frame.bytes.length > this.#maxQueue) {
-      this.destroy(slowClientError(this.#queueSize))
-      return
-    }
     if (this.#hasRoom && this.#queue.length === 0) {
       this.#hasRoom = this.push(frame)
       return this.#settle()
     }
-    this.#queue.push(frame)
-    this.#queueSize += frame.bytes.length
+    const error = this.#queue.push(frame)
+    if (error !== undefined) this.destroy(error)
   }
 
   fail(error: ProxyError, answer?: () => void): void {
@@ -138,7 +123,6 @@ export class SharedPort extends Transport implements Port {
     while (this.#hasRoom) {
       const frame = this.#queue.shift()
       if (frame === undefined) return this.#settle()
-      this.#queueSize -= frame.bytes.length
       this.#hasRoom = this.push(frame)
     }
   }

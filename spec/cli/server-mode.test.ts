@@ -8,6 +8,7 @@ import t from 'tap'
 import { httpClient, sseClient } from '../../fixtures/clients/raw.js'
 import type { Json } from '../../fixtures/clients/raw.js'
 import { startHttpServer } from '../../fixtures/servers/http.js'
+import { LineFile } from '../../lib/line-file.ts'
 import { ended, fixture, isRunning, listenLocally, until } from '../helpers.ts'
 import { bodyOf, headersOf } from '../modern.ts'
 import { run, served, stop } from './process.ts'
@@ -104,6 +105,24 @@ t.test('a modern client waits for the server, and then uses it', async (t) => {
   client.close()
   stop()
   t.equal(await command.code, 0)
+})
+
+t.test('a signal while the last lines are written does not end the process', async (t) => {
+  const before = process.listenerCount('SIGTERM')
+  const counts: number[] = []
+  const { close } = LineFile.prototype
+  t.intercept(LineFile.prototype, 'close', {
+    value(this: LineFile) {
+      counts.push(process.listenerCount('SIGTERM') - before)
+      return close.call(this)
+    }
+  })
+  const command = run(t, ['--audit', `${t.testdir()}/audit`, ...demo.split(' ')])
+  await served(command)
+  stop()
+  t.equal(await command.code, 0)
+  t.strictSame(counts, [1])
+  t.equal(process.listenerCount('SIGTERM'), before)
 })
 
 t.test('clients of a modern server: its exit, and a client that does not read', async (t) => {
