@@ -147,13 +147,14 @@ t.test('clients of a modern server: its exit, and a client that does not read', 
   const name = 'flood'
   const params = { name, arguments: { bytes: 30_000_000 }, _meta: { progressToken: 1 } }
   const body = bodyOf('1', 'tools/call', params)
-  const { body: unread } = await fetch(`${url}mcp`, {
+  // Without the Response, its body would be cancelled at the next garbage collection.
+  const unread = await fetch(`${url}mcp`, {
     method: 'POST',
     headers: headersOf('tools/call', params),
     body
   })
   t.ok(await command.log.until((line) => /^\[E .*post-5: the client has not read/.test(line)))
-  await unread?.cancel().catch(() => {})
+  await unread.body?.cancel().catch(() => {})
   client.close()
   stop()
   t.equal(await command.code, 0)
