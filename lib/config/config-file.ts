@@ -217,6 +217,7 @@ const credentialKeys = [
   'clientSecret',
   'clientSecretFile',
   'clientKey',
+  'clientIssuer',
   'clientMetadataUrl',
   'tokenUrl',
   'username',

@@ -99,6 +99,8 @@ export interface SignInConfig extends ProofConfig {
   kind: 'signIn'
   /** The id of a client that is registered already (default: the proxy registers itself). */
   clientId?: string
+  /** The issuer of the authorization server that knows `clientId` (default: where it signs in first). */
+  clientIssuer?: string
   /** Whether to sign in without a person (default: if the server offers nothing else). */
   clientCredentials?: boolean
   /** The https: URL of a document that describes the proxy as a client. */

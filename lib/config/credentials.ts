@@ -9,6 +9,7 @@ export interface CredentialSettings {
   clientSecret?: string | undefined
   clientSecretFile?: string | undefined
   clientKey?: string | undefined
+  clientIssuer?: string | undefined
   clientMetadataUrl?: string | undefined
   clientCredentials?: boolean | undefined
   tokenUrl?: URL | undefined
@@ -29,6 +30,7 @@ export function credentialFault(
   nameOf: (setting: keyof CredentialSettings) => string
 ): string | undefined {
   const { username, password, digest, clientId, tokenUrl, clientCredentials } = settings
+  const { clientIssuer } = settings
   if ((username === undefined) !== (password === undefined) || (digest && !username)) {
     return `a login needs ${nameOf('username')} and ${nameOf('password')}`
   }
@@ -39,6 +41,7 @@ export function credentialFault(
   }
   const needsId = first !== undefined || Boolean(tokenUrl ?? clientCredentials)
   if (needsId && !clientId) return `client credentials need ${nameOf('clientId')} too`
+  if (clientIssuer && !clientId) return `${nameOf('clientIssuer')} needs ${nameOf('clientId')} too`
   if (first !== undefined || !(tokenUrl ?? clientCredentials)) return undefined
   return `client credentials need one of ${proofs.map(nameOf).join(', ')} too`
 }
@@ -55,7 +58,7 @@ export function toCredentials(
   atPerson: { browser: boolean; callbackPort: number }
 ): CredentialsConfig {
   const { username, password, digest = false, clientId, tokenUrl } = settings
-  const { clientSecret, clientSecretFile, clientKey, clientMetadataUrl } = settings
+  const { clientSecret, clientSecretFile, clientKey, clientIssuer, clientMetadataUrl } = settings
   const proof = {
     ...(clientSecret && { clientSecret }),
     ...(clientSecretFile && { clientSecretFile }),
@@ -68,6 +71,7 @@ export function toCredentials(
   return {
     kind: 'signIn',
     ...(clientId && { clientId, ...proof }),
+    ...(clientIssuer && { clientIssuer }),
     ...(clientMetadataUrl && { clientMetadataUrl }),
     ...(settings.clientCredentials && { clientCredentials: true }),
     ...atPerson

@@ -2,15 +2,16 @@
 // knows the grammar, but it reads text and has no limits. This parser reads bytes and applies the
 // limits.
 //
-// The parser keeps bytes until their line ends, and then decodes the whole line. So a chunk may end
-// in the middle of a character. The parser skips an event that is too large or not UTF-8, and reads
-// the next events as usual.
+// The parser keeps bytes until their line ends. So a chunk may end in the middle of a character. It
+// keeps the data of an event itself, as bytes: the package would keep a string for each line, and
+// many short lines would take fifty times their size. The package reads only the other fields. The
+// parser skips an event that is too large or not UTF-8, and reads the next events as usual.
 
 import { isUtf8 } from 'node:buffer'
 import { createParser } from 'eventsource-parser'
 import type { EventSourceMessage, EventSourceParser } from 'eventsource-parser'
 import { ProxyError } from '../errors.ts'
-import { withoutBom } from '../json/bytes.ts'
+import { SPACE, withoutBom } from '../json/bytes.ts'
 import { largestMessage } from '../limits.ts'
 import { EnvelopeScanner } from '../message/envelope-scanner.ts'
 import type { Frame } from '../message/frame.ts'
@@ -33,8 +34,9 @@ const LF = 0x0a
 const CR = 0x0d
 const COLON = 0x3a
 const DATA = Buffer.from('data')
-/** The first bytes of the lines that have a meaning: `data`, `event`, `id`, `retry`. */
-const fieldStarts = new Set<number | undefined>(Buffer.from('deir'))
+const lineBreak = Buffer.of(LF)
+/** The first bytes of the other fields that have a meaning: `event`, `id`, `retry`. */
+const fieldStarts = new Set<number | undefined>(Buffer.from('eir'))
 
 /**
  * The start of `#dataSize`. Each data line adds its size and 1 for a line break, but the n lines of
@@ -50,6 +52,8 @@ export class SseParser {
   /** The parts of the unfinished line. */
   readonly #line = new ChunkList()
   #lineSize = 0
+  /** The data in the event's finished lines, with the line breaks between them. */
+  readonly #data = new ChunkList()
   /**
    * The size of the event's data in its finished lines, in bytes, with the line breaks between
    * them.
@@ -123,14 +127,21 @@ export class SseParser {
   #readLine(line: Buffer): void {
     if (this.#isFirstLine) line = withoutBom(line)
     this.#isFirstLine = false
-    const isData = line.subarray(0, DATA.length).equals(DATA)
-    if (isData) this.#dataSize += valueSize(line.length) + 1
-    if (this.#dataSize > this.#maxMessage) return this.#passOver([line])
-    if (isData && !isUtf8(line)) {
-      this.#invalid = new ProxyError('ERR_FRAME_SYNTAX', 'the event is not UTF-8')
-    }
+    if (isData(line)) return this.#readData(line)
     // For a line with another field, the package would make an error, which takes a long time.
     if (fieldStarts.has(line[0])) this.#parser.feed(`${line.toString()}\n`)
+  }
+
+  #readData(line: Buffer): void {
+    const value = line.subarray(DATA.length + (line[DATA.length + 1] === SPACE ? 2 : 1))
+    const isFirst = this.#dataSize === noData
+    this.#dataSize += value.length + 1
+    if (this.#dataSize > this.#maxMessage) return this.#passOver([line])
+    if (!isUtf8(line)) {
+      this.#invalid = new ProxyError('ERR_FRAME_SYNTAX', 'the event is not UTF-8')
+    }
+    if (!isFirst) this.#data.add(lineBreak)
+    if (value.length > 0) this.#data.add(value)
   }
 
   #endEvent(): void {
@@ -139,7 +150,8 @@ export class SseParser {
     this.#dataSize = noData
     this.#scanner = undefined
     if (scanner === undefined) {
-      this.#parser.feed('\n')
+      // The package emits an event that has data.
+      this.#parser.feed(size === noData ? '\n' : 'data:\n\n')
       this.#invalid = undefined
     } else {
       this.#invalid = undefined
@@ -152,8 +164,8 @@ export class SseParser {
   #passOver(parts: Buffer[]): void {
     if (this.#scanner === undefined) {
       this.#scanner = new EnvelopeScanner()
-      // An empty line makes eventsource-parser emit the data of the earlier lines. `#onEvent`
-      // passes this data to the scanner, before the parts below.
+      // The package emits the event. `#onEvent` passes the data of the earlier lines to the scanner,
+      // before the parts below.
       this.#parser.feed('data:\n\n')
     }
     for (const part of parts) {
@@ -163,18 +175,25 @@ export class SseParser {
     }
   }
 
-  #onEvent({ id, event, data }: EventSourceMessage): void {
+  #onEvent({ id, event }: EventSourceMessage): void {
+    const data = this.#data.join()
     if (this.#invalid !== undefined && this.#scanner === undefined) {
-      const [response] = new UnreadableLines().feed(Buffer.from(data))
+      const [response] = new UnreadableLines().feed(data)
       this.#options.onInvalid(this.#invalid, response)
       return
     }
     if (id !== undefined) this.#options.onId?.(id)
-    if (this.#scanner !== undefined) this.#scanner.feed(Buffer.from(data))
-    else if (event !== undefined && event !== 'message') this.#options.onEvent?.(event, data)
-    else readFrame(Buffer.from(data), this.#options, this.#limit)
+    if (this.#scanner !== undefined) this.#scanner.feed(data)
+    else if (event !== undefined && event !== 'message') {
+      this.#options.onEvent?.(event, data.toString())
+    } else readFrame(data, this.#options, this.#limit)
   }
 }
+
+/** Whether the field of a line is `data`. */
+const isData = (line: Buffer): boolean =>
+  (line.length === DATA.length || line[DATA.length] === COLON) &&
+  line.subarray(0, DATA.length).equals(DATA)
 
 /** Returns the size of the value in a line that starts with `data: `, in bytes. */
 function valueSize(lineSize: number): number {

@@ -27,11 +27,12 @@ export async function createSignIn(
   { isUnattended = false, ...settings }: SignInSettings
 ): Promise<SignIn> {
   const opens = config.browser && canOpenBrowser()
-  const { clientId, clientMetadataUrl, clientCredentials, callbackPort } = config
+  const { clientId, clientIssuer, clientMetadataUrl, clientCredentials, callbackPort } = config
   return new SignIn({
     ...settings,
     ...(await readProof(config)),
     clientId,
+    clientIssuer,
     clientMetadataUrl,
     clientCredentials,
     callbackPort,
@@ -44,9 +45,11 @@ export async function createSignIn(
 }
 
 /** The command that signs in, as an error shows it. The query of the URL may be secret. */
-function loginCommand({ clientId, clientMetadataUrl }: SignInConfig, server: URL): string {
+function loginCommand(config: SignInConfig, server: URL): string {
+  const { clientId, clientIssuer, clientMetadataUrl } = config
   const url = server.origin + server.pathname + (server.search === '' ? '' : '?…')
-  const id = clientId === undefined ? '' : ` --client-id ${clientId}`
+  const issuer = clientIssuer === undefined ? '' : ` --client-issuer ${clientIssuer}`
+  const id = clientId === undefined ? '' : ` --client-id ${clientId}${issuer}`
   const document =
     clientMetadataUrl === undefined ? '' : ` --client-metadata-url ${clientMetadataUrl}`
   return `mcp-proxy login ${url}${id || document}`

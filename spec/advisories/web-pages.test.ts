@@ -6,6 +6,9 @@ import type { Test } from 'tap'
 import { httpClient } from '../../fixtures/clients/raw.js'
 import { initialize, json, serve } from '../http-server/helpers.ts'
 import type { Served } from '../http-server/helpers.ts'
+import type { ListenerOptions } from '../../lib/http-server/listener.ts'
+import { tokenAuth } from '../../lib/http-server/auth/token-auth.ts'
+import { rawConnection } from '../http-server/helpers.ts'
 import { bodyOf, headersOf } from '../modern.ts'
 
 const opening = json(initialize)
@@ -43,10 +46,17 @@ async function send(t: Test, { listener }: Served, attack: Attack): Promise<numb
 }
 
 /** Sends each beginning with these headers. None may reach a server. */
-async function refuses(t: Test, served: Served, headers: Record<string, string>): Promise<void> {
+async function refuses(
+  t: Test,
+  served: Served,
+  headers: Record<string, string>,
+  prefix = ''
+): Promise<void> {
   for (const attack of beginnings) {
-    const status = await send(t, served, { ...attack, headers: { ...attack.headers, ...headers } })
-    t.equal(status, 403, `${attack.method} ${attack.path} ${JSON.stringify(headers)}`)
+    const path = prefix + attack.path
+    const all = { ...attack.headers, ...headers }
+    const status = await send(t, served, { ...attack, path, headers: all })
+    t.equal(status, 403, `${attack.method} ${path} ${JSON.stringify(headers)}`)
   }
   t.equal(served.servers.length, 0, 'no server was started')
 }
@@ -94,6 +104,52 @@ t.test(
     }
   }
 )
+
+/** More advisories about DNS rebinding, and how the server listened that was attacked. */
+const rebindings: Record<string, [options: ListenerOptions, prefix?: string]> = {
+  // On all addresses, a page still shows its origin.
+  'CVE-2026-63118': [{ host: '0.0.0.0' }],
+  'CVE-2026-42559': [{ host: 'localhost' }],
+  'CVE-2025-64443': [{ servers: ['', 'a'] }, 'servers/a/'],
+  // A token in the browser does not help the page.
+  'CVE-2026-9739': [{ auth: tokenAuth({ token: 'secret' }) }]
+}
+for (const [id, [options, prefix = '']] of Object.entries(rebindings)) {
+  t.test(`${id}: a page of another host name reaches no server`, async (t) => {
+    for (const stateless of [false, true]) {
+      const served = await serve(t, { ...options, stateless })
+      const { port } = new URL(served.listener.url)
+      for (const name of ['evil.example', '127.0.0.1.evil.example', 'localhost.evil.example']) {
+        const page = { host: `${name}:${port}`, origin: `http://${name}:${port}` }
+        await refuses(t, served, { ...page, authorization: 'Bearer secret' }, prefix)
+      }
+    }
+  })
+}
+
+t.test('CVE-2026-59950: a web page opens no WebSocket', async (t) => {
+  const served = await serve(t)
+  const { host } = new URL(served.listener.url)
+  for (const origin of ['http://evil.example', 'null', undefined]) {
+    for (const path of ['mcp', 'sse', 'ws', '']) {
+      const { socket, text } = rawConnection(t, served.listener)
+      const lines = [
+        `GET /${path} HTTP/1.1`,
+        `Host: ${origin === undefined ? 'evil.example' : host}`,
+        ...(origin === undefined ? [] : [`Origin: ${origin}`]),
+        'Connection: Upgrade, close',
+        'Upgrade: websocket',
+        'Sec-WebSocket-Version: 13',
+        'Sec-WebSocket-Protocol: mcp',
+        'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=='
+      ]
+      socket.write(`${lines.join('\r\n')}\r\n\r\n`)
+      await text.ended
+      t.match(text.all, /^HTTP\/1\.1 403 /, `/${path} of ${origin}`)
+    }
+  }
+  t.equal(served.servers.length, 0)
+})
 
 t.test('CVE-2026-34742: the listener on `localhost` is protected on every path', async (t) => {
   for (const stateless of [false, true]) {

@@ -66,6 +66,7 @@ const companions: Partial<Record<FlagName, FlagName[]>> = {
   'client-id': ['client-secret', 'token-url'],
   'client-secret-file': ['client-id'],
   'client-key': ['client-id'],
+  'client-issuer': ['client-id'],
   'client-credentials': ['client-id', 'client-secret'],
   'client-secret': ['client-id', 'token-url'],
   'token-url': ['client-id', 'client-secret'],
@@ -147,7 +148,7 @@ t.test('a flag that has no effect in client mode gets a warning', async (t) => {
   const found = await effective(t, client, [sse], file)
   const ofClient =
     'headers headers-file transport client-id client-secret client-secret-file client-key ' +
-    'client-credentials token-url username password digest client-metadata-url no-browser ' +
+    'client-issuer client-credentials token-url username password digest client-metadata-url no-browser ' +
     'callback-port login-timeout'
   t.strictSame(found.sort(), words(inBoth, atUrls, ofClient))
   t.match(await client([sse, '--keep-alive', '1s', '--retry', '2s']), {

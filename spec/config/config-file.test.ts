@@ -388,7 +388,13 @@ t.test('a server at a URL may have credentials', async (t) => {
   const url = 'https://a.example/mcp'
   const { named, faults } = await loadAll(t, {
     mcpServers: {
-      machine: { url, clientId: '${HOST}', clientSecret: '${TOKEN}', clientCredentials: true },
+      machine: {
+        url,
+        clientId: '${HOST}',
+        clientSecret: '${TOKEN}',
+        clientIssuer: 'https://${HOST}',
+        clientCredentials: true
+      },
       token: { url, clientId: 'a', clientKey: '/k.pem', tokenUrl: 'https://${HOST}/token' },
       file: { url, clientId: 'a', clientSecretFile: '/s' },
       login: { url, username: 'me', password: '${TOKEN}', digest: true },
@@ -409,6 +415,7 @@ t.test('a server at a URL may have credentials', async (t) => {
         ...sign,
         clientId: 'a.example',
         clientSecret: 'hidden-1',
+        clientIssuer: 'https://a.example',
         clientCredentials: true
       }
     },

@@ -193,6 +193,11 @@ t.test('the limit is for all the lines of a message together', async (t) => {
   t.match(read([empty, Buffer.from(`\ndata: ${ok}\n\n`)], 100), [['ERR_FRAME_TOO_LARGE'], ok])
 })
 
+t.test('a field whose name only begins with `data` is no data', async (t) => {
+  const lines = ['database: {', `data:${ok}`, 'dat: }', 'data-x: }', 'Data: }', '', '']
+  t.strictSame(read([Buffer.from(lines.join('\n'))]), [ok])
+})
+
 t.test('comments are no part of a message, however many there are', async (t) => {
   const comments = Buffer.from(': still here\n'.repeat(1000))
   t.strictSame(read([comments, Buffer.from(`data: ${ok}\n\n`)], 100), [ok])

@@ -231,6 +231,8 @@ test('in server mode, the error says how to sign in', async (t) => {
   const sign = { kind: 'signIn', ...unattended } as const
   const id = { ...plain, credentials: { ...sign, clientId: 'a' } }
   t.match(await failsWith(id), `login ${href} --client-id a`)
+  const issuer = { ...plain, credentials: { ...id.credentials, clientIssuer: 'https://a.b' } }
+  t.match(await failsWith(issuer), `login ${href} --client-id a --client-issuer https://a.b`)
   const document = { ...plain, credentials: { ...sign, clientMetadataUrl: 'https://a.b/c' } }
   t.match(await failsWith(document), `login ${href} --client-metadata-url https://a.b/c`)
   const secret = toUrlConfig(new URL(`${href}?key=hidden`), [], 'auto')

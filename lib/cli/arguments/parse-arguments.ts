@@ -235,6 +235,7 @@ function readCredentials(values: FlagValues, env: NodeJS.ProcessEnv): Credential
     clientSecret: values['client-secret'],
     clientSecretFile: values['client-secret-file'],
     clientKey: values['client-key'],
+    clientIssuer: values['client-issuer'],
     clientMetadataUrl: values['client-metadata-url'],
     clientCredentials: values['client-credentials'],
     tokenUrl: values['token-url'],

@@ -1,4 +1,13 @@
-import { choiceOf, file, metadataUrl, port, textOf, tokenUrl, trust } from '../arguments/values.ts'
+import {
+  choiceOf,
+  file,
+  issuer,
+  metadataUrl,
+  port,
+  textOf,
+  tokenUrl,
+  trust
+} from '../arguments/values.ts'
 import { isHeaderName, isHeaderValue } from '../../config/checks.ts'
 import type { TransportName } from '../../config/config.ts'
 import type { Flags } from './flag.ts'
@@ -57,6 +66,12 @@ export const clientFlags = {
     kind: file,
     needs: 'url',
     help: 'a file with the private key of `--client-id`, in PEM or as a JWK, in place of a secret (`private_key_jwt`)'
+  },
+  'client-issuer': {
+    shape: 'value',
+    kind: issuer,
+    needs: 'url',
+    help: 'the URL of the authorization server where `--client-id` is registered: the client signs in nowhere else (default: where it signs in first)'
   },
   'client-credentials': {
     shape: 'switch',

@@ -173,6 +173,14 @@ t.test('a person signs in, unless the command line has other credentials', async
     const message = '--client-metadata-url needs a URL like https://example.com/client.json'
     await mistake(t, [sse, '--client-metadata-url', wrong], message)
   }
+  const issuer = ['--client-issuer', 'https://auth.example.com/']
+  t.strictSame((await client([sse, ...id, ...issuer])).credentials, {
+    ...signIn,
+    clientId: 'a',
+    clientIssuer: 'https://auth.example.com/'
+  })
+  await mistake(t, [sse, ...issuer], '--client-issuer needs --client-id too')
+  await mistake(t, [sse, ...id, '--client-issuer', 'http://a.example'], /needs a URL like/)
 })
 
 t.test('client credentials need a client id and one proof', async (t) => {

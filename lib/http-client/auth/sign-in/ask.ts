@@ -1,6 +1,9 @@
 // Finds the authorization server of an MCP server, and signs in there. A client with a secret or a key
 // may sign in without a person. Otherwise a person signs in: in the browser on this machine, or with a
 // code on another machine.
+//
+// The MCP server chooses the authorization server, and may be hostile. So a client that the user has
+// registered signs in only where it belongs: another server would get its secret, or a code for it.
 
 import { signInError } from './auth-requests.ts'
 import type { AuthRequests } from './auth-requests.ts'
@@ -8,6 +11,7 @@ import { discover } from './discovery.ts'
 import type { Discovery } from './discovery.ts'
 import type { Grant } from './grant.ts'
 import { unionOf } from './grant.ts'
+import { isOfOther } from './registration.ts'
 import type { AskOptions, Challenged, Situation } from './situation.ts'
 
 /** @param previous the sign-in before */
@@ -23,6 +27,12 @@ export async function ask(
   if (show === undefined && !hasProof(options)) throw nobody()
   const found = await discover(requests, options.server, challenged.resourceMetadata)
   const { issuer, device_authorization_endpoint: device } = found.authorizationServer
+  if (isOfOther(issuer, options, previous?.issuer)) {
+    const own = options.clientIssuer ?? previous?.issuer
+    throw signInError(
+      `the server names ${issuer}, but the client belongs to ${own} (see --client-issuer)`
+    )
+  }
   const known = previous?.issuer === issuer ? previous : undefined
   const wanted = unionOf(known?.scope, challenged.scope ?? found.scopes?.join(' '))
   const situation: Situation = { ...found, requests, scope: wanted, known, signal }

@@ -5,8 +5,8 @@ import { withTokens } from './grant.ts'
 import type { Grant } from './grant.ts'
 import { clientOf, libraryOptions } from './library.ts'
 import { libraryError } from './library-error.ts'
-import { authenticate } from './registration.ts'
-import type { Proof } from './registration.ts'
+import { authenticate, isOfOther } from './registration.ts'
+import type { RegistrationOptions } from './registration.ts'
 
 /** What the server does not accept any more. Then only a new sign-in helps. */
 export type Refusal = 'token' | 'client'
@@ -14,11 +14,11 @@ export type Refusal = 'token' | 'client'
 export async function refresh(
   requests: AuthRequests,
   grant: Grant,
-  proof: Proof,
+  proof: RegistrationOptions,
   now: number
 ): Promise<Grant | Refusal> {
   const { issuer, tokenEndpoint, registration, resource, refreshToken } = grant
-  if (refreshToken === undefined) return 'token'
+  if (refreshToken === undefined || isOfOther(issuer, proof)) return 'token'
   const oauth = await import('oauth4webapi')
   const server = { issuer, token_endpoint: tokenEndpoint }
   const client = clientOf(oauth, registration.clientId)

@@ -32,6 +32,11 @@ export interface Proof {
 
 export interface RegistrationOptions extends Proof {
   clientId?: string | undefined
+  /**
+   * The issuer of the authorization server that knows `clientId` (default: that of the sign-in before,
+   * and for the first sign-in the one that the MCP server names).
+   */
+  clientIssuer?: string | undefined
   /** The https URL of a document that describes the proxy as a client. */
   clientMetadataUrl?: string | undefined
 }
@@ -68,6 +73,18 @@ export function registrationGiven(
   }
   return { clientId, method: clientSecret === undefined ? 'none' : secretMethod(server) }
 }
+
+/** Whether the client that the user gave belongs to another authorization server. */
+export function isOfOther(
+  issuer: string,
+  { clientId, clientIssuer }: RegistrationOptions,
+  known?: string
+): boolean {
+  const own = clientIssuer ?? known
+  return clientId !== undefined && own !== undefined && withoutSlash(own) !== withoutSlash(issuer)
+}
+
+const withoutSlash = (url: string): string => url.replace(/\/$/, '')
 
 /** Returns the registration of the sign-in before, if the proxy made it and may use it again. */
 export function usableRegistration(

@@ -1,0 +1,28 @@
+// How far the memory of this process grows while a peer floods it.
+
+import { collectGarbage } from '../http-server/helpers.ts'
+
+export const MiB = 1024 * 1024
+export const maxMessage = MiB
+/** More than any limit of the tests, in bytes. */
+export const flood = 128 * MiB
+export const part = Buffer.alloc(64 * 1024, 'x')
+
+export function memory(): number {
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}
+
+/** Resolves to how far the memory has grown meanwhile, in MiB. */
+export async function growth(work: () => Promise<unknown>): Promise<number> {
+  collectGarbage()
+  const before = memory()
+  let most = before
+  const timer = setInterval(() => {
+    collectGarbage()
+    most = Math.max(most, memory())
+  }, 50)
+  await work()
+  clearInterval(timer)
+  return (most - before) / MiB
+}
