@@ -77,7 +77,7 @@ export class RoutingMembers {
    * any case, so that the transports find the HTTP response for it.
    */
   refusal(frame: Frame): Frame {
-    const error = new ProxyError('ERR_FRAME_ENVELOPE', this.fault as string)
+    const error = new ProxyError('ERR_REQUEST', this.fault as string)
     if (frame.kind !== 'request') return errorFrame(undefined, error)
     if (this.#hasClearId) return answerTo(frame, errorFrame(0, error))
     const response = errorFrame(undefined, error)

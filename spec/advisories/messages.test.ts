@@ -126,6 +126,7 @@ t.test('GHSA-4gph-2hhr-5mwg: nor does client mode, or a client of 2026-07-28', a
     const body = text.replace('"params":{', `"params":{${more},`)
     t.not(body, text)
     const response = await modern.post(body, headersOf('tools/call', params))
+    t.equal(response.status, 400, more)
     t.match(JSON.parse(response.text), { error: { code: -32600 } }, more)
   }
   t.notMatch(lines(), '"secret"')
