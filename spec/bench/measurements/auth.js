@@ -4,7 +4,6 @@
 import { writeFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startIssuer } from '../../../fixtures/servers/issuer.js'
 import { SessionClient } from '../clients/session-client.js'
 import { ours, serverMode } from '../proxies.js'
 import { startServer } from '../start-server.js'
@@ -14,6 +13,8 @@ const publicUrl = 'https://mcp.example.com'
 const withoutToken = 'without tokens'
 
 export async function* measureAuth({ rounds }) {
+  // It is slow to load, and warns.
+  const { startIssuer } = await import('../../../fixtures/servers/issuer.js')
   const directory = mkdtempSync(join(tmpdir(), 'bench-'))
   const issuer = await startIssuer({ clients: ['alice'] })
   try {
