@@ -6,7 +6,8 @@
 //   npm run bench -- --peers          also proxies of other projects, which it downloads or builds first
 //   npm run bench -- --save           append the ratios to spec/bench/history.ndjson, print the changes
 //   npm run bench -- --check          exit with 1 if a goal is missed (see goals.js)
-//   npm run bench -- --raw            HTTP clients of `calls` use raw sockets; default: fetch
+//   npm run bench -- --raw            raw sockets for the HTTP clients of `calls`, `metrics`, `page` and `off`;
+//                                     default: fetch
 //   npm run bench -- --rounds 21      more rounds, for figures that vary less; default 9
 //
 // A measurement is a function in measurements/, a transport is a key in transports.js. Only ratios within

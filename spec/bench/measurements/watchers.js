@@ -14,30 +14,30 @@ import { mcpProxy, ours, serverMode } from '../proxies.js'
 import { startServer } from '../start-server.js'
 import { compareCalls } from './calls.js'
 
-export async function* measureMetrics({ rounds }) {
-  const openers = [
-    () => open('without metrics'),
-    () => open(ours, { flags: ['--metrics', '/metrics'] })
-  ]
-  yield ['metrics', await compare(openers, rounds)]
+export async function* measureMetrics({ rounds, raw }) {
+  const flags = ['--metrics', '/metrics']
+  const openers = [() => open('without metrics', { raw }), () => open(ours, { raw, flags })]
+  yield [titleOf('metrics', raw), await compare(openers, rounds)]
 }
 
-export async function* measurePage({ rounds }) {
-  const watched = { flags: ['--inspect', '0'], watch: openPage }
-  const openers = [() => open('without the page'), () => open(ours, watched)]
-  yield ['an open traffic page', await compare(openers, rounds)]
+export async function* measurePage({ rounds, raw }) {
+  const watched = { raw, flags: ['--inspect', '0'], watch: openPage }
+  const openers = [() => open('without the page', { raw }), () => open(ours, watched)]
+  yield [titleOf('an open traffic page', raw), await compare(openers, rounds)]
 }
 
-export async function* measureOff({ rounds }) {
+export async function* measureOff({ rounds, raw }) {
   const directory = mkdtempSync(join(tmpdir(), 'bench-'))
   try {
     const command = copyWithoutFacts(directory)
-    const openers = [() => open('without facts', { command }), () => open(ours)]
-    yield ['nobody watches', await compare(openers, rounds)]
+    const openers = [() => open('without facts', { raw, command }), () => open(ours, { raw })]
+    yield [titleOf('nobody watches', raw), await compare(openers, rounds)]
   } finally {
     rmSync(directory, { recursive: true })
   }
 }
+
+const titleOf = (what, raw) => `${what}${raw ? ', raw sockets' : ''}`
 
 /** Compares two proxies. There are two processes of each, because equal processes differ by some percent. */
 async function compare([baseline, other], rounds) {
@@ -51,12 +51,12 @@ async function compare([baseline, other], rounds) {
 }
 
 /** @param watch begins to watch, by the log of the proxy. Resolves to a function that ends it */
-async function open(name, { flags = [], command = mcpProxy, watch } = {}) {
+async function open(name, { raw, flags = [], command = mcpProxy, watch }) {
   const { args, path } = serverMode('/mcp', ...flags)
   const server = await startServer((port) =>
     args(port).map((argument) => (argument === mcpProxy ? command : argument))
   )
-  const client = new SessionClient({ port: server.port, path })
+  const client = new SessionClient({ port: server.port, path, raw })
   await client.open()
   const unwatch = await watch?.(server.log())
   const close = async () => {
