@@ -5,7 +5,7 @@ import { collectGarbage } from '../http-server/helpers.ts'
 export const MiB = 1024 * 1024
 export const maxMessage = MiB
 /** More than any limit of the tests, in bytes. */
-export const flood = 128 * MiB
+export const flood = 64 * MiB
 export const part = Buffer.alloc(64 * 1024, 'x')
 
 export function memory(): number {
