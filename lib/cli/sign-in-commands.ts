@@ -49,7 +49,7 @@ export async function logout(config: ClientConfig): Promise<string> {
       const requests = new AuthRequests({ server: url, agent, timeout, signal })
       let note: string
       try {
-        const isRevoked = await revoke(requests, grant, await readProof(own))
+        const isRevoked = await revoke(requests, grant, { ...own, ...(await readProof(own)) })
         note = isRevoked ? '' : ', which does not offer to revoke tokens'
       } catch (error) {
         note = `, but its tokens may stay valid: ${describe(error)}`

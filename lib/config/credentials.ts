@@ -29,8 +29,8 @@ export function credentialFault(
   settings: CredentialSettings,
   nameOf: (setting: keyof CredentialSettings) => string
 ): string | undefined {
-  const { username, password, digest, clientId, tokenUrl, clientCredentials } = settings
-  const { clientIssuer } = settings
+  const { username, password, digest, clientId, clientIssuer, tokenUrl, clientCredentials } =
+    settings
   if ((username === undefined) !== (password === undefined) || (digest && !username)) {
     return `a login needs ${nameOf('username')} and ${nameOf('password')}`
   }

@@ -9,7 +9,9 @@ import type { AuthorizationFixture } from '../../fixtures/servers/authorization.
 import { startHttpServer } from '../../fixtures/servers/http.js'
 import type { HttpServer, Script } from '../../fixtures/servers/http.js'
 import { connectHttp } from '../../lib/http-client/connect-http.ts'
+import { AuthRequests } from '../../lib/http-client/auth/sign-in/auth-requests.ts'
 import type { Grant } from '../../lib/http-client/auth/sign-in/grant.ts'
+import { revoke } from '../../lib/http-client/auth/sign-in/revoke.ts'
 import { SignIn } from '../../lib/http-client/auth/sign-in.ts'
 import type { GrantStore } from '../../lib/http-client/auth/sign-in.ts'
 import { connectSse } from '../../lib/http-client/connect-sse.ts'
@@ -46,7 +48,7 @@ t.test('CVE-2026-104850: the server does not choose who gets the secret of a cli
   const first = await start(t, { resource }, pinned)
   t.match(
     await failure(t, first),
-    `names ${evil.origin}, but the client belongs to https://auth.example.com/`
+    `is ${evil.origin}, but the client belongs to https://auth.example.com/`
   )
   gotNothing(t, evil)
 
@@ -74,7 +76,20 @@ t.test('CVE-2026-104850: the server does not choose who gets the secret of a cli
   t.equal(await signIn.authorize(undefined), undefined)
   signIn.refused(undefined, {})
   await t.rejects(signIn.authorize(undefined), { message: /the client belongs to/ })
-  t.match(server.counts, { token: 1, refresh: 0 })
+  t.match(server.counts, { token: 1, refresh: 0, revoke: 0 })
+
+  // The sign-out after it.
+  const { signal } = new AbortController()
+  const requests = new AuthRequests({
+    server: server.url,
+    agent: { env: {} },
+    timeout: 5000,
+    signal
+  })
+  t.teardown(() => requests.close())
+  const signOut = revoke(requests, grant as Grant, { ...client, clientIssuer: evil.origin })
+  await t.rejects(signOut, { message: /the client belongs to/ })
+  t.match(server.counts, { token: 1, refresh: 0, revoke: 0 })
 })
 
 t.test('GHSA-qx49-fqc8-xw99: nor by metadata in the name of another issuer', async (t) => {

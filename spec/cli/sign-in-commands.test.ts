@@ -125,6 +125,14 @@ t.test('logout removes the tokens even if they cannot be revoked', async (t) => 
     0,
     `signed out at ${origin}, which does not offer to revoke tokens`
   ])
+  server.script.metadata = {}
+  const client = `--client-id a --client-issuer`
+  await call(`login ${href} --no-browser ${client} ${origin}`)
+  t.match(await call(`logout ${href} ${client} https://auth.example.com`), [
+    0,
+    `signed out at ${origin}, but its tokens may stay valid: cannot sign in: the authorization server is`
+  ])
+  t.equal(server.counts.revoke, 0, 'another authorization server gets no secret')
   await call(`login ${href} --no-browser`)
   const files = readdirSync(join(folder, 'mcp-duplex')).filter((name) => name.endsWith('.json'))
   writeFileSync(join(folder, 'mcp-duplex', files[0] as string), '{')

@@ -11,7 +11,7 @@ import { discover } from './discovery.ts'
 import type { Discovery } from './discovery.ts'
 import type { Grant } from './grant.ts'
 import { unionOf } from './grant.ts'
-import { isOfOther } from './registration.ts'
+import { issuerFault } from './registration.ts'
 import type { AskOptions, Challenged, Situation } from './situation.ts'
 
 /** @param previous the sign-in before */
@@ -27,12 +27,8 @@ export async function ask(
   if (show === undefined && !hasProof(options)) throw nobody()
   const found = await discover(requests, options.server, challenged.resourceMetadata)
   const { issuer, device_authorization_endpoint: device } = found.authorizationServer
-  if (isOfOther(issuer, options, previous?.issuer)) {
-    const own = options.clientIssuer ?? previous?.issuer
-    throw signInError(
-      `the server names ${issuer}, but the client belongs to ${own} (see --client-issuer)`
-    )
-  }
+  const fault = issuerFault(issuer, options, previous?.issuer)
+  if (fault !== undefined) throw signInError(fault)
   const known = previous?.issuer === issuer ? previous : undefined
   const wanted = unionOf(known?.scope, challenged.scope ?? found.scopes?.join(' '))
   const situation: Situation = { ...found, requests, scope: wanted, known, signal }

@@ -5,7 +5,7 @@ import { withTokens } from './grant.ts'
 import type { Grant } from './grant.ts'
 import { clientOf, libraryOptions } from './library.ts'
 import { libraryError } from './library-error.ts'
-import { authenticate, isOfOther } from './registration.ts'
+import { authenticate, issuerFault } from './registration.ts'
 import type { RegistrationOptions } from './registration.ts'
 
 /** What the server does not accept any more. Then only a new sign-in helps. */
@@ -14,18 +14,18 @@ export type Refusal = 'token' | 'client'
 export async function refresh(
   requests: AuthRequests,
   grant: Grant,
-  proof: RegistrationOptions,
+  options: RegistrationOptions,
   now: number
 ): Promise<Grant | Refusal> {
   const { issuer, tokenEndpoint, registration, resource, refreshToken } = grant
-  if (refreshToken === undefined || isOfOther(issuer, proof)) return 'token'
+  if (refreshToken === undefined || issuerFault(issuer, options) !== undefined) return 'token'
   const oauth = await import('oauth4webapi')
   const server = { issuer, token_endpoint: tokenEndpoint }
   const client = clientOf(oauth, registration.clientId)
   const response = await oauth.refreshTokenGrantRequest(
     server,
     client,
-    await authenticate(registration, proof),
+    await authenticate(registration, options),
     refreshToken,
     libraryOptions(oauth, requests, resource)
   )
@@ -35,7 +35,12 @@ export async function refresh(
     const { error: code } = error as { error?: string }
     const refusal = refusals.get(code)
     if (refusal !== undefined) return refusal
-    const secrets = [refreshToken, grant.accessToken, registration.clientSecret, proof.clientSecret]
+    const secrets = [
+      refreshToken,
+      grant.accessToken,
+      registration.clientSecret,
+      options.clientSecret
+    ]
     throw libraryError('the token could not be refreshed', response.status, error, secrets)
   }
 }

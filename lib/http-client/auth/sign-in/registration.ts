@@ -74,14 +74,21 @@ export function registrationGiven(
   return { clientId, method: clientSecret === undefined ? 'none' : secretMethod(server) }
 }
 
-/** Whether the client that the user gave belongs to another authorization server. */
-export function isOfOther(
+/**
+ * Returns why the authorization server must not get the secret of the client that the user gave, if the
+ * client is registered at another one.
+ *
+ * @param first the issuer of the first sign-in
+ */
+export function issuerFault(
   issuer: string,
   { clientId, clientIssuer }: RegistrationOptions,
-  known?: string
-): boolean {
-  const own = clientIssuer ?? known
-  return clientId !== undefined && own !== undefined && withoutSlash(own) !== withoutSlash(issuer)
+  first?: string
+): string | undefined {
+  const own = clientIssuer ?? first
+  if (clientId === undefined || own === undefined) return undefined
+  if (withoutSlash(own) === withoutSlash(issuer)) return undefined
+  return `the authorization server is ${issuer}, but the client belongs to ${own} (see --client-issuer)`
 }
 
 const withoutSlash = (url: string): string => url.replace(/\/$/, '')
