@@ -1,7 +1,7 @@
-// Messages to the person who has started the command, such as the URL of a sign-in. They go to stderr, and
-// the log has no part in them, so the person gets them at every log level.
+// Writes messages for the user of the command to stderr, for example the URL of a sign-in. They do not go
+// through the log, because a log level must not hide them.
 
-/** Writes a line to stderr. Does nothing if nobody can read stderr any more. */
+/** Writes a line to stderr. Does nothing if stderr is closed. */
 export function tell(message: string): void {
   const { stderr } = process
   // Without a listener, an error such as EPIPE would end the process.

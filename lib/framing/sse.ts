@@ -3,9 +3,9 @@
 // limits.
 //
 // The parser keeps bytes until their line ends. So a chunk may end in the middle of a character. It
-// keeps the data of an event itself, as bytes: the package would keep a string for each line, and
-// many short lines would take fifty times their size. The package reads only the other fields. The
-// parser skips an event that is too large or not UTF-8, and reads the next events as usual.
+// keeps the data of an event as bytes, and the package reads only the other fields: the package keeps
+// a string for each line of data, so many short lines would take fifty times their size. The parser
+// skips an event that is too large or not UTF-8, and reads the next events as usual.
 
 import { isUtf8 } from 'node:buffer'
 import { createParser } from 'eventsource-parser'
@@ -150,7 +150,7 @@ export class SseParser {
     this.#dataSize = noData
     this.#scanner = undefined
     if (scanner === undefined) {
-      // The package emits an event that has data.
+      // The package emits only events that have data, so it gets an empty line of data.
       this.#parser.feed(size === noData ? '\n' : 'data:\n\n')
       this.#invalid = undefined
     } else {

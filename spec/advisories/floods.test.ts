@@ -6,8 +6,15 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { httpClient } from '../../fixtures/clients/raw.js'
 import { demo, openShell } from '../command/run.ts'
-import { FakeServer, initialize, json } from '../http-server/helpers.ts'
-import { rawConnection, respondAsUsual, serve, until } from '../http-server/helpers.ts'
+import {
+  FakeServer,
+  initialize,
+  json,
+  rawConnection,
+  respondAsUsual,
+  serve,
+  until
+} from '../http-server/helpers.ts'
 import type { Served } from '../http-server/helpers.ts'
 import { flood, growth, maxMessage, MiB, part } from './memory.ts'
 

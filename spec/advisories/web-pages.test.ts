@@ -4,11 +4,10 @@
 import t from 'tap'
 import type { Test } from 'tap'
 import { httpClient } from '../../fixtures/clients/raw.js'
-import { initialize, json, serve } from '../http-server/helpers.ts'
+import { initialize, json, rawConnection, serve } from '../http-server/helpers.ts'
 import type { Served } from '../http-server/helpers.ts'
 import type { ListenerOptions } from '../../lib/http-server/listener.ts'
 import { tokenAuth } from '../../lib/http-server/auth/token-auth.ts'
-import { rawConnection } from '../http-server/helpers.ts'
 import { bodyOf, headersOf } from '../modern.ts'
 
 const opening = json(initialize)
