@@ -262,6 +262,8 @@ export class Listener extends EventEmitter {
     this.#connections.end(request)
     // This is a body that nobody has read. Without a limit, Node would read it to its end.
     if (!request.complete && hasBody(request)) dropRest(request)
+    // This ends a body that was read at once. Otherwise Node would keep the request.
+    else if (!request.readableEnded) request.read(0)
     if (--this.#activeRequests === 0) this.#whenInactive?.()
   }
 

@@ -120,10 +120,11 @@ export class BodyReader {
     const { request } = context
     const size = Number(request.headers['content-length'])
     if (size <= Math.min(freeSize, this.#maxMessage) && !context.awaitsContinue) {
-      // Node reads the rest of the packet before it continues here. A small body is then complete,
-      // and one `read` costs much less than listeners.
+      // Before this goes on, Node passes on the body that came in one packet with the headers. One
+      // `read` then costs much less than listeners. Node marks the request as complete only later.
       await Promise.resolve()
-      if (request.complete && !request.destroyed) return (request.read() ?? empty) as Buffer
+      const isWhole = request.readableLength === size && !request.destroyed
+      if (isWhole) return (request.read() ?? empty) as Buffer
     }
     return this.#readChunks(context, transport)
   }

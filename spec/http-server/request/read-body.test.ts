@@ -48,6 +48,30 @@ test('a body is read to its end, in any number of pieces', async (t) => {
   t.equal(await read(t, 0, sized(6), 'abcdef'), 'abcdef', 'without a limit')
 })
 
+test('a body that comes in one packet with its headers is read without listeners', async (t) => {
+  const reader = readerOf(10)
+  const server = createServer()
+  t.teardown(() => server.close())
+  const ended = new Promise<boolean>((resolve) => {
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      const reading = reader.read(new RequestContext(request, response))
+      reading.then(
+        (body) => {
+          t.equal(body.toString(), 'abcdef')
+          t.same(request.listenerCount('data') + request.listenerCount('end'), 0)
+          setImmediate(() => request.on('end', () => resolve(request.complete)).read(0))
+        },
+        (error: unknown) => t.fail(String(error))
+      )
+    })
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  socket.write(`${sized(6)}abcdef`)
+  t.equal(await ended, true)
+})
+
 test('a body may be as large as the limit and no larger', async (t) => {
   t.equal(await read(t, 6, sized(6), 'abcdef'), 'abcdef')
   t.equal(await read(t, 6, chunked, chunk('abcdef'), '0\r\n\r\n'), 'abcdef')
