@@ -36,6 +36,12 @@ export class Names {
       const byte = bytes[at] as number
       if (byte > 0x7f || byte === BACKSLASH) return this.#indexOfDecoded(bytes, start, end)
     }
+    return this.indexOfPlain(bytes, start, end)
+  }
+
+  /** The same for a string that has only ASCII and no escapes. */
+  indexOfPlain(bytes: Buffer, start: number, end: number): number {
+    const size = end - start - 2
     for (let index = 0; index < this.#bytes.length; index++) {
       const name = this.#bytes[index] as Buffer
       if (name.length === size && isFolded(bytes, start + 1, name)) return index

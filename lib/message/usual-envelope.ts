@@ -16,6 +16,7 @@ import {
   SPACE
 } from '../json/bytes.ts'
 import { checkedEnd } from '../json/check.ts'
+import { KnownText } from '../json/known-text.ts'
 import { Names } from '../json/names.ts'
 import { RecentTexts } from '../json/recent-texts.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
@@ -30,7 +31,7 @@ const exactDigits = 15
 /** The longest text that is read here, in bytes. */
 const maxText = 256
 
-const text = (name: string): Buffer => Buffer.from(JSON.stringify(name))
+const text = (name: string): KnownText => new KnownText(JSON.stringify(name))
 const jsonrpcName = text('jsonrpc')
 const idName = text('id')
 const methodName = text('method')
@@ -57,11 +58,14 @@ export function usualEnvelope(bytes: Buffer): (Envelope & Places) | undefined {
   return reader.read(bytes) ? reader : undefined
 }
 
-const none: Buffer = Buffer.alloc(0)
-
 const recentMethods = new RecentTexts()
 const recentVersions = new RecentTexts()
 
+/** Stands for the index after something that no usual message has. */
+const unusual = -1
+
+// Each method that reads something in `bytes` gets the index of its first byte. It returns the index
+// after its last byte, or `unusual`.
 class UsualEnvelope implements Envelope, Places {
   kind: Envelope['kind'] = 'notification'
   id: Id | undefined
@@ -77,9 +81,6 @@ class UsualEnvelope implements Envelope, Places {
   nameStart = 0
   nameEnd = 0
   isClear = true
-  #bytes = none
-  /** The index of the next byte. */
-  #at = 0
   #hasVersion = false
   #hasParams = false
   #hasResult = false
@@ -97,13 +98,7 @@ class UsualEnvelope implements Envelope, Places {
     this.nameStart = this.nameEnd = 0
     this.isClear = true
     this.#hasVersion = this.#hasParams = this.#hasResult = this.#hasMeta = this.#hasName = false
-    this.#bytes = bytes
-    this.#at = 0
-    try {
-      return this.#members(0) && this.#at === bytes.length && this.#isMessage()
-    } finally {
-      this.#bytes = none // the message must not stay in memory
-    }
+    return this.#members(bytes, 0, inMessage) === bytes.length && this.#isMessage()
   }
 
   #isMessage(): boolean {
@@ -120,170 +115,173 @@ class UsualEnvelope implements Envelope, Places {
     return true
   }
 
-  /** Reads an object of the message (0), its `params` (1) or its `_meta` (2). */
-  #members(level: number): boolean {
-    const bytes = this.#bytes
-    if (bytes[this.#at] !== OPEN_BRACE) return false
-    this.#at = this.#skip(this.#at + 1)
-    if (bytes[this.#at] === CLOSE_BRACE) {
-      this.#at++
-      return true
-    }
+  #members(bytes: Buffer, start: number, level: number): number {
+    if (bytes[start] !== OPEN_BRACE) return unusual
+    let at = skip(bytes, start + 1)
+    if (bytes[at] === CLOSE_BRACE) return at + 1
     for (;;) {
-      const name = this.#at
-      const end = this.#plainEnd(name)
-      if (end === -1) return false
-      this.#at = this.#skip(end)
-      if (bytes[this.#at] !== COLON) return false
-      this.#at = this.#skip(this.#at + 1)
-      if (!this.#value(level, name, end - name)) return false
-      this.#at = this.#skip(this.#at)
-      const next = bytes[this.#at++]
-      if (next === CLOSE_BRACE) return true
-      if (next !== COMMA) return false
-      this.#at = this.#skip(this.#at)
+      if (level === inMessage) at = this.#memberOfMessage(bytes, at)
+      else if (level === inParams) at = this.#memberOfParams(bytes, at)
+      else at = this.#memberOfMeta(bytes, at)
+      if (at === unusual) return unusual
+      at = skip(bytes, at)
+      if (bytes[at] === CLOSE_BRACE) return at + 1
+      if (bytes[at] !== COMMA) return unusual
+      at = skip(bytes, at + 1)
     }
   }
 
-  #value(level: number, name: number, length: number): boolean {
-    if (level === 0) return this.#inMessage(name, length)
-    if (level === 1) return this.#inParams(name, length)
-    return this.#inMeta(name, length)
-  }
-
-  #inMessage(name: number, length: number): boolean {
-    if (this.#is(idName, name, length)) {
-      if (this.id !== undefined) return false
-      this.idStart = this.#at
-      this.id = this.#scalar()
-      this.idEnd = this.#at
-      return this.id !== undefined
-    }
-    if (this.#is(jsonrpcName, name, length)) {
-      if (this.#hasVersion || !this.#is(jsonRpcVersion, this.#at, jsonRpcVersion.length))
-        return false
+  #memberOfMessage(bytes: Buffer, start: number): number {
+    let at = valueOf(jsonrpcName, bytes, start)
+    if (at !== unusual) {
+      if (this.#hasVersion || !jsonRpcVersion.isAt(bytes, at)) return unusual
       this.#hasVersion = true
-      this.#at += jsonRpcVersion.length
-      return true
+      return at + jsonRpcVersion.length
     }
-    if (this.#is(methodName, name, length)) {
-      if (this.method !== undefined) return false
-      this.method = this.#string(recentMethods)
-      return this.method !== undefined
+    at = valueOf(idName, bytes, start)
+    if (at !== unusual) {
+      if (this.id !== undefined) return unusual
+      this.idStart = at
+      this.idEnd = scalarEnd(bytes, at)
+      if (this.idEnd === unusual) return unusual
+      this.id = scalarIn(bytes, at, this.idEnd)
+      return this.idEnd
     }
-    if (this.#is(paramsName, name, length)) {
-      if (this.#hasParams) return false
+    at = valueOf(methodName, bytes, start)
+    if (at !== unusual) {
+      const end = textEnd(bytes, at)
+      if (end === unusual || this.method !== undefined) return unusual
+      this.method = recentMethods.read(bytes, at + 1, end - 1)
+      return end
+    }
+    at = valueOf(paramsName, bytes, start)
+    if (at !== unusual) {
+      if (this.#hasParams) return unusual
       this.#hasParams = true
-      const first = this.#bytes[this.#at]
-      if (first === OPEN_BRACE) return this.#members(1)
+      if (bytes[at] === OPEN_BRACE) return this.#members(bytes, at, inParams)
       this.isClear = false // some parsers read an object from a list of its values
-      return first === OPEN_BRACKET && this.#any()
+      return bytes[at] === OPEN_BRACKET ? anyEnd(bytes, at) : unusual
     }
-    if (!this.#is(resultName, name, length) || this.#hasResult) return false
+    at = valueOf(resultName, bytes, start)
+    if (at === unusual || this.#hasResult) return unusual
     this.#hasResult = true
-    return this.#any()
+    return anyEnd(bytes, at)
   }
 
-  #inParams(name: number, length: number): boolean {
-    if (this.#is(metaName, name, length)) {
-      if (this.#hasMeta) return false
-      this.#hasMeta = true
-      return this.#members(2)
-    }
-    if (this.#is(nameName, name, length)) {
+  #memberOfParams(bytes: Buffer, start: number): number {
+    let at = valueOf(nameName, bytes, start)
+    if (at !== unusual) {
       // Of two members with this name, the last one counts. A value that is not plain has no place.
-      const end = this.#plainEnd(this.#at)
-      const isKnown = end !== -1 && end - this.#at <= maxText
-      this.nameStart = isKnown ? this.#at : 0
-      this.nameEnd = isKnown ? end : 0
+      const end = textEnd(bytes, at)
+      this.nameStart = end === unusual ? 0 : at
+      this.nameEnd = end === unusual ? 0 : end
       if (this.#hasName) this.isClear = false
       this.#hasName = true
-      return this.#any()
+      return end === unusual ? anyEnd(bytes, at) : end
     }
-    if (!this.#is(tokenName, name, length)) return this.#other(paramsNames, name, length)
-    if (this.#paramsToken !== undefined) return false
-    this.#paramsToken = this.#scalar()
-    return this.#paramsToken !== undefined
+    at = valueOf(metaName, bytes, start)
+    if (at !== unusual) {
+      if (this.#hasMeta) return unusual
+      this.#hasMeta = true
+      return this.#members(bytes, at, inMeta)
+    }
+    at = valueOf(tokenName, bytes, start)
+    if (at === unusual) return this.#other(paramsNames, bytes, start)
+    const end = scalarEnd(bytes, at)
+    if (end === unusual || this.#paramsToken !== undefined) return unusual
+    this.#paramsToken = scalarIn(bytes, at, end)
+    return end
   }
 
-  #inMeta(name: number, length: number): boolean {
-    if (this.#is(tokenName, name, length)) {
-      if (this.#metaToken !== undefined) return false
-      this.tokenStart = this.#at
-      this.#metaToken = this.#scalar()
-      this.tokenEnd = this.#at
-      return this.#metaToken !== undefined
+  #memberOfMeta(bytes: Buffer, start: number): number {
+    let at = valueOf(tokenName, bytes, start)
+    if (at !== unusual) {
+      const end = scalarEnd(bytes, at)
+      if (end === unusual || this.#metaToken !== undefined) return unusual
+      this.tokenStart = at
+      this.tokenEnd = end
+      this.#metaToken = scalarIn(bytes, at, end)
+      return end
     }
-    if (!this.#is(versionName, name, length)) return this.#other(metaNames, name, length)
-    if (this.protocolVersion !== undefined) return false
-    this.protocolVersion = this.#string(recentVersions)
-    return this.protocolVersion !== undefined
+    at = valueOf(versionName, bytes, start)
+    if (at === unusual) return this.#other(metaNames, bytes, start)
+    const end = textEnd(bytes, at)
+    if (end === unusual || this.protocolVersion !== undefined) return unusual
+    this.protocolVersion = recentVersions.read(bytes, at + 1, end - 1)
+    return end
   }
 
   /** Reads a member with another name. `names` are those that the proxy reads in this object. */
-  #other(names: Names, name: number, length: number): boolean {
-    if (names.indexOf(this.#bytes, name, name + length) !== -1) this.isClear = false
-    return this.#any()
-  }
-
-  #any(): boolean {
-    if ((this.#bytes[this.#at] as number) < SPACE) return false // a tab or a line break
-    this.#at = checkedEnd(this.#bytes, this.#at)
-    return true
-  }
-
-  #scalar(): Id | undefined {
-    return this.#bytes[this.#at] === QUOTE ? this.#string() : this.#integer()
-  }
-
-  #string(recent?: RecentTexts): string | undefined {
-    const bytes = this.#bytes
-    const start = this.#at
-    const end = this.#plainEnd(start)
-    if (end === -1 || end - start > maxText) return undefined
-    this.#at = end
-    if (recent !== undefined) return recent.read(bytes, start + 1, end - 1)
-    return bytes.toString('latin1', start + 1, end - 1)
-  }
-
-  #integer(): number | undefined {
-    const bytes = this.#bytes
-    const start = this.#at
-    let at = start
-    let value = 0
-    for (; at - start < exactDigits; at++) {
-      const byte = bytes[at] as number
-      if (!(byte >= ZERO && byte <= NINE)) break
-      value = 10 * value + byte - ZERO
-    }
-    const next = bytes[at]
-    const isEnd = next === COMMA || next === CLOSE_BRACE || next === SPACE
-    if (at === start || !isEnd || (bytes[start] === ZERO && at > start + 1)) return undefined
-    this.#at = at
-    return value
-  }
-
-  /** Returns the index after a string of plain ASCII. Returns -1 for any other text. */
-  #plainEnd(start: number): number {
-    const bytes = this.#bytes
-    if (bytes[start] !== QUOTE) return -1
-    let at = start + 1
-    while (isPlain(bytes[at] as number)) at++
-    return bytes[at] === QUOTE ? at + 1 : -1
-  }
-
-  #is(name: Buffer, start: number, length: number): boolean {
-    if (length !== name.length) return false
-    const bytes = this.#bytes
-    for (let at = 0; at < length; at++) if (bytes[start + at] !== name[at]) return false
-    return true
-  }
-
-  #skip(at: number): number {
-    while (this.#bytes[at] === SPACE) at++
-    return at
+  #other(names: Names, bytes: Buffer, start: number): number {
+    const end = plainEnd(bytes, start)
+    if (end === unusual) return unusual
+    if (names.indexOfPlain(bytes, start, end) !== -1) this.isClear = false
+    const at = afterColon(bytes, end)
+    return at === unusual ? unusual : anyEnd(bytes, at)
   }
 }
+
+// The objects whose members are read: the message, its `params`, and their `_meta`.
+const inMessage = 0
+const inParams = 1
+const inMeta = 2
+
+/** Returns the index of the value of a member. Returns `unusual` if the member has another name. */
+function valueOf(name: KnownText, bytes: Buffer, start: number): number {
+  return name.isAt(bytes, start) ? afterColon(bytes, start + name.length) : unusual
+}
+
+function afterColon(bytes: Buffer, start: number): number {
+  const at = skip(bytes, start)
+  return bytes[at] === COLON ? skip(bytes, at + 1) : unusual
+}
+
+function anyEnd(bytes: Buffer, start: number): number {
+  const isBlank = (bytes[start] as number) < SPACE // a tab or a line break
+  return isBlank ? unusual : checkedEnd(bytes, start)
+}
+
+/** Reads an id or a progress token. */
+const scalarEnd = (bytes: Buffer, start: number): number =>
+  bytes[start] === QUOTE ? textEnd(bytes, start) : integerEnd(bytes, start)
+
+/** Returns the id or the progress token between these indexes. */
+function scalarIn(bytes: Buffer, start: number, end: number): Id {
+  if (bytes[start] === QUOTE) return bytes.toString('latin1', start + 1, end - 1)
+  let value = 0
+  for (let at = start; at < end; at++) value = 10 * value + (bytes[at] as number) - ZERO
+  return value
+}
+
+function integerEnd(bytes: Buffer, start: number): number {
+  let at = start
+  while (at - start < exactDigits && isDigit(bytes[at] as number)) at++
+  const next = bytes[at]
+  const isEnd = next === COMMA || next === CLOSE_BRACE || next === SPACE
+  return at === start || !isEnd || (bytes[start] === ZERO && at > start + 1) ? unusual : at
+}
+
+/** Reads a string of plain ASCII that is not long. */
+function textEnd(bytes: Buffer, start: number): number {
+  const end = plainEnd(bytes, start)
+  return end - start > maxText ? unusual : end
+}
+
+/** Reads a string of plain ASCII. */
+function plainEnd(bytes: Buffer, start: number): number {
+  if (bytes[start] !== QUOTE) return unusual
+  let at = start + 1
+  while (isPlain(bytes[at] as number)) at++
+  return bytes[at] === QUOTE ? at + 1 : unusual
+}
+
+function skip(bytes: Buffer, start: number): number {
+  let at = start
+  while (bytes[at] === SPACE) at++
+  return at
+}
+
+const isDigit = (byte: number): boolean => byte >= ZERO && byte <= NINE
 
 /** Whether a byte is a character of a string that needs no decoding. */
 const isPlain = (byte: number): boolean =>
