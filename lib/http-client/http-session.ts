@@ -109,7 +109,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     for (const post of this.#posts) post.abort()
     // The HTTP response to some of these has ended. They wait for their JSON-RPC response on
     // another stream.
-    for (const post of this.#calls.values()) post.abort()
+    for (const post of this.#calls.values) post.abort()
     this.#posts.clear()
   }
 
@@ -235,7 +235,7 @@ export class HttpSession implements HttpPart, PostOwner, GetOwner {
     }
     this.log.debug(`no stream on GET: ${describe(error)}`)
     this.#noGet = error
-    for (const post of [...this.#calls.values()]) this.#failAccepted(post)
+    for (const post of this.#calls.values) this.#failAccepted(post)
   }
 
   getOnEnd(error?: ProxyError): boolean {

@@ -82,7 +82,7 @@ export class ModernRequests implements HttpPart, PostOwner {
   }
 
   stop(): void {
-    for (const post of this.#calls.values()) post.abort()
+    for (const post of this.#calls.values) post.abort()
     for (const own of this.#ownRequests) own.abort()
     this.#calls.clear()
     this.#ownRequests.clear()

@@ -19,6 +19,7 @@ import { methods } from '../protocol/methods.ts'
 import { paths } from '../protocol/paths.ts'
 import { idAt } from './frame.ts'
 import type { Frame } from './frame.ts'
+import { IdTable } from './id-table.ts'
 import { jsonOf } from './id.ts'
 
 /** The id or progress token of a client, with its JSON text. */
@@ -48,7 +49,7 @@ export interface CallCounter {
 export class ClientRequests {
   readonly #counter: CallCounter
   /** The progress token of each request in flight, by its id. The server got this token and id. */
-  readonly #pending = new Map<Id, Id | undefined>()
+  readonly #pending = new IdTable<Id | undefined>()
   /** The progress tokens of the requests in flight, as the server got them. */
   #tokens: Set<Id> | undefined
   /** The client's ids of requests in flight that have a new id, by the new id. */

@@ -54,7 +54,7 @@ export class PendingRequests {
 
   /** Returns a copy of the ids of the pending requests. */
   get ids(): Id[] {
-    return [...this.#ids.keys()]
+    return this.#ids.ids
   }
 
   /** Returns the pending request with this id. Undefined if it is not kept. */

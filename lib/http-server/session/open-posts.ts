@@ -1,9 +1,10 @@
 // The POSTs of a session whose requests have no response yet. The table finds the POST for a
 // message of the server in constant time, because a session may have many calls in flight.
 //
-// The Maps hold numbers of POSTs and not the POSTs, because a Map of objects that come and go makes
-// the garbage collector keep the objects (see streams/slots.ts).
+// The tables hold numbers of POSTs and not the POSTs, because a table of objects that come and go can
+// make the garbage collector keep the objects (see streams/slots.ts).
 
+import { IdTable } from '../../message/id-table.ts'
 import type { Id } from '../../protocol/json-rpc.ts'
 import { LatestSet } from '../../streams/latest-set.ts'
 import { Slots } from '../../streams/slots.ts'
@@ -13,7 +14,7 @@ export class OpenPosts {
   /** The POSTs by their numbers. */
   readonly #posts = new Slots<PostResponse>()
   /** The number of the POST of each request, by the id of the request. */
-  readonly #byId = new Map<Id, number>()
+  readonly #byId = new IdTable<number>()
   /**
    * The number of the POST of each request that has a progress token, by the token. Made with the first
    * entry, because there may be many sessions without one.
@@ -33,7 +34,7 @@ export class OpenPosts {
 
   /** A copy of the ids of the requests that have no response yet. */
   get ids(): Id[] {
-    return [...this.#byId.keys()]
+    return this.#byId.ids
   }
 
   /** Whether a connected client waits for a response. */
