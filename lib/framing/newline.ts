@@ -56,8 +56,12 @@ export class NewlineParser {
       // A chunk can hold many thousands of blank lines, so they must cost as little as possible.
       const isEmpty = end === start || (end === start + 1 && chunk[start] === CR)
       if (isEmpty && this.#size === 0) continue
-      this.#hold(chunk.subarray(start, end))
-      this.#endLine()
+      const part = chunk.subarray(start, end)
+      if (this.#size === 0 && part.length <= this.#maxMessage) this.#onLine(part)
+      else {
+        this.#hold(part)
+        this.#endLine()
+      }
     }
     if (start < chunk.length) this.#hold(chunk.subarray(start))
     this.#limit.endChunk()
@@ -91,11 +95,13 @@ export class NewlineParser {
       this.#options.onInvalid(tooLarge(size, this.#maxMessage), scanner.envelope())
       return
     }
-    if (size === 0) return
-    let line = this.#chunks.join()
-    if (this.#isFirstLine) line = withoutBom(line)
+    if (size > 0) this.#onLine(this.#chunks.join())
+  }
+
+  #onLine(bytes: Buffer): void {
+    const text = this.#isFirstLine ? withoutBom(bytes) : bytes
     this.#isFirstLine = false
-    if (line.at(-1) === CR) line = line.subarray(0, -1)
+    const line = text[text.length - 1] === CR ? text.subarray(0, -1) : text
     readFrame(line, this.#options, this.#limit, this.#unreadable)
   }
 }

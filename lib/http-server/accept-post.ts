@@ -4,7 +4,6 @@
 // `NotificationTransport` lives for one POST with one notification, until the server has taken the
 // notification. If the client closes the connection, all of them are destroyed.
 
-import type { ServerResponse } from 'node:http'
 import { describe, internalError, ProxyError, toProxyError } from '../errors.ts'
 import type { Body } from '../framing/body.ts'
 import type { Replacement } from '../json/splice.ts'
@@ -29,11 +28,12 @@ import type { EventSink } from './event-stream.ts'
 import { PostResponse } from './post-response.ts'
 import type { PostResponseOwner } from './post-response.ts'
 import type { WaitingBodies } from './request/body-budget.ts'
+import type { HttpResponse } from './request/http-response.ts'
 import type { Accept } from './request-context.ts'
 import { writeHead } from './write-head.ts'
 
 export interface PostOptions {
-  response: ServerResponse
+  response: HttpResponse
   /** The body of the POST: one request. */
   body: Body
   accept: Accept
@@ -122,7 +122,7 @@ export class PostExchange implements Exchange, PostResponseOwner {
     return { status: this.#statusOf?.(frame) ?? 200 }
   }
 
-  openStream(response: ServerResponse): EventSink {
+  openStream(response: HttpResponse): EventSink {
     return new EventStream(response, this.#keepAlive)
   }
 
@@ -238,7 +238,7 @@ export class PostTransport extends Transport {
 const nothing = (): void => {}
 
 export interface NotificationOptions {
-  response: ServerResponse
+  response: HttpResponse
   frame: Frame
   /** What facts about this client say about it. */
   client: FactClient
@@ -252,7 +252,7 @@ export class NotificationTransport extends Transport {
   readonly client: FactClient
   /** The number of this transport in the table of the endpoint. */
   number = 0
-  readonly #response: ServerResponse
+  readonly #response: HttpResponse
   readonly #sendError: (error: ProxyError) => void
 
   constructor({ response, frame, client, sendError, log }: NotificationOptions) {

@@ -7,7 +7,7 @@
 // client gets an error without details.
 
 import { EventEmitter } from 'node:events'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -30,7 +30,7 @@ import { openServer } from './open-server.ts'
 import type { Tls } from './open-server.ts'
 import { OriginPolicy } from './origin-policy.ts'
 import { BodyReader } from './request/read-body.ts'
-import { whenClosed } from './request/when-closed.ts'
+import type { HttpResponse } from './request/http-response.ts'
 import { RequestContext } from './request-context.ts'
 import { isOpen, leadsToServer, nowhere, RouteTable } from './routes.ts'
 import type { Route } from './routes.ts'
@@ -229,9 +229,8 @@ export class Listener extends EventEmitter {
     }
   }
 
-  readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    // A response emits `error` when the client has disconnected. The proxy can ignore this error.
-    whenClosed(response.on('error', nothing), () => this.#responseOnClose(request))
+  readonly #onRequest = (request: IncomingMessage, response: HttpResponse): void => {
+    response.whenClosed(() => this.#responseOnClose(request))
     this.#activeRequests++
     this.#connections.begin(request, response)
     this.#handle(new RequestContext(request, response))
@@ -262,8 +261,6 @@ export class Listener extends EventEmitter {
     this.#connections.end(request)
     // This is a body that nobody has read. Without a limit, Node would read it to its end.
     if (!request.complete && hasBody(request)) dropRest(request)
-    // This ends a body that was read at once. Otherwise Node would keep the request.
-    else if (!request.readableEnded) request.read(0)
     if (--this.#activeRequests === 0) this.#whenInactive?.()
   }
 

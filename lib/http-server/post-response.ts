@@ -13,7 +13,7 @@ import { withoutDetails } from './client-error.ts'
 import { whenWritable } from './event-stream.ts'
 import type { EventSink } from './event-stream.ts'
 import type { Accept } from './request-context.ts'
-import { whenClosed } from './request/when-closed.ts'
+import type { HttpResponse } from './request/http-response.ts'
 import { writeHead } from './write-head.ts'
 
 /** The transport that took the POST and owns its `PostResponse`. */
@@ -54,7 +54,7 @@ export class PostResponse extends Link implements PendingItem {
   /** The number of this POST in the table of its session. */
   number = 0
   readonly #owner: PostResponseOwner
-  readonly #http: ServerResponse
+  readonly #http: HttpResponse
   readonly #accept: Accept
   /**
    * Whether the POST's body was an array. The JSON body of the HTTP response is then an array too.
@@ -69,7 +69,7 @@ export class PostResponse extends Link implements PendingItem {
 
   constructor(
     owner: PostResponseOwner,
-    response: ServerResponse,
+    response: HttpResponse,
     requests: Frame[],
     batch: boolean,
     accept: Accept
@@ -84,7 +84,7 @@ export class PostResponse extends Link implements PendingItem {
     this.#pendingRequests = requests.length
     // A client that has already disconnected causes no further `close`.
     if (response.destroyed) process.nextTick(this.#httpOnClose)
-    else whenClosed(response, this.#httpOnClose)
+    else response.whenClosed(this.#httpOnClose)
   }
 
   /**

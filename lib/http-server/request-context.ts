@@ -3,7 +3,7 @@
 //
 // A `ClientContext` is different: it describes a client, which may send many HTTP requests.
 
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { ProxyError } from '../errors.ts'
 import type { Frame } from '../message/frame.ts'
 import { RefusedError } from '../message/refusal.ts'
@@ -15,6 +15,7 @@ import { CallerLimitError } from './callers/caller.ts'
 import type { Caller } from './callers/caller.ts'
 import { clientErrorFrame } from './client-error.ts'
 import { hasLongRest } from './request/drop-rest.ts'
+import type { HttpResponse } from './request/http-response.ts'
 import { nowhere } from './routes.ts'
 import type { Route } from './routes.ts'
 import { writeHead } from './write-head.ts'
@@ -30,7 +31,7 @@ export const sessionParam = 'session_id'
 
 export class RequestContext {
   readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly response: HttpResponse
   readonly pathname: string
   /** The route of the path. It is `nowhere` until the listener has found the route. */
   route: Route = nowhere
@@ -49,7 +50,7 @@ export class RequestContext {
   #awaitsContinue: boolean
   readonly #query: string | undefined
 
-  constructor(request: IncomingMessage, response: ServerResponse) {
+  constructor(request: IncomingMessage, response: HttpResponse) {
     this.request = request
     this.response = response
     // A client that uses this listener as its HTTP proxy sends a full URL instead of a path.

@@ -4,7 +4,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { Duplex } from 'node:stream'
@@ -23,6 +23,7 @@ import type {
 import type { ClientContext } from '../../lib/http-server/client-context.ts'
 import { listen } from '../../lib/http-server/listener.ts'
 import type { Listener, ListenerOptions } from '../../lib/http-server/listener.ts'
+import { HttpResponse } from '../../lib/http-server/request/http-response.ts'
 import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { join } from '../../lib/proxy/join.ts'
@@ -194,8 +195,8 @@ export async function getJson(
 export async function receiveRequest(
   t: Test,
   head = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
-): Promise<{ request: IncomingMessage; response: ServerResponse; socket: Socket; text: Text }> {
-  const server = createServer()
+): Promise<{ request: IncomingMessage; response: HttpResponse; socket: Socket; text: Text }> {
+  const server = createServer({ ServerResponse: HttpResponse })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
   const text = readText(socket)

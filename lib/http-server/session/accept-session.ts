@@ -40,6 +40,7 @@ import { OpenPosts } from './open-posts.ts'
 import { ReplayStore } from './replay-store.ts'
 import type { ResumableStream } from './replay-store.ts'
 import { SessionClock } from './session-clock.ts'
+import type { HttpResponse } from '../request/http-response.ts'
 import type { Accept } from '../request-context.ts'
 import { writeHead } from '../write-head.ts'
 
@@ -120,7 +121,7 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
    *
    * @throws ProxyError for a request after `close()`: the one that `close` was given
    */
-  post(response: ServerResponse, { frames, batch }: Body, accept: Accept): void {
+  post(response: HttpResponse, { frames, batch }: Body, accept: Accept): void {
     if (this.#refusal !== undefined && frames.some(isRequest)) throw this.#refusal()
     const sent = frames.map((frame) => this.#requests.toServer(frame))
     const requests = sent.every(isRequest) ? sent : sent.filter(isRequest)

@@ -2,13 +2,14 @@
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
 import type { Test } from 'tap'
 import { ClientTransport } from '../../../lib/http-server/client-transport.ts'
 import { BodyReader, refuseBatch } from '../../../lib/http-server/request/read-body.ts'
+import { HttpResponse } from '../../../lib/http-server/request/http-response.ts'
 import { RequestContext } from '../../../lib/http-server/request-context.ts'
 import type { Frame } from '../../../lib/message/frame.ts'
 import { readText, receiveRequest } from '../helpers.ts'
@@ -50,10 +51,10 @@ test('a body is read to its end, in any number of pieces', async (t) => {
 
 test('a body that comes in one packet with its headers is read without listeners', async (t) => {
   const reader = readerOf(10)
-  const server = createServer()
+  const server = createServer({ ServerResponse: HttpResponse })
   t.teardown(() => server.close())
   const ended = new Promise<boolean>((resolve) => {
-    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    server.on('request', (request: IncomingMessage, response: HttpResponse) => {
       const reading = reader.read(new RequestContext(request, response))
       reading.then(
         (body) => {
@@ -262,7 +263,7 @@ test('the status 100 is sent when the body gets its memory', async (t) => {
   const reader = new BodyReader({ maxBodyMemory: 100 * KiB })
   const large = await receiveContext(t, sized(100 * KiB))
   void reader.read(large.context).catch(() => {})
-  const server = createServer()
+  const server = createServer({ ServerResponse: HttpResponse })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => server.close())
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
@@ -271,7 +272,7 @@ test('the status 100 is sent when the body gets its memory', async (t) => {
   socket.write(head(`Content-Length: ${free + 1}`, expectContinue))
   const [request, response] = (await once(server, 'checkContinue')) as [
     IncomingMessage,
-    ServerResponse
+    HttpResponse
   ]
   const reading = reader.read(new RequestContext(request, response))
   await nextTurn()

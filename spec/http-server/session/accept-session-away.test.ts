@@ -1,10 +1,11 @@
 // The session's transport: what happens while its client is away.
 
-import { IncomingMessage, ServerResponse } from 'node:http'
+import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
 import type { ClientStream } from '../../../fixtures/clients/raw.js'
+import { HttpResponse } from '../../../lib/http-server/request/http-response.ts'
 import { SessionTransport } from '../../../lib/http-server/session/accept-session.ts'
 import { makeFrame } from '../../../lib/message/frame.ts'
 import type { Frame } from '../../../lib/message/frame.ts'
@@ -187,7 +188,7 @@ test('40 sessions do not keep the 20 MiB that each has delivered', async (t) => 
 })
 
 /** An HTTP response that is connected to nothing. */
-const openResponse = (): ServerResponse => new ServerResponse(new IncomingMessage(new Socket()))
+const openResponse = (): HttpResponse => new HttpResponse(new IncomingMessage(new Socket()))
 
 /** How long 3,000 messages take in a session with `count` POSTs of ten calls, in ms of CPU time. */
 async function timeOfMessages(count: number): Promise<number> {
