@@ -11,8 +11,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { ProxyError } from '../errors.ts'
+import { peerAddress } from './callers/address.ts'
 
-interface Connection {
+export interface Connection {
+  /** The address of the peer: the client, or a reverse proxy. It is `''` if the peer has left. */
+  readonly peer: string
   /** How many requests do not have their complete response yet. */
   active: number
   /** The newest active request. Only the newest request can have a body that is not complete. */
@@ -61,25 +64,17 @@ export class Connections {
       this.#timer = setInterval(() => this.#closeIdle(), idleTimeout / checks).unref()
   }
 
-  /** Call this when a request has come on a connection. */
-  begin(request: IncomingMessage, response: ServerResponse): void {
-    const { socket } = request
-    const connection = this.#used.get(socket)
-    if (connection !== undefined) {
-      connection.active++
-      connection.request = request
-      connection.response = response
-      return
-    }
-    const unchecked = { checked: undefined, waited: 0, firstBytes: 0 }
-    this.#used.set(socket, { active: 1, request, response, bytesRead: 0, since: 0, ...unchecked })
-    socket.once('close', () => this.#used.delete(socket))
+  /** Call this when a request has come. Returns its connection. */
+  begin(request: IncomingMessage, response: ServerResponse): Connection {
+    const connection = this.#used.get(request.socket) ?? this.#add(request.socket)
+    connection.active++
+    connection.request = request
+    connection.response = response
+    return connection
   }
 
-  /** Must be called when the response to a request has closed, complete or not. */
-  end({ socket }: IncomingMessage): void {
-    const connection = this.#used.get(socket)
-    if (connection === undefined) return
+  /** Must be called when the response to a request of the connection has closed, complete or not. */
+  end(connection: Connection): void {
     connection.active--
     if (connection.active > 0) return
     connection.request = connection.checked = undefined
@@ -97,6 +92,23 @@ export class Connections {
   destroy(): void {
     clearInterval(this.#timer)
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  #add(socket: Socket): Connection {
+    const connection: Connection = {
+      peer: peerAddress(socket.remoteAddress),
+      active: 0,
+      request: undefined,
+      response: undefined,
+      bytesRead: 0,
+      since: 0,
+      checked: undefined,
+      waited: 0,
+      firstBytes: 0
+    }
+    this.#used.set(socket, connection)
+    socket.once('close', () => this.#used.delete(socket))
+    return connection
   }
 
   #closeIdle(): void {

@@ -25,6 +25,7 @@ import { Callers } from './callers/callers.ts'
 import { logDetails } from './client-error.ts'
 import { dropRest, hasBody } from './request/drop-rest.ts'
 import { Connections } from './idle-connections.ts'
+import type { Connection } from './idle-connections.ts'
 import { checkHasHost, refuseBroken } from './request/refuse-broken.ts'
 import { openServer } from './open-server.ts'
 import type { Tls } from './open-server.ts'
@@ -230,24 +231,28 @@ export class Listener extends EventEmitter {
   }
 
   readonly #onRequest = (request: IncomingMessage, response: HttpResponse): void => {
-    response.whenClosed(() => this.#responseOnClose(request))
+    const connection = this.#connections.begin(request, response)
+    response.whenClosed(() => this.#responseOnClose(request, connection))
     this.#activeRequests++
-    this.#connections.begin(request, response)
-    this.#handle(new RequestContext(request, response))
+    this.#handle(new RequestContext(request, response), connection)
   }
 
   // This code is not in `#onRequest`, because the `close` callback there would keep the context in
   // memory.
-  #handle(context: RequestContext): void {
+  #handle(context: RequestContext, { peer }: Connection): void {
     const { request, response } = context
     try {
-      context.address = this.#callers.addressOf(request)
+      context.address = this.#callers.addressOf(peer, request.headers)
       const route = this.#routeOf(context)
       context.route = route
       const isPublic = route.kind === 'metadata'
       this.#originPolicy.setHeaders(request.headers, response, isPublic)
       checkHasHost(request)
-      this.#originPolicy.check(request.headers, isPublic, this.#callers.originOf(request))
+      this.#originPolicy.check(
+        request.headers,
+        isPublic,
+        this.#callers.originOf(peer, request.headers)
+      )
       this.#serve(context)?.then(
         () => context.releaseBody(),
         (error: unknown) => this.#refuse(context, error)
@@ -257,8 +262,8 @@ export class Listener extends EventEmitter {
     }
   }
 
-  #responseOnClose(request: IncomingMessage): void {
-    this.#connections.end(request)
+  #responseOnClose(request: IncomingMessage, connection: Connection): void {
+    this.#connections.end(connection)
     // This is a body that nobody has read. Without a limit, Node would read it to its end.
     if (!request.complete && hasBody(request)) dropRest(request)
     if (--this.#activeRequests === 0) this.#whenInactive?.()

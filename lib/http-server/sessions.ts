@@ -110,9 +110,15 @@ export class Sessions {
    * principal
    */
   session(id: string, server: string, principal?: string): SessionTransport {
-    const client = this.#find(id, principal, server)
-    if (client instanceof SessionTransport) return client
+    const session = this.find(id, server, principal)
+    if (session !== undefined) return session
     throw unknown()
+  }
+
+  /** The same, but returns `undefined` instead of the error. */
+  find(id: string, server: string, principal?: string): SessionTransport | undefined {
+    const client = this.#clientOf(id, principal, server)
+    return client instanceof SessionTransport ? client : undefined
   }
 
   /**
@@ -122,7 +128,7 @@ export class Sessions {
    * @throws ProxyError `ERR_SESSION_UNKNOWN` if the id is unknown, or belongs to another principal
    */
   connection(id: string, principal?: string): SseConnection {
-    const client = this.#find(id, principal)
+    const client = this.#clientOf(id, principal)
     if (client instanceof SseConnection) return client
     throw unknown()
   }
@@ -168,7 +174,7 @@ export class Sessions {
     await Promise.all(closed)
   }
 
-  #find(id: string, principal?: string, server?: string): ClientTransport | undefined {
+  #clientOf(id: string, principal?: string, server?: string): ClientTransport | undefined {
     const entry = this.#byId.get(id)
     if (entry === undefined || entry.client.destroyed || entry.principal !== principal) {
       return undefined

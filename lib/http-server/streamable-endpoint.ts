@@ -47,10 +47,10 @@ export class StreamableEndpoint {
   /** Serves an HTTP request. Returns a promise for a POST, because its body must be read first. */
   serve(context: RequestContext): Promise<void> | undefined {
     const { method } = context.request
+    if (method === 'POST') return this.#post(context)
     const isModern = versionIn(context) === modernVersion
     if (this.#options.stateless === true || isModern) context.allowMethods('POST')
     else context.allowMethods('POST', 'GET', 'DELETE')
-    if (method === 'POST') return this.#post(context)
     const session = this.#session(context)
     if (method === 'DELETE') {
       session.destroy()
@@ -140,11 +140,10 @@ export class StreamableEndpoint {
     const { stateless = false, sessions } = this.#options
     const version = versionIn(context)
     if (sessionId === undefined || stateless || version === modernVersion) return undefined
-    if (version === undefined || isLegacyVersion(version)) return this.#session(context)
-    const session = sessions.has(sessionId)
-      ? sessions.session(sessionId, server, principal)
-      : undefined
-    return session?.version === version ? session : undefined
+    const session = sessions.find(sessionId, server, principal)
+    if (session !== undefined && session.version === version) return session
+    const isLegacy = version === undefined || isLegacyVersion(version)
+    return isLegacy ? this.#session(context) : undefined
   }
 
   #session(context: RequestContext): SessionTransport {

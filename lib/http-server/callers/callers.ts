@@ -2,7 +2,7 @@
 // drops a caller that uses nothing and has sent nothing for a minute or two. If the table is full, all
 // callers that have no place in it count as one caller.
 
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingHttpHeaders, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { ProxyError } from '../../errors.ts'
 import { limits, shareOf } from '../../limits.ts'
@@ -65,15 +65,18 @@ export class Callers {
     return this.#byNetwork.size + this.#byPrincipal.size
   }
 
-  /** Returns the address of the client that sends a request. */
-  addressOf({ socket, headers }: IncomingMessage): string {
-    const peer = peerAddress(socket.remoteAddress)
+  /**
+   * Returns the address of the client that sends a request.
+   *
+   * @param peer the address of its connection
+   */
+  addressOf(peer: string, headers: IncomingHttpHeaders): string {
     return this.#proxies === undefined ? peer : this.#proxies.clientOf(peer, headers)
   }
 
   /** Returns the origin under which a client knows the listener, if a trusted proxy says so. */
-  originOf({ socket, headers }: IncomingMessage): string | undefined {
-    return this.#proxies?.originOf(peerAddress(socket.remoteAddress), headers)
+  originOf(peer: string, headers: IncomingHttpHeaders): string | undefined {
+    return this.#proxies?.originOf(peer, headers)
   }
 
   /** Returns the caller with a principal, or else with an address. */

@@ -92,10 +92,8 @@ export class BodyReader {
         throw error
       }
     }
-    if (transport?.hasRoom !== false) return this.read(context, transport).then(parse)
-    return this.#waitForRoom(context, transport)
-      .then(() => this.read(context, transport))
-      .then(parse)
+    if (transport?.hasRoom !== false) return this.read(context, parse, transport)
+    return this.#waitForRoom(context, transport).then(() => this.read(context, parse, transport))
   }
 
   // While the body waits, Node keeps up to `freeSize` bytes of it.
@@ -108,7 +106,8 @@ export class BodyReader {
   }
 
   /**
-   * Resolves to the whole body. Its reservation ends with `context.releaseBody()`.
+   * Reads the whole body, and resolves to what `parse` makes of it. The reservation of the body ends with
+   * `context.releaseBody()`.
    *
    * @param transport the session's transport. If the client POSTs a JSON-RPC response over the
    * limit, the transport gets an error response in its place
@@ -116,17 +115,27 @@ export class BodyReader {
    * @throws ProxyError `ERR_BODIES_FULL` if the body waits too long for its reservation
    * @throws ProxyError `ERR_CLOSED` if the connection closes before the end of the body
    */
-  async read(context: RequestContext, transport?: ClientTransport): Promise<Buffer> {
-    const { request } = context
+  async read<Parsed>(
+    context: RequestContext,
+    parse: (body: Buffer) => Parsed,
+    transport?: ClientTransport
+  ): Promise<Parsed> {
+    // Before this goes on, Node passes on the body that came in one packet with the headers.
+    await Promise.resolve()
+    const body = this.#readWhole(context)
+    // To resolve a promise to a Buffer costs as much as to read the body.
+    return parse(body ?? (await this.#readChunks(context, transport)))
+  }
+
+  /**
+   * Returns a small body that has come already: one `read` costs much less than listeners. Node marks
+   * the request as complete only later.
+   */
+  #readWhole({ request, awaitsContinue }: RequestContext): Buffer | undefined {
     const size = Number(request.headers['content-length'])
-    if (size <= Math.min(freeSize, this.#maxMessage) && !context.awaitsContinue) {
-      // Before this goes on, Node passes on the body that came in one packet with the headers. One
-      // `read` then costs much less than listeners. Node marks the request as complete only later.
-      await Promise.resolve()
-      const isWhole = request.readableLength === size && !request.destroyed
-      if (isWhole) return (request.read() ?? empty) as Buffer
-    }
-    return this.#readChunks(context, transport)
+    const isSmall = size <= Math.min(freeSize, this.#maxMessage) && !awaitsContinue
+    if (!isSmall || request.readableLength !== size || request.destroyed) return undefined
+    return (request.read() ?? empty) as Buffer
   }
 
   #readChunks(context: RequestContext, transport?: ClientTransport): Promise<Buffer> {

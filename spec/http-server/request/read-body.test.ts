@@ -37,7 +37,7 @@ async function read(t: Test, max: number, first: string, ...pieces: string[]): P
       await new Promise((resolve) => setImmediate(resolve))
     }
   }
-  const [body] = await Promise.all([readerOf(max).read(context), send()])
+  const [body] = await Promise.all([readerOf(max).read(context, String), send()])
   return body.toString()
 }
 
@@ -55,7 +55,7 @@ test('a body that comes in one packet with its headers is read without listeners
   t.teardown(() => server.close())
   const ended = new Promise<boolean>((resolve) => {
     server.on('request', (request: IncomingMessage, response: HttpResponse) => {
-      const reading = reader.read(new RequestContext(request, response))
+      const reading = reader.read(new RequestContext(request, response), String)
       reading.then(
         (body) => {
           t.equal(body.toString(), 'abcdef')
@@ -83,7 +83,7 @@ test('a body may be as large as the limit and no larger', async (t) => {
 
 test('a chunked body is refused as soon as it is over the limit', async (t) => {
   const { context, socket } = await receiveContext(t, chunked)
-  const body = readerOf(30).read(context)
+  const body = readerOf(30).read(context, String)
   socket.write(chunk('{"id":7,"method":"x","y":"'))
   socket.write(chunk('h'.repeat(1024)))
   await t.rejects(body, {
@@ -94,14 +94,17 @@ test('a chunked body is refused as soon as it is over the limit', async (t) => {
 
 test('a body whose declared size is over the limit is refused unread', async (t) => {
   const { context, text } = await receiveContext(t, head('Content-Length: 7', expectContinue))
-  await t.rejects(readerOf(6).read(context), { code: 'ERR_FRAME_TOO_LARGE', envelope: undefined })
+  await t.rejects(readerOf(6).read(context, String), {
+    code: 'ERR_FRAME_TOO_LARGE',
+    envelope: undefined
+  })
   t.notMatch(text.all, '100 Continue')
 })
 
 test('a client that disconnects in the middle of a body is an error', async (t) => {
   for (const first of [sized(6), chunked]) {
     const { context, socket } = await receiveContext(t, first)
-    const body = readerOf(10).read(context)
+    const body = readerOf(10).read(context, String)
     socket.write(first === chunked ? chunk('abc') : 'abc')
     socket.end()
     await t.rejects(body, { code: 'ERR_CLOSED' })
@@ -112,7 +115,7 @@ test('a client that disconnected before its body was read is an error', async (t
   const { request, context, socket } = await receiveContext(t, sized(6))
   socket.destroy()
   await new Promise((resolve) => request.once('error', resolve))
-  await t.rejects(readerOf(10).read(context), { code: 'ERR_CLOSED' })
+  await t.rejects(readerOf(10).read(context, String), { code: 'ERR_CLOSED' })
 })
 
 /** A transport that keeps the frames that it takes. */
@@ -180,12 +183,13 @@ test('a body waits until the memory for all bodies has room, and its socket is n
   const reader = new BodyReader({ maxMessage: 32 * KiB * KiB, maxBodyMemory: 200 * KiB })
   const size = 150 * KiB
   const first = await receiveContext(t, sized(size))
-  const one = reader.read(first.context)
+  const one = reader.read(first.context, String)
+  await nextTurn()
   t.equal(reader.reserved, size, 'the declared size is reserved before the body comes')
   const second = await receiveContext(t, sized(16 * KiB * KiB))
   second.socket.write(Buffer.alloc(16 * KiB * KiB))
   let done = false
-  const two = reader.read(second.context).then(({ length }) => {
+  const two = reader.read(second.context, String).then(({ length }) => {
     done = true
     return length
   })
@@ -203,9 +207,9 @@ test('a body waits until the memory for all bodies has room, and its socket is n
 test('a chunked body reserves the largest size as soon as it is over 64 KiB', async (t) => {
   const reader = new BodyReader({ maxMessage: 512 * KiB, maxBodyMemory: 512 * KiB })
   const holder = await receiveContext(t, sized(free + 1))
-  const held = reader.read(holder.context)
+  const held = reader.read(holder.context, String)
   const { context, socket, request } = await receiveContext(t, chunked)
-  const reading = reader.read(context)
+  const reading = reader.read(context, String)
   socket.write(chunk('x'.repeat(free)))
   await nextTurn()
   t.equal(reader.reserved, free + 1, 'up to 64 KiB is free')
@@ -226,19 +230,19 @@ test('a chunked body reserves the largest size as soon as it is over 64 KiB', as
 test('a body up to 64 KiB does not wait behind large bodies', async (t) => {
   const reader = new BodyReader({ maxBodyMemory: 100 * KiB })
   const large = await receiveContext(t, sized(100 * KiB))
-  void reader.read(large.context).catch(() => {})
+  void reader.read(large.context, String).catch(() => {})
   const { context, socket } = await receiveContext(t, sized(free))
   socket.write('x'.repeat(free))
-  t.equal((await reader.read(context)).length, free)
+  t.equal((await reader.read(context, String)).length, free)
 })
 
 test('a body that waits too long for memory is refused', async (t) => {
   const timeout = 50
   const reader = new BodyReader({ maxBodyMemory: 100 * KiB, idleTimeout: timeout })
   const large = await receiveContext(t, sized(100 * KiB))
-  void reader.read(large.context).catch(() => {})
+  void reader.read(large.context, String).catch(() => {})
   const { context } = await receiveContext(t, sized(free + 1))
-  await t.rejects(reader.read(context), {
+  await t.rejects(reader.read(context, String), {
     code: 'ERR_BODIES_FULL',
     status: 503,
     message: /--max-body-memory/
@@ -251,9 +255,9 @@ test('a body that waits too long for memory is refused', async (t) => {
 test('without an idle timeout a body waits for memory as long as its client', async (t) => {
   const reader = new BodyReader({ maxBodyMemory: 100 * KiB, idleTimeout: 0 })
   const large = await receiveContext(t, sized(100 * KiB))
-  void reader.read(large.context).catch(() => {})
+  void reader.read(large.context, String).catch(() => {})
   const { context, request } = await receiveContext(t, sized(free + 1))
-  const reading = reader.read(context)
+  const reading = reader.read(context, String)
   await nextTurn()
   request.socket.destroy()
   await t.rejects(reading, { code: 'ERR_CLOSED' })
@@ -262,7 +266,7 @@ test('without an idle timeout a body waits for memory as long as its client', as
 test('the status 100 is sent when the body gets its memory', async (t) => {
   const reader = new BodyReader({ maxBodyMemory: 100 * KiB })
   const large = await receiveContext(t, sized(100 * KiB))
-  void reader.read(large.context).catch(() => {})
+  void reader.read(large.context, String).catch(() => {})
   const server = createServer({ ServerResponse: HttpResponse })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => server.close())
@@ -274,7 +278,7 @@ test('the status 100 is sent when the body gets its memory', async (t) => {
     IncomingMessage,
     HttpResponse
   ]
-  const reading = reader.read(new RequestContext(request, response))
+  const reading = reader.read(new RequestContext(request, response), String)
   await nextTurn()
   t.equal(text.all, '')
   large.context.releaseBody()
@@ -329,14 +333,14 @@ class FullTransport extends KeepingTransport {
 test('a body whose session has no more room gives its memory to the other sessions', async (t) => {
   const reader = new BodyReader({ maxBodyMemory: 100 * KiB })
   const holder = await receiveContext(t, sized(100 * KiB))
-  void reader.read(holder.context).catch(() => {})
+  void reader.read(holder.context, String).catch(() => {})
   const transport = new FullTransport('x')
   const full = await receiveContext(t, sized(100 * KiB))
-  const reading = reader.read(full.context, transport)
+  const reading = reader.read(full.context, String, transport)
   const gone = await receiveContext(t, sized(100 * KiB))
-  const leaving = reader.read(gone.context, transport)
+  const leaving = reader.read(gone.context, String, transport)
   const other = await receiveContext(t, sized(100 * KiB))
-  const third = reader.read(other.context)
+  const third = reader.read(other.context, String)
   transport.room = false
   holder.context.releaseBody()
   await nextTurn()
