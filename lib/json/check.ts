@@ -77,6 +77,14 @@ export function checkedEnd(bytes: Buffer, start: number): number {
   }
 }
 
+/** What the checks have met. So a caller that sets these to `false` need not search for them itself. */
+export const met = {
+  /** A line break or a tab between two tokens. */
+  lineBreak: false,
+  /** A string that is not ASCII, or is too long to know. */
+  otherText: false
+}
+
 /** Stands for the bracket that closes a value that is in no object or array. */
 const none = 0
 
@@ -140,22 +148,28 @@ function stringEnd(bytes: Buffer, start: number): number {
   const { length } = bytes
   let at = start + 1
   let near = at + nearBytes
+  /** All bits that the bytes of the string have. */
+  let bits = 0
   for (;;) {
     let byte = 0
     const stop = near < length ? near : length
     while (at < stop) {
       byte = bytes[at] as number
       if (byte < 0x20 || byte === QUOTE || byte === BACKSLASH) break
+      bits |= byte
       at++
     }
     // An escape may reach over `stop`.
     if (at >= stop) {
       if (stop === length) throw faultAt(at)
+      met.otherText = true
       const end = longStringEnd(bytes, at)
       if (end !== undefined) return end
       near = length // the fault is found below
-    } else if (byte === QUOTE) return at + 1
-    else if (byte < 0x20) throw faultAt(at)
+    } else if (byte === QUOTE) {
+      if (bits > 0x7f) met.otherText = true
+      return at + 1
+    } else if (byte < 0x20) throw faultAt(at)
     else at = escapeEnd(bytes, at)
   }
 }
@@ -246,7 +260,10 @@ const isHexDigit = (byte: number): boolean =>
 function skipBlank(bytes: Buffer, start: number): number {
   let at = start
   // Most messages have no blanks, and one comparison is faster than one for each kind of blank.
-  while ((bytes[at] as number) <= SPACE && isBlankByte(bytes[at])) at++
+  while ((bytes[at] as number) <= SPACE && isBlankByte(bytes[at])) {
+    if (bytes[at] !== SPACE) met.lineBreak = true
+    at++
+  }
   return at
 }
 

@@ -8,6 +8,8 @@ export class KnownText {
   /** The text in words of four bytes. The last word overlaps the one before. */
   readonly #words: number[] = []
   readonly #lastAt: number
+  /** The first word, as `wordAt` returns it. */
+  readonly first: number
 
   /** @param text at least four characters of ASCII */
   constructor(text: string) {
@@ -17,21 +19,27 @@ export class KnownText {
     const bytes = Buffer.from(text, 'latin1')
     for (let at = 0; at < this.#lastAt; at += 4) this.#words.push(wordAt(bytes, at))
     this.#words.push(wordAt(bytes, this.#lastAt))
+    this.first = wordAt(bytes, 0)
   }
 
-  /** Whether the text begins at `start`. */
-  isAt(bytes: Buffer, start: number): boolean {
+  /**
+   * Whether the text begins at `start`.
+   *
+   * @param first the word at `start`, for a caller that compares several texts
+   */
+  isAt(bytes: Buffer, start: number, first = wordAt(bytes, start)): boolean {
+    if (first !== this.first) return false
     const words = this.#words
     const last = words.length - 1
-    for (let index = 0; index < last; index++) {
+    for (let index = 1; index < last; index++) {
       if (wordAt(bytes, start + 4 * index) !== words[index]) return false
     }
-    return wordAt(bytes, start + this.#lastAt) === words[last]
+    return last === 0 || wordAt(bytes, start + this.#lastAt) === words[last]
   }
 }
 
-// Behind the end of the bytes this reads zeros, which no text has.
-function wordAt(bytes: Buffer, at: number): number {
+/** Returns four bytes as one integer. Behind the end of the bytes this reads zeros, which no text has. */
+export function wordAt(bytes: Buffer, at: number): number {
   return (
     (bytes[at] as number) |
     ((bytes[at + 1] as number) << 8) |

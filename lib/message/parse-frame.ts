@@ -26,24 +26,30 @@ import { usualEnvelope } from './usual-envelope.ts'
  *   long
  */
 export function parseFrame(bytes: Buffer): Frame {
-  if (!isUtf8(bytes)) throw new ProxyError('ERR_FRAME_SYNTAX', 'the message is not UTF-8')
   // Some peers accept no white space after a message.
   const object = trimBlank(bytes)
   const usual = checked(object)
   const envelope = usual ?? unusualEnvelope(object)
-  removeLineBreaks(object)
+  if (usual === undefined) removeLineBreaks(object)
   return new Frame(object, envelope, usual)
 }
 
-/** Checks that the bytes are JSON. Returns the envelope if the message is usual. */
+/** Checks that the bytes are JSON in UTF-8. Returns the envelope if the message is usual. */
 function checked(bytes: Buffer): (Envelope & Places) | undefined {
   try {
     const usual = usualEnvelope(bytes)
+    if (usual?.isAscii === true) return usual
+    checkUtf8(bytes)
     if (usual === undefined) checkJson(bytes)
     return usual
   } catch (cause) {
+    checkUtf8(bytes)
     throw new ProxyError('ERR_FRAME_SYNTAX', `the message is not JSON (${describe(cause)})`)
   }
+}
+
+function checkUtf8(bytes: Buffer): void {
+  if (!isUtf8(bytes)) throw new ProxyError('ERR_FRAME_SYNTAX', 'the message is not UTF-8')
 }
 
 /** Reads the envelope of any message. */

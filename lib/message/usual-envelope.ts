@@ -2,7 +2,7 @@
 // `JSON.parse` would need four times as long to build values that nobody reads.
 //
 // A usual message is an object whose names and envelope are plain: no escapes in them, no member twice,
-// no fractions in ids, no error. `parseFrame` reads all other messages in a slower way, which gives the
+// no fractions in ids, no line breaks, no error. `parseFrame` reads all other messages in a slower way, which gives the
 // same envelope for a usual message too.
 
 import {
@@ -15,8 +15,8 @@ import {
   QUOTE,
   SPACE
 } from '../json/bytes.ts'
-import { checkedEnd } from '../json/check.ts'
-import { KnownText } from '../json/known-text.ts'
+import { checkedEnd, met } from '../json/check.ts'
+import { KnownText, wordAt } from '../json/known-text.ts'
 import { Names } from '../json/names.ts'
 import { RecentTexts } from '../json/recent-texts.ts'
 import { metaKeys } from '../protocol/meta-keys.ts'
@@ -51,10 +51,9 @@ export const metaNames = new Names('progressToken', metaKeys.protocolVersion, me
  * Returns the envelope of a usual message and the places of its values, and undefined for other
  * messages. Copy what it returns: the next call changes it.
  *
- * @param bytes valid UTF-8
  * @throws SyntaxError if the bytes are not JSON. Other bytes that are not JSON may return undefined
  */
-export function usualEnvelope(bytes: Buffer): (Envelope & Places) | undefined {
+export function usualEnvelope(bytes: Buffer): UsualEnvelope | undefined {
   return reader.read(bytes) ? reader : undefined
 }
 
@@ -81,6 +80,8 @@ class UsualEnvelope implements Envelope, Places {
   nameStart = 0
   nameEnd = 0
   isClear = true
+  /** Whether all bytes are ASCII. False: it is not known. */
+  isAscii = true
   #hasVersion = false
   #hasParams = false
   #hasResult = false
@@ -89,6 +90,8 @@ class UsualEnvelope implements Envelope, Places {
   /** The tokens in `params` and in `params._meta`. */
   #paramsToken: Id | undefined
   #metaToken: Id | undefined
+  /** The id or the token that was read last. */
+  #scalar: Id = 0
 
   /** Returns whether the message is usual. */
   read(bytes: Buffer): boolean {
@@ -98,7 +101,10 @@ class UsualEnvelope implements Envelope, Places {
     this.nameStart = this.nameEnd = 0
     this.isClear = true
     this.#hasVersion = this.#hasParams = this.#hasResult = this.#hasMeta = this.#hasName = false
-    return this.#members(bytes, 0, inMessage) === bytes.length && this.#isMessage()
+    met.lineBreak = met.otherText = false
+    const isUsual = this.#members(bytes, 0, inMessage) === bytes.length && this.#isMessage()
+    this.isAscii = !met.otherText
+    return isUsual
   }
 
   #isMessage(): boolean {
@@ -132,29 +138,30 @@ class UsualEnvelope implements Envelope, Places {
   }
 
   #memberOfMessage(bytes: Buffer, start: number): number {
-    let at = valueOf(jsonrpcName, bytes, start)
+    const first = wordAt(bytes, start)
+    let at = valueOf(jsonrpcName, bytes, start, first)
     if (at !== unusual) {
       if (this.#hasVersion || !jsonRpcVersion.isAt(bytes, at)) return unusual
       this.#hasVersion = true
       return at + jsonRpcVersion.length
     }
-    at = valueOf(idName, bytes, start)
+    at = valueOf(idName, bytes, start, first)
     if (at !== unusual) {
-      if (this.id !== undefined) return unusual
+      const end = this.#scalarEnd(bytes, at)
+      if (end === unusual || this.id !== undefined) return unusual
       this.idStart = at
-      this.idEnd = scalarEnd(bytes, at)
-      if (this.idEnd === unusual) return unusual
-      this.id = scalarIn(bytes, at, this.idEnd)
-      return this.idEnd
+      this.idEnd = end
+      this.id = this.#scalar
+      return end
     }
-    at = valueOf(methodName, bytes, start)
+    at = valueOf(methodName, bytes, start, first)
     if (at !== unusual) {
       const end = textEnd(bytes, at)
       if (end === unusual || this.method !== undefined) return unusual
       this.method = recentMethods.read(bytes, at + 1, end - 1)
       return end
     }
-    at = valueOf(paramsName, bytes, start)
+    at = valueOf(paramsName, bytes, start, first)
     if (at !== unusual) {
       if (this.#hasParams) return unusual
       this.#hasParams = true
@@ -162,14 +169,15 @@ class UsualEnvelope implements Envelope, Places {
       this.isClear = false // some parsers read an object from a list of its values
       return bytes[at] === OPEN_BRACKET ? anyEnd(bytes, at) : unusual
     }
-    at = valueOf(resultName, bytes, start)
+    at = valueOf(resultName, bytes, start, first)
     if (at === unusual || this.#hasResult) return unusual
     this.#hasResult = true
     return anyEnd(bytes, at)
   }
 
   #memberOfParams(bytes: Buffer, start: number): number {
-    let at = valueOf(nameName, bytes, start)
+    const first = wordAt(bytes, start)
+    let at = valueOf(nameName, bytes, start, first)
     if (at !== unusual) {
       // Of two members with this name, the last one counts. A value that is not plain has no place.
       const end = textEnd(bytes, at)
@@ -179,36 +187,56 @@ class UsualEnvelope implements Envelope, Places {
       this.#hasName = true
       return end === unusual ? anyEnd(bytes, at) : end
     }
-    at = valueOf(metaName, bytes, start)
+    at = valueOf(metaName, bytes, start, first)
     if (at !== unusual) {
       if (this.#hasMeta) return unusual
       this.#hasMeta = true
       return this.#members(bytes, at, inMeta)
     }
-    at = valueOf(tokenName, bytes, start)
+    at = valueOf(tokenName, bytes, start, first)
     if (at === unusual) return this.#other(paramsNames, bytes, start)
-    const end = scalarEnd(bytes, at)
+    const end = this.#scalarEnd(bytes, at)
     if (end === unusual || this.#paramsToken !== undefined) return unusual
-    this.#paramsToken = scalarIn(bytes, at, end)
+    this.#paramsToken = this.#scalar
     return end
   }
 
   #memberOfMeta(bytes: Buffer, start: number): number {
-    let at = valueOf(tokenName, bytes, start)
+    const first = wordAt(bytes, start)
+    let at = valueOf(tokenName, bytes, start, first)
     if (at !== unusual) {
-      const end = scalarEnd(bytes, at)
+      const end = this.#scalarEnd(bytes, at)
       if (end === unusual || this.#metaToken !== undefined) return unusual
       this.tokenStart = at
       this.tokenEnd = end
-      this.#metaToken = scalarIn(bytes, at, end)
+      this.#metaToken = this.#scalar
       return end
     }
-    at = valueOf(versionName, bytes, start)
+    at = valueOf(versionName, bytes, start, first)
     if (at === unusual) return this.#other(metaNames, bytes, start)
     const end = textEnd(bytes, at)
     if (end === unusual || this.protocolVersion !== undefined) return unusual
     this.protocolVersion = recentVersions.read(bytes, at + 1, end - 1)
     return end
+  }
+
+  /** Reads an id or a progress token into `#scalar`. */
+  #scalarEnd(bytes: Buffer, start: number): number {
+    if (bytes[start] === QUOTE) {
+      const end = textEnd(bytes, start)
+      if (end !== unusual) this.#scalar = bytes.toString('latin1', start + 1, end - 1)
+      return end
+    }
+    let at = start
+    let value = 0
+    for (; at - start < exactDigits && isDigit(bytes[at] as number); at++) {
+      value = 10 * value + (bytes[at] as number) - ZERO
+    }
+    const next = bytes[at]
+    const isEnd = next === COMMA || next === CLOSE_BRACE || next === SPACE
+    if (at === start || !isEnd || (bytes[start] === ZERO && at > start + 1)) return unusual
+    this.#scalar = value
+    return at
   }
 
   /** Reads a member with another name. `names` are those that the proxy reads in this object. */
@@ -227,8 +255,8 @@ const inParams = 1
 const inMeta = 2
 
 /** Returns the index of the value of a member. Returns `unusual` if the member has another name. */
-function valueOf(name: KnownText, bytes: Buffer, start: number): number {
-  return name.isAt(bytes, start) ? afterColon(bytes, start + name.length) : unusual
+function valueOf(name: KnownText, bytes: Buffer, start: number, first: number): number {
+  return name.isAt(bytes, start, first) ? afterColon(bytes, start + name.length) : unusual
 }
 
 function afterColon(bytes: Buffer, start: number): number {
@@ -237,28 +265,9 @@ function afterColon(bytes: Buffer, start: number): number {
 }
 
 function anyEnd(bytes: Buffer, start: number): number {
-  const isBlank = (bytes[start] as number) < SPACE // a tab or a line break
-  return isBlank ? unusual : checkedEnd(bytes, start)
-}
-
-/** Reads an id or a progress token. */
-const scalarEnd = (bytes: Buffer, start: number): number =>
-  bytes[start] === QUOTE ? textEnd(bytes, start) : integerEnd(bytes, start)
-
-/** Returns the id or the progress token between these indexes. */
-function scalarIn(bytes: Buffer, start: number, end: number): Id {
-  if (bytes[start] === QUOTE) return bytes.toString('latin1', start + 1, end - 1)
-  let value = 0
-  for (let at = start; at < end; at++) value = 10 * value + (bytes[at] as number) - ZERO
-  return value
-}
-
-function integerEnd(bytes: Buffer, start: number): number {
-  let at = start
-  while (at - start < exactDigits && isDigit(bytes[at] as number)) at++
-  const next = bytes[at]
-  const isEnd = next === COMMA || next === CLOSE_BRACE || next === SPACE
-  return at === start || !isEnd || (bytes[start] === ZERO && at > start + 1) ? unusual : at
+  if ((bytes[start] as number) < SPACE) return unusual // a tab or a line break
+  const end = checkedEnd(bytes, start)
+  return met.lineBreak ? unusual : end
 }
 
 /** Reads a string of plain ASCII that is not long. */

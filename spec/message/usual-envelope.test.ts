@@ -1,6 +1,7 @@
 // Each message is read twice: by `usualEnvelope`, and in the slower way, which a tab in the message asks
 // for. Where both give an envelope, it is the same.
 
+import { isUtf8 } from 'node:buffer'
 import t from 'tap'
 import { findValue } from '../../lib/json/find-value.ts'
 import { unknownPlaces } from '../../lib/message/envelope.ts'
@@ -13,8 +14,10 @@ import { paths } from '../../lib/protocol/paths.ts'
 const unusual = (text: string): Buffer => Buffer.from(`{\t${text.slice(1)}`)
 
 function read(text: string): object | undefined {
-  const envelope = usualEnvelope(Buffer.from(text))
-  return envelope && { ...envelope, ...unknownPlaces }
+  const usual = usualEnvelope(Buffer.from(text))
+  if (usual === undefined) return undefined
+  const { isAscii: _isAscii, ...envelope } = usual
+  return { ...envelope, ...unknownPlaces }
 }
 
 function slowly(text: string): unknown {
@@ -227,5 +230,43 @@ t.test('bytes that are not JSON are an error where a value is read', async (t) =
     const message = `{"jsonrpc":"2.0","method":"m","params":{"a":${value}}}`
     t.equal(read(message), undefined, message)
     t.throws(() => parseFrame(Buffer.from(message)), { code: 'ERR_FRAME_SYNTAX' }, message)
+  }
+})
+
+t.test('a usual message has no line break, and says whether it is ASCII', async (t) => {
+  const isAscii = (result: string): boolean | undefined =>
+    usualEnvelope(Buffer.from(`{"jsonrpc":"2.0","id":1,"result":${result}}`))?.isAscii
+  t.equal(isAscii('{ "a" : [ "~\\u00e9" ] }'), true)
+  for (const text of ['"\u0080"', '{"\u00e9":1}', '[["\u{10ffff}"],""]', `"${'a'.repeat(200)}"`]) {
+    t.equal(isAscii(text), false, text)
+  }
+  for (const blank of ['\n', '\r', '\t']) {
+    for (const text of [`{${blank}}`, `[1,${blank}2]`, `{"a"${blank}:1}`, `{"a":[]${blank}}`]) {
+      t.equal(isAscii(text), undefined, JSON.stringify(text))
+    }
+  }
+})
+
+t.test('no byte that is not UTF-8 is missed, wherever it is', async (t) => {
+  const params = '{"_meta":{"progressToken":"t"},"name":"n","arguments":{"a":["b",{}]}}'
+  for (const text of [
+    `{"jsonrpc":"2.0","id":"i","method":"m","params":${params}}`,
+    `{"jsonrpc":"2.0","id":1,"result":{"a":"${'b'.repeat(150)}","c":"\u00e9"}}`
+  ]) {
+    const right = Buffer.from(text)
+    for (let at = 0; at < right.length; at++) {
+      for (const byte of [0x80, 0xc3, 0xff]) {
+        const wrong = Buffer.from(text)
+        wrong[at] = byte
+        if (isUtf8(wrong)) continue // this repeats a byte of a letter
+        let message
+        try {
+          parseFrame(wrong)
+        } catch (error) {
+          message = (error as Error).message
+        }
+        if (message !== 'the message is not UTF-8') t.fail(`${message} at ${at}`)
+      }
+    }
   }
 })
