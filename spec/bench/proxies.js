@@ -63,14 +63,15 @@ const ownProxies = {
 /**
  * @param transport a key of `transports` in transports.js
  * @param others whether to add the proxies of other projects
+ * @param prefix what comes before the command of the minimal proxy and ours: a program that runs it
  * @param nodeFlags flags for the `node` of the minimal proxy and ours
  */
-export function proxiesFor(transport, others, nodeFlags = []) {
+export function proxiesFor(transport, { others, prefix = [], nodeFlags = [] }) {
   const own = ownProxies[transport].map(({ args, ...proxy }) => ({
     ...proxy,
     args: (to) => {
       const [command, ...rest] = args(to)
-      return [command, ...nodeFlags, ...rest]
+      return [...prefix, command, ...nodeFlags, ...rest]
     }
   }))
   return [...own, ...(others ? otherProxies(transport, stdioServer) : [])]

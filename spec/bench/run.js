@@ -9,6 +9,7 @@
 //   npm run bench -- --raw            raw sockets for the HTTP clients of `calls`, `metrics`, `page` and `off`;
 //                                     default: fetch
 //   npm run bench -- --rounds 21      more rounds, for figures that vary less; default 9
+//   npm run bench -- instructions --top 40   also the functions of our proxy with the most instructions
 //
 // A measurement is a function in measurements/, a transport is a key in transports.js. Only ratios within
 // one run are comparable: the proxies take turns on the same machine.
@@ -20,6 +21,7 @@ import { measureCalls } from './measurements/calls.js'
 import { measureCauses } from './measurements/causes.js'
 import { measureIdle } from './measurements/idle.js'
 import { measureInstall } from './measurements/install.js'
+import { measureInstructions } from './measurements/instructions.js'
 import { measureMemory } from './measurements/memory.js'
 import { measureOpening } from './measurements/opening.js'
 import { measureProgress } from './measurements/progress.js'
@@ -44,10 +46,11 @@ const measurements = {
   off: measureOff,
   start: measureStart,
   install: measureInstall,
-  causes: measureCauses
+  causes: measureCauses,
+  instructions: measureInstructions
 }
 /** The measurements that run only if a word names them. */
-const special = new Set(['causes'])
+const special = new Set(['causes', 'instructions'])
 
 const { values: flags, positionals: words } = parseArgs({
   options: {
@@ -55,7 +58,8 @@ const { values: flags, positionals: words } = parseArgs({
     save: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     raw: { type: 'boolean', default: false },
-    rounds: { type: 'string', default: '9' }
+    rounds: { type: 'string', default: '9' },
+    top: { type: 'string', default: '0' }
   },
   allowPositionals: true
 })
@@ -83,6 +87,7 @@ if (flags.peers) installOtherProxies()
 const options = {
   transportNames: chosen(transports),
   rounds: Number(flags.rounds),
+  top: Number(flags.top),
   raw: flags.raw,
   others: flags.peers
 }

@@ -5,8 +5,8 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** The longest time for a server to listen, in ms. */
-const maxStart = 30_000
+/** The longest time for a server to listen, in ms. A server under valgrind starts slowly. */
+const maxStart = 60_000
 
 /**
  * Starts a server and resolves to { port, pid, log, stop } when it listens. `log()` is the end of its log.

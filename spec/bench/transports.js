@@ -24,15 +24,17 @@ export const transports = {
 /** The name of the candidate without a proxy. */
 export const noProxy = 'no proxy'
 
+/** The longest time to open a session, in ms. A proxy under valgrind starts slowly. */
+const maxOpening = 60_000
+
 /**
  * Returns a function for each candidate of a transport. It resolves to the candidate, or to undefined
  * if a proxy of another project opens no session.
- * @param others whether to add the proxies of other projects
  * @param raw whether HTTP clients use raw sockets; false: `fetch`
- * @param nodeFlags flags for the `node` of the minimal proxy and ours
+ * @param options those of `proxiesFor`
  */
-export function candidatesOf(transport, { others, raw, nodeFlags = [] }) {
-  const openers = proxiesFor(transport, others, nodeFlags).map((proxy) => () => {
+export function candidatesOf(transport, { raw, ...options }) {
+  const openers = proxiesFor(transport, options).map((proxy) => () => {
     return transport === 'client'
       ? openClientMode(proxy)
       : openServerMode(proxy, transports[transport].Client, raw)
@@ -78,7 +80,7 @@ async function openClientMode({ name, args }) {
 
 async function openSession(candidate) {
   try {
-    await withDeadline(20_000, 'opening a session', candidate.client.open())
+    await withDeadline(maxOpening, 'opening a session', candidate.client.open())
     return candidate
   } catch (error) {
     await candidate.close()

@@ -1,85 +1,43 @@
 // The CPU time of a small call by its cause, with 16 calls in flight. It is measured only where the bench
-// names it (`npm run bench -- causes`), and only on Linux with `perf`.
-//
-// `perf` takes some thousand samples of the stacks of the proxy. Each sample counts for the first cause in
-// the list below that its stack has.
+// names it (`npm run bench -- causes`), and only on Linux with `perf`, which takes some thousand samples of
+// the stacks of the proxy.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { causeOf, inFlight, tablesByCause } from '../by-cause.js'
 import { node } from '../proxies.js'
-import { addResult } from '../results.js'
-import { noProxy, transports, withCandidates } from '../transports.js'
 import { burst } from './calls.js'
 
-const inFlight = 16
 /** Milliseconds of calls before the samples, and during them. */
 const time = { warmUp: 2000, samples: 4000 }
 
-/** Name of the cause → whether a stack has it. `frames` has the innermost function first. */
-const causes = [
-  ['garbage collector', hasAny('Scavenge', 'MarkCompact', 'CollectGarbage', 'ArrayBufferSweeper')],
-  ['kernel: write', inKernel('vfs_write', 'vfs_writev', 'do_writev', 'ksys_write')],
-  ['kernel: read', inKernel('vfs_read', 'ksys_read')],
-  ['kernel: other', inKernel('')],
-  ['JavaScript of node:http', ofNode('_http')],
-  ['JavaScript of Node.js: streams, net', ofNode('internal/stream', 'net')],
-  ['JavaScript of Node.js: other', ofNode('')],
-  ['JavaScript of the proxy', ({ code }) => code !== undefined],
-  ['HTTP parser', hasAny('llhttp', 'Parser')],
-  ['V8, libuv', () => true]
-]
-
-export async function* measureCauses({ transportNames, raw }) {
+export async function* measureCauses(options) {
   if (!hasPerf()) {
     console.log('\ncauses: left out, because `perf` is missing or may not take samples')
     return
   }
-  const folder = mkdtempSync(join(tmpdir(), 'causes-'))
-  // V8 also writes a log, and would write it to the current directory.
-  const nodeFlags = ['--perf-basic-prof', `--logfile=${join(folder, 'v8.log')}`]
-  try {
-    for (const name of transportNames) {
-      const results = new Map()
-      await withCandidates(name, { others: false, raw, nodeFlags }, async (all) => {
-        for (const candidate of all) {
-          if (candidate.name !== noProxy) await addCauses(results, candidate, folder)
-        }
-      })
-      const sockets = raw && name !== 'client' ? ', raw sockets' : ''
-      yield [`${transports[name].title}${sockets}: CPU per call by cause (µs)`, results]
-    }
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
+  yield* tablesByCause(options, 'CPU per call by cause (µs)', () => ({}), measure)
 }
 
-async function addCauses(results, { name, client, pid }, folder) {
+async function measure({ client, pid }, folder) {
   await burst(client, pid, inFlight, time.warmUp)
   const file = join(folder, 'perf.data')
-  try {
-    const flags = ['-e', 'task-clock', '-F', '2000', '--call-graph', 'fp', '-p', pid, '-o', file]
-    const perf = spawn('perf', ['record', ...flags.map(String)], { stdio: 'ignore' })
-    await sleep(500)
-    const { cpuTime } = await burst(client, pid, inFlight, time.samples)
-    perf.kill('SIGINT')
-    if (perf.exitCode === null) await once(perf, 'exit')
-    const counts = countCauses(file)
-    const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
-    for (const [cause] of causes) {
-      addResult(results, cause, name, ((counts.get(cause) ?? 0) / total) * cpuTime)
-    }
-    addResult(results, 'all', name, cpuTime)
-  } finally {
-    rmSync(`/tmp/perf-${pid}.map`, { force: true }) // the names of the functions: perf looks there
-  }
+  const flags = ['-e', 'task-clock', '-F', '2000', '--call-graph', 'fp', '-p', pid, '-o', file]
+  const perf = spawn('perf', ['record', ...flags.map(String)], { stdio: 'ignore' })
+  await sleep(500)
+  const { cpuTime } = await burst(client, pid, inFlight, time.samples)
+  perf.kill('SIGINT')
+  if (perf.exitCode === null) await once(perf, 'exit')
+  const counts = countSamples(file)
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
+  return new Map([...counts].map(([name, count]) => [name, (count / total) * cpuTime]))
 }
 
-/** Returns how many samples each cause has. */
-function countCauses(file) {
+/** Returns function → how many samples have it as the innermost function with a cause. */
+function countSamples(file) {
+  // perf finds the names of compiled functions in the map of V8.
   const text = execFileSync('perf', ['script', '-i', file, '-F', 'ip,sym'], {
     encoding: 'utf8',
     maxBuffer: 1 << 30,
@@ -89,25 +47,10 @@ function countCauses(file) {
   for (const stack of text.split('\n\n')) {
     const frames = stack.split('\n').map((line) => line.trim().replace(/^[0-9a-f]+ /, ''))
     if (frames.join('') === '') continue
-    // A compiled function is `JS:` and a mark of its tier, then its name and its place.
-    const code = frames.find((frame) => frame.startsWith('JS:'))
-    const [cause] = causes.find(([, isCause]) => isCause({ frames, code }))
-    counts.set(cause, (counts.get(cause) ?? 0) + 1)
+    const owner = frames.find((frame) => causeOf(frame) !== undefined)
+    counts.set(owner, (counts.get(owner) ?? 0) + 1)
   }
   return counts
-}
-
-function hasAny(...texts) {
-  return ({ frames }) => frames.some((frame) => texts.some((text) => frame.includes(text)))
-}
-
-function inKernel(...texts) {
-  const isCall = hasAny('do_syscall_64', 'entry_SYSCALL_64', 'el0_svc', 'asm_')
-  return (stack) => isCall(stack) && hasAny(...texts)(stack)
-}
-
-function ofNode(...files) {
-  return ({ code }) => code !== undefined && files.some((file) => code.includes(` node:${file}`))
 }
 
 function hasPerf() {

@@ -21,7 +21,7 @@ const idleTime = 60
 
 export async function* measureIdle({ others }) {
   // A proxy with a process for each session cannot have a thousand sessions here.
-  const [, ...sharing] = proxiesFor('sessions', others).filter(({ shares }) => shares)
+  const [, ...sharing] = proxiesFor('sessions', { others }).filter(({ shares }) => shares)
   const proxies = [{ ...sharedMode, name: ours }, ...sharing]
   const resting = []
   try {

@@ -19,7 +19,7 @@ const idleTime = 20
 export async function* measureMemory({ others }) {
   const results = new Map()
   // A proxy with a process for each session cannot have a thousand sessions here.
-  const [, ...sharing] = proxiesFor('sessions', others).filter(({ shares }) => shares)
+  const [, ...sharing] = proxiesFor('sessions', { others }).filter(({ shares }) => shares)
   const proxies = [{ ...sharedMode, name: ours }, ...sharing]
   for (const server of [emptyServer, ...proxies]) await measure(results, server)
   yield ['resident memory', results]

@@ -19,7 +19,7 @@ const prewarmed = 'server prewarmed'
 const shared = 'server shared'
 
 export async function* measureOpening({ rounds, others }) {
-  const [, ...proxies] = proxiesFor('sessions', others)
+  const [, ...proxies] = proxiesFor('sessions', { others })
   const starts = proxies.map((proxy) =>
     proxy.shares
       ? { ...proxy, label: shared, name: proxy.name === oursShared ? ours : proxy.name }
