@@ -103,8 +103,9 @@ export function checkModernNotification({ method }: Frame): void {
  *
  * @throws ProxyError `ERR_PARAMS` if a key is missing
  */
-function checkMeta({ protocolVersion, bytes }: Frame): void {
+function checkMeta({ protocolVersion, hasCapabilities, bytes }: Frame): void {
   if (protocolVersion === undefined) throw missing(metaKeys.protocolVersion)
+  if (hasCapabilities) return
   const capabilities = findValue(bytes, paths.clientCapabilities)
   if (capabilities === undefined || bytes[capabilities.start] !== OPEN_BRACE) {
     throw missing(metaKeys.clientCapabilities)

@@ -30,13 +30,18 @@ export function splice(bytes: Buffer, replacements: Replacement[]): Buffer {
   return spliceAt(bytes, changes)
 }
 
-/** Returns a copy with the JSON text `text` at a place. Most rewritten messages get only a new id. */
+/**
+ * Returns a copy with the JSON text `text` at a place. Most rewritten messages get only a new id, near
+ * their beginning. So one native copy of the whole message moves the bytes after the id to their place.
+ */
 export function replace(bytes: Buffer, { start, end }: Span, text: string): Buffer {
-  const size = Buffer.byteLength(text)
-  const result = Buffer.allocUnsafe(bytes.length - (end - start) + size)
-  copy(bytes, 0, start, result, 0)
+  if (start > maxLoop) return spliceAt(bytes, [{ start, end, text }])
+  const more = Buffer.byteLength(text) - (end - start)
+  const whole = Buffer.allocUnsafe(bytes.length + Math.max(more, 0))
+  whole.set(bytes, Math.max(more, 0))
+  const result = more < 0 ? whole.subarray(-more) : whole
+  if (more !== 0) copy(bytes, 0, start, result, 0)
   write(text, result, start)
-  copy(bytes, end, bytes.length, result, start + size)
   return result
 }
 

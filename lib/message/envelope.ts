@@ -35,6 +35,8 @@ export interface Places {
   /** The string `params.name`. */
   readonly nameStart: number
   readonly nameEnd: number
+  /** Whether `params._meta` has the capabilities of the client, as an object. False: it is not known. */
+  readonly hasCapabilities: boolean
   /**
    * Whether other parsers also find these values here. Names that are equal, or that differ only in
    * case, make a message unclear (see `routing-members.ts`). False: it is not known.
@@ -49,6 +51,7 @@ export const unknownPlaces: Places = {
   tokenEnd: 0,
   nameStart: 0,
   nameEnd: 0,
+  hasCapabilities: false,
   isClear: false
 }
 

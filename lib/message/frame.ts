@@ -36,6 +36,7 @@ export class Frame implements Envelope, Places {
   readonly tokenEnd: number
   readonly nameStart: number
   readonly nameEnd: number
+  readonly hasCapabilities: boolean
   readonly isClear: boolean
 
   /**
@@ -58,6 +59,7 @@ export class Frame implements Envelope, Places {
     this.tokenEnd = places.tokenEnd
     this.nameStart = places.nameStart
     this.nameEnd = places.nameEnd
+    this.hasCapabilities = places.hasCapabilities
     this.isClear = places.isClear
   }
 

@@ -41,6 +41,7 @@ const resultName = text('result')
 const metaName = text('_meta')
 const tokenName = text('progressToken')
 const versionName = text(metaKeys.protocolVersion)
+const capabilitiesName = text(metaKeys.clientCapabilities)
 const jsonRpcVersion = text('2.0')
 
 /** A usual message with one more name that a parser may read as one of these is not clear. */
@@ -79,6 +80,7 @@ class UsualEnvelope implements Envelope, Places {
   tokenEnd = 0
   nameStart = 0
   nameEnd = 0
+  hasCapabilities = false
   isClear = true
   /** Whether all bytes are ASCII. False: it is not known. */
   isAscii = true
@@ -99,6 +101,7 @@ class UsualEnvelope implements Envelope, Places {
     this.#paramsToken = this.#metaToken = undefined
     this.idStart = this.idEnd = this.tokenStart = this.tokenEnd = 0
     this.nameStart = this.nameEnd = 0
+    this.hasCapabilities = false
     this.isClear = true
     this.#hasVersion = this.#hasParams = this.#hasResult = this.#hasMeta = this.#hasName = false
     met.lineBreak = met.otherText = false
@@ -213,11 +216,17 @@ class UsualEnvelope implements Envelope, Places {
       return end
     }
     at = valueOf(versionName, bytes, start, first)
+    if (at !== unusual) {
+      const end = textEnd(bytes, at)
+      if (end === unusual || this.protocolVersion !== undefined) return unusual
+      this.protocolVersion = recentVersions.read(bytes, at + 1, end - 1)
+      return end
+    }
+    at = valueOf(capabilitiesName, bytes, start, first)
     if (at === unusual) return this.#other(metaNames, bytes, start)
-    const end = textEnd(bytes, at)
-    if (end === unusual || this.protocolVersion !== undefined) return unusual
-    this.protocolVersion = recentVersions.read(bytes, at + 1, end - 1)
-    return end
+    if (this.hasCapabilities || bytes[at] !== OPEN_BRACE) return unusual
+    this.hasCapabilities = true
+    return anyEnd(bytes, at)
   }
 
   /** Reads an id or a progress token into `#scalar`. */

@@ -270,3 +270,14 @@ t.test('no byte that is not UTF-8 is missed, wherever it is', async (t) => {
     }
   }
 })
+
+t.test('capabilities are known if they are an object, once', async (t) => {
+  const name = '"io.modelcontextprotocol/clientCapabilities"'
+  const hasCapabilities = (meta: string): boolean | undefined =>
+    usualEnvelope(Buffer.from(`{${call},"params":{"_meta":{${meta}}}}`))?.hasCapabilities
+  t.equal(hasCapabilities(`${name}:{"a":[{}]},${version}`), true)
+  t.equal(hasCapabilities(version), false)
+  for (const value of ['[]', 'null', '"{}"', `{},${name}:{}`, `{},${name}:1`, `1,${name}:{}`]) {
+    t.equal(hasCapabilities(`${name}:${value}`), undefined, value)
+  }
+})

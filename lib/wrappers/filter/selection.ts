@@ -21,6 +21,7 @@ interface Rule {
 
 export class Selector {
   readonly #rules: Record<Kind, Rule[]>
+  readonly #hasRules: boolean
 
   /** @param all a name must pass all selections of its kind */
   constructor(all: readonly Selections[]) {
@@ -35,12 +36,12 @@ export class Selector {
       prompts: rulesOf('prompts'),
       resources: rulesOf('resources')
     }
+    this.#hasRules = Object.values(this.#rules).some((rules) => rules.length > 0)
   }
 
   /** Whether some names of this kind may be hidden. Without a kind: of any kind. */
   hidesSome(kind?: Kind): boolean {
-    if (kind !== undefined) return this.#rules[kind].length > 0
-    return Object.values(this.#rules).some((rules) => rules.length > 0)
+    return kind === undefined ? this.#hasRules : this.#rules[kind].length > 0
   }
 
   /** Whether clients may see and use this name. */
