@@ -121,15 +121,6 @@ export function largestMessage(maxMessage: number = limits.maxMessage): number {
   return Math.min(maxMessage || Infinity, constants.MAX_STRING_LENGTH - 1)
 }
 
-/** Returns all limits: the limits in `options`, and the defaults of all others. */
-export function withDefaults(options: LimitOptions): Limits {
-  const chosen = { ...limits }
-  for (const name of Object.keys(limits) as (keyof Limits)[]) {
-    chosen[name] = options[name] ?? limits[name]
-  }
-  return chosen
-}
-
 /**
  * Returns the default of `maxCallerSessions`: how many sessions a caller may have open, if there is more
  * than one caller.

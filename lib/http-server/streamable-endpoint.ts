@@ -19,6 +19,7 @@ import {
 import { quote } from '../text.ts'
 import type { ClientContext } from './client-context.ts'
 import { SessionTransport } from './session/accept-session.ts'
+import type { SessionOptions } from './session/accept-session.ts'
 import { isModern } from './check-modern-request.ts'
 import { faultOfInitialize, isInitialize } from './request/check-initialize.ts'
 import type { RequestContext } from './request-context.ts'
@@ -35,12 +36,21 @@ export interface StreamableEndpointOptions extends StatelessEndpointOptions, Lim
   log: Log
 }
 
+/** The options that all sessions have in common. */
+type CommonOptions = Omit<SessionOptions, 'id' | 'client' | 'calls'>
+
 export class StreamableEndpoint {
   readonly #options: StreamableEndpointOptions
+  readonly #common: CommonOptions
   readonly #stateless: StatelessEndpoint
 
   constructor(options: StreamableEndpointOptions) {
     this.#options = options
+    // A copy of all options for each session would take 10 KiB of memory until it is collected.
+    const { log, sessions, keepAlive, retry, maxReplay, sessionTimeout, detachedTimeout } = options
+    const { deadlines } = sessions
+    const limits = { keepAlive, retry, maxReplay, sessionTimeout, detachedTimeout }
+    this.#common = { log, deadlines, ...limits } satisfies Record<keyof CommonOptions, unknown>
     this.#stateless = new StatelessEndpoint(options)
   }
 
@@ -126,8 +136,7 @@ export class StreamableEndpoint {
     caller?.admitSession()
     const id = sessions.createId()
     const client: ClientContext = { server, session: id, kind: 'session', principal, address }
-    const { deadlines } = sessions
-    const session = new SessionTransport({ ...this.#options, id, client, calls: caller, deadlines })
+    const session = new SessionTransport({ ...this.#common, id, client, calls: caller })
     sessions.add(session, server, principal, caller)
     session.post(response, body, accept)
     onClient(session, client)

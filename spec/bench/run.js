@@ -83,6 +83,9 @@ In parentheses: its ratio to the first figure of the row.
 minimal proxy: the smallest proxy that node:http allows, without any checks.
 no proxy: the client talks to the server over stdio.`)
 if (flags.peers) installOtherProxies()
+// Node 20 reads these certificates at each start, which takes longer than all else that `node -e 0` does.
+// Every baseline would be too slow.
+delete process.env.NODE_EXTRA_CA_CERTS
 
 const options = {
   transportNames: chosen(transports),

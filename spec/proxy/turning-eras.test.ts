@@ -8,8 +8,8 @@ import { LegacySide } from '../../lib/era/legacy-side.ts'
 import { ModernTurn } from '../../lib/era/modern-turn.ts'
 import { ServerEra } from '../../lib/era/server-era.ts'
 import { ProxyError } from '../../lib/errors.ts'
-import { withDefaults } from '../../lib/limits.ts'
-import type { LimitOptions } from '../../lib/limits.ts'
+import { limits } from '../../lib/limits.ts'
+import type { Limits } from '../../lib/limits.ts'
 import { errorFrame } from '../../lib/message/refusal.ts'
 import type { Message } from '../../lib/protocol/json-rpc.ts'
 import { connectForOne } from '../../lib/proxy/connect-for-one.ts'
@@ -124,14 +124,14 @@ function openUpstream(
   t: Test,
   connect: () => Duplex,
   options: Partial<UpstreamOptions> = {},
-  limits: LimitOptions = {}
+  chosen: Partial<Limits> = {}
 ): Upstream {
   const upstream = new Upstream({
     label: 'a server',
     shared: false,
     prewarm: 0,
     log: new KeptLog(),
-    limits: withDefaults(limits),
+    limits: { ...limits, ...chosen },
     connect,
     ...options
   })
@@ -430,7 +430,7 @@ t.test('a request whose server closes during the question gets an error', async 
 
 const turnOf = (origin: Origin, remote: boolean): ModernTurn =>
   new ModernTurn({
-    ...withDefaults({}),
+    ...limits,
     era: new ServerEra(),
     connect: origin.connect,
     remote,
@@ -468,7 +468,7 @@ t.test(
     const era = new ServerEra()
     era.learn('modern')
     const side = new LegacySide({
-      ...withDefaults({}),
+      ...limits,
       era,
       connect: origin.connect,
       remote: true,

@@ -3,8 +3,8 @@
 import type { Duplex } from 'node:stream'
 import t from 'tap'
 import type { Test } from 'tap'
-import { withDefaults } from '../../lib/limits.ts'
-import type { LimitOptions } from '../../lib/limits.ts'
+import { limits } from '../../lib/limits.ts'
+import type { Limits } from '../../lib/limits.ts'
 import { silent as silentLog } from '../../lib/log.ts'
 import type { Message } from '../../lib/protocol/json-rpc.ts'
 import { ProxyError } from '../../lib/errors.ts'
@@ -48,7 +48,7 @@ function start(
   options: Partial<
     Pick<UpstreamOptions, 'shared' | 'prewarm' | 'era' | 'translate' | 'filters'>
   > = {},
-  limits: LimitOptions = {}
+  chosen: Partial<Limits> = {}
 ): Started {
   const children: ChildTransport[] = []
   const connect = (): Duplex => {
@@ -61,7 +61,7 @@ function start(
     shared: false,
     prewarm: 0,
     log: silentLog,
-    limits: withDefaults(limits),
+    limits: { ...limits, ...chosen },
     connect,
     ...options
   })

@@ -14,7 +14,7 @@ import { ProxyError, toProxyError } from '../../errors.ts'
 import type { Body } from '../../framing/body.ts'
 import { encodePriming } from '../../framing/sse.ts'
 import { stringAt } from '../../json/find-value.ts'
-import { withDefaults } from '../../limits.ts'
+import { limits } from '../../limits.ts'
 import type { LimitOptions } from '../../limits.ts'
 import type { Log } from '../../log.ts'
 import { ClientRequests, describeDropped } from '../../message/client-requests.ts'
@@ -44,7 +44,10 @@ import type { HttpResponse } from '../request/http-response.ts'
 import type { Accept } from '../request-context.ts'
 import { writeHead } from '../write-head.ts'
 
-export interface SessionOptions extends LimitOptions {
+export interface SessionOptions extends Pick<
+  LimitOptions,
+  'keepAlive' | 'retry' | 'maxReplay' | 'sessionTimeout' | 'detachedTimeout'
+> {
   /** The session's id, in visible ASCII. Whoever guesses it can take over the session. */
   id: string
   /** What facts say about the client (default: its id alone). */
@@ -83,16 +86,18 @@ export class SessionTransport extends ClientTransport implements PostResponseOwn
   #refusal: (() => ProxyError) | undefined
 
   constructor(options: SessionOptions) {
+    const { sessionTimeout = limits.sessionTimeout, detachedTimeout = limits.detachedTimeout } =
+      options
     super(options.id, options.log, options.client)
     this.#requests = new ClientRequests(options.calls)
     this.#headers = { [headerNames.sessionId]: options.id }
-    const limits = withDefaults(options)
-    this.#keepAlive = limits.keepAlive
-    this.#retry = limits.retry
+    this.#keepAlive = options.keepAlive ?? limits.keepAlive
+    this.#retry = options.retry ?? limits.retry
     this.deadlines = options.deadlines ?? new DeadlineQueue(0)
-    this.#clock = new SessionClock({ ...limits, onAbandoned: () => this.destroy() })
+    const onAbandoned = (): void => void this.destroy()
+    this.#clock = new SessionClock({ sessionTimeout, detachedTimeout, onAbandoned })
     this.#store = new ReplayStore({
-      maxSize: limits.maxReplay,
+      maxSize: options.maxReplay ?? limits.maxReplay,
       log: this.log,
       onRefused: (response) => this.receive(response)
     })

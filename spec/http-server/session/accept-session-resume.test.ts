@@ -39,6 +39,13 @@ test('from 2025-11-25 on, a stream begins with an event id and a retry time', as
   }
 })
 
+test('the retry time is that of the options', async (t) => {
+  const { session } = await serve(t, { retry: 70 })
+  const { client } = await session()
+  const get = await client.openGet()
+  t.match(await get.events.until(() => true), { retry: 70 })
+})
+
 test('the stream with the response to initialize does not begin so: no revision is negotiated yet', async (t) => {
   const { client } = await serve(t)
   const raw = client({ headers: { accept: 'text/event-stream' } })
