@@ -7,7 +7,7 @@ import { median, medianRatio } from './statistics.js'
 const columnWidth = 20
 
 /**
- * Returns { ratios, missed }: the ratios by `title: label: name`, and whether the row misses a goal.
+ * Returns { ratios, missed }: the ratios by `title: label: name`, and whether the check must fail.
  * @param results label → name → one number for each round. The first name of a row is its baseline.
  */
 export function printTable(title, results) {
@@ -30,8 +30,8 @@ export function printTable(title, results) {
       }
       return `${format(median(numbers))} ${ratioText.padStart(7)}`.padStart(columnWidth)
     })
-    const goals = goalsOf(title, label, row, baseline).map(({ text, met }) => {
-      if (!met) missed = true
+    const goals = goalsOf(title, label, row, baseline).map(({ text, met, passes }) => {
+      if (!passes) missed = true
       return `   ${met ? 'met' : 'MISSED'}: ${text}`
     })
     console.log(label.padEnd(labelWidth) + cells.join('') + goals.join(''))
