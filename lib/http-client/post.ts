@@ -60,6 +60,8 @@ export class Post implements ResponseHandler, GetOwner {
   readonly #isFirst: boolean
   /** Set while a response that should come soon is not complete. */
   #silence: SilenceTimer | undefined
+  /** Whether no timer may start any more. */
+  #isOver = false
   /** The GET that resumes the event stream. Undefined if the stream has not broken. */
   #get: GetStream | undefined
 
@@ -215,16 +217,21 @@ export class Post implements ResponseHandler, GetOwner {
     return wrapped
   }
 
+  // Most responses come whole, in one packet with their headers. They need no timer.
   #limitSilence(): void {
-    const { connectTimeout } = this.#owner
-    if (connectTimeout === 0 || this.#silence !== undefined || this.#answered) return
-    this.#silence = new SilenceTimer(this.client, connectTimeout, (error) => {
+    if (this.#owner.connectTimeout > 0) process.nextTick(() => this.#startSilence())
+  }
+
+  #startSilence(): void {
+    if (this.#silence !== undefined || this.#answered || this.#isOver) return
+    this.#silence = new SilenceTimer(this.client, this.#owner.connectTimeout, (error) => {
       this.abort()
       this.#fail(error)
     })
   }
 
   #stopTimers(): void {
+    this.#isOver = true
     this.#silence?.stop()
     this.#errorBody?.stop()
   }

@@ -248,11 +248,8 @@ export class Listener extends EventEmitter {
       const isPublic = route.kind === 'metadata'
       this.#originPolicy.setHeaders(request.headers, response, isPublic)
       checkHasHost(request)
-      this.#originPolicy.check(
-        request.headers,
-        isPublic,
-        this.#callers.originOf(peer, request.headers)
-      )
+      const ownOrigin = this.#callers.originOf(peer, request.headers)
+      this.#originPolicy.check(request.headers, isPublic, ownOrigin)
       this.#serve(context)?.then(
         () => context.releaseBody(),
         (error: unknown) => this.#refuse(context, error)

@@ -27,7 +27,9 @@ export class PendingRequests {
   }
 
   #endLine() {
-    const id = idIn(this.#parts[0]) ?? idIn(this.#parts.at(-1))
+    // A short line may be cut in two in the middle of its id.
+    const parts = this.#size < 4096 ? [Buffer.concat(this.#parts)] : this.#parts
+    const id = idIn(parts[0]) ?? idIn(parts.at(-1))
     this.#resolves.get(id)?.(this.#size)
     this.#resolves.delete(id)
   }

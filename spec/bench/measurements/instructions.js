@@ -20,7 +20,7 @@ const nodeFlags = [
   '--initial-old-space-size=512'
 ]
 /** The longest time for all calls, in ms. */
-const maxTime = 600_000
+const maxTime = 180_000
 
 export async function* measureInstructions(options) {
   if (!hasCallgrind()) {
