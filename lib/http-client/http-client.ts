@@ -129,10 +129,8 @@ export class HttpClient implements ExchangeOwner {
         const authorization = isReady ? given : await this.#whenAuthorized(given)
         if (authorization !== undefined) headers = { ...headers, authorization }
       }
-      const authorization = headers.authorization ?? this.#headers.authorization
-      if (!exchange.ended) {
-        exchange.dispatch(agent, this.#listOf(headers), authorization, credentials)
-      }
+      exchange.authorization = headers.authorization ?? this.#headers.authorization
+      if (!exchange.ended) exchange.dispatch(agent, this.#listOf(headers), credentials)
     } catch (error) {
       exchange.fail(error)
     }

@@ -74,12 +74,12 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
   readonly request: HttpRequest
   /** The URL of the request. After a redirect it is the target of the redirect. */
   url: URL
+  /** The header `Authorization` of the request. It must be set before `dispatch`. */
+  authorization: string | undefined
   ended = false
   readonly #owner: ExchangeOwner
   readonly #handler: ResponseHandler
   #credentials: Credentials | undefined
-  /** The header that the credentials gave for this request. */
-  #authorization: string | undefined
   #controller: Dispatcher.DispatchController | undefined
   #redirects = 0
   #refused = false
@@ -107,14 +107,9 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
     this.url = request.url ?? owner.url
   }
 
-  dispatch(
-    agent: Dispatcher,
-    headers: string[],
-    authorization: string | undefined,
-    credentials?: Credentials
-  ): void {
+  /** @param headers names and values, one after the other */
+  dispatch(agent: Dispatcher, headers: string[], credentials?: Credentials): void {
     this.#credentials = credentials
-    this.#authorization = authorization
     const { url, target } = this.#owner
     const { origin, path } = this.url === url ? target : targetOf(this.url)
     const { method, body = null, timeout: headersTimeout = null } = this.request
@@ -290,10 +285,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler, DecoderOwner {
     if (status === 401) {
       if (this.#refused) return false
       this.#refused = true
-      return credentials.refused(this.#authorization, headers)
+      return credentials.refused(this.authorization, headers)
     }
     if (++this.#insufficient > maxStepUps) return false
-    return credentials.insufficient?.(this.#authorization, headers) === true
+    return credentials.insufficient?.(this.authorization, headers) === true
   }
 
   // Reads the rest of a response and drops it. The rest may never end, so the time has a limit.

@@ -110,7 +110,7 @@ t.test(
     const hold = (factor: number) => (bytes: Buffer) => {
       held = Buffer.alloc(bytes.length * factor, 1)
     }
-    t.match(await check(faulty(hold(100)), large), /times its 1000000 bytes in memory/)
+    t.match(await check(faulty(hold(50)), large), /times its 1000000 bytes in memory/)
     t.equal(await check(faulty(hold(2)), large), undefined)
     t.ok(held)
   }
