@@ -5,10 +5,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { isMainThread } from 'node:worker_threads'
+import { slowness } from '../worst-inputs.ts'
 import type { Target } from './target.ts'
 
-/** The longest time that an input may block the event loop, in ms of CPU time. */
-export const maxBlock = 100
+/** The longest time that an input may block the event loop, in ms of CPU time. A slow machine gets more. */
+export const maxBlock = 100 * slowness
 /** How long an input may take, in ms. */
 export const maxTime = 10_000
 /** How many times its size an input may take in memory, beside what any input takes. */

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { check } from './check.ts'
+import { check, maxBlock } from './check.ts'
 import { countsOf, makeInput } from './plan.ts'
 import { targets } from './targets.ts'
 import type { Target } from './target.ts'
@@ -87,14 +87,14 @@ t.test('a blocked event loop is a find, and the same work in turns is none', asy
   }
   t.match(
     await check(
-      faulty(() => work(120)),
+      faulty(() => work(1.2 * maxBlock)),
       input
     ),
     /^blocks the event loop for \d+ ms/
   )
   const inTurns = async (): Promise<void> => {
     for (let turn = 0; turn < 5; turn++) {
-      work(25)
+      work(maxBlock / 4)
       await sleep(1)
     }
   }
