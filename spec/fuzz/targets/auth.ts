@@ -38,9 +38,11 @@ export const tokens: Target = target<{ principal?: string; error?: string }>({
     return principal === undefined ? {} : { principal }
   },
   compare(input, { principal, error }) {
-    expect(error?.includes(secret) !== true, `a secret in: ${error}`)
-    if (principal === undefined) return
     const [authorization, file] = lineAndRest(input)
+    // An error may name an owner, and a mutation may have made the secret one.
+    const isOwner = file.toString().split(':', 1)[0]?.includes(secret) === true
+    expect(isOwner || error?.includes(secret) !== true, `a secret in: ${error}`)
+    if (principal === undefined) return
     const token = authorization.trim().split(/ +/)[1] ?? ''
     const lines = file
       .toString()
