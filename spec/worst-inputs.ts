@@ -25,7 +25,7 @@ function referenceWork(): void {
   for (let run = 0; run < 5; run++) text.replace(/[c-z]b/g, '')
 }
 
-/** What the reference takes on a machine that is not slow, in ms. */
+/** What the reference takes on a usual machine, in ms. This is an estimate. */
 const usualReference = 4
 const reference = Math.min(...Array.from({ length: 5 }, () => milliseconds(referenceWork)))
 /** How many times longer than there a work takes on this machine now. */

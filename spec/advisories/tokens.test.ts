@@ -9,7 +9,6 @@ import type { AuthorizationFixture } from '../../fixtures/servers/authorization.
 import { startHttpServer } from '../../fixtures/servers/http.js'
 import type { HttpServer, Script } from '../../fixtures/servers/http.js'
 import { connectHttp } from '../../lib/http-client/connect-http.ts'
-import { AuthRequests } from '../../lib/http-client/auth/sign-in/auth-requests.ts'
 import type { Grant } from '../../lib/http-client/auth/sign-in/grant.ts'
 import { revoke } from '../../lib/http-client/auth/sign-in/revoke.ts'
 import { SignIn } from '../../lib/http-client/auth/sign-in.ts'
@@ -17,7 +16,7 @@ import type { GrantStore } from '../../lib/http-client/auth/sign-in.ts'
 import { connectSse } from '../../lib/http-client/connect-sse.ts'
 import { issuerAuth } from '../../lib/http-server/auth/issuer-auth.ts'
 import { watch } from '../helpers.ts'
-import { failure, start } from '../http-client/auth/sign-in/helpers.ts'
+import { failure, openRequests, start } from '../http-client/auth/sign-in/helpers.ts'
 import { opening } from '../http-client/helpers.ts'
 import { startIssuer } from '../http-server/auth/small-issuer.ts'
 import { serve } from '../http-server/helpers.ts'
@@ -79,14 +78,7 @@ t.test('CVE-2026-104850: the server does not choose who gets the secret of a cli
   t.match(server.counts, { token: 1, refresh: 0, revoke: 0 })
 
   // The sign-out after it.
-  const { signal } = new AbortController()
-  const requests = new AuthRequests({
-    server: server.url,
-    agent: { env: {} },
-    timeout: 5000,
-    signal
-  })
-  t.teardown(() => requests.close())
+  const requests = openRequests(t, server.url)
   const signOut = revoke(requests, grant as Grant, { ...client, clientIssuer: evil.origin })
   await t.rejects(signOut, { message: /the client belongs to/ })
   t.match(server.counts, { token: 1, refresh: 0, revoke: 0 })

@@ -7,6 +7,7 @@ import type {
   AuthorizationScript
 } from '../../../../fixtures/servers/authorization.js'
 import { describe, ProxyError } from '../../../../lib/errors.ts'
+import { AuthRequests } from '../../../../lib/http-client/auth/sign-in/auth-requests.ts'
 import { SignIn } from '../../../../lib/http-client/auth/sign-in.ts'
 import type { SignInOptions } from '../../../../lib/http-client/auth/sign-in.ts'
 
@@ -50,6 +51,14 @@ export async function start(
     }
   }
   return { server, signIn, shown, codes, call }
+}
+
+/** Returns the requests of a sign-in to a server. They end with the test. */
+export function openRequests(t: Test, server: URL): AuthRequests {
+  const { signal } = new AbortController()
+  const requests = new AuthRequests({ server, agent: { env: {} }, timeout: 5000, signal })
+  t.teardown(() => requests.close())
+  return requests
 }
 
 /** Returns the text of the error that the call fails with. */

@@ -10,9 +10,9 @@ import { startOidc } from '../../../../fixtures/servers/oidc.js'
 import type { OidcFixture, OidcOptions } from '../../../../fixtures/servers/oidc.js'
 import { SignIn } from '../../../../lib/http-client/auth/sign-in.ts'
 import type { SignInOptions } from '../../../../lib/http-client/auth/sign-in.ts'
-import { AuthRequests } from '../../../../lib/http-client/auth/sign-in/auth-requests.ts'
 import { revoke } from '../../../../lib/http-client/auth/sign-in/revoke.ts'
 import { TokenStore } from '../../../../lib/http-client/auth/sign-in/token-store.ts'
+import { openRequests } from './helpers.ts'
 
 tap.setTimeout(120_000)
 
@@ -141,14 +141,7 @@ test('tokens that are revoked are of no use', async (t) => {
   t.equal(await clientOf(server, { store }).call(), 200)
   const grant = await store.load()
   if (grant === undefined) throw new Error('there are tokens')
-  const { signal } = new AbortController()
-  const requests = new AuthRequests({
-    server: server.url,
-    agent: { env: {} },
-    timeout: 5000,
-    signal
-  })
-  t.teardown(() => requests.close())
+  const requests = openRequests(t, server.url)
   t.equal(await revoke(requests, grant, {}), true)
   t.equal(server.counts.revoke, 2)
   t.equal(await revoke(requests, { ...grant, refreshToken: undefined }, {}), true)
