@@ -1,6 +1,6 @@
 // How far the memory of this process grows while a peer floods it.
 
-import { collectGarbage } from '../http-server/helpers.ts'
+import { memoryInUse } from '../memory.ts'
 
 export const MiB = 1024 * 1024
 export const maxMessage = MiB
@@ -8,19 +8,12 @@ export const maxMessage = MiB
 export const flood = 64 * MiB
 export const part = Buffer.alloc(64 * 1024, 'x')
 
-export function memory(): number {
-  const { heapUsed, arrayBuffers } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
-
 /** Resolves to how far the memory has grown meanwhile, in MiB. */
 export async function growth(work: () => Promise<unknown>): Promise<number> {
-  collectGarbage()
-  const before = memory()
+  const before = memoryInUse()
   let most = before
   const timer = setInterval(() => {
-    collectGarbage()
-    most = Math.max(most, memory())
+    most = Math.max(most, memoryInUse())
   }, 50)
   await work()
   clearInterval(timer)

@@ -1,7 +1,5 @@
 // The time and the memory that the worst messages of 1 MB take when they are translated.
 
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { legacyResponse } from '../../lib/era/as-legacy/legacy-response.ts'
 import { modernRequest } from '../../lib/era/as-legacy/modern-request.ts'
@@ -12,10 +10,8 @@ import { inputRequestText } from '../../lib/era/as-modern/questions.ts'
 import { toLegacyRequest } from '../../lib/era/as-modern/request-meta.ts'
 import type { Frame } from '../../lib/message/frame.ts'
 import { parseFrame } from '../../lib/message/parse-frame.ts'
+import { collectGarbage } from '../memory.ts'
 import { limit, many, shortest, size } from '../worst-inputs.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 const members = {
   'many members': many('"#":1', ','),

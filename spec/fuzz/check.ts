@@ -2,9 +2,8 @@
 // loop that is blocked, or too much memory.
 
 import { readFileSync, writeFileSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { isMainThread } from 'node:worker_threads'
+import { collectGarbage } from '../memory.ts'
 import { slowness } from '../worst-inputs.ts'
 import type { Target } from './target.ts'
 
@@ -92,15 +91,9 @@ async function longestBlock(target: Target, input: Buffer): Promise<number> {
   return best
 }
 
-let collectGarbage: (() => void) | undefined
-
 /** Returns a function that tells by how much the memory of the process has grown at most, in bytes. */
 function measureMemory(): (() => number | undefined) | undefined {
   if (process.platform !== 'linux' || !isMainThread) return undefined
-  if (collectGarbage === undefined) {
-    setFlagsFromString('--expose-gc')
-    collectGarbage = runInNewContext('gc') as () => void
-  }
   collectGarbage()
   const before = residentSize('VmRSS')
   // Linux then forgets the largest size that the process has had so far.

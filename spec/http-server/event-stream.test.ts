@@ -1,10 +1,9 @@
 // The sending side of an event stream, over real sockets.
 
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { test } from 'tap'
 import { EventStream, whenWritable } from '../../lib/http-server/event-stream.ts'
 import { makeFrame } from '../../lib/message/frame.ts'
+import { collectGarbage } from '../memory.ts'
 import { countTimers, receiveRequest, until } from './helpers.ts'
 
 const frame = (method: string): ReturnType<typeof makeFrame> =>
@@ -85,8 +84,6 @@ test('a stream without a client takes everything and keeps nothing', async (t) =
 })
 
 test('a stream that outlives its response does not keep it in memory', async (t) => {
-  setFlagsFromString('--expose-gc')
-  const collectGarbage = runInNewContext('gc') as () => void
   // In a function of its own, because the variables of this test would keep the response.
   const streamOfClosed = async (): Promise<[EventStream, WeakRef<object>]> => {
     const { response, socket, text } = await receiveRequest(t)

@@ -9,8 +9,6 @@ import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { Test } from 'tap'
 import { httpClient, Inbox, sseClient } from '../../fixtures/clients/raw.js'
 import type {
@@ -272,9 +270,6 @@ export async function settled(value: () => number): Promise<number> {
     await sleep(250)
   }
 }
-
-setFlagsFromString('--expose-gc')
-export const collectGarbage = runInNewContext('gc') as () => void
 
 /** How many timers keep this process alive. */
 export const countTimers = (): number =>

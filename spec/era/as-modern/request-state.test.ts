@@ -1,9 +1,8 @@
 // Attacks on the `requestState` that holds a call open.
 
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { HeldCalls, maxHeld } from '../../../lib/era/as-modern/held-calls.ts'
+import { memoryInUse } from '../../memory.ts'
 import { frameOf } from '../../wrappers/text-server.ts'
 import { asking, form, prefix, retry, setUp } from './helpers.ts'
 import type { Handler, LegacyServer } from './helpers.ts'
@@ -13,9 +12,6 @@ const abandoned = Number(process.env.ROUNDS ?? 8000)
 /** The memory that a round may leave, in bytes: less than its arguments have. */
 const maxLeft = 1000
 t.setTimeout(600_000)
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 const call = { method: 'tools/call', params: { name: 'greet', arguments: { n: 1 } } }
 
@@ -99,10 +95,6 @@ t.test(`${abandoned} abandoned rounds leave memory bounded`, async (t) => {
       server.once('close', () => open--)
     }
   )
-  const size = (): number => {
-    collectGarbage()
-    return process.memoryUsage().heapUsed
-  }
   const round = async (n: number): Promise<void> => {
     const port = modern.port()
     const answered = new Promise((resolve) => port.once('data', resolve))
@@ -122,10 +114,10 @@ t.test(`${abandoned} abandoned rounds leave memory bounded`, async (t) => {
     }
   }
   await rounds(2000)
-  const before = size()
+  const before = memoryInUse()
   await rounds(abandoned)
   t.ok(mostOpen <= 250, `${mostOpen} connections`)
-  t.ok(size() - before < abandoned * maxLeft, `${size() - before} bytes`)
+  t.ok(memoryInUse() - before < abandoned * maxLeft, `${memoryInUse() - before} bytes`)
   const client = connect({ capabilities: asking })
   const first = await client.call(call)
   const second = await client.call(retry(call, first))

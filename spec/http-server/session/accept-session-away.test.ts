@@ -9,8 +9,9 @@ import { HttpResponse } from '../../../lib/http-server/request/http-response.ts'
 import { SessionTransport } from '../../../lib/http-server/session/accept-session.ts'
 import { makeFrame } from '../../../lib/message/frame.ts'
 import type { Frame } from '../../../lib/message/frame.ts'
+import { collectGarbage } from '../../memory.ts'
 import type { FakeServer } from '../helpers.ts'
-import { breakOff, collectGarbage, json, rawConnection, serve, settled, until } from '../helpers.ts'
+import { breakOff, json, rawConnection, serve, settled, until } from '../helpers.ts'
 
 const call = (id: number, progressToken?: number): string =>
   json({ id, method: 'tools/call', params: { _meta: { progressToken } } })

@@ -2,16 +2,8 @@
 
 import { test } from 'tap'
 import type { Frame } from '../../../lib/message/frame.ts'
-import {
-  collectGarbage,
-  countTimers,
-  FakeServer,
-  json,
-  respondAsUsual,
-  serve,
-  settled,
-  until
-} from '../helpers.ts'
+import { collectGarbage } from '../../memory.ts'
+import { countTimers, FakeServer, json, respondAsUsual, serve, settled, until } from '../helpers.ts'
 
 const call = (id: number): string => json({ id, method: 'tools/call' })
 const text = 'x'.repeat(64 * 1024)
