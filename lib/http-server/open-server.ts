@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 import { ProxyError } from '../errors.ts'
+import { HttpRequest } from './request/http-request.ts'
 import { HttpResponse } from './request/http-response.ts'
 
 /** The certificate and the key for HTTPS, in PEM format. */
@@ -13,7 +14,11 @@ export interface Tls {
 }
 
 /** The listener itself refuses a request without `Host`, because Node would not set our headers. */
-const httpOptions = { requireHostHeader: false, ServerResponse: HttpResponse }
+const httpOptions = {
+  requireHostHeader: false,
+  IncomingMessage: HttpRequest,
+  ServerResponse: HttpResponse
+}
 
 /**
  * Resolves to a server that listens on the address.
