@@ -191,7 +191,7 @@ export class PostResponse extends Link implements PendingItem {
       'content-length': body.length,
       ...headers
     })
-    endWith(this.#http, body)
+    this.#http.endWith(body)
     if (callback !== undefined) whenWritable(this.#http, callback)
   }
 
@@ -214,19 +214,6 @@ const noTokens: Id[] = []
 const idOf = ({ id }: Frame): Id => id as Id
 const hasToken = ({ progressToken }: Frame): boolean => progressToken !== undefined
 const tokenOf = ({ progressToken }: Frame): Id => progressToken as Id
-
-/**
- * Up to this size, in bytes, the body is copied behind the headers, because the copy is faster than
- * a second write.
- */
-const maxCopy = 64 * 1024
-
-// Sends a small body as a string, because Node sends a string together with the headers in one
-// write. Latin-1 maps each byte to one character, so the bytes do not change.
-function endWith(response: ServerResponse, body: Buffer): void {
-  if (body.length > maxCopy) response.end(body)
-  else response.end(body.toString('latin1'), 'latin1')
-}
 
 const comma = Buffer.from(',')
 

@@ -4,7 +4,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import { connect } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { Duplex } from 'node:stream'
@@ -21,6 +21,7 @@ import type {
 import type { ClientContext } from '../../lib/http-server/client-context.ts'
 import { listen } from '../../lib/http-server/listener.ts'
 import type { Listener, ListenerOptions } from '../../lib/http-server/listener.ts'
+import { HttpRequest } from '../../lib/http-server/request/http-request.ts'
 import { HttpResponse } from '../../lib/http-server/request/http-response.ts'
 import { makeFrame } from '../../lib/message/frame.ts'
 import type { Frame } from '../../lib/message/frame.ts'
@@ -193,8 +194,14 @@ export async function getJson(
 export async function receiveRequest(
   t: Test,
   head = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
-): Promise<{ request: IncomingMessage; response: HttpResponse; socket: Socket; text: Text }> {
-  const server = createServer({ ServerResponse: HttpResponse })
+): Promise<{
+  server: Server
+  request: IncomingMessage
+  response: HttpResponse
+  socket: Socket
+  text: Text
+}> {
+  const server = createServer({ IncomingMessage: HttpRequest, ServerResponse: HttpResponse })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
   const text = readText(socket)
@@ -204,7 +211,9 @@ export async function receiveRequest(
   })
   socket.write(head)
   return new Promise((resolve) => {
-    server.once('request', (request, response) => resolve({ request, response, socket, text }))
+    server.once('request', (request, response) =>
+      resolve({ server, request, response, socket, text })
+    )
   })
 }
 
