@@ -72,9 +72,10 @@ export class IdTable<Value> {
   }
 
   #isFree(place: number): boolean {
-    return place < this.#placed.length && this.#placed[place] === undefined
+    return this.#placed.length > 0 && this.#placed[place] === undefined
   }
 
+  /** The place can be negative as long as there are no places. */
   #placeOf(id: number): number {
     return id & (this.#placed.length - 1)
   }

@@ -45,6 +45,21 @@ t.test('each operation gives the result of a Map', (t) => {
   t.end()
 })
 
+t.test('a new table takes any two ids', (t) => {
+  for (const first of ids) {
+    for (const second of ids) {
+      const table = new IdTable<string>()
+      table.set(first, 'first')
+      t.strictSame([table.ids, table.values, table.size], [[first], ['first'], 1])
+      table.set(second, 'second')
+      t.strictSame(sorted(table.ids), sorted(new Set([first, second])))
+      t.equal(table.delete(first), true)
+      t.strictSame(table.ids, first === second ? [] : [second])
+    }
+  }
+  t.end()
+})
+
 t.test('ids that count up, and few at a time, need no Map', (t) => {
   const table = new IdTable<string>()
   const { set } = Map.prototype

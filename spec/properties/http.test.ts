@@ -108,20 +108,23 @@ for (const way of ways) {
     t.comment(`SEED=${seed}`)
     const end = performance.now() + timeLimit
     let runs = 0
+    let found = ''
     const property = fc.asyncProperty(schedules, async (steps) => {
       if (performance.now() > end) return
       runs++
       const world = await run(way, steps)
       for (const [name, check] of Object.entries(properties)) {
         const fault = check(world)
-        if (fault !== undefined) throw new Error(`${name}: ${fault}`)
+        if (fault === undefined) continue
+        found = `${name}: ${fault}`
+        throw new Error(found)
       }
     })
     try {
       await fc.assert(property, { seed, numRuns })
       t.pass(`seed ${seed}, ${runs} runs`)
     } catch (error) {
-      t.fail(`SEED=${seed}: ${(error as Error).message}`)
+      t.fail(`SEED=${seed}: ${found}: ${(error as Error).message}`)
     }
   })
 }
