@@ -108,23 +108,21 @@ for (const way of ways) {
     t.comment(`SEED=${seed}`)
     const end = performance.now() + timeLimit
     let runs = 0
-    let found = ''
     const property = fc.asyncProperty(schedules, async (steps) => {
       if (performance.now() > end) return
       runs++
       const world = await run(way, steps)
       for (const [name, check] of Object.entries(properties)) {
         const fault = check(world)
-        if (fault === undefined) continue
-        found = `${name}: ${fault}`
-        throw new Error(found)
+        if (fault !== undefined) throw new Error(`${name}: ${fault}`)
       }
     })
     try {
       await fc.assert(property, { seed, numRuns })
       t.pass(`seed ${seed}, ${runs} runs`)
     } catch (error) {
-      t.fail(`SEED=${seed}: ${found}: ${(error as Error).message}`)
+      const { cause, message } = error as Error
+      t.fail(`SEED=${seed}: ${String(cause)}: ${message}`)
     }
   })
 }

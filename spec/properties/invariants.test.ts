@@ -28,7 +28,8 @@ async function holds(t: Test, check: (world: World) => string | undefined): Prom
       await fc.assert(property, { seed, numRuns })
       t.pass(`${service}, seed ${seed}`)
     } catch (error) {
-      t.fail(`${service}, SEED=${seed}: ${(error as Error).message}`)
+      const { cause, message } = error as Error
+      t.fail(`${service}, SEED=${seed}: ${String(cause)}: ${message}`)
     }
   }
 }
