@@ -2,6 +2,7 @@
 
 import type { Duplex } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { SharedPort } from '../wrappers/shared-port.ts'
 
 /**
  * Passes all frames between a client and a server. Resolves when both have ended. Rejects when the
@@ -18,17 +19,16 @@ export function join(client: Duplex, server: Duplex): Promise<void> {
  */
 export function joinPort(client: Duplex, port: Duplex): void {
   client
-    .on('data', (frame) => port.write(frame) || client.pause())
-    .on('drain', () => port.resume())
     .on('end', () => port.end())
     .on('close', () => port.destroy())
     .on('error', ignore)
   port
-    .on('data', (frame) => client.write(frame) || port.pause())
-    .on('drain', () => client.resume())
     .on('end', () => client.end())
     .on('close', () => hasEnded(port) || client.destroy(port.errored ?? undefined))
     .on('error', ignore)
+  if (port instanceof SharedPort) return port.meet(client)
+  client.on('data', (frame) => port.write(frame) || client.pause()).on('drain', () => port.resume())
+  port.on('data', (frame) => client.write(frame) || port.pause()).on('drain', () => client.resume())
 }
 
 /** Whether a port ended without an error. If so, a slow client can still read the last frames. */

@@ -237,3 +237,100 @@ t.test('a client that closes leaves no request at a shared server', async (t) =>
   t.strictSame(leaving.taken, [])
   t.equal(server.received.filter(({ method }) => method?.endsWith('cancelled')).length, 1)
 })
+
+// The same at a real port, which passes the frames itself.
+
+const ids = [...Array(20).keys()]
+
+t.test('a slow client gets all frames of a shared server, in order', async (t) => {
+  const server = new TextServer()
+  const [client, shared] = [new End(), share(() => server)]
+  joinPort(client, shared.port())
+  client.stop()
+  for (const id of ids) client.push(request(id, 'ping'))
+  await server.got('ping', ids.length)
+  for (const id of ids) server.say({ id: id + 1, result: {} })
+  await turns()
+  t.strictSame(client.taken, [0])
+  t.ok(client.writableLength <= 2, 'the port has the others')
+  client.goOn()
+  await turns()
+  t.strictSame(client.taken, ids)
+  client.push(null)
+  t.equal(await client.done, undefined)
+})
+
+t.test('a client that reads nothing fails at the limit of its port', async (t) => {
+  const server = new TextServer()
+  const shared = share(() => server, { maxQueue: 1000 })
+  const [slow, other] = [new End(), new End()]
+  for (const client of [slow, other]) {
+    joinPort(
+      client,
+      shared.port(() => true)
+    )
+    client.push(request('a', 'ping'))
+  }
+  await server.got('ping', 2)
+  slow.stop()
+  for (const _ of ids) server.say({ method: 'notifications/x', params: { x: 'x'.repeat(100) } })
+  t.match(await slow.done, { code: 'ERR_CLIENT_SLOW' })
+  await turns()
+  t.equal(other.taken.length, ids.length)
+  t.notOk(other.destroyed)
+})
+
+t.test('a client waits while a shared server does not take its frames', async (t) => {
+  const server = new End()
+  const [client, shared] = [new End(), share(() => server)]
+  joinPort(client, shared.port())
+  client.push(request('first', 'ping'))
+  await turns()
+  server.stop()
+  for (const id of ids) client.push(request(id, 'ping'))
+  await turns()
+  t.ok(client.isPaused())
+  t.equal(server.taken.length, 2)
+  t.ok(client.readableLength + server.writableLength >= ids.length, 'no frame is lost')
+  t.ok(server.writableLength <= 2, 'nor buffered by the server')
+  server.goOn()
+  await turns()
+  t.equal(server.taken.length, 1 + ids.length)
+  client.destroy()
+})
+
+t.test('a slow client gets what came before a shared server closed', async (t) => {
+  const server = new TextServer()
+  const [client, shared] = [new End(), share(() => server)]
+  joinPort(client, shared.port())
+  client.stop()
+  for (const id of ids) client.push(request(id, 'ping'))
+  await server.got('ping', ids.length)
+  for (const id of ids.slice(0, 10)) server.say({ id: id + 1, result: {} })
+  await turns()
+  server.destroy()
+  await turns()
+  t.strictSame(client.taken, [0])
+  t.notOk(client.destroyed)
+  client.goOn()
+  t.match(await client.done, { code: 'ERR_CLOSED' })
+  t.strictSame(client.taken, ids, 'each request got its response or the error')
+})
+
+t.test('an exception while a port takes a frame fails only this frame', async (t) => {
+  const server = new TextServer()
+  const [client, shared] = [new End(), share(() => server)]
+  joinPort(client, shared.port())
+  const broken = request(1, 'ping')
+  Object.defineProperty(broken, 'bytes', {
+    get: () => {
+      throw new Error('broken')
+    }
+  })
+  client.push(broken)
+  client.push(request(2, 'ping'))
+  await server.got('ping')
+  server.say({ id: 1, result: {} })
+  await turns()
+  t.strictSame(client.taken, [1, 2])
+})
