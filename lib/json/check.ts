@@ -14,14 +14,14 @@ import {
   OPEN_BRACE,
   OPEN_BRACKET,
   QUOTE,
-  SPACE
+  SPACE,
+  ZERO
 } from './bytes.ts'
 import { closingQuote, isBlankByte } from './walker.ts'
 
 const PLUS = 0x2b
 const MINUS = 0x2d
 const POINT = 0x2e
-const ZERO = 0x30
 const NINE = 0x39
 const LETTER_E = 0x65
 const LETTER_U = 0x75

@@ -1,6 +1,7 @@
 // Replaces single values in the bytes of a JSON object and keeps all other bytes. Parsing the
 // message and writing it again would change big integers, the order of keys, and more.
 
+import { ZERO } from './bytes.ts'
 import { findValue } from './find-value.ts'
 import type { Span } from './find-value.ts'
 
@@ -31,18 +32,44 @@ export function splice(bytes: Buffer, replacements: Replacement[]): Buffer {
 }
 
 /**
- * Returns a copy with the JSON text `text` at a place. Most rewritten messages get only a new id, near
- * their beginning. So one native copy of the whole message moves the bytes after the id to their place.
+ * Returns a copy with another value at a place. Most rewritten messages get only a new id, near their
+ * beginning. So one native copy of the whole message moves the bytes after the id to their place.
+ *
+ * @param value a number, or JSON text
  */
-export function replace(bytes: Buffer, { start, end }: Span, text: string): Buffer {
-  if (start > maxLoop) return spliceAt(bytes, [{ start, end, text }])
-  const more = Buffer.byteLength(text) - (end - start)
+export function replace(bytes: Buffer, { start, end }: Span, value: string | number): Buffer {
+  if (typeof value === 'number' && !isShort(value)) value = String(value)
+  if (start > maxLoop) return spliceAt(bytes, [{ start, end, text: String(value) }])
+  const size = typeof value === 'number' ? countDigits(value) : Buffer.byteLength(value)
+  const more = size - (end - start)
   const whole = Buffer.allocUnsafe(bytes.length + Math.max(more, 0))
   whole.set(bytes, Math.max(more, 0))
   const result = more < 0 ? whole.subarray(-more) : whole
   if (more !== 0) copy(bytes, 0, start, result, 0)
-  write(text, result, start)
+  if (typeof value === 'number') writeDigits(value, result, start + size)
+  else write(value, result, start)
   return result
+}
+
+/** Whether a number is an integer from 0 to 2 ^ 31 - 1. To write it needs no string. */
+const isShort = (value: number): boolean => (value & 0x7fffffff) === value
+
+/** @param value a short number */
+function countDigits(value: number): number {
+  let count = 1
+  for (let rest = value; rest >= 10; rest = (rest / 10) | 0) count++
+  return count
+}
+
+/** Writes a short number that ends before the index `end`. */
+function writeDigits(value: number, target: Buffer, end: number): void {
+  let rest = value
+  let at = end
+  do {
+    const higher = (rest / 10) | 0
+    target[--at] = ZERO + rest - 10 * higher
+    rest = higher
+  } while (rest > 0)
 }
 
 /** Works like `splice`, for values that the caller has already found. It sorts `changes`. */

@@ -133,7 +133,7 @@ export function makeFrame(message: Message): Frame {
 /**
  * Returns a copy of a request or response with another id.
  *
- * @param text the id as JSON text
+ * @param written the id as a number, or as JSON text
  */
-export const withId = (frame: Frame, id: Id, text = jsonOf(id)): Frame =>
-  frame.withBytes(replace(frame.bytes, placeOfId(frame), text), id)
+export const withId = (frame: Frame, id: Id, written: string | number = jsonOf(id)): Frame =>
+  frame.withBytes(replace(frame.bytes, placeOfId(frame), written), id)

@@ -13,7 +13,8 @@ import {
   OPEN_BRACE,
   OPEN_BRACKET,
   QUOTE,
-  SPACE
+  SPACE,
+  ZERO
 } from '../json/bytes.ts'
 import { checkedEnd, met } from '../json/check.ts'
 import { KnownText, wordAt } from '../json/known-text.ts'
@@ -24,7 +25,6 @@ import type { Id } from '../protocol/json-rpc.ts'
 import { methods } from '../protocol/methods.ts'
 import type { Envelope, Places } from './envelope.ts'
 
-const ZERO = 0x30
 const NINE = 0x39
 /** A number with up to this many digits is exact in JavaScript. */
 const exactDigits = 15

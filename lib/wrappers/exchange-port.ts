@@ -6,6 +6,7 @@ import { describe, internalError } from '../errors.ts'
 import type { ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
+import type { Id } from '../protocol/json-rpc.ts'
 import type { Exchange } from '../streams/exchange.ts'
 import { FrameQueue } from '../streams/frame-queue.ts'
 import type { Port, PortCalls, PortOwner } from './shared-port.ts'
@@ -114,35 +115,35 @@ export class ExchangePort implements Port {
   }
 }
 
-/** The only request of a port. A Map for it would cost more than the rest of the port. */
+/** The only request of a port. A table for it would cost more than the rest of the port. */
 class OneCall implements PortCalls {
-  #key: string | undefined
+  #key: Id | undefined
   #id = 0
 
   get size(): number {
     return this.#key === undefined ? 0 : 1
   }
 
-  has(key: string): boolean {
+  has(key: Id): boolean {
     return this.#key === key
   }
 
-  get(key: string): number | undefined {
+  get(key: Id): number | undefined {
     return this.has(key) ? this.#id : undefined
   }
 
-  set(key: string, id: number): void {
+  set(key: Id, id: number): void {
     this.#key = key
     this.#id = id
   }
 
-  delete(key: string): boolean {
+  delete(key: Id): boolean {
     const isKnown = this.has(key)
     if (isKnown) this.#key = undefined
     return isKnown
   }
 
-  values(): number[] {
+  get values(): number[] {
     return this.#key === undefined ? [] : [this.#id]
   }
 }

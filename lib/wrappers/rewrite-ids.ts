@@ -31,8 +31,8 @@ export class SharedCall {
   readonly port: Port
   /** The id that the client gave the request. */
   readonly ownId: Id
-  /** The same as JSON text, exactly as the client wrote it. */
-  readonly id: string
+  /** The same as JSON text, as the client wrote it, if it is no number. */
+  readonly #idText: string | undefined
   /** The progress token that the client gave the request, as JSON text. */
   readonly token: string | undefined
   readonly method: string
@@ -40,10 +40,8 @@ export class SharedCall {
   readonly isModern: boolean
   /** What the request subscribes to, if it is `subscriptions/listen`. */
   readonly subscription: Subscription | undefined
-  /**
-   * The key of the request in `port.calls`: its id, or more if a pending request has the same id.
-   */
-  key: string
+  /** The key of the request in `port.calls`: its id, or another if a pending request has the same id. */
+  key: Id
 
   /** @param place of the id in the bytes of the request */
   constructor(
@@ -56,14 +54,19 @@ export class SharedCall {
     this.port = port
     this.ownId = id as Id
     // An id is a number only if JavaScript writes this number as the client did (see message/id.ts).
-    this.id = typeof id === 'number' ? String(id) : textAt(bytes, place)
+    this.#idText = typeof id === 'number' ? undefined : textAt(bytes, place)
     this.token = token && textAt(bytes, token)
     this.method = method
     // Only modern requests name a version. A legacy client sets the log level for all its requests.
     this.isModern = protocolVersion !== undefined
     this.subscription =
       method === methods.listen ? new Subscription(bytes, notifications) : undefined
-    this.key = this.id
+    this.key = this.ownId
+  }
+
+  /** The id of the client: a number, or JSON text exactly as the client wrote it. */
+  get id(): string | number {
+    return this.#idText ?? (this.ownId as number)
   }
 }
 
@@ -95,14 +98,15 @@ export class SharedCalls {
     const call = new SharedCall(port, frame, place, members)
     const { key } = call
     const id = this.#calls.add(call)
-    // A client should not use an id twice. If it does, both requests get their responses.
-    if (port.calls.has(key)) call.key = `${key} ${id}`
+    // A client should not use an id twice. If it does, both requests get their responses. No id of a
+    // client is a negative bigint.
+    if (port.calls.has(key)) call.key = BigInt(-id)
     port.calls.set(call.key, id)
     // A subscription gets no log messages (2026-07-28, Logging).
     if (call.subscription !== undefined) this.listens.add(call)
     else if (call.isModern && logLevel !== undefined) this.withLogs.add(call)
+    if (token === undefined) return frame.withBytes(replace(bytes, place, id), id)
     const text = String(id)
-    if (token === undefined) return frame.withBytes(replace(bytes, place, text), id)
     const changes = [changeOf(place, text), changeOf(token, text)]
     return frame.withBytes(spliceAt(bytes, changes), id, id)
   }
@@ -112,10 +116,10 @@ export class SharedCalls {
    * knows, or undefined if the port has no such request.
    */
   cancel(port: Port, frame: Frame, { cancelledId: span }: RoutingMembers): Frame | undefined {
-    const id = span && port.calls.get(textAt(frame.bytes, span))
+    const id = span && port.calls.get(idOf(textAt(frame.bytes, span)))
     if (id === undefined) return undefined
     this.end(id)
-    return frame.withBytes(replace(frame.bytes, span as Span, String(id)))
+    return frame.withBytes(replace(frame.bytes, span as Span, id))
   }
 
   /** Removes a request and returns it. Returns undefined if no request has this id. */
@@ -130,10 +134,11 @@ export class SharedCalls {
 }
 
 /** Returns the server's response with the id that the client chose. */
-export function restoreResponse(frame: Frame, { ownId, id: text, method }: SharedCall): Frame {
+export function restoreResponse(frame: Frame, { ownId, id, method }: SharedCall): Frame {
   const { bytes } = frame
   const ended = method === methods.listen ? findValue(bytes, paths.endedSubscription) : undefined
-  if (ended === undefined) return withId(frame, ownId, text)
+  if (ended === undefined) return withId(frame, ownId, id)
+  const text = String(id)
   const changes = [changeOf(placeOfId(frame), text), changeOf(ended, text)]
   return frame.withBytes(spliceAt(bytes, changes), ownId)
 }

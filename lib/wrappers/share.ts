@@ -166,7 +166,7 @@ export class SharedServer implements PortOwner {
 
   remove(port: Port): void {
     this.#ports.delete(port.number)
-    for (const id of port.calls.size === 0 ? [] : [...port.calls.values()]) {
+    for (const id of port.calls.size === 0 ? [] : port.calls.values) {
       this.#calls.end(id)
       this.#ready?.write(cancellation(id, 'the client disconnected'))
     }
@@ -208,7 +208,7 @@ export class SharedServer implements PortOwner {
   #fail(port: Port, error: ProxyError): void {
     if (this.#ports.delete(port.number) === undefined) return
     port.fail(error, () => {
-      for (const id of [...port.calls.values()]) this.#onResponse(errorFrame(id, error))
+      for (const id of port.calls.values) this.#onResponse(errorFrame(id, error))
     })
   }
 
@@ -284,8 +284,8 @@ export class SharedServer implements PortOwner {
   /** Delivers a notification to the port of the request whose id the server sent at `path`. */
   #deliver(frame: Frame, path: string[]): void {
     const call = this.#calls.get(numberAt(frame, path))
-    const text = path === paths.progressToken ? call?.token : call?.id
-    if (text !== undefined) call?.port.deliver(replaceAt(frame, path, text))
+    const id = path === paths.progressToken ? call?.token : call?.id
+    if (id !== undefined) call?.port.deliver(replaceAt(frame, path, String(id)))
   }
 
   // A modern server ends a subscription with `cancelled` (2026-07-28, Cancellation). A legacy
@@ -296,7 +296,7 @@ export class SharedServer implements PortOwner {
     const call = this.#calls.get(id)
     if (call?.method !== methods.listen) return
     this.#calls.end(id)
-    call.port.deliver(replaceAt(frame, paths.cancelledId, call.id))
+    call.port.deliver(replaceAt(frame, paths.cancelledId, String(call.id)))
   }
 
   /** Delivers a notification without a request to `reader` and to each port that wants it. */
@@ -304,7 +304,7 @@ export class SharedServer implements PortOwner {
     const broadcast = new Broadcast(frame)
     // A modern server should send the notification once for each subscription, with its tag.
     for (const { subscription, port, id } of this.#calls.listens) {
-      if (subscription?.wants(broadcast) === true) port.deliver(tagged(frame, id))
+      if (subscription?.wants(broadcast) === true) port.deliver(tagged(frame, String(id)))
     }
     for (const port of this.#ports.all) {
       if (port === reader || port.wants?.(broadcast) === true) port.deliver(frame)

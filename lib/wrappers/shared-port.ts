@@ -8,6 +8,8 @@ import type { Duplex } from 'node:stream'
 import type { ProxyError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Frame } from '../message/frame.ts'
+import { IdTable } from '../message/id-table.ts'
+import type { Id } from '../protocol/json-rpc.ts'
 import type { Callback, DestroyCallback } from '../streams/callbacks.ts'
 import { failAfterReading } from '../streams/fail-after-reading.ts'
 import { FrameQueue } from '../streams/frame-queue.ts'
@@ -22,14 +24,15 @@ export interface PortOwner {
   remove(port: Port): void
 }
 
-/** The requests of a port: a Map, or less where there is only one. */
+/** The requests of a port: an `IdTable`, or less where there is only one. */
 export interface PortCalls {
   readonly size: number
-  has(key: string): boolean
-  get(key: string): number | undefined
-  set(key: string, id: number): unknown
-  delete(key: string): boolean
-  values(): Iterable<number>
+  /** A copy of the values. */
+  readonly values: number[]
+  has(key: Id): boolean
+  get(key: Id): number | undefined
+  set(key: Id, id: number): void
+  delete(key: Id): boolean
 }
 
 /** What the shared server knows of a port. */
@@ -38,7 +41,7 @@ export interface Port {
   number: number
   /**
    * The ids of the port's requests that have no response yet, as the server got them. The key of a
-   * request is its id as the client wrote it.
+   * request is the id that the client gave it.
    */
   readonly calls: PortCalls
   /**
@@ -61,7 +64,7 @@ export interface Port {
 
 export class SharedPort extends Transport implements Port {
   number = 0
-  readonly calls = new Map<string, number>()
+  readonly calls = new IdTable<number>()
   readonly wants: Port['wants']
   readonly #owner: PortOwner
   readonly #queue: FrameQueue

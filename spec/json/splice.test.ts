@@ -185,12 +185,13 @@ const strangers = ['a', 'id', 'i', 'ids', 'idea', 'é', 'é/', 'methods', '', '�
 
 t.test('one value is replaced by its place, however long it and its text are', async (t) => {
   for (const size of [0, 1, 95, 96, 97, 5000]) {
-    for (const text of ['', '7', '"é"', `"${'x'.repeat(200)}"`]) {
-      const [before, value, after] = ['a'.repeat(size), 'b'.repeat(size), 'c'.repeat(size)]
-      const bytes = Buffer.from(`${before}${value}${after}`)
+    const numbers = [0, 7, 10, 99, 2 ** 31 - 1, 2 ** 31, 2 ** 53, -1, 1.5, 1e21]
+    for (const value of ['', '7', '"é"', `"${'x'.repeat(200)}"`, ...numbers]) {
+      const [before, old, after] = ['a'.repeat(size), 'b'.repeat(size), 'c'.repeat(size)]
+      const bytes = Buffer.from(`${before}${old}${after}`)
       const place = { start: size, end: 2 * size }
-      t.equal(replace(bytes, place, text).toString(), `${before}${text}${after}`)
-      t.equal(bytes.toString(), `${before}${value}${after}`, 'the bytes stay as they are')
+      t.equal(replace(bytes, place, value).toString(), `${before}${value}${after}`)
+      t.equal(bytes.toString(), `${before}${old}${after}`, 'the bytes stay as they are')
     }
   }
 })

@@ -244,11 +244,11 @@ t.test('a port knows only its own call', async (t) => {
   const owner = { forward: () => {}, remove: () => {} }
   const { calls } = new ExchangePort(owner, new FakeExchange(), 100, new KeptLog())
   t.strictSame(
-    [calls.size, calls.values(), calls.get('1'), calls.has('1')],
+    [calls.size, calls.values, calls.get('1'), calls.has('1')],
     [0, [], undefined, false]
   )
   calls.set('1', 5)
-  t.strictSame([calls.size, calls.values(), calls.get('1'), calls.has('1')], [1, [5], 5, true])
+  t.strictSame([calls.size, calls.values, calls.get('1'), calls.has('1')], [1, [5], 5, true])
   t.strictSame([calls.get('2'), calls.delete('2'), calls.size], [undefined, false, 1])
   t.strictSame([calls.delete('1'), calls.size], [true, 0])
 })

@@ -193,6 +193,24 @@ t.test('a client can cancel its own requests, and no others', async (t) => {
   t.equal(other.frames.length, 0)
 })
 
+t.test('a cancelled id may be written in another way, if it is the same text', async (t) => {
+  const { server, connect } = shareOne(t)
+  const client = connect()
+  const ids = ['"a\u0062"', '7', '1.0', '-1', '90071992547409100']
+  for (const id of ids) await client.send(`{"jsonrpc":"2.0","id":${id},"method":"x"}`)
+  const cancelled = ['"ab"', '7', '1.0', '-1', '90071992547409100']
+  for (const id of ['"7"', '1', '-1.0', ...cancelled]) {
+    const params = `{"requestId":${id}}`
+    await client.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":${params}}`)
+  }
+  await server.got('notifications/cancelled', ids.length)
+  const all = server.received.filter(({ kind }) => kind === 'notification')
+  t.strictSame(
+    all.map((frame) => frame.message().params?.requestId),
+    [1, 2, 3, 4, 5]
+  )
+})
+
 t.test('the requests in flight of a client that disconnects are cancelled', async (t) => {
   const { server, connect } = shareOne(t)
   const [gone, stays] = [connect(() => true), connect()]
