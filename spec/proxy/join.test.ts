@@ -12,6 +12,7 @@ import { acceptStdio } from '../../lib/stdio/accept-stdio.ts'
 import type { StdioTransport } from '../../lib/stdio/accept-stdio.ts'
 import { connectChild } from '../../lib/stdio/connect-child.ts'
 import type { Callback } from '../../lib/streams/callbacks.ts'
+import { shareSessions } from '../../lib/wrappers/share-sessions.ts'
 import { share } from '../../lib/wrappers/share.ts'
 import { misbehaving, request, response } from '../helpers.ts'
 import { TextServer } from '../wrappers/text-server.ts'
@@ -315,6 +316,13 @@ t.test('a slow client gets what came before a shared server closed', async (t) =
   client.goOn()
   t.match(await client.done, { code: 'ERR_CLOSED' })
   t.strictSame(client.taken, ids, 'each request got its response or the error')
+})
+
+t.test('a shared server that does not start fails the client', async (t) => {
+  const client = new End()
+  joinPort(client, shareSessions(() => new End().destroy()).port())
+  client.push(request(1, 'initialize'))
+  t.match(await client.done, { code: 'ERR_CLOSED' })
 })
 
 t.test('an exception while a port takes a frame fails only this frame', async (t) => {
