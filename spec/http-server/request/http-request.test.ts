@@ -57,7 +57,7 @@ const cases: Record<string, string[]> = {
   'bytes that are not ASCII': ['Host: a', 'X-A: \xe4\xf6', 'X-B: \xff'],
   'white space': ['Host:   a  ', 'X-A: \t b \t'],
   many: Array.from({ length: 33 }, (_, n) => `X-${n}: ${n}`),
-  'too many for Node': Array.from({ length: 1500 }, (_, n) => `${n}: ${n}`)
+  'very many': Array.from({ length: 900 }, (_, n) => `${n}: ${n}`)
 }
 
 t.test('headers are read as Node reads them, the first time and later', async (t) => {
