@@ -15,7 +15,8 @@ export function join(client: Duplex, server: Duplex): Promise<void> {
 /**
  * Passes all frames between a client and its port (its transport to a shared server), as `join`
  * does. It does not use `pipeline`, because `pipeline` costs 10 KiB and ten times the time of a
- * request. There may be thousands of clients, and most of them send only one request.
+ * request. There may be thousands of clients, and most of them send only one request. A `SharedPort`
+ * passes the frames itself (see `meet`).
  */
 export function joinPort(client: Duplex, port: Duplex): void {
   client

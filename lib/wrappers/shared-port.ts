@@ -96,9 +96,9 @@ export class SharedPort extends Transport implements Port {
    */
   meet(client: Duplex): void {
     this.#client = client
-    this.#hasRoom = true
     client.on('data', (frame: Frame) => this.#take(frame, client)).on('drain', () => this.#onRoom())
     this.resume()
+    this.#onRoom()
   }
 
   deliver(frame: Frame): void {

@@ -243,13 +243,19 @@ t.test('a client that closes leaves no request at a shared server', async (t) =>
 
 const ids = [...Array(20).keys()]
 
-t.test('a slow client gets all frames of a shared server, in order', async (t) => {
+/** Joins a client to a port. The client has sent 20 requests, and takes only one message. */
+async function joinSlow(): Promise<{ client: End; server: TextServer }> {
   const server = new TextServer()
   const [client, shared] = [new End(), share(() => server)]
   joinPort(client, shared.port())
   client.stop()
   for (const id of ids) client.push(request(id, 'ping'))
   await server.got('ping', ids.length)
+  return { client, server }
+}
+
+t.test('a slow client gets all frames of a shared server, in order', async (t) => {
+  const { client, server } = await joinSlow()
   for (const id of ids) server.say({ id: id + 1, result: {} })
   await turns()
   t.strictSame(client.taken, [0])
@@ -301,12 +307,7 @@ t.test('a client waits while a shared server does not take its frames', async (t
 })
 
 t.test('a slow client gets what came before a shared server closed', async (t) => {
-  const server = new TextServer()
-  const [client, shared] = [new End(), share(() => server)]
-  joinPort(client, shared.port())
-  client.stop()
-  for (const id of ids) client.push(request(id, 'ping'))
-  await server.got('ping', ids.length)
+  const { client, server } = await joinSlow()
   for (const id of ids.slice(0, 10)) server.say({ id: id + 1, result: {} })
   await turns()
   server.destroy()
@@ -316,6 +317,19 @@ t.test('a slow client gets what came before a shared server closed', async (t) =
   client.goOn()
   t.match(await client.done, { code: 'ERR_CLOSED' })
   t.strictSame(client.taken, ids, 'each request got its response or the error')
+})
+
+t.test('what came for a port before it met its client goes first', async (t) => {
+  const server = new TextServer()
+  const [client, shared] = [new End(), share(() => server)]
+  await shared.ready()
+  const port = shared.port(() => true)
+  for (const id of ids) server.say({ method: `notifications/${id}` })
+  await turns()
+  joinPort(client, port)
+  server.say({ method: 'notifications/last' })
+  await turns()
+  t.equal(client.taken.length, ids.length + 1)
 })
 
 t.test('a shared server that does not start fails the client', async (t) => {

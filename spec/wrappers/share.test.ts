@@ -196,7 +196,7 @@ t.test('a client can cancel its own requests, and no others', async (t) => {
 t.test('a cancelled id may be written in another way, if it is the same text', async (t) => {
   const { server, connect } = shareOne(t)
   const client = connect()
-  const ids = ['"a\u0062"', '7', '1.0', '-1', '90071992547409100']
+  const ids = ['"a\\u0062"', '7', '1.0', '-1', '90071992547409100']
   for (const id of ids) await client.send(`{"jsonrpc":"2.0","id":${id},"method":"x"}`)
   const cancelled = ['"ab"', '7', '1.0', '-1', '90071992547409100']
   for (const id of ['"7"', '1', '-1.0', ...cancelled]) {
